@@ -1,0 +1,68 @@
+use std::{error::Error, fmt, time::Duration};
+
+/// A supervisor was out of restarts: more than `intensity` of them within `period`.
+///
+/// `{}` prints one line, with the last failure; `{:#}` prints the whole story, one restart a line.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GaveUp {
+    /// Dotted name of the supervisor.
+    pub path: String,
+    /// How many restarts it was allowed.
+    pub intensity: usize,
+    /// The time in which it was allowed them.
+    pub period: Duration,
+    /// The failures that spent its budget, oldest first: the last [`GaveUp::STORY`] at most. The last one is the
+    /// failure that was one too many.
+    pub restarts: Vec<Restart>,
+}
+
+/// A failure that cost a supervisor one of its restarts.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Restart {
+    /// Dotted name of the child that failed.
+    pub path: String,
+    /// How long before the supervisor gave up.
+    pub ago: Duration,
+    /// How the child ended, or failed to start.
+    pub how: String,
+}
+
+impl GaveUp {
+    /// How many failures are kept to tell.
+    pub const STORY: usize = 16;
+
+    pub(crate) fn new(path: String, intensity: usize, period: Duration, restarts: Vec<Restart>) -> Self {
+        Self { path, intensity, period, restarts }
+    }
+}
+
+impl Restart {
+    pub(crate) fn new(path: String, ago: Duration, how: String) -> Self {
+        Self { path, ago, how }
+    }
+}
+
+impl fmt::Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, intensity, period, restarts } = self;
+        let plural = if *intensity == 1 { "" } else { "s" };
+        write!(f, "`{path}` gave up: more than {intensity} restart{plural} in {period:?}")?;
+        if f.alternate() {
+            return restarts.iter().try_for_each(|restart| write!(f, "\n  {restart}"));
+        }
+        match restarts.last() {
+            Some(Restart { path, how, .. }) => write!(f, "; at last `{path}` {how}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} before: `{}` {}", self.ago, self.path, self.how)
+    }
+}
+
+impl Error for GaveUp {}

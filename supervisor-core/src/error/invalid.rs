@@ -1,0 +1,28 @@
+use thiserror::Error;
+
+/// What is wrong with the specification of a child or of a supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidSpec {
+    /// The restart period is zero, so no restart would ever count.
+    #[error("its restart period is zero; give a period above zero, or an intensity of zero to never restart")]
+    PeriodZero,
+    /// A significant child is permanent. It would be restarted whenever it ends, so it could never end its supervisor.
+    #[error("it is significant and permanent; a significant child has to be transient or temporary")]
+    SignificantPermanent,
+    /// A significant child under a supervisor without auto-shutdown.
+    #[error("it is significant, but its supervisor never shuts down by itself; set auto-shutdown on the supervisor")]
+    SignificantWithoutAutoShutdown,
+    /// A one-shot future can run once, so it cannot be restarted.
+    #[error("it is a one-shot, which can only be temporary; use `worker` with a closure for what may be restarted")]
+    OneShotNotTemporary,
+    /// The time to become ready is zero, so no start would ever succeed.
+    #[error("its start timeout is zero; give a time above zero, or none to wait without limit")]
+    StartTimeoutZero,
+    /// A backoff whose delays would shrink, or are not numbers.
+    #[error("the factor of its backoff is below 1 or not a number; give a finite factor of at least 1")]
+    BackoffFactor,
+    /// Two children of a supervisor with unique names have the same name.
+    #[error("a sibling has the same name, and their supervisor wants unique names")]
+    DuplicateName,
+}

@@ -1,0 +1,15 @@
+//! Every error type of the crate. Nothing in here imports anything of ours.
+
+mod failure;
+mod gave_up;
+mod initialization;
+mod invalid;
+mod supervisor;
+mod unclean;
+
+pub use failure::{BoxError, Failure};
+pub use gave_up::{GaveUp, Restart};
+pub use initialization::InitializationError;
+pub use invalid::InvalidSpec;
+pub use supervisor::{StartFailure, SupervisorError};
+pub use unclean::{Unclean, UncleanStop};

@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::{BoxError, Failure, GaveUp, InvalidSpec, Unclean};
+
+/// What can go wrong with a supervisor.
+///
+/// | returned by | variants |
+/// |---|---|
+/// | `Supervisor::new` | `InvalidName` |
+/// | running a tree, or starting one | `InvalidName` and `InvalidSpec`, before anything starts; `FailedToStart`, `GaveUp`, `SignificantChildFailed`, `UncleanShutdown`, `Lost`, `Executor`; when starting, `ShutdownDuringStart` |
+/// | the calls of a `SupervisorHandle` | `NotRunning`, `NotFound`, `ChildNotRunning` |
+///
+/// Paths are dotted names, from the root down.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum SupervisorError {
+    /// A name without a letter or a digit, of which nothing would be left as a segment of a dotted name.
+    #[error("invalid name {name:?}{}: a name needs a letter or a digit", place(.parent))]
+    InvalidName {
+        /// The name as given.
+        name: String,
+        /// The supervisor that the child was added to; `None` for a supervisor's own name.
+        parent: Option<String>,
+    },
+
+    /// A child or supervisor is specified in a way that cannot work. Nothing was started.
+    #[error("invalid specification of `{path}`: {reason}")]
+    InvalidSpec {
+        /// The child or supervisor.
+        path: String,
+        /// What is wrong, and what to do.
+        #[source]
+        reason: InvalidSpec,
+    },
+
+    /// A child failed to start when the tree first started. What had started before it was stopped again.
+    #[error("`{path}` failed to start: {cause}")]
+    FailedToStart {
+        /// The child, at whatever depth.
+        path: String,
+        /// How it failed.
+        #[source]
+        cause: StartFailure,
+    },
+
+    /// The root ran out of restarts, and stopped.
+    #[error(transparent)]
+    GaveUp(GaveUp),
+
+    /// The tree shut itself down because a significant child ended, and that child had not ended well.
+    #[error("`{path}` shut down because its significant child `{child}` {how}")]
+    SignificantChildFailed {
+        /// The supervisor.
+        path: String,
+        /// Its child.
+        child: String,
+        /// How the child ended.
+        how: String,
+        /// The story, where the child is a supervisor that gave up.
+        #[source]
+        gave_up: Option<Box<GaveUp>>,
+    },
+
+    /// The tree was asked to shut down and did, but not everything in it stopped well.
+    #[error("shutdown was not clean: {}", list(.0))]
+    UncleanShutdown(Vec<Unclean>),
+
+    /// Shutdown was asked for before the tree had started.
+    #[error("shut down before the tree had started")]
+    ShutdownDuringStart,
+
+    /// The executor dropped the root: everything that it ran is gone.
+    #[error("the executor dropped `{path}`; was its runtime shut down?")]
+    Lost {
+        /// The root.
+        path: String,
+    },
+
+    /// The executor cannot run a tree.
+    #[error("no executor to run on: {0}")]
+    Executor(#[source] std::sync::Arc<dyn std::error::Error + Send + Sync>),
+
+    /// The supervisor is not running: not yet, not any more, or it is between two restarts.
+    #[error("supervisor `{path}` is not running")]
+    NotRunning {
+        /// The supervisor. Its own segment alone if it never ran.
+        path: String,
+    },
+
+    /// The supervisor has no such child.
+    #[error("supervisor `{path}` has no such child")]
+    NotFound {
+        /// The supervisor.
+        path: String,
+    },
+
+    /// The child has no process now.
+    #[error("`{path}` is not running")]
+    ChildNotRunning {
+        /// The child.
+        path: String,
+    },
+}
+
+/// How a child failed to start.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum StartFailure {
+    /// `initialize` returned an error.
+    #[error("{0}")]
+    Failed(#[source] Failure),
+    /// `initialize` panicked.
+    #[error("panicked: {0}")]
+    Panicked(#[source] Failure),
+    /// It was not ready in time.
+    #[error("not ready within its start timeout of {0:?}")]
+    TimedOut(Duration),
+    /// It was killed.
+    #[error("aborted before it was ready")]
+    Aborted,
+    /// The executor dropped it, or refused it.
+    #[error("its executor dropped it before it was ready")]
+    Lost,
+    /// It is a supervisor that ran out of restarts before all its children had started.
+    #[error("{0}")]
+    GaveUp(#[source] GaveUp),
+}
+
+impl SupervisorError {
+    /// An executor's own error.
+    pub fn executor(error: impl Into<BoxError>) -> Self {
+        Self::Executor(error.into().into())
+    }
+}
+
+fn place(parent: &Option<String>) -> String {
+    parent.as_ref().map_or_else(String::new, |parent| format!(" of a child of `{parent}`"))
+}
+
+fn list(unclean: &[Unclean]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: Vec<String> = unclean.iter().take(SHOWN).map(ToString::to_string).collect();
+    if unclean.len() > SHOWN {
+        text.push(format!("and {} more", unclean.len() - SHOWN));
+    }
+    text.join("; ")
+}

@@ -1,0 +1,262 @@
+//! The control cell: the one word through which a supervisor and a process meet.
+//!
+//! ```text
+//!            begin(id)              request(..)                  end()
+//!   vacant ------------> id, no flags ----------> id + SHUTDOWN ... -----> id + ENDED  (vacant)
+//! ```
+//!
+//! A cell belongs to a child and outlives its incarnations. The word holds the id of the incarnation, so a handle of an
+//! earlier one sees at once that its time is over, and never sees a signal that is meant for a successor.
+//!
+//! Lost wakes are impossible because of an order that both sides keep: who waits registers its waker, and looks at the
+//! word after that; who signals changes the word, and takes the wakers after that. Both touch the wakers under the lock.
+//! Nothing is woken, and no waker is dropped, while the lock is held.
+
+use std::{
+    mem,
+    num::NonZeroU32,
+    ops::BitOr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Waker,
+};
+
+use super::id::ProcessId;
+
+/// What has a control cell: a child, or a `ProcessShutdown` of its own.
+pub(crate) trait Control: Send + Sync {
+    fn cell(&self) -> &ControlCell;
+
+    /// The child's own segment of its dotted name.
+    fn segment(&self) -> &str;
+
+    /// Drops what is user code in here (the closure, the worker): nothing will be started from it again. Runs under the
+    /// guard of the caller, who is the child's own process.
+    fn release(&self);
+}
+
+/// What is asked of an incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flags(u64);
+
+impl Flags {
+    pub(crate) const NONE: Self = Self(0);
+    /// Please stop.
+    pub(crate) const SHUTDOWN: Self = Self(1);
+    /// Stop now: a worker's future is dropped at its next poll, a supervisor aborts everything below it.
+    pub(crate) const ABORT: Self = Self(2);
+    /// Nothing will be started here after this incarnation: it drops its specification when it ends, and a
+    /// supervisor need not wait for a process that does not yield.
+    pub(crate) const LAST: Self = Self(4);
+    /// The incarnation is over.
+    const ENDED: Self = Self(8);
+
+    pub(crate) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+const FLAG_BITS: u32 = u64::BITS - ProcessId::BITS;
+const FLAG_MASK: u64 = (1 << FLAG_BITS) - 1;
+
+#[derive(Debug)]
+pub(crate) struct ControlCell {
+    /// `id << FLAG_BITS | flags`
+    word: AtomicU64,
+    wakers: Mutex<Wakers>,
+}
+
+/// Whom to wake. The process has a place, so has the first waiter; the others need an allocation.
+#[derive(Debug, Default)]
+struct Wakers {
+    process: Option<Waker>,
+    first: Option<Waiter>,
+    others: Option<Box<Others>>,
+    last_key: u32,
+}
+
+#[derive(Debug, Default)]
+struct Others(Vec<Waiter>);
+
+#[derive(Debug)]
+struct Waiter {
+    key: WaiterKey,
+    waker: Waker,
+}
+
+/// Finds a waiter's registration again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WaiterKey(NonZeroU32);
+
+impl ControlCell {
+    pub(crate) fn new() -> Self {
+        Self { word: AtomicU64::new(Flags::ENDED.0), wakers: Mutex::default() }
+    }
+
+    /// A new incarnation starts.
+    pub(crate) fn begin(&self, id: ProcessId, flags: Flags) {
+        self.word.store(id.as_u64() << FLAG_BITS | flags.0, Ordering::Release);
+        // Normally nobody is here: the end of an incarnation fires all its waits. But if the executor of a supervisor
+        // dies, a new one may start a child before the old process is gone, and that one has to notice.
+        self.lock().take_all().wake();
+    }
+
+    /// Asks something of the current incarnation. Nothing happens if there is none, or if it was asked before.
+    pub(crate) fn request(&self, flags: Flags) {
+        let before = Flags(self.word.fetch_or(flags.0, Ordering::AcqRel) & FLAG_MASK);
+        if before.contains(flags) || before.contains(Flags::ENDED) {
+            return;
+        }
+        let (process, waiters) = {
+            let mut wakers = self.lock();
+            let waiters = if flags.contains(Flags::SHUTDOWN) { wakers.take_waiters() } else { Wakers::default() };
+            (wakers.process.clone(), waiters)
+        };
+        waiters.wake();
+        process.into_iter().for_each(Waker::wake);
+    }
+
+    /// The incarnation is over: all that wait for its shutdown are let go.
+    pub(crate) fn end(&self, id: ProcessId) {
+        if !self.is(id) {
+            return;
+        }
+        self.word.fetch_or(Flags::ENDED.0, Ordering::AcqRel);
+        let mut left = self.lock().take_all();
+        // The task's own waker. Kept, it would be a cycle: the task owns the process, which owns the cell.
+        drop(left.process.take());
+        left.wake();
+    }
+
+    /// What is asked of this incarnation; `None` if it is not the current one any more.
+    pub(crate) fn flags(&self, id: ProcessId) -> Option<Flags> {
+        let word = self.word.load(Ordering::Acquire);
+        (word >> FLAG_BITS == id.as_u64()).then_some(Flags(word & FLAG_MASK))
+    }
+
+    /// The current incarnation, while it lives.
+    pub(crate) fn process(&self) -> Option<ProcessId> {
+        let word = self.word.load(Ordering::Acquire);
+        if Flags(word).contains(Flags::ENDED) { None } else { ProcessId::from_u64(word >> FLAG_BITS) }
+    }
+
+    /// Whether someone who waits for the shutdown of this incarnation waits no longer.
+    pub(crate) fn is_shutdown(&self, id: ProcessId) -> bool {
+        self.flags(id).is_none_or(|flags| flags.intersects(Flags::SHUTDOWN | Flags::ENDED))
+    }
+
+    /// The waker through which the incarnation is polled. To be looked at after this: the flags.
+    pub(crate) fn register_process(&self, id: ProcessId, waker: &Waker) {
+        let mut wakers = self.lock();
+        if !self.is(id) {
+            return;
+        }
+        let old = match &wakers.process {
+            Some(known) if known.will_wake(waker) => return,
+            _ => wakers.process.replace(waker.clone()),
+        };
+        drop(wakers);
+        drop(old);
+    }
+
+    /// Registers, or updates, someone who waits for shutdown. To be looked at after this: the word.
+    pub(crate) fn register_waiter(&self, id: ProcessId, key: &mut Option<WaiterKey>, waker: &Waker) {
+        let mut wakers = self.lock();
+        if !self.is(id) {
+            return;
+        }
+        let old = match key.and_then(|key| wakers.find(key)) {
+            Some(waiter) if waiter.waker.will_wake(waker) => None,
+            Some(waiter) => Some(mem::replace(&mut waiter.waker, waker.clone())),
+            None => {
+                *key = Some(wakers.add(waker.clone()));
+                None
+            }
+        };
+        drop(wakers);
+        drop(old);
+    }
+
+    /// Wakes all that wait, though there is no signal: they look again.
+    pub(crate) fn wake_waiters(&self) {
+        let waiters = self.lock().take_waiters();
+        waiters.wake();
+    }
+
+    pub(crate) fn deregister_waiter(&self, key: WaiterKey) {
+        let removed = self.lock().remove(key);
+        drop(removed);
+    }
+
+    fn is(&self, id: ProcessId) -> bool {
+        self.word.load(Ordering::Acquire) >> FLAG_BITS == id.as_u64()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Wakers> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wakers {
+    fn add(&mut self, waker: Waker) -> WaiterKey {
+        self.last_key = self.last_key.checked_add(1).unwrap_or(1);
+        let key = WaiterKey(NonZeroU32::new(self.last_key).unwrap_or(NonZeroU32::MIN));
+        let waiter = Waiter { key, waker };
+        if self.first.is_none() {
+            self.first = Some(waiter);
+        } else {
+            self.others.get_or_insert_default().0.push(waiter);
+        }
+        key
+    }
+
+    fn find(&mut self, key: WaiterKey) -> Option<&mut Waiter> {
+        let others = self.others.iter_mut().flat_map(|others| &mut others.0);
+        self.first.iter_mut().chain(others).find(|waiter| waiter.key == key)
+    }
+
+    fn remove(&mut self, key: WaiterKey) -> Option<Waiter> {
+        if self.first.as_ref().is_some_and(|first| first.key == key) {
+            return self.first.take();
+        }
+        let others = &mut self.others.as_mut()?.0;
+        let index = others.iter().position(|waiter| waiter.key == key)?;
+        let removed = others.swap_remove(index);
+        if others.is_empty() {
+            self.others = None;
+        }
+        Some(removed)
+    }
+
+    fn take_waiters(&mut self) -> Self {
+        Self { process: None, first: self.first.take(), others: self.others.take(), last_key: self.last_key }
+    }
+
+    fn take_all(&mut self) -> Self {
+        Self { process: self.process.take(), ..self.take_waiters() }
+    }
+
+    /// Called on what was taken out of a cell, so never under its lock.
+    fn wake(self) {
+        let others = self.others.into_iter().flat_map(|others| others.0);
+        let waiters = self.first.into_iter().chain(others).map(|waiter| waiter.waker);
+        self.process.into_iter().chain(waiters).for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+use std::{fmt, sync::Arc};
+
+use crate::error::{Failure, GaveUp, StartFailure, Unclean};
+
+/// How a process ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Exit {
+    /// Its future returned `()` or `Ok`.
+    Normal,
+    /// Its `initialize` found nothing to run: [`ignore`](crate::InitializationError::ignore).
+    Ignored,
+    /// Its future, or its `initialize`, returned an error.
+    Failed(Failure),
+    /// It panicked, in its future or in a destructor.
+    Panicked(Failure),
+    /// It was aborted.
+    Aborted,
+    /// Its executor dropped it before it had ended, or refused to run it.
+    Lost,
+    /// It is a supervisor, and stopped in order, whatever the reason was.
+    Shutdown(Arc<Termination>),
+}
+
+/// Why a supervisor stopped, and what did not stop well.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Termination {
+    /// Why it stopped.
+    pub ending: Ending,
+    /// The processes below it that did not stop well.
+    pub unclean: Vec<Unclean>,
+}
+
+/// Why a supervisor stopped.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Ending {
+    /// It was asked to.
+    Requested,
+    /// It was killed: it aborted everything below it.
+    Killed,
+    /// It ran out of restarts.
+    GaveUp(GaveUp),
+    /// A significant child ended.
+    AutoShutdown {
+        /// The supervisor's own dotted name.
+        path: String,
+        /// Dotted name of the child.
+        child: String,
+        /// How the child ended.
+        exit: Exit,
+    },
+    /// A child failed to start before the supervisor was ready.
+    FailedToStart {
+        /// Dotted name of the child, at whatever depth.
+        path: String,
+        /// How it failed.
+        cause: StartFailure,
+    },
+}
+
+impl Exit {
+    /// Whether a transient child that ends like this is left alone: the exits that OTP calls `normal` and `shutdown`.
+    pub fn is_normal(&self) -> bool {
+        match self {
+            Self::Normal | Self::Ignored => true,
+            Self::Shutdown(termination) => !matches!(termination.ending, Ending::Killed),
+            Self::Failed(_) | Self::Panicked(_) | Self::Aborted | Self::Lost => false,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal => f.write_str("ended normally"),
+            Self::Ignored => f.write_str("had nothing to run"),
+            Self::Failed(failure) => write!(f, "failed: {failure:#}"),
+            Self::Panicked(failure) => write!(f, "panicked: {failure:#}"),
+            Self::Aborted => f.write_str("was aborted"),
+            Self::Lost => f.write_str("was dropped by its executor"),
+            Self::Shutdown(termination) => termination.ending.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requested => f.write_str("shut down as asked"),
+            Self::Killed => f.write_str("was killed"),
+            Self::GaveUp(story) => write!(f, "stopped: {story}"),
+            Self::AutoShutdown { child, exit, .. } => {
+                write!(f, "shut down because its significant child `{child}` {exit}")
+            }
+            Self::FailedToStart { path, cause } => write!(f, "stopped: `{path}` failed to start: {cause}"),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::Failure;
+
+/// Runs user code. A panic becomes its message, and its payload is dropped here, under a guard of its own.
+///
+/// What the closure touched may be left half-done by a panic: callers let go of it and do not look at it again.
+pub(crate) fn guard<R>(user_code: impl FnOnce() -> R) -> Result<R, Failure> {
+    catch_unwind(AssertUnwindSafe(user_code)).map_err(|payload| {
+        let failure = Failure::from_panic(&*payload);
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            // The payload of a panic in a payload's destructor. Nothing good can come of dropping that one.
+            std::mem::forget(second);
+        }
+        failure
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                panic!("in the destructor of a payload");
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_its_message() {
+        assert_eq!(guard(|| 7).unwrap(), 7);
+        assert_eq!(guard(|| panic!("boom {}", 7)).unwrap_err().message(), "boom 7");
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_is_caught_too() {
+        let failure = guard(|| std::panic::panic_any(Bomb)).unwrap_err();
+        assert_eq!(failure.message(), "a panic without a text");
+    }
+}

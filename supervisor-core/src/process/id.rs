@@ -1,0 +1,79 @@
+use std::{
+    fmt,
+    num::NonZeroU64,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// The number of one process: unique in the program, new for every incarnation of a child, never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessId(NonZeroU64);
+
+/// Names a child for as long as its specification lasts: over its restarts, and over those of its supervisor.
+///
+/// Unique in the program. A later child of a supervisor has a greater id than an earlier one, so the order of ids is
+/// the order in which children start.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChildId(NonZeroU64);
+
+impl ProcessId {
+    /// Ids share a word with the flags of the control cell. What is left is enough for two thousand years at a million
+    /// processes a second.
+    pub(crate) const BITS: u32 = 56;
+
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(next(&NEXT))
+    }
+
+    pub(super) fn from_u64(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// The number.
+    pub fn as_u64(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl ChildId {
+    /// Not greater than any child's id.
+    pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
+
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(next(&NEXT))
+    }
+
+    /// The number.
+    pub fn as_u64(self) -> u64 {
+        self.0.get()
+    }
+}
+
+fn next(counter: &AtomicU64) -> NonZeroU64 {
+    NonZeroU64::new(counter.fetch_add(1, Ordering::Relaxed)).expect("a counter of 64 bits does not wrap")
+}
+
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProcessId({})", self.0)
+    }
+}
+
+impl fmt::Display for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChildId({})", self.0)
+    }
+}

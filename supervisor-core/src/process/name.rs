@@ -1,0 +1,77 @@
+use std::borrow::Cow;
+
+/// One segment of a dotted name.
+///
+/// Anything but letters, digits and `_` becomes `_`, runs of `_` collapse, and both ends are trimmed. A name of which
+/// nothing would be left is kept as it was given, for the error that refuses it: so a name without a letter or a digit
+/// is an invalid one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name(Cow<'static, str>);
+
+impl Name {
+    pub(crate) fn new(raw: impl Into<Cow<'static, str>>) -> Self {
+        let raw = raw.into();
+        if is_clean(&raw) {
+            return Self(raw);
+        }
+        let words = raw.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let clean = words.collect::<Vec<_>>().join("_");
+        if clean.is_empty() { Self(raw) } else { Self(Cow::Owned(clean)) }
+    }
+
+    pub(crate) fn is_valid(&self) -> bool {
+        self.0.chars().any(char::is_alphanumeric)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_clean(raw: &str) -> bool {
+    let mut before = '_';
+    for c in raw.chars() {
+        if !(c.is_alphanumeric() || c == '_' && before != '_') {
+            return false;
+        }
+        before = c;
+    }
+    before != '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn cleans(raw: &'static str, expected: &str) {
+        let name = Name::new(raw);
+        assert_eq!(name.as_str(), expected);
+        assert!(name.is_valid());
+    }
+
+    #[test]
+    fn anything_but_letters_digits_and_underscores_is_replaced_and_runs_collapse() {
+        cleans("listener", "listener");
+        cleans("http-server", "http_server");
+        cleans("a..b//c", "a_b_c");
+        cleans("a__b", "a_b");
+        cleans("_private_", "private");
+        cleans(" 7 ", "7");
+        cleans("Füller-ß", "Füller_ß");
+    }
+
+    #[test]
+    fn a_name_of_which_nothing_is_left_is_invalid_and_kept_as_given() {
+        for raw in ["", "_", "...", " - "] {
+            let name = Name::new(raw);
+            assert!(!name.is_valid());
+            assert_eq!(name.as_str(), raw);
+        }
+    }
+
+    #[test]
+    fn a_clean_static_name_costs_no_allocation() {
+        assert!(matches!(Name::new("listener").0, Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,276 @@
+use std::{
+    any::Any,
+    cell::Cell,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use pin_project_lite::pin_project;
+
+use super::{ChildId, Control, Exit, Flags, ProcessId, guard};
+use crate::{quiet::Token, trace};
+
+/// One incarnation of a child: the future that a [`Spawner`](crate::Spawner) runs as an independent task.
+///
+/// An executor polls it until it is ready, or drops it; whatever it does, the supervisor hears of it exactly once, after
+/// the user's future has been dropped. All that supervision asks of a task happens in here: panics of user code are
+/// caught, a request to abort drops the user's future at the next poll, and a task that is dropped unfinished is
+/// reported as lost. So an executor has to give back no handle and no result.
+///
+/// Two words large, and never panics.
+#[must_use = "a process does nothing until it is polled, and is reported as lost when it is dropped"]
+pub struct Process(Pin<Box<dyn Incarnation>>);
+
+const _: () = assert!(size_of::<Process>() == 2 * size_of::<usize>());
+
+/// How a process reaches the supervisor above it.
+pub(crate) trait Link: Send + Sync {
+    /// Delivers a report. Never blocks, never panics.
+    fn report(&self, report: Report);
+
+    /// The dotted name of a child of this supervisor.
+    fn path_of(&self, segment: &str) -> String;
+
+    /// For those further down in the module tree, who know what it is.
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+/// What a process tells its supervisor.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) ticket: Ticket,
+    pub(crate) news: News,
+}
+
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Set-up is done.
+    Ready,
+    /// A supervisor has seen that it is asked to stop, or to stop now.
+    Acknowledged,
+    /// The last report of a process.
+    Exited(Exit),
+}
+
+/// Which incarnation of which child a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) child: ChildId,
+    pub(crate) incarnation: u32,
+}
+
+/// All that a process has to know about itself.
+pub(crate) struct Birth {
+    pub(crate) id: ProcessId,
+    pub(crate) ticket: Ticket,
+    pub(crate) control: Arc<dyn Control>,
+    pub(crate) link: Arc<dyn Link>,
+    /// Held until the process was polled for the first time.
+    pub(crate) arrival: Token,
+}
+
+/// What goes on inside a process: user code, or a supervisor.
+pub(crate) trait Life: Send + 'static {
+    /// Whether an abort drops it. A supervisor stays, to abort what is below it.
+    const ABORTABLE: bool = true;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step>;
+}
+
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Set-up is done; poll again.
+    Ready,
+    Ended(Exit),
+}
+
+/// The process that is being polled, or dropped, on this thread.
+pub(crate) struct Current {
+    pub(crate) id: ProcessId,
+    pub(crate) control: Arc<dyn Control>,
+    pub(crate) link: Arc<dyn Link>,
+    ticket: Ticket,
+}
+
+thread_local! {
+    static CURRENT: Cell<Option<Current>> = const { Cell::new(None) };
+}
+
+impl Process {
+    pub(crate) fn new<L: Life>(birth: Birth, life: L) -> Self {
+        let Birth { id, ticket, control, link, arrival } = birth;
+        let span = trace::process_span(id, &*control, &*link);
+        let current = Current { id, control, link, ticket };
+        Self(Box::pin(Task { current: Some(current), waker: None, arrival, span, life: Some(life) }))
+    }
+
+    /// The process's id, until it has ended.
+    pub fn id(&self) -> Option<ProcessId> {
+        self.0.current().map(|current| current.id)
+    }
+
+    /// The process's dotted name, until it has ended. Made on demand.
+    pub fn name(&self) -> Option<String> {
+        self.0.current().map(Current::path)
+    }
+}
+
+impl Future for Process {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("id", &self.id()).field("name", &self.name()).finish()
+    }
+}
+
+impl Current {
+    pub(crate) fn path(&self) -> String {
+        self.link.path_of(self.control.segment())
+    }
+
+    /// Makes this the thread's current process while `f` runs, and nothing but the old one after it.
+    fn enter<R>(self, f: impl FnOnce() -> R) -> (Self, R) {
+        let mut current = Some(self);
+        // The thread-local may be gone already, where a thread's end drops processes. Then there is no context.
+        let outer = CURRENT.try_with(|slot| slot.replace(current.take())).ok();
+        let result = f();
+        if let Some(outer) = outer {
+            current = CURRENT.with(|slot| slot.replace(outer));
+        }
+        (current.expect("whoever enters a process leaves it again"), result)
+    }
+}
+
+/// Looks at the process that is being polled, or dropped, on this thread.
+pub(crate) fn current<R>(look: impl FnOnce(&Current) -> R) -> Option<R> {
+    let current = CURRENT.try_with(Cell::take).ok()??;
+    let result = look(&current);
+    CURRENT.set(Some(current));
+    Some(result)
+}
+
+trait Incarnation: Future<Output = ()> + Send {
+    fn current(&self) -> Option<&Current>;
+}
+
+pin_project! {
+    struct Task<L: Life> {
+        // Out while user code runs: then it is in the thread-local. Gone for good once the exit is reported.
+        current: Option<Current>,
+        // A clone of the one in the control cell, so that a poll can compare them without a lock.
+        waker: Option<Waker>,
+        arrival: Token,
+        span: trace::Span,
+        #[pin]
+        life: Option<L>,
+    }
+
+    impl<L: Life> PinnedDrop for Task<L> {
+        fn drop(mut this: Pin<&mut Self>) {
+            if let Some(current) = this.as_mut().project().current.take() {
+                this.end(current, Exit::Lost);
+            }
+        }
+    }
+}
+
+impl<L: Life> Incarnation for Task<L> {
+    fn current(&self) -> Option<&Current> {
+        self.current.as_ref()
+    }
+}
+
+impl<L: Life> Future for Task<L> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.as_mut().project();
+        let Some(current) = this.current.take() else { return Poll::Ready(()) };
+        if !this.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            current.control.cell().register_process(current.id, cx.waker());
+            *this.waker = Some(cx.waker().clone());
+        }
+        if is_aborted::<L>(&current) {
+            self.end(current, Exit::Aborted);
+            return Poll::Ready(());
+        }
+
+        let (current, polled) = {
+            let _entered = this.span.enter();
+            let life = this.life.as_pin_mut();
+            current.enter(|| guard(|| life.expect("a process lives until it has ended").poll(cx)))
+        };
+        let exit = match polled {
+            Ok(Poll::Pending) => {
+                *this.current = Some(current);
+                *this.arrival = Token::default();
+                return Poll::Pending;
+            }
+            Ok(Poll::Ready(Step::Ready)) => {
+                current.link.report(Report { ticket: current.ticket, news: News::Ready });
+                *this.current = Some(current);
+                *this.arrival = Token::default();
+                // User code may block in its next poll, and some executors keep the task that this report has woken on
+                // the thread that woke it. So let go of the thread once.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Ok(Poll::Ready(Step::Ended(exit))) => exit,
+            Err(panic) => Exit::Panicked(panic),
+        };
+        self.end(current, exit);
+        Poll::Ready(())
+    }
+}
+
+impl<L: Life> Task<L> {
+    /// The end of the incarnation: drops user code, lets go of all that wait, and then reports.
+    fn end(self: Pin<&mut Self>, current: Current, exit: Exit) {
+        let mut this = self.project();
+        let control = current.control.clone();
+        let is_last = control.cell().flags(current.id).is_some_and(|flags| flags.contains(Flags::LAST));
+
+        let (current, dropped) = {
+            let _entered = this.span.enter();
+            current.enter(|| {
+                let life = guard(|| this.life.set(None));
+                let specification = if is_last { guard(|| control.release()) } else { Ok(()) };
+                life.and(specification)
+            })
+        };
+        let exit = match (dropped, exit) {
+            (Ok(()), exit) | (Err(_), exit @ (Exit::Panicked(_) | Exit::Lost)) => exit,
+            (Err(panic), _) => Exit::Panicked(panic),
+        };
+
+        let Current { id, link, ticket, control: own, .. } = current;
+        // Wakers are user code, and so is what the last owner of a child drops.
+        let waker = this.waker.take();
+        let _ = guard(move || {
+            control.cell().end(id);
+            drop((own, control, waker));
+        });
+        link.report(Report { ticket, news: News::Exited(exit) });
+        *this.arrival = Token::default();
+    }
+}
+
+fn is_aborted<L: Life>(current: &Current) -> bool {
+    match current.control.cell().flags(current.id) {
+        Some(flags) => L::ABORTABLE && flags.contains(Flags::ABORT),
+        // Another incarnation has begun: this one should not be there any more.
+        None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

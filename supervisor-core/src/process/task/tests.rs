@@ -1,0 +1,323 @@
+use std::{
+    future::{pending, ready},
+    panic::panic_any,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::Wake,
+};
+
+use super::*;
+use crate::process::ControlCell;
+
+/// A supervisor and a child in one, that writes down what happens.
+struct World {
+    cell: ControlCell,
+    log: Mutex<Vec<String>>,
+    woken: AtomicUsize,
+}
+
+impl World {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { cell: ControlCell::new(), log: Mutex::default(), woken: AtomicUsize::new(0) })
+    }
+
+    fn say(&self, line: impl Into<String>) {
+        self.log.lock().unwrap().push(line.into());
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn process<L: Life>(self: &Arc<Self>, life: L) -> Process {
+        let id = ProcessId::next();
+        self.cell.begin(id, Flags::NONE);
+        let ticket = Ticket { child: ChildId::FIRST, incarnation: 1 };
+        let birth = Birth { id, ticket, control: self.clone(), link: self.clone(), arrival: Token::default() };
+        Process::new(birth, life)
+    }
+}
+
+impl Control for World {
+    fn cell(&self) -> &ControlCell {
+        &self.cell
+    }
+
+    fn segment(&self) -> &str {
+        "child"
+    }
+
+    fn release(&self) {
+        self.say("released");
+    }
+}
+
+impl Link for World {
+    fn report(&self, report: Report) {
+        let flag = if current(|_| ()).is_some() { " (in its context)" } else { "" };
+        self.say(match report.news {
+            News::Ready => format!("ready{flag}"),
+            News::Acknowledged => format!("acknowledged{flag}"),
+            News::Exited(exit) => format!("{exit}{flag}"),
+        });
+    }
+
+    fn path_of(&self, segment: &str) -> String {
+        format!("root.{segment}")
+    }
+
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+impl Wake for World {
+    fn wake(self: Arc<Self>) {
+        self.woken.fetch_add(1, SeqCst);
+    }
+}
+
+pin_project! {
+    struct Once<F> {
+        #[pin]
+        future: F,
+        unready: bool,
+    }
+}
+
+impl<F: Future<Output = Exit> + Send + 'static> Life for Once<F> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        let this = self.project();
+        if std::mem::take(this.unready) {
+            return Poll::Ready(Step::Ready);
+        }
+        this.future.poll(cx).map(Step::Ended)
+    }
+}
+
+fn life<F: Future<Output = Exit>>(future: F) -> Once<F> {
+    Once { future, unready: false }
+}
+
+/// Says when it is dropped, and whether the process's context is there.
+struct Tattle(Arc<World>);
+
+impl Drop for Tattle {
+    fn drop(&mut self) {
+        self.0.say(match current(Current::path) {
+            Some(path) => format!("dropped in {path}"),
+            None => "dropped".into(),
+        });
+    }
+}
+
+fn poll(process: &mut Process, world: &Arc<World>) -> Poll<()> {
+    Pin::new(process).poll(&mut Context::from_waker(&Waker::from(world.clone())))
+}
+
+#[test]
+fn the_future_is_dropped_in_its_context_before_the_exit_is_reported() {
+    let world = World::new();
+    let tattle = Tattle(world.clone());
+    let mut process = world.process(life(async move {
+        let _tattle = tattle;
+        Exit::Normal
+    }));
+    assert!(poll(&mut process, &world).is_ready());
+    assert_eq!(world.log(), ["dropped in root.child", "ended normally"]);
+    drop(process);
+    assert_eq!(world.log().len(), 2, "one exit, and no more");
+}
+
+#[test]
+fn a_panic_in_a_poll_is_an_exit_with_its_message() {
+    let world = World::new();
+    let mut process = world.process(life(async { panic!("boom") }));
+    assert!(poll(&mut process, &world).is_ready());
+    assert_eq!(world.log(), ["panicked: boom"]);
+}
+
+#[test]
+fn an_abort_drops_the_future_at_the_next_poll_which_it_brings_about() {
+    let world = World::new();
+    let tattle = Tattle(world.clone());
+    let mut process = world.process(life(async move {
+        let _tattle = tattle;
+        pending().await
+    }));
+    assert!(poll(&mut process, &world).is_pending());
+    world.cell.request(Flags::ABORT);
+    assert_eq!(world.woken.load(SeqCst), 1);
+    assert_eq!(world.log(), [""; 0]);
+    assert!(poll(&mut process, &world).is_ready());
+    assert_eq!(world.log(), ["dropped in root.child", "was aborted"]);
+}
+
+#[test]
+fn an_abort_before_the_first_poll_runs_no_user_code() {
+    let world = World::new();
+    let mut process = world.process(life(async { panic!("polled") }));
+    world.cell.request(Flags::ABORT);
+    assert!(poll(&mut process, &world).is_ready());
+    assert_eq!(world.log(), ["was aborted"]);
+}
+
+#[test]
+fn a_future_that_ends_in_the_poll_in_which_it_is_aborted_has_ended_normally() {
+    let world = World::new();
+    let cell = world.clone();
+    let mut process = world.process(life(async move {
+        cell.cell.request(Flags::ABORT);
+        Exit::Normal
+    }));
+    assert!(poll(&mut process, &world).is_ready());
+    assert_eq!(world.log(), ["ended normally"]);
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("in a destructor");
+    }
+}
+
+#[test]
+fn a_panic_in_a_destructor_at_abort_is_one_exit() {
+    let world = World::new();
+    let bomb = Bomb;
+    let mut process = world.process(life(async move {
+        let _bomb = bomb;
+        pending().await
+    }));
+    assert!(poll(&mut process, &world).is_pending());
+    world.cell.request(Flags::ABORT);
+    assert!(poll(&mut process, &world).is_ready());
+    drop(process);
+    assert_eq!(world.log(), ["panicked: in a destructor"]);
+}
+
+#[test]
+fn a_panic_in_a_poll_and_another_in_a_destructor_are_one_exit() {
+    struct Both(Bomb);
+
+    impl Life for Both {
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
+            let _ = &self.0;
+            panic_any(7)
+        }
+    }
+
+    let world = World::new();
+    let mut process = world.process(Both(Bomb));
+    assert!(poll(&mut process, &world).is_ready());
+    drop(process);
+    assert_eq!(world.log(), ["panicked: a panic without a text"]);
+}
+
+#[test]
+fn a_process_that_its_executor_drops_is_lost_after_its_destructors_ran() {
+    let world = World::new();
+    let tattle = Tattle(world.clone());
+    let mut process = world.process(life(async move {
+        let _tattle = tattle;
+        pending().await
+    }));
+    assert!(poll(&mut process, &world).is_pending());
+    drop(process);
+    assert_eq!(world.log(), ["dropped in root.child", "was dropped by its executor"]);
+}
+
+#[test]
+fn a_process_that_its_executor_refuses_is_lost() {
+    let world = World::new();
+    drop(world.process(life(ready(Exit::Normal))));
+    assert_eq!(world.log(), ["was dropped by its executor"]);
+}
+
+#[test]
+fn after_ready_the_process_lets_go_of_the_thread_once() {
+    let world = World::new();
+    let mut process = world.process(Once { future: ready(Exit::Normal), unready: true });
+    assert!(poll(&mut process, &world).is_pending());
+    assert_eq!(world.log(), ["ready"]);
+    assert_eq!(world.woken.load(SeqCst), 1, "it comes back by itself");
+    assert!(poll(&mut process, &world).is_ready());
+    assert_eq!(world.log(), ["ready", "ended normally"]);
+}
+
+#[test]
+fn the_context_is_there_in_a_poll_and_nowhere_else() {
+    let world = World::new();
+    let inner = world.clone();
+    let mut process = world.process(life(async move {
+        inner.say(current(Current::path).expect("polled in its context"));
+        Exit::Normal
+    }));
+    assert!(current(|_| ()).is_none());
+    assert!(poll(&mut process, &world).is_ready());
+    assert!(current(|_| ()).is_none());
+    assert_eq!(world.log(), ["root.child", "ended normally"]);
+}
+
+#[test]
+fn a_process_that_is_polled_inside_another_has_a_context_of_its_own() {
+    let world = World::new();
+    let (outer, inner) = (world.clone(), world.clone());
+    let mut process = world.process(life(async move {
+        let mine = current(|current| current.id).unwrap();
+        let nested = World::new();
+        let mut other = nested.process(life(async move {
+            assert_ne!(current(|current| current.id).unwrap(), mine);
+            Exit::Normal
+        }));
+        assert!(poll(&mut other, &nested).is_ready());
+        assert_eq!(nested.log(), ["ended normally (in its context)"], "in that of the outer one");
+        assert_eq!(current(|current| current.id).unwrap(), mine);
+        inner.say("outer goes on");
+        Exit::Normal
+    }));
+    assert!(poll(&mut process, &outer).is_ready());
+    assert_eq!(world.log(), ["outer goes on", "ended normally"]);
+}
+
+#[test]
+fn the_last_incarnation_drops_the_specification_before_its_exit() {
+    let world = World::new();
+    let mut process = world.process(life(pending()));
+    world.cell.request(Flags::LAST | Flags::ABORT);
+    assert!(poll(&mut process, &world).is_ready());
+    assert_eq!(world.log(), ["released", "was aborted"]);
+}
+
+#[test]
+fn an_incarnation_that_was_overtaken_by_its_successor_ends() {
+    let world = World::new();
+    let mut old = world.process(life(pending()));
+    assert!(poll(&mut old, &world).is_pending());
+    let new = world.process(life(pending()));
+    assert!(poll(&mut old, &world).is_ready());
+    assert_eq!(world.log(), ["was aborted"]);
+    drop(new);
+}
+
+#[test]
+fn the_exit_lets_go_of_everything() {
+    let world = World::new();
+    let mut process = world.process(life(ready(Exit::Normal)));
+    assert!(poll(&mut process, &world).is_ready());
+    assert_eq!(Arc::strong_count(&world), 1, "though the task itself is still there");
+    drop(process);
+}
+
+#[test]
+fn a_process_moved_to_another_waker_is_woken_there() {
+    let (world, other) = (World::new(), World::new());
+    let mut process = world.process(life(pending()));
+    assert!(poll(&mut process, &world).is_pending());
+    assert!(poll(&mut process, &other).is_pending());
+    world.cell.request(Flags::ABORT);
+    assert_eq!((world.woken.load(SeqCst), other.woken.load(SeqCst)), (0, 1));
+}

@@ -1,0 +1,124 @@
+//! Tells when a tree is quiet, for tests: nothing is in flight, and no transition is under way.
+//!
+//! Whatever is in flight holds a [`Token`]: a process that was not polled yet, a message that was not handled yet. What
+//! a supervisor has under way shows in its [`Gauge`]. Without the feature `testing` all of this is empty.
+
+#[cfg(feature = "testing")]
+mod counting {
+    use std::{
+        mem,
+        sync::{
+            Arc, Mutex, PoisonError,
+            atomic::{AtomicUsize, Ordering::SeqCst},
+        },
+        task::{Context, Poll, Waker},
+    };
+
+    #[derive(Debug, Default)]
+    struct Counter {
+        busy: AtomicUsize,
+        waiting: Mutex<Vec<Waker>>,
+    }
+
+    impl Counter {
+        fn add(&self, n: usize) {
+            self.busy.fetch_add(n, SeqCst);
+        }
+
+        fn subtract(&self, n: usize) {
+            if n > 0 && self.busy.fetch_sub(n, SeqCst) == n {
+                let waiting = mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+                waiting.into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Quiet(Option<Arc<Counter>>);
+
+    impl Quiet {
+        pub(crate) fn counting() -> Self {
+            Self(Some(Arc::default()))
+        }
+
+        pub(crate) fn token(&self) -> Token {
+            if let Some(counter) = &self.0 {
+                counter.add(1);
+            }
+            Token(self.0.clone())
+        }
+
+        pub(crate) fn gauge(&self) -> Gauge {
+            Gauge { counter: self.0.clone(), value: 0 }
+        }
+
+        pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+            let Some(counter) = &self.0 else { return Poll::Ready(()) };
+            counter.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(cx.waker().clone());
+            if counter.busy.load(SeqCst) == 0 { Poll::Ready(()) } else { Poll::Pending }
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Token(Option<Arc<Counter>>);
+
+    impl Drop for Token {
+        fn drop(&mut self) {
+            if let Some(counter) = &self.0 {
+                counter.subtract(1);
+            }
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Gauge {
+        counter: Option<Arc<Counter>>,
+        value: usize,
+    }
+
+    impl Gauge {
+        pub(crate) fn set(&mut self, value: usize) {
+            let Some(counter) = &self.counter else { return };
+            counter.add(value.saturating_sub(self.value));
+            counter.subtract(self.value.saturating_sub(value));
+            self.value = value;
+        }
+    }
+
+    impl Drop for Gauge {
+        fn drop(&mut self) {
+            self.set(0);
+        }
+    }
+}
+
+#[cfg(not(feature = "testing"))]
+mod counting {
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Quiet;
+
+    impl Quiet {
+        #[inline]
+        pub(crate) fn token(&self) -> Token {
+            Token
+        }
+
+        #[inline]
+        pub(crate) fn gauge(&self) -> Gauge {
+            Gauge
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Token;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Gauge;
+
+    impl Gauge {
+        #[inline]
+        pub(crate) fn set(&mut self, _value: usize) {}
+    }
+}
+
+pub(crate) use counting::{Gauge, Quiet, Token};

@@ -1,0 +1,50 @@
+use std::{fmt, sync::Arc};
+
+use crate::process::{Control, ControlCell, Flags, ProcessId};
+
+/// The other end of a [`ProcessShutdown`](crate::ProcessShutdown) that was made by
+/// [`paired`](crate::ProcessShutdown::paired): triggers it.
+///
+/// Dropping the handle triggers it too: whoever held it is gone, and nobody else could.
+#[must_use = "dropping the handle triggers the shutdown"]
+pub struct ShutdownHandle(Arc<Pair>);
+
+impl ShutdownHandle {
+    pub(super) fn pair() -> (Arc<dyn Control>, ProcessId, Self) {
+        let id = ProcessId::next();
+        let pair = Arc::new(Pair(ControlCell::new()));
+        pair.0.begin(id, Flags::NONE);
+        (pair.clone(), id, Self(pair))
+    }
+
+    /// Asks for shutdown.
+    pub fn trigger(self) {
+        drop(self);
+    }
+}
+
+impl Drop for ShutdownHandle {
+    fn drop(&mut self) {
+        self.0.0.request(Flags::SHUTDOWN);
+    }
+}
+
+impl fmt::Debug for ShutdownHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownHandle").finish_non_exhaustive()
+    }
+}
+
+struct Pair(ControlCell);
+
+impl Control for Pair {
+    fn cell(&self) -> &ControlCell {
+        &self.0
+    }
+
+    fn segment(&self) -> &str {
+        ""
+    }
+
+    fn release(&self) {}
+}

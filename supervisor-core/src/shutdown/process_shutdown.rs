@@ -1,0 +1,129 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{ShutdownHandle, wrapped::Wrapped};
+use crate::process::{Control, ProcessId, WaiterKey};
+
+/// Tells a process that it is asked to stop.
+///
+/// It is a future that resolves when shutdown is asked for, and
+/// [`wait_for_shutdown`](Self::wait_for_shutdown) waits for the same without consuming it. The signal is latched: once
+/// given it stays, and every later wait returns at once. Cancel-safe: a wait may be dropped, in a `select!` for example,
+/// and begun again.
+///
+/// A clone can be handed to a sub-task. It also fires when the process ends in another way, so that no sub-task outlives
+/// the process without knowing, and it never sees the signal of the process's successor.
+///
+/// ```
+/// use supervisor_core::ProcessShutdown;
+/// # futures_lite::future::block_on(async {
+///
+/// // In a test of a worker, without a supervisor:
+/// let (mut shutdown, handle) = ProcessShutdown::paired();
+/// assert!(!shutdown.is_requested());
+/// handle.trigger();
+/// shutdown.wait_for_shutdown().await;
+/// shutdown.await;
+/// # });
+/// ```
+pub struct ProcessShutdown {
+    source: Source,
+    key: Option<WaiterKey>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Never,
+    Process(Arc<dyn Control>, ProcessId),
+    Future(Arc<Wrapped>),
+}
+
+impl ProcessShutdown {
+    pub(crate) fn of(control: Arc<dyn Control>, id: ProcessId) -> Self {
+        Self { source: Source::Process(control, id), key: None }
+    }
+
+    /// One with its own trigger. It fires when the handle is triggered, or dropped.
+    pub fn paired() -> (Self, ShutdownHandle) {
+        let (control, id, handle) = ShutdownHandle::pair();
+        (Self::of(control, id), handle)
+    }
+
+    /// One that never fires.
+    pub fn noop() -> Self {
+        Self { source: Source::Never, key: None }
+    }
+
+    /// One that fires when the future resolves. The future makes progress only while someone waits.
+    pub fn wrapped<F>(future: F) -> Self
+    where
+        F: Future + Send + 'static,
+    {
+        Self { source: Source::Future(Wrapped::new(future)), key: None }
+    }
+
+    /// Waits until shutdown is asked for. Returns at once if it was asked for before.
+    ///
+    /// Cancel-safe: a wait that is dropped loses nothing.
+    pub async fn wait_for_shutdown(&mut self) {
+        self.await;
+    }
+
+    /// Whether shutdown was asked for.
+    pub fn is_requested(&self) -> bool {
+        match &self.source {
+            Source::Never => false,
+            Source::Process(control, id) => control.cell().is_shutdown(*id),
+            Source::Future(wrapped) => wrapped.is_fired(),
+        }
+    }
+}
+
+impl Future for ProcessShutdown {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.is_requested() {
+            return Poll::Ready(());
+        }
+        match &this.source {
+            Source::Never => return Poll::Pending,
+            Source::Process(control, id) => control.cell().register_waiter(*id, &mut this.key, cx.waker()),
+            Source::Future(wrapped) => wrapped.poll(&mut this.key, cx.waker()),
+        }
+        if this.is_requested() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// A clone waits on its own.
+impl Clone for ProcessShutdown {
+    fn clone(&self) -> Self {
+        Self { source: self.source.clone(), key: None }
+    }
+}
+
+impl Drop for ProcessShutdown {
+    fn drop(&mut self) {
+        let Some(key) = self.key else { return };
+        match &self.source {
+            Source::Never => {}
+            Source::Process(control, _) => control.cell().deregister_waiter(key),
+            Source::Future(wrapped) => wrapped.deregister(key),
+        }
+    }
+}
+
+impl fmt::Debug for ProcessShutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessShutdown").field("is_requested", &self.is_requested()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+use std::time::Duration;
+
+/// How a child is stopped.
+///
+/// On a nested supervisor, the time is a budget for all that is below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownStrategy {
+    /// Asked to stop through its [`ProcessShutdown`](crate::ProcessShutdown), and aborted if it is still there after this
+    /// time. `Duration::MAX` waits without limit.
+    Graceful(Duration),
+    /// Aborted at once, without being asked.
+    Brutal,
+}
+
+impl ShutdownStrategy {
+    /// Asks, and waits without limit: right for a nested supervisor, whose children have limits of their own.
+    pub const UNLIMITED: Self = Self::Graceful(Duration::MAX);
+}
+
+/// `Graceful(5 s)`, as in OTP: long enough to finish a request, short enough for an orchestrator that kills after 10 s or
+/// more.
+impl Default for ShutdownStrategy {
+    fn default() -> Self {
+        Self::Graceful(Duration::from_secs(5))
+    }
+}
+
+/// In which order a supervisor stops several children.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShutdownOrder {
+    /// One after the other, the last started first, each gone before the next is asked. As in OTP, and the default: a child
+    /// may rely on the ones before it for as long as it runs.
+    #[default]
+    Reverse,
+    /// All at once, for children that do not need each other: the slowest one decides how long it takes.
+    Concurrent,
+}

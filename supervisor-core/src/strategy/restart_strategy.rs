@@ -1,0 +1,89 @@
+use std::time::Duration;
+
+/// Which children are restarted when one fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestartMode {
+    /// Only the one that failed: for children that do not depend on each other. The default.
+    #[default]
+    OneForOne,
+    /// All of them: for children that cannot work without each other.
+    OneForAll,
+    /// The one that failed and all that were started after it: for children that depend on the ones before them.
+    RestForOne,
+}
+
+/// How a supervisor restarts its children: which ones, and how often before it gives up.
+///
+/// A supervisor that has to restart more than `intensity` times within `period` gives up: it stops all its children, and
+/// ends. Its own supervisor then decides. So a fault that restarting does not cure climbs the tree, until a restart
+/// covers enough of it, or the root gives up and the program hears of it.
+///
+/// The default is one-for-one with 1 restart in 5 seconds, as in OTP: a second failure so soon after the first says that
+/// restarting did not help.
+///
+/// ```
+/// use std::time::Duration;
+/// use supervisor_core::{RestartMode, RestartStrategy};
+///
+/// let strategy = RestartStrategy::rest_for_one().with_intensity_and_period(3, Duration::from_secs(10));
+/// assert_eq!(strategy.mode(), RestartMode::RestForOne);
+/// assert_eq!(RestartStrategy::default().intensity(), 1);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartStrategy {
+    mode: RestartMode,
+    intensity: usize,
+    period: Duration,
+}
+
+impl RestartStrategy {
+    /// Restarts with this mode, and the default intensity of 1 restart in 5 seconds.
+    pub const fn new(mode: RestartMode) -> Self {
+        Self { mode, intensity: 1, period: Duration::from_secs(5) }
+    }
+
+    /// Restarts the child that failed.
+    pub const fn one_for_one() -> Self {
+        Self::new(RestartMode::OneForOne)
+    }
+
+    /// Restarts all children.
+    pub const fn one_for_all() -> Self {
+        Self::new(RestartMode::OneForAll)
+    }
+
+    /// Restarts the child that failed and those that were started after it.
+    pub const fn rest_for_one() -> Self {
+        Self::new(RestartMode::RestForOne)
+    }
+
+    /// Allows `intensity` restarts within `period`; one more, and the supervisor gives up. A group that is restarted
+    /// together counts once; each attempt to restart counts. Zero gives up at the first failure; `usize::MAX` never
+    /// does. A restart counts for exactly `period`, which must not be zero.
+    pub const fn with_intensity_and_period(mut self, intensity: usize, period: Duration) -> Self {
+        self.intensity = intensity;
+        self.period = period;
+        self
+    }
+
+    /// Which children are restarted.
+    pub const fn mode(&self) -> RestartMode {
+        self.mode
+    }
+
+    /// How many restarts are allowed within the period.
+    pub const fn intensity(&self) -> usize {
+        self.intensity
+    }
+
+    /// The time in which the intensity is allowed.
+    pub const fn period(&self) -> Duration {
+        self.period
+    }
+}
+
+impl Default for RestartStrategy {
+    fn default() -> Self {
+        Self::one_for_one()
+    }
+}

@@ -1,0 +1,53 @@
+use crate::process::Exit;
+
+/// Whether a child is started again when it has ended by itself.
+///
+/// | it ended | permanent | transient | temporary |
+/// |---|---|---|---|
+/// | normally | restarted | stays stopped | removed |
+/// | as a supervisor that gave up, or shut down by itself | restarted | stays stopped | removed |
+/// | with an error, a panic, aborted, lost | restarted | restarted | removed |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestartType {
+    /// Always restarted. The default, as in OTP: what is supervised is meant to run.
+    #[default]
+    Permanent,
+    /// Restarted only if it failed.
+    Transient,
+    /// Never restarted, and forgotten when it has ended.
+    Temporary,
+}
+
+impl RestartType {
+    pub(crate) fn restarts_after(self, exit: &Exit) -> bool {
+        match self {
+            Self::Permanent => true,
+            Self::Transient => !exit.is_normal(),
+            Self::Temporary => false,
+        }
+    }
+}
+
+/// Whether a supervisor stops by itself when significant children have ended.
+///
+/// Only the end of a significant child that is not restarted counts: of a transient one that ended normally, or of a
+/// temporary one. Being terminated, or stopped in a group restart, does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoShutdown {
+    /// Never. The default.
+    #[default]
+    Never,
+    /// When the first significant child has ended.
+    AnySignificant,
+    /// When the last significant child has ended.
+    AllSignificant,
+}
+
+/// What kind of process a child is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildKind {
+    /// It does the work.
+    Worker,
+    /// It supervises.
+    Supervisor,
+}
