@@ -123,6 +123,15 @@ pub enum StartFailure {
     /// The executor dropped it, or refused it.
     #[error("its executor dropped it before it was ready")]
     Lost,
+    /// It is a supervisor, and a child below it failed to start.
+    #[error("`{path}` failed to start: {cause}")]
+    Below {
+        /// That child.
+        path: String,
+        /// How it failed.
+        #[source]
+        cause: Box<StartFailure>,
+    },
     /// It is a supervisor that ran out of restarts before all its children had started.
     #[error("{0}")]
     GaveUp(#[source] GaveUp),

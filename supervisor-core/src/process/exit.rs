@@ -71,6 +71,25 @@ impl Exit {
     }
 }
 
+impl StartFailure {
+    /// How a process that was not ready yet failed to become so.
+    pub(crate) fn from_exit(exit: Exit) -> Self {
+        match exit {
+            Exit::Failed(failure) => Self::Failed(failure),
+            Exit::Panicked(failure) => Self::Panicked(failure),
+            Exit::Lost => Self::Lost,
+            Exit::Aborted | Exit::Normal | Exit::Ignored => Self::Aborted,
+            Exit::Shutdown(termination) => match &termination.ending {
+                Ending::GaveUp(story) => Self::GaveUp(story.clone()),
+                Ending::FailedToStart { path, cause } => {
+                    Self::Below { path: path.clone(), cause: Box::new(cause.clone()) }
+                }
+                Ending::Requested | Ending::Killed | Ending::AutoShutdown { .. } => Self::Aborted,
+            },
+        }
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

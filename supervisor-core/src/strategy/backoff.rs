@@ -60,6 +60,9 @@ impl Backoff {
 
     /// The wait before the next start of a child that failed `failures` times before this one.
     pub(crate) fn delay(&self, failures: u32, rng: &mut Rng) -> Duration {
+        if self.initial.is_zero() {
+            return Duration::ZERO;
+        }
         let grown = self.initial.as_secs_f64() * self.factor.powi(i32::try_from(failures).unwrap_or(i32::MAX));
         let longest = Duration::try_from_secs_f64(grown).map_or(self.max, |grown| grown.min(self.max));
         if self.jitter { longest.mul_f64(rng.f64()) } else { longest }

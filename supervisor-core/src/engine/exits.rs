@@ -1,0 +1,169 @@
+//! What becomes of a child whose process has ended.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Badly, Cause, Charge, Engine, Spec, State, Work,
+    slot::{Stopping, Then},
+};
+use crate::{
+    error::{Failure, StartFailure, Unclean, UncleanStop},
+    observe::{EventKind, RestartCause},
+    process::{ChildId, Exit},
+    shutdown::ShutdownStrategy,
+    strategy::{RestartMode, RestartType},
+};
+
+impl<C: Spec> Engine<C> {
+    /// A process ended before it was ready. `limit`: because it was not ready within that time.
+    pub(super) fn unready(&mut self, child: ChildId, exit: Exit, limit: Option<Duration>, now: Instant) {
+        if let Exit::Ignored = exit {
+            self.children.edit(child, |slot| slot.has_started = true);
+            self.tell(child, || EventKind::Ignored);
+            self.put_down(child);
+            return;
+        }
+        let failure = match limit {
+            Some(limit) => StartFailure::TimedOut(limit),
+            None => StartFailure::from_exit(exit),
+        };
+        self.tell(child, || EventKind::StartFailed(failure.clone()));
+        let Some(slot) = self.children.get(child) else { return };
+        if self.is_stopping() {
+            self.children.set(child, State::Stopped);
+        } else if self.is_up || slot.has_started {
+            if self.joins_group(child) {
+                self.down_with_group(child);
+            } else {
+                self.owe(child, RestartCause::Start(failure), None, now);
+            }
+        } else {
+            let spec = slot.spec.clone();
+            self.children.set(child, State::Stopped);
+            self.begin_stop(Cause::FailedToStart { spec, failure }, now);
+        }
+    }
+
+    /// A child that was ready ended by itself: its restart type decides.
+    pub(super) fn judge(&mut self, child: ChildId, exit: Exit, since: Option<Instant>, now: Instant) {
+        let Some(slot) = self.children.get(child) else { return };
+        let settings = slot.settings();
+        if self.is_stopping() {
+            self.children.set(child, State::Stopped);
+        } else if self.joins_group(child) {
+            self.down_with_group(child);
+        } else if settings.restart.restarts_after(&exit) {
+            self.owe(child, RestartCause::Exit(exit), since, now);
+        } else {
+            let significant = settings.significant.then(|| slot.spec.clone());
+            self.put_down(child);
+            if let Some(spec) = significant {
+                self.significant_ended(spec, exit, now);
+            }
+        }
+    }
+
+    /// Whether the child's group is going to be stopped and started again anyway, so that a failure costs nothing and
+    /// an end means nothing: it is as if it had been stopped a moment earlier.
+    fn joins_group(&self, child: ChildId) -> bool {
+        matches!(&self.work, Work::Sequence(sequence) if sequence.joins(child))
+    }
+
+    fn down_with_group(&mut self, child: ChildId) {
+        if self.is_temporary(child) {
+            self.children.remove(child);
+        } else {
+            self.children.set(child, State::Owed);
+        }
+    }
+
+    /// A process ended that was being stopped.
+    pub(super) fn gone(&mut self, child: ChildId, stopping: Stopping, exit: Exit, now: Instant) {
+        self.sweep.left(child, &stopping);
+        if !matches!(stopping.then, Then::FailStart { .. }) {
+            self.tell(child, || EventKind::Exited(exit.clone()));
+        }
+        match stopping.then {
+            Then::Judge { since } => self.judge(child, exit, Some(since), now),
+            Then::FailStart { limit } => self.unready(child, exit, limit, now),
+            Then::Restart => self.down_with_group(child),
+            Then::End => {
+                self.tally(child, &stopping, exit);
+                self.children.set(child, State::Stopped);
+            }
+        }
+    }
+
+    /// A child without a process that is not restarted: its specification is kept, unless it is temporary.
+    fn put_down(&mut self, child: ChildId) {
+        if self.is_temporary(child) {
+            self.children.remove(child);
+        } else {
+            self.children.set(child, State::Stopped);
+        }
+    }
+
+    /// A child has to be restarted, if there is a restart left.
+    fn owe(&mut self, child: ChildId, cause: RestartCause, since: Option<Instant>, now: Instant) {
+        let Some(slot) = self.children.get(child) else { return };
+        let spec = slot.spec.clone();
+        if !self.intensity.charge(Charge { spec, at: now, cause: cause.clone() }) {
+            self.children.set(child, State::Stopped);
+            self.begin_stop(Cause::GaveUp, now);
+            return;
+        }
+        let (attempt, delay) = self.next_attempt(child, since, now);
+        let is_retry = matches!(cause, RestartCause::Start(_));
+        self.tell(child, || EventKind::Restarting { attempt, delay, cause });
+        let until = (!delay.is_zero()).then(|| now.checked_add(delay));
+        if self.settings.strategy.mode() != RestartMode::OneForOne {
+            self.children.set(child, State::Owed);
+            self.begin_group(child, until, !is_retry);
+        } else if let Some(until) = until {
+            self.children.set(child, State::Delayed { until });
+        } else {
+            self.children.set(child, State::Owed);
+            self.restarts.push_back(child);
+        }
+    }
+
+    /// The how manieth restart in a row this is, and how long it has to wait.
+    fn next_attempt(&mut self, child: ChildId, since: Option<Instant>, now: Instant) -> (u32, Duration) {
+        let Some(slot) = self.children.get(child) else { return (1, Duration::ZERO) };
+        let backoff = slot.settings().backoff.as_deref().copied().or(self.settings.backoff);
+        let reset_after = backoff.map_or(self.settings.strategy.period(), |backoff| backoff.reset_after());
+        let stable = since.is_some_and(|since| now.saturating_duration_since(since) >= reset_after);
+        let failures = if stable { 0 } else { slot.failures };
+        self.children.edit(child, |slot| slot.failures = failures.saturating_add(1));
+        let delay = backoff.map_or(Duration::ZERO, |backoff| backoff.delay(failures, &mut self.rng));
+        (failures.saturating_add(1), delay)
+    }
+
+    /// Remembers who did not stop well.
+    fn tally(&mut self, child: ChildId, stopping: &Stopping, exit: Exit) {
+        let Some(slot) = self.children.get(child) else { return };
+        let is_brutal = slot.settings().shutdown == ShutdownStrategy::Brutal;
+        let badly = match exit {
+            Exit::Shutdown(termination) => {
+                // What a brutal stop aborts is what was asked for.
+                let counts = |unclean: &&Unclean| !(is_brutal && matches!(unclean.stop, UncleanStop::Aborted));
+                let below: Vec<_> = termination.unclean.iter().filter(counts).cloned().collect();
+                (!below.is_empty()).then_some(Badly::Below(below))
+            }
+            // A set-up that was cut short had nothing to end well.
+            _ if stopping.unready => None,
+            Exit::Normal | Exit::Ignored => None,
+            Exit::Aborted => (!is_brutal).then_some(Badly::Aborted),
+            Exit::Failed(failure) => Some(Badly::Failed(failure)),
+            Exit::Panicked(panic) => Some(Badly::Failed(Failure::new(format!("panicked: {panic:#}")))),
+            Exit::Lost => Some(Badly::Failed(Failure::new(Exit::Lost.to_string()))),
+        };
+        if let Some(badly) = badly {
+            self.badly.push((slot.spec.clone(), badly));
+        }
+    }
+
+    fn is_temporary(&self, child: ChildId) -> bool {
+        self.children.get(child).is_some_and(|slot| slot.settings().restart == RestartType::Temporary)
+    }
+}

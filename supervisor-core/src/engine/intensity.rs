@@ -1,0 +1,51 @@
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use crate::{error::GaveUp, observe::RestartCause, strategy::RestartStrategy};
+
+/// The restarts that still count, and the last few to tell about.
+#[derive(Debug)]
+pub(super) struct Intensity<C> {
+    limit: usize,
+    period: Duration,
+    window: VecDeque<Instant>,
+    story: VecDeque<Charge<C>>,
+}
+
+/// A failure that cost a restart.
+#[derive(Debug)]
+pub(crate) struct Charge<C> {
+    pub(crate) spec: C,
+    pub(crate) at: Instant,
+    pub(crate) cause: RestartCause,
+}
+
+impl<C> Intensity<C> {
+    pub(super) fn new(strategy: RestartStrategy) -> Self {
+        Self { limit: strategy.intensity(), period: strategy.period(), window: VecDeque::new(), story: VecDeque::new() }
+    }
+
+    /// Counts a restart. Whether it is within the limit: a restart counts while `now - then <= period`.
+    pub(super) fn charge(&mut self, charge: Charge<C>) -> bool {
+        let now = charge.at;
+        if self.story.len() == GaveUp::STORY {
+            self.story.pop_front();
+        }
+        self.story.push_back(charge);
+        if self.limit == usize::MAX {
+            // Never out of restarts, so there is nothing to count, or to remember for ever.
+            return true;
+        }
+        while self.window.front().is_some_and(|then| now.saturating_duration_since(*then) > self.period) {
+            self.window.pop_front();
+        }
+        self.window.push_back(now);
+        self.window.len() <= self.limit
+    }
+
+    pub(super) fn story(&self) -> impl Iterator<Item = &Charge<C>> {
+        self.story.iter()
+    }
+}

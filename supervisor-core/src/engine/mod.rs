@@ -1,0 +1,299 @@
+//! The restart algorithm: what a supervisor does, and nothing about how.
+//!
+//! The engine is pure. Time comes in with each call, and what it wants done goes out as [`Effect`]s:
+//!
+//! - inputs: [`start`](Engine::start) once, then [`ready`](Engine::ready), [`acknowledged`](Engine::acknowledged),
+//!   [`exited`](Engine::exited), [`shutdown`](Engine::shutdown), [`kill_child`](Engine::kill_child), and
+//!   [`tick`](Engine::tick) when [`next_deadline`](Engine::next_deadline) has come;
+//! - outputs: [`poll_effect`](Engine::poll_effect), until it returns `None`, after any input or several. Work in order (a
+//!   start, a group restart, a stop) goes on there one step at a time, so what comes in meanwhile comes first.
+//!
+//! Nothing in here waits: a child that starts, drains or backs off is a state (`slot.rs` has the drawing).
+
+mod children;
+mod effect;
+mod exits;
+mod intensity;
+mod sequence;
+mod slot;
+mod stop;
+
+use std::{collections::VecDeque, time::Instant};
+
+use fastrand::Rng;
+
+use self::{
+    children::Children,
+    intensity::Intensity,
+    sequence::Sequence,
+    slot::{Class, Stage, Stopping, Then},
+    stop::Sweep,
+};
+pub(crate) use self::{
+    effect::{Badly, Cause, Effect},
+    intensity::Charge,
+    slot::{Spec, State},
+};
+use crate::{
+    observe::{Counts, EventKind},
+    process::{ChildId, Exit, Ticket},
+    strategy::SupervisorSettings,
+};
+
+#[derive(Debug)]
+pub(crate) struct Engine<C> {
+    settings: SupervisorSettings,
+    children: Children<C>,
+    intensity: Intensity<C>,
+    work: Work<C>,
+    /// The stop that is under way in `work`, or was the last one.
+    sweep: Sweep,
+    /// Children that are owed a start of their own, not as part of a group.
+    restarts: VecDeque<ChildId>,
+    /// The first start is done.
+    is_up: bool,
+    /// Nothing will be started here after this supervisor.
+    is_last: bool,
+    /// Told to stop at once.
+    is_killed: bool,
+    /// An end of a significant child that is looked at when the first start is done.
+    significant_end: Option<(C, Exit)>,
+    badly: Vec<(C, Badly)>,
+    effects: VecDeque<Effect<C>>,
+    /// Whether anybody listens.
+    pub(crate) is_heard: bool,
+    rng: Rng,
+}
+
+/// What a supervisor is doing in order.
+#[derive(Debug)]
+enum Work<C> {
+    None,
+    /// The first start, or a group restart.
+    Sequence(Sequence),
+    Stop(Cause<C>),
+    Finished(Cause<C>),
+}
+
+/// How a supervisor is asked to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Order {
+    /// Nothing will be started after it.
+    pub(crate) last: bool,
+    /// At once.
+    pub(crate) kill: bool,
+}
+
+/// How a supervisor has ended.
+#[derive(Debug)]
+pub(crate) struct Conclusion<C> {
+    pub(crate) cause: Cause<C>,
+    pub(crate) killed: bool,
+    pub(crate) badly: Vec<(C, Badly)>,
+}
+
+impl<C: Spec> Engine<C> {
+    pub(crate) fn new(settings: SupervisorSettings, specs: impl Iterator<Item = (ChildId, C)>, seed: u64) -> Self {
+        Self {
+            intensity: Intensity::new(settings.strategy),
+            settings,
+            children: Children::new(specs),
+            work: Work::None,
+            sweep: Sweep::NONE,
+            restarts: VecDeque::new(),
+            is_up: false,
+            is_last: false,
+            is_killed: false,
+            significant_end: None,
+            badly: Vec::new(),
+            effects: VecDeque::new(),
+            is_heard: true,
+            rng: Rng::with_seed(seed),
+        }
+    }
+
+    // Inputs
+
+    /// Starts the children, one after the other. `last`: nothing will be started after this supervisor.
+    pub(crate) fn start(&mut self, last: bool) {
+        self.is_last = last;
+        self.work = Work::Sequence(Sequence::first_start());
+    }
+
+    /// A process has finished its set-up.
+    pub(crate) fn ready(&mut self, ticket: Ticket, now: Instant) {
+        let Some(slot) = self.children.about(ticket) else { return };
+        // Otherwise it is being stopped, and came too late.
+        if let State::Starting { .. } = slot.state {
+            self.set_running(ticket.child, now);
+        }
+    }
+
+    /// A supervisor has seen that it is asked to stop, or to stop at once.
+    pub(crate) fn acknowledged(&mut self, ticket: Ticket) {
+        let Some(slot) = self.children.about(ticket) else { return };
+        let State::Stopping(mut stopping) = slot.state else { return };
+        match &mut stopping.stage {
+            Stage::Asked { ack_by, .. } => *ack_by = None,
+            Stage::Aborted { until } => *until = None,
+            Stage::Stuck => return,
+        }
+        self.children.set(ticket.child, State::Stopping(stopping));
+    }
+
+    /// A process has ended.
+    pub(crate) fn exited(&mut self, ticket: Ticket, exit: Exit, now: Instant) {
+        let Some(slot) = self.children.about(ticket) else { return };
+        match slot.state {
+            State::Starting { .. } => self.unready(ticket.child, exit, None, now),
+            State::Running { since } => {
+                self.tell(ticket.child, || EventKind::Exited(exit.clone()));
+                self.judge(ticket.child, exit, Some(since), now);
+            }
+            State::Stopping(stopping) => self.gone(ticket.child, stopping, exit, now),
+            State::Stopped | State::Owed | State::Delayed { .. } => {}
+        }
+    }
+
+    /// The supervisor is asked to stop. May be asked again, and for more.
+    pub(crate) fn shutdown(&mut self, order: Order, now: Instant) {
+        let becomes_last = order.last && !self.is_last;
+        self.is_last |= order.last;
+        if self.is_stopping() {
+            if becomes_last {
+                self.pass_on_last();
+            }
+        } else {
+            self.begin_stop(Cause::Requested, now);
+        }
+        if order.kill && !self.is_killed {
+            self.is_killed = true;
+            self.abort_all(now);
+        }
+    }
+
+    /// Aborts a child from outside, which counts as its failure. Whether it has a process.
+    pub(crate) fn kill_child(&mut self, child: ChildId, now: Instant) -> Option<bool> {
+        let slot = self.children.get(child)?;
+        match slot.state {
+            State::Stopped | State::Owed | State::Delayed { .. } => return Some(false),
+            State::Starting { .. } => self.abort(child, Then::FailStart { limit: None }, now),
+            State::Running { since } => self.abort(child, Then::Judge { since }, now),
+            State::Stopping(Stopping { stage: Stage::Asked { .. }, then, .. }) => self.abort(child, then, now),
+            State::Stopping(_) => {}
+        }
+        Some(true)
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        while let Some(child) = self.children.due(now) {
+            let Some(slot) = self.children.get(child) else { return };
+            match slot.state {
+                State::Delayed { .. } => {
+                    self.children.set(child, State::Owed);
+                    self.restarts.push_back(child);
+                }
+                State::Starting { .. } => {
+                    let limit = slot.settings().start_timeout;
+                    self.abort(child, Then::FailStart { limit }, now);
+                }
+                State::Stopping(Stopping { stage: Stage::Asked { until, .. }, then, .. })
+                    if until.is_some_and(|until| until <= now) =>
+                {
+                    self.abort(child, then, now);
+                }
+                State::Stopping(stopping) => self.stuck(child, stopping, now),
+                State::Stopped | State::Owed | State::Running { .. } => return,
+            }
+        }
+        self.end_delay(now);
+    }
+
+    // Outputs
+
+    /// The next thing to do, and work in order goes on.
+    pub(crate) fn poll_effect(&mut self, now: Instant) -> Option<Effect<C>> {
+        loop {
+            if let Some(effect) = self.effects.pop_front() {
+                return Some(effect);
+            }
+            if !self.advance(now) {
+                return None;
+            }
+        }
+    }
+
+    /// When `tick` has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let group = match &self.work {
+            Work::Sequence(sequence) => sequence.delayed_until(),
+            _ => None,
+        };
+        [self.children.next_deadline(), group].into_iter().flatten().min()
+    }
+
+    /// How it ended, after `Effect::Finish`.
+    pub(crate) fn conclude(&mut self) -> Conclusion<C> {
+        let cause = match std::mem::replace(&mut self.work, Work::None) {
+            Work::Stop(cause) | Work::Finished(cause) => cause,
+            Work::None | Work::Sequence(_) => Cause::Requested,
+        };
+        Conclusion { cause, killed: self.is_killed, badly: std::mem::take(&mut self.badly) }
+    }
+
+    // Getters
+
+    pub(crate) fn child(&self, child: ChildId) -> Option<&C> {
+        self.children.get(child).map(|slot| &slot.spec)
+    }
+
+    /// The children, in start order.
+    pub(crate) fn children(&self) -> impl Iterator<Item = (ChildId, &C, crate::observe::ChildState)> {
+        self.children.iter().map(|(child, slot)| (child, &slot.spec, slot.public_state()))
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.children.counts()
+    }
+
+    pub(crate) fn story(&self) -> impl Iterator<Item = &Charge<C>> {
+        self.intensity.story()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.work, Work::Stop(_) | Work::Finished(_))
+    }
+
+    /// How many things are under way that end by themselves, for tests that wait until nothing is.
+    pub(crate) fn unsettled(&self) -> usize {
+        let delayed = usize::from(matches!(&self.work, Work::Sequence(sequence) if sequence.delayed_until().is_some()));
+        self.children.workers_of(&[Class::Starting, Class::Stopping, Class::Draining])
+            + self.children.supervisors_of(&[Class::Stopping])
+            + self.children.count_of(&[Class::Delayed])
+            + delayed
+    }
+
+    // Shared by the parts
+
+    fn advance(&mut self, now: Instant) -> bool {
+        let in_order = match self.work {
+            Work::Sequence(_) => self.advance_sequence(now),
+            Work::Stop(_) => self.advance_stop(now),
+            Work::None | Work::Finished(_) => false,
+        };
+        in_order || self.advance_restarts(now)
+    }
+
+    fn tell(&mut self, child: ChildId, kind: impl FnOnce() -> EventKind) {
+        if self.is_heard {
+            if let Some(slot) = self.children.get(child) {
+                let spec = slot.spec.clone();
+                self.effects.push_back(Effect::Tell { spec, kind: kind() });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Starting in order: the first start, group restarts, and single restarts.
+
+use std::{mem, time::Instant};
+
+use super::{
+    Cause, Effect, Engine, Spec, State, Work,
+    slot::{Class, Slot},
+    stop::{Progress, Sweep},
+};
+use crate::{
+    observe::EventKind,
+    process::{ChildId, Exit},
+    strategy::{AutoShutdown, RestartMode},
+};
+
+/// Brings the children from `from` on up, in order. What runs there is stopped first.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    pub(super) from: ChildId,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// What runs is being stopped. After that the start waits until then.
+    Stopping { delay: Option<Delay> },
+    /// All is stopped.
+    Delayed(Delay),
+    /// This is the last one begun; the next has to wait until it is ready.
+    Starting { begun: Option<ChildId> },
+}
+
+/// `None` is a time so far off that a clock cannot tell it.
+#[derive(Clone, Copy, Debug)]
+struct Delay(Option<Instant>);
+
+impl Sequence {
+    pub(super) fn first_start() -> Self {
+        Self { from: ChildId::FIRST, stage: Stage::Starting { begun: None } }
+    }
+
+    /// Whether what fails from `from` on is going to be started anyway.
+    pub(super) fn joins(&self, child: ChildId) -> bool {
+        child >= self.from && !matches!(self.stage, Stage::Starting { .. })
+    }
+
+    pub(super) fn delayed_until(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Delayed(Delay(until)) => until,
+            _ => None,
+        }
+    }
+}
+
+impl<C: Spec> Engine<C> {
+    /// A group restart begins, or the one under way begins again or reaches further down.
+    ///
+    /// `revive`: children that were stopped before are started with the group. A failing attempt is the same group
+    /// restart still, so it leaves alone what was stopped while it was pending.
+    pub(super) fn begin_group(&mut self, child: ChildId, until: Option<Option<Instant>>, revive: bool) {
+        let from = match self.settings.strategy.mode() {
+            RestartMode::OneForAll => ChildId::FIRST,
+            RestartMode::RestForOne | RestartMode::OneForOne => child,
+        };
+        let (from, delay) = match mem::replace(&mut self.work, Work::None) {
+            Work::Sequence(Sequence { from: pending, stage }) => match stage {
+                Stage::Starting { .. } => (from, until.map(Delay)),
+                Stage::Stopping { delay } => (from.min(pending), later(delay, until.map(Delay))),
+                Stage::Delayed(delay) => (from.min(pending), later(Some(delay), until.map(Delay))),
+            },
+            _ => (from, until.map(Delay)),
+        };
+        if revive {
+            let stopped = |(child, slot): (ChildId, &Slot<C>)| (slot.state == State::Stopped).then_some(child);
+            let stopped: Vec<_> = self.children.between(from, None).filter_map(stopped).collect();
+            stopped.into_iter().for_each(|child| self.children.set(child, State::Owed));
+        }
+        self.sweep = Sweep::from(from, &self.sweep);
+        self.work = Work::Sequence(Sequence { from, stage: Stage::Stopping { delay } });
+    }
+
+    /// One step of the sequence under way. Whether there was one.
+    pub(super) fn advance_sequence(&mut self, now: Instant) -> bool {
+        let Work::Sequence(sequence) = &self.work else { return false };
+        match sequence.stage {
+            Stage::Stopping { delay } => match self.advance_sweep(now) {
+                Progress::Moved => true,
+                Progress::Waiting => false,
+                Progress::Done => {
+                    self.set_stage(match delay {
+                        Some(Delay(until)) if until.is_none_or(|until| until > now) => Stage::Delayed(Delay(until)),
+                        _ => Stage::Starting { begun: None },
+                    });
+                    true
+                }
+            },
+            Stage::Delayed(_) => false,
+            Stage::Starting { begun } => {
+                let from = sequence.from;
+                if begun.is_some_and(|child| self.is_coming(child)) {
+                    return false;
+                }
+                let owed = |(child, slot): (ChildId, &Slot<C>)| (slot.state == State::Owed).then_some(child);
+                let next = match begun {
+                    Some(child) => self.children.behind(child).find_map(owed),
+                    None => self.children.between(from, None).find_map(owed),
+                };
+                if let Some(child) = next {
+                    self.set_stage(Stage::Starting { begun: Some(child) });
+                    self.begin_start(child, now);
+                } else {
+                    self.work = Work::None;
+                    self.come_up(now);
+                }
+                true
+            }
+        }
+    }
+
+    /// Starts what is owed a start of its own.
+    pub(super) fn advance_restarts(&mut self, now: Instant) -> bool {
+        let Some(child) = self.restarts.pop_front() else { return false };
+        // Anything may have happened to it meanwhile.
+        if self.children.get(child).is_some_and(|slot| slot.state == State::Owed) {
+            self.begin_start(child, now);
+        }
+        true
+    }
+
+    pub(super) fn end_delay(&mut self, now: Instant) {
+        if let Work::Sequence(sequence) = &self.work {
+            if sequence.delayed_until().is_some_and(|until| until <= now) {
+                self.set_stage(Stage::Starting { begun: None });
+            }
+        }
+    }
+
+    pub(super) fn set_running(&mut self, child: ChildId, now: Instant) {
+        self.children.set(child, State::Running { since: now });
+        self.children.edit(child, |slot| slot.has_started = true);
+        self.tell(child, || EventKind::Ready);
+    }
+
+    fn begin_start(&mut self, child: ChildId, now: Instant) {
+        self.children.edit(child, |slot| slot.incarnation = slot.incarnation.wrapping_add(1).max(1));
+        let Some(slot) = self.children.get(child) else { return };
+        let (settings, incarnation) = (slot.settings(), slot.incarnation);
+        let (ready_at_once, timeout) = (settings.ready_at_once, settings.start_timeout);
+        self.effects.push_back(Effect::Start { child, incarnation });
+        self.tell(child, || EventKind::Started);
+        if ready_at_once {
+            self.set_running(child, now);
+        } else {
+            let until = timeout.and_then(|timeout| now.checked_add(timeout));
+            self.children.set(child, State::Starting { until });
+        }
+    }
+
+    /// Whether the next child has to wait for this one.
+    fn is_coming(&self, child: ChildId) -> bool {
+        self.children
+            .get(child)
+            .is_some_and(|slot| matches!(slot.state.class(), Class::Starting) || slot.state.is_failing_to_start())
+    }
+
+    fn come_up(&mut self, now: Instant) {
+        if mem::replace(&mut self.is_up, true) {
+            return;
+        }
+        self.effects.push_back(Effect::Ready);
+        if let Some((spec, exit)) = self.significant_end.take() {
+            self.significant_ended(spec, exit, now);
+        }
+    }
+
+    /// A significant child ended by itself and is not restarted.
+    pub(super) fn significant_ended(&mut self, spec: C, exit: Exit, now: Instant) {
+        if !self.is_up {
+            self.significant_end = Some((spec, exit));
+            return;
+        }
+        let ends = match self.settings.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => true,
+            AutoShutdown::AllSignificant => self.children.significant_present() == 0,
+        };
+        if ends {
+            self.begin_stop(Cause::AutoShutdown { spec, exit }, now);
+        }
+    }
+
+    fn set_stage(&mut self, stage: Stage) {
+        if let Work::Sequence(sequence) = &mut self.work {
+            sequence.stage = stage;
+        }
+    }
+}
+
+fn later(one: Option<Delay>, other: Option<Delay>) -> Option<Delay> {
+    match (one, other) {
+        (Some(Delay(one)), Some(Delay(other))) => Some(Delay(one.zip(other).map(|(one, other)| one.max(other)))),
+        (one, other) => one.or(other),
+    }
+}

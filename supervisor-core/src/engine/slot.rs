@@ -1,0 +1,182 @@
+//! A child's life in the engine.
+//!
+//! ```text
+//!                    (5)                          (7) restarted
+//!        +--------------------------+   +------------------------------+
+//!        v                          |   v                              |
+//!     Delayed --(6)--> Owed --(1)--> Starting --(2)--> Running --(3)---+--(8)--> Stopped, or removed
+//!                       ^              |                  |                         ^
+//!                       |              +-----(4)----------+                         |
+//!                       |                     v                                     |
+//!                       +-------(9)------- Stopping ---------------(10)-------------+
+//! ```
+//!
+//! 1. `begin_start`: its turn has come. A child without set-up is `Running` at once.
+//! 2. `ready`
+//! 3. `judge`, on an exit of its own
+//! 4. `stop_child`, `abort_start`, `kill_child`
+//! 5. `owe`, where a backoff delays the restart
+//! 6. `tick`, when the delay is over; or a group restart takes it along
+//! 7. `owe`, if it is to be restarted
+//! 8. `judge`, if not; `give_up`; a start that fails or finds nothing to run
+//! 9. `gone`, if a group restart, or its own, goes on with it
+//! 10. `gone`, if not
+//!
+//! A state that waits for something has at most one deadline, which `Children` keeps in order.
+
+use std::time::{Duration, Instant};
+
+use crate::{observe::ChildState, process::Ticket, strategy::ChildSettings};
+
+/// What the driver attaches to a child. The engine only reads its settings.
+pub(crate) trait Spec: Clone {
+    fn settings(&self) -> &ChildSettings;
+}
+
+#[derive(Debug)]
+pub(crate) struct Slot<C> {
+    pub(crate) spec: C,
+    pub(crate) state: State,
+    /// The number of its latest process. A report of an earlier one is stale.
+    pub(super) incarnation: u32,
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// It has started before under this supervisor: from now on a failing start is a failed restart.
+    pub(super) has_started: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum State {
+    /// No process, and none is owed.
+    Stopped,
+    /// To be started when its turn comes.
+    Owed,
+    /// To be started then.
+    Delayed { until: Option<Instant> },
+    /// Its set-up is under way, for so long at most.
+    Starting { until: Option<Instant> },
+    /// Ready.
+    Running { since: Instant },
+    /// On its way out.
+    Stopping(Stopping),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stopping {
+    pub(super) stage: Stage,
+    pub(super) then: Then,
+    /// The sweep that waits for its end, if one does.
+    pub(super) sweep: Option<u32>,
+    /// It knows that nothing will be started after it.
+    pub(super) last: bool,
+    /// It was not ready when it was stopped.
+    pub(super) unready: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Stage {
+    /// Asked. To be aborted at `until`. A supervisor has to acknowledge by `ack_by`.
+    Asked { until: Option<Instant>, ack_by: Option<Instant> },
+    /// Aborted. Given up on at `until`, which a supervisor that has acknowledged never is.
+    Aborted { until: Option<Instant> },
+    /// Aborted, and does not let go.
+    Stuck,
+}
+
+/// What becomes of a child when it has stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Then {
+    /// Its exit counts as its own: it was killed, having run since then.
+    Judge { since: Instant },
+    /// Its start has failed: it was not ready within the limit, or was killed.
+    FailStart { limit: Option<Duration> },
+    /// It is started again with its group.
+    Restart,
+    /// The supervisor stops.
+    End,
+}
+
+/// States as they are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Stopped,
+    Owed,
+    Delayed,
+    Starting,
+    Running,
+    Stopping,
+    /// A supervisor that stops what is below it.
+    Draining,
+    Stuck,
+}
+
+impl Class {
+    pub(super) const COUNT: usize = 8;
+}
+
+impl<C: Spec> Slot<C> {
+    /// The state of a child that has not started yet is `Owed`: its turn comes in the first start.
+    pub(super) fn new(spec: C) -> Self {
+        Self { spec, state: State::Owed, incarnation: 0, failures: 0, has_started: false }
+    }
+
+    pub(super) fn settings(&self) -> &ChildSettings {
+        self.spec.settings()
+    }
+
+    /// Whether a report is about the process that is here now.
+    pub(super) fn is_about(&self, ticket: Ticket) -> bool {
+        self.incarnation == ticket.incarnation && self.state.is_live()
+    }
+
+    /// The state as users see it.
+    pub(super) fn public_state(&self) -> ChildState {
+        match self.state {
+            State::Stopped => ChildState::Stopped,
+            State::Owed if self.incarnation == 0 => ChildState::Starting,
+            State::Owed | State::Delayed { .. } => ChildState::Restarting,
+            State::Starting { .. } => ChildState::Starting,
+            State::Running { .. } => ChildState::Running,
+            State::Stopping(_) => ChildState::Stopping,
+        }
+    }
+}
+
+impl State {
+    /// Whether there is a process.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self, Self::Starting { .. } | Self::Running { .. } | Self::Stopping(_))
+    }
+
+    /// Aborted because it was not ready in time, or killed before it was.
+    pub(super) fn is_failing_to_start(&self) -> bool {
+        matches!(self, Self::Stopping(Stopping { then: Then::FailStart { .. }, .. }))
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Stopped | Self::Owed | Self::Running { .. } => None,
+            Self::Delayed { until } | Self::Starting { until } => *until,
+            Self::Stopping(Stopping { stage, .. }) => match *stage {
+                Stage::Asked { until, ack_by } => [until, ack_by].into_iter().flatten().min(),
+                Stage::Aborted { until } => until,
+                Stage::Stuck => None,
+            },
+        }
+    }
+
+    pub(super) fn class(&self) -> Class {
+        match self {
+            Self::Stopped => Class::Stopped,
+            Self::Owed => Class::Owed,
+            Self::Delayed { .. } => Class::Delayed,
+            Self::Starting { .. } => Class::Starting,
+            Self::Running { .. } => Class::Running,
+            Self::Stopping(Stopping { stage, .. }) => match stage {
+                Stage::Stuck => Class::Stuck,
+                Stage::Asked { ack_by: None, .. } | Stage::Aborted { until: None } => Class::Draining,
+                Stage::Asked { .. } | Stage::Aborted { .. } => Class::Stopping,
+            },
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Stopping: one child, and several in order.
+
+use std::time::Instant;
+
+use super::{
+    Badly, Cause, Effect, Engine, Spec, State, Work,
+    slot::{Class, Slot, Stage, Stopping, Then},
+};
+use crate::{
+    error::StartFailure,
+    observe::EventKind,
+    process::ChildId,
+    shutdown::{ShutdownOrder, ShutdownStrategy},
+    strategy::ChildKind,
+};
+
+/// Stops all that runs from `from` on, in reverse order or at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sweep {
+    number: u32,
+    from: ChildId,
+    /// The last child it came to; all behind it is dealt with.
+    reached: Option<ChildId>,
+    /// In order: the child that has to be gone before the next one is asked.
+    awaited: Option<ChildId>,
+    /// How many it waits for in all.
+    outstanding: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    Moved,
+    Waiting,
+    Done,
+}
+
+impl Sweep {
+    /// No child is ever part of this one.
+    pub(super) const NONE: Self =
+        Self { number: 0, from: ChildId::FIRST, reached: None, awaited: None, outstanding: 0 };
+
+    pub(super) fn from(from: ChildId, last: &Self) -> Self {
+        Self { number: last.number.wrapping_add(1).max(1), from, ..Self::NONE }
+    }
+
+    /// A child has gone, or is not waited for any longer.
+    pub(super) fn left(&mut self, child: ChildId, stopping: &Stopping) {
+        if stopping.sweep == Some(self.number) {
+            self.outstanding -= 1;
+            self.pass(child);
+        }
+    }
+
+    /// The next child may be asked, though this one is still there.
+    fn pass(&mut self, child: ChildId) {
+        if self.awaited == Some(child) {
+            self.awaited = None;
+        }
+    }
+}
+
+impl<C: Spec> Engine<C> {
+    pub(super) fn begin_stop(&mut self, cause: Cause<C>, now: Instant) {
+        if self.is_stopping() {
+            return;
+        }
+        if let Cause::GaveUp = cause {
+            self.effects.push_back(Effect::GaveUp);
+        }
+        self.work = Work::Stop(cause);
+        self.restarts.clear();
+        self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
+        let moving = [Class::Owed, Class::Delayed, Class::Starting, Class::Stopping, Class::Draining, Class::Stuck];
+        if self.children.count_of(&moving) == 0 {
+            return;
+        }
+        // What is on its way up turns round at once; what runs waits for its turn.
+        let turn: Vec<_> = self.children.iter().map(|(child, slot)| (child, slot.state)).collect();
+        for (child, state) in turn.into_iter().rev() {
+            match state {
+                State::Owed | State::Delayed { .. } => self.children.set(child, State::Stopped),
+                State::Starting { .. } | State::Stopping(_) => self.stop_child(child, Then::End, now),
+                State::Stopped | State::Running { .. } => {}
+            }
+        }
+    }
+
+    pub(super) fn advance_stop(&mut self, now: Instant) -> bool {
+        match self.advance_sweep(now) {
+            Progress::Moved => true,
+            Progress::Waiting => false,
+            Progress::Done => {
+                if let Work::Stop(cause) = std::mem::replace(&mut self.work, Work::None) {
+                    self.work = Work::Finished(cause);
+                }
+                self.effects.push_back(Effect::Finish);
+                true
+            }
+        }
+    }
+
+    /// One step of the stop under way.
+    pub(super) fn advance_sweep(&mut self, now: Instant) -> Progress {
+        if self.sweep.awaited.is_some() {
+            return Progress::Waiting;
+        }
+        let live = |(child, slot): (ChildId, &Slot<C>)| slot.state.is_live().then_some(child);
+        let Some(child) = self.children.between(self.sweep.from, self.sweep.reached).rev().find_map(live) else {
+            self.sweep.reached = Some(self.sweep.from);
+            return if self.sweep.outstanding == 0 { Progress::Done } else { Progress::Waiting };
+        };
+        self.sweep.reached = Some(child);
+        if self.settings.shutdown_order == ShutdownOrder::Reverse {
+            self.sweep.awaited = Some(child);
+        }
+        let then = if self.is_stopping() { Then::End } else { Then::Restart };
+        self.stop_child(child, then, now);
+        Progress::Moved
+    }
+
+    /// Stops a child, or goes along with its stop if that has begun, as part of the sweep under way.
+    fn stop_child(&mut self, child: ChildId, then: Then, now: Instant) {
+        let Some(slot) = self.children.get(child) else { return };
+        let (settings, sweep, last) = (slot.settings(), Some(self.sweep.number), self.is_final());
+        let (kind, shutdown) = (settings.kind, settings.shutdown);
+        let stage = match slot.state {
+            State::Stopping(stopping) => {
+                if stopping.sweep != sweep {
+                    self.sweep.outstanding += 1;
+                }
+                self.join(child, Stopping { then, sweep, ..stopping });
+                return;
+            }
+            State::Stopped | State::Owed | State::Delayed { .. } => return,
+            State::Starting { .. } | State::Running { .. } if self.is_killed => None,
+            // A supervisor rolls back what it has started, so it is asked even then.
+            State::Starting { .. } if kind == ChildKind::Worker => None,
+            State::Starting { .. } | State::Running { .. } => match shutdown {
+                ShutdownStrategy::Brutal => None,
+                ShutdownStrategy::Graceful(time) => Some(time),
+            },
+        };
+        let unready = matches!(slot.state, State::Starting { .. });
+        self.sweep.outstanding += 1;
+        let stage = match stage {
+            None => self.abort_stage(child, now),
+            Some(time) => {
+                self.effects.push_back(Effect::Ask { child, last });
+                self.tell(child, || EventKind::Stopping);
+                let until = now.checked_add(time);
+                let ack_by = match kind {
+                    ChildKind::Worker => None,
+                    ChildKind::Supervisor => now.checked_add(self.settings.abort_grace),
+                };
+                Stage::Asked { until, ack_by }
+            }
+        };
+        self.children.set(child, State::Stopping(Stopping { stage, then, sweep, last, unready }));
+    }
+
+    /// A stop goes along with one that has begun before.
+    fn join(&mut self, child: ChildId, stopping: Stopping) {
+        let is_final = self.is_final();
+        if stopping.stage == Stage::Stuck {
+            if is_final {
+                self.abandon(child, stopping);
+                return;
+            }
+            self.sweep.pass(child);
+        }
+        if is_final && !stopping.last {
+            self.effects.push_back(Effect::Ask { child, last: true });
+        }
+        self.children.set(child, State::Stopping(Stopping { last: stopping.last || is_final, ..stopping }));
+    }
+
+    /// Aborts a child that is not part of a sweep, or is and had time until now.
+    pub(super) fn abort(&mut self, child: ChildId, then: Then, now: Instant) {
+        let Some(slot) = self.children.get(child) else { return };
+        let (sweep, unready) = match slot.state {
+            State::Stopping(stopping) => (stopping.sweep, stopping.unready),
+            state => (None, matches!(state, State::Starting { .. })),
+        };
+        let (stage, last) = (self.abort_stage(child, now), self.is_final());
+        self.children.set(child, State::Stopping(Stopping { stage, then, sweep, last, unready }));
+    }
+
+    /// Everything that is left is aborted at once, and shares one grace.
+    pub(super) fn abort_all(&mut self, now: Instant) {
+        let live: Vec<_> =
+            self.children.iter().filter(|(_, slot)| slot.state.is_live()).map(|(child, _)| child).collect();
+        for child in live {
+            // Makes it part of the stop, if it is not yet.
+            self.stop_child(child, Then::End, now);
+            if let Some(State::Stopping(Stopping { stage: Stage::Asked { .. }, then, .. })) = self.state(child) {
+                self.abort(child, then, now);
+            }
+        }
+        self.sweep.awaited = None;
+    }
+
+    fn state(&self, child: ChildId) -> Option<State> {
+        self.children.get(child).map(|slot| slot.state)
+    }
+
+    /// From now on nothing comes after this supervisor, which those that are on their way out have to know.
+    pub(super) fn pass_on_last(&mut self) {
+        let stopping = |(child, slot): (ChildId, &Slot<C>)| match slot.state {
+            State::Stopping(stopping) => Some((child, stopping)),
+            _ => None,
+        };
+        let stopping: Vec<_> = self.children.iter().filter_map(stopping).collect();
+        for (child, stopping) in stopping {
+            self.join(child, stopping);
+        }
+    }
+
+    /// An aborted process does not let go, or a supervisor does not answer.
+    pub(super) fn stuck(&mut self, child: ChildId, stopping: Stopping, now: Instant) {
+        if let Stage::Asked { .. } = stopping.stage {
+            // A supervisor that has not even seen that it was asked. If it ever does, it shall be quick.
+            self.effects.push_back(Effect::Abort { child, last: self.is_final() });
+        }
+        if self.is_final() {
+            self.abandon(child, stopping);
+            return;
+        }
+        self.tell(child, || EventKind::Stuck);
+        self.children.set(child, State::Stopping(Stopping { stage: Stage::Stuck, ..stopping }));
+        self.sweep.pass(child);
+        if let (Then::FailStart { limit }, false) = (stopping.then, self.is_up) {
+            let Some(slot) = self.children.get(child).filter(|slot| !slot.has_started) else { return };
+            let failure = limit.map_or(StartFailure::Aborted, StartFailure::TimedOut);
+            let spec = slot.spec.clone();
+            self.begin_stop(Cause::FailedToStart { spec, failure }, now);
+        }
+    }
+
+    /// What stops now is not started again, by this supervisor or a later one. So it drops its specification, and a process
+    /// that does not let go need not be waited for: nothing can come to run beside it.
+    fn is_final(&self) -> bool {
+        self.is_last && self.is_stopping()
+    }
+
+    fn abandon(&mut self, child: ChildId, stopping: Stopping) {
+        self.sweep.left(child, &stopping);
+        self.tell(child, || EventKind::Abandoned);
+        if let Some(slot) = self.children.get(child) {
+            self.badly.push((slot.spec.clone(), Badly::Abandoned));
+        }
+        // No process, so its late exit is stale.
+        self.children.set(child, State::Stopped);
+    }
+
+    fn abort_stage(&mut self, child: ChildId, now: Instant) -> Stage {
+        self.effects.push_back(Effect::Abort { child, last: self.is_final() });
+        self.tell(child, || EventKind::Aborted);
+        Stage::Aborted { until: now.checked_add(self.settings.abort_grace) }
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    error::GaveUp,
+    process::{Ending, Termination},
+};
+
+fn gave_up() -> Exit {
+    let story = GaveUp::new("root.s".into(), 1, SECOND, vec![]);
+    Exit::Shutdown(Arc::new(Termination { ending: Ending::GaveUp(story), unclean: vec![] }))
+}
+
+fn failures() -> [Exit; 4] {
+    [error(), Exit::Panicked(Failure::new("boom")), Exit::Aborted, Exit::Lost]
+}
+
+#[track_caller]
+fn after(spec: Child, exit: Exit, did: &str, shows: &str) {
+    let mut world = World::up(one_for_one(1), [spec, child("z")]);
+    world.exit("a", exit);
+    world.did(did);
+    world.shows(shows);
+}
+
+#[test]
+fn r9_a_permanent_child_is_restarted_however_it_ends() {
+    for exit in failures().into_iter().chain([Exit::Normal, gave_up()]) {
+        after(child("a"), exit, "start a", "a z");
+    }
+}
+
+#[test]
+fn r9_r11_a_transient_child_is_restarted_when_it_failed_and_kept_stopped_when_not() {
+    for exit in failures() {
+        after(child("a").transient(), exit, "start a", "a z");
+    }
+    for exit in [Exit::Normal, gave_up()] {
+        after(child("a").transient(), exit, "", "a- z");
+    }
+}
+
+#[test]
+fn r9_r10_a_temporary_child_is_never_restarted_and_its_specification_goes_with_it() {
+    for exit in failures().into_iter().chain([Exit::Normal, gave_up()]) {
+        after(child("a").temporary(), exit, "", "z");
+    }
+}
+
+#[test]
+fn r12_a_child_killed_from_outside_has_failed() {
+    let mut world = World::up(one_for_one(1), [child("a").transient()]);
+    assert_eq!(world.engine.kill_child(world.id("a"), world.now), Some(true));
+    world.settle();
+    world.did("abort a, start a");
+}
+
+#[test]
+fn p8_a_killed_child_that_ended_well_all_the_same_has_ended_well() {
+    let mut world = World::up(one_for_one(0), [child("a").transient()]);
+    world.stuck.push("a");
+    world.engine.kill_child(world.id("a"), world.now);
+    world.settle();
+    world.exit("a", Exit::Normal);
+    world.did("abort a");
+    world.shows("a-");
+}
+
+#[test]
+fn killing_what_has_no_process_says_so() {
+    let mut world = World::up(one_for_one(1), [child("a").transient(), child("b").temporary()]);
+    world.exit("a", Exit::Normal);
+    assert_eq!(world.engine.kill_child(world.id("a"), world.now), Some(false));
+    world.exit("b", Exit::Normal);
+    assert_eq!(world.engine.kill_child(world.id("b"), world.now), None);
+}
+
+#[test]
+fn r35_a_supervisor_that_gives_up_is_judged_like_any_child() {
+    for (spec, did, shows) in [
+        (supervisor("a"), "start a", "a z"),
+        (supervisor("a").transient(), "", "a- z"),
+        (supervisor("a").temporary(), "", "z"),
+    ] {
+        after(spec, gave_up(), did, shows);
+    }
+}
+
+#[test]
+fn a_killed_supervisor_has_failed_though_it_stopped_in_order() {
+    let killed = Termination { ending: Ending::Killed, unclean: vec![] };
+    after(supervisor("a").transient(), Exit::Shutdown(Arc::new(killed)), "start a", "a z");
+}
+
+#[test]
+fn p5_a_report_of_an_earlier_incarnation_changes_nothing() {
+    let mut world = World::up(one_for_one(5), [child("a")]);
+    let stale = world.ticket("a");
+    world.exit("a", error());
+    world.did("start a");
+    world.engine.exited(stale, error(), world.now);
+    world.engine.ready(stale, world.now);
+    world.engine.acknowledged(stale);
+    world.settle();
+    world.did("");
+    world.shows("a");
+}
+
+#[test]
+fn r77_a_report_about_an_unknown_child_changes_nothing() {
+    let mut world = World::up(one_for_one(5), [child("a")]);
+    let stranger = Ticket { child: ChildId::next(), incarnation: 1 };
+    world.engine.exited(stranger, error(), world.now);
+    world.settle();
+    world.did("");
+    world.shows("a");
+}
+
+#[test]
+fn r67_counts_tell_all_specs_and_those_that_run() {
+    let mut world = World::up(one_for_one(5), [child("a").transient(), supervisor("s"), child("b").temporary()]);
+    world.exit("a", Exit::Normal);
+    let counts = world.engine.counts();
+    assert_eq!((counts.specs, counts.active, counts.supervisors, counts.workers), (3, 2, 1, 2));
+    world.exit("b", Exit::Normal);
+    let counts = world.engine.counts();
+    assert_eq!((counts.specs, counts.active, counts.supervisors, counts.workers), (2, 1, 1, 1));
+}

@@ -1,0 +1,109 @@
+use super::*;
+
+#[test]
+fn r31_the_limit_is_inclusive() {
+    let mut world = World::up(one_for_one(2), [child("a"), child("b")]);
+    world.exit("a", error());
+    world.exit("b", error());
+    world.did("start a, start b");
+    world.exit("a", error());
+    world.did("gave up, ask b, finish");
+}
+
+#[test]
+fn r31_an_intensity_of_zero_makes_the_first_restart_fatal() {
+    let mut world = World::up(one_for_one(0), [child("a"), child("b")]);
+    world.exit("a", error());
+    world.did("gave up, ask b, finish");
+}
+
+#[test]
+fn d4_a_restart_counts_for_exactly_the_period() {
+    let period = 5 * SECOND;
+    let mut world = World::up(one_for_one(1), [child("a")]);
+    world.exit("a", error());
+    world.pass(period + Duration::from_nanos(1));
+    world.exit("a", error());
+    world.did("start a, start a");
+    world.pass(period);
+    world.exit("a", error());
+    world.did("gave up, finish");
+}
+
+#[test]
+fn crashes_just_slower_than_the_budget_never_trip_it_and_just_faster_always_do() {
+    let slow = 5 * SECOND / 3 + Duration::from_nanos(1);
+    let mut world = World::up(one_for_one(3), [child("a")]);
+    for _ in 0..1000 {
+        world.pass(slow);
+        world.exit("a", error());
+    }
+    assert!(world.take().iter().all(|line| line == "start a"));
+    let fast = 5 * SECOND / 3;
+    for _ in 0..4 {
+        world.pass(fast);
+        world.exit("a", error());
+    }
+    assert_eq!(world.take().last().map(String::as_str), Some("finish"));
+}
+
+#[test]
+fn r30_a_group_restart_costs_one_however_many_children_move() {
+    for settings in [one_for_all(2), rest_for_one(2)] {
+        let mut world = World::up(settings, [child("a"), child("b"), child("c")]);
+        world.exit("a", error());
+        world.exit("a", error());
+        assert!(!world.take().contains(&"gave up".to_owned()));
+        world.exit("a", error());
+        world.did("gave up, ask c, ask b, finish");
+    }
+}
+
+#[test]
+fn r30_exits_without_a_restart_cost_nothing() {
+    let mut world = World::up(one_for_one(0), [child("a").transient(), child("b").temporary(), child("c")]);
+    world.exit("a", Exit::Normal);
+    world.exit("b", error());
+    world.did("");
+}
+
+#[test]
+fn r33_on_the_fatal_exit_no_group_logic_runs() {
+    let mut world = World::up(one_for_all(0), [child("a"), child("b"), child("c")]);
+    world.exit("b", error());
+    world.did("gave up, ask c, ask a, finish");
+    world.shows("a- b- c-");
+}
+
+#[test]
+fn r37_a_supervisor_costs_one_like_any_child() {
+    let mut world = World::up(one_for_one(1), [supervisor("s"), child("a")]);
+    world.exit("s", error());
+    world.did("start s");
+    world.exit("a", error());
+    world.did("gave up, ask s, finish");
+}
+
+#[test]
+fn an_unlimited_intensity_never_gives_up_and_remembers_nothing() {
+    let strategy = RestartStrategy::one_for_one().with_intensity_and_period(usize::MAX, Duration::MAX);
+    let mut world = World::up(SupervisorSettings { strategy, ..Default::default() }, [child("a")]);
+    for _ in 0..10_000 {
+        world.exit("a", error());
+    }
+    assert_eq!(world.take().len(), 10_000);
+    assert!(world.engine.story().count() <= 16);
+}
+
+#[test]
+fn a1_the_story_keeps_the_last_failures_in_order_and_ends_with_the_fatal_one() {
+    let mut world = World::up(one_for_one(30), [child("a"), child("b")]);
+    for n in 0..30 {
+        world.exit("a", Exit::Failed(Failure::new(format!("boom {n}"))));
+    }
+    world.exit("b", Exit::Failed(Failure::new("the last straw")));
+    let story: Vec<_> = world.engine.story().map(|charge| format!("{} {}", charge.spec.name, charge.cause)).collect();
+    assert_eq!(story.len(), 16);
+    assert_eq!(story[0], "a failed: boom 15");
+    assert_eq!(story[15], "b failed: the last straw");
+}

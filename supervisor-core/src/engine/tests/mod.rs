@@ -1,0 +1,271 @@
+//! The rules, tested on the engine alone. Each test that checks a rule of OTP names it (`docs/otp.md` has the list).
+
+mod exits;
+mod intensity;
+mod retries;
+mod significant;
+mod start;
+mod stopping;
+mod strategies;
+mod stuck;
+mod timing;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use super::*;
+use crate::{
+    error::Failure,
+    observe::ChildState,
+    process::News,
+    shutdown::{ShutdownOrder, ShutdownStrategy},
+    strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartStrategy, RestartType},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Debug)]
+struct Child {
+    name: &'static str,
+    settings: ChildSettings,
+}
+
+impl Spec for Child {
+    fn settings(&self) -> &ChildSettings {
+        &self.settings
+    }
+}
+
+fn child(name: &'static str) -> Child {
+    Child { name, settings: ChildSettings::worker(ShutdownStrategy::default()) }
+}
+
+fn supervisor(name: &'static str) -> Child {
+    Child { name, settings: ChildSettings::supervisor() }
+}
+
+impl Child {
+    fn transient(mut self) -> Self {
+        self.settings.restart = RestartType::Transient;
+        self
+    }
+
+    fn temporary(mut self) -> Self {
+        self.settings.restart = RestartType::Temporary;
+        self
+    }
+
+    fn significant(mut self) -> Self {
+        self.settings.significant = true;
+        self
+    }
+
+    fn shutdown(mut self, shutdown: ShutdownStrategy) -> Self {
+        self.settings.shutdown = shutdown;
+        self
+    }
+
+    fn start_timeout(mut self, limit: Duration) -> Self {
+        self.settings.start_timeout = Some(limit);
+        self
+    }
+
+    fn backoff(mut self, backoff: Backoff) -> Self {
+        self.settings.backoff = Some(Box::new(backoff));
+        self
+    }
+}
+
+fn one_for_one(intensity: usize) -> SupervisorSettings {
+    settings(RestartStrategy::one_for_one(), intensity)
+}
+
+fn one_for_all(intensity: usize) -> SupervisorSettings {
+    settings(RestartStrategy::one_for_all(), intensity)
+}
+
+fn rest_for_one(intensity: usize) -> SupervisorSettings {
+    settings(RestartStrategy::rest_for_one(), intensity)
+}
+
+fn settings(strategy: RestartStrategy, intensity: usize) -> SupervisorSettings {
+    SupervisorSettings { strategy: strategy.with_intensity_and_period(intensity, 5 * SECOND), ..Default::default() }
+}
+
+fn error() -> Exit {
+    Exit::Failed(Failure::new("boom"))
+}
+
+/// An engine with children that play along: they become ready, and stop when asked, unless they were told otherwise.
+struct World {
+    engine: Engine<Child>,
+    now: Instant,
+    /// What the engine wanted done since it was last looked at.
+    log: Vec<String>,
+    names: BTreeMap<&'static str, ChildId>,
+    incarnations: BTreeMap<ChildId, u32>,
+    inbox: VecDeque<(Ticket, News)>,
+    /// What the next starts of a child come to, instead of becoming ready. `None` hangs.
+    starts: BTreeMap<&'static str, VecDeque<Option<Exit>>>,
+    /// Does nothing when asked to stop.
+    deaf: Vec<&'static str>,
+    /// Does nothing when aborted.
+    stuck: Vec<&'static str>,
+}
+
+impl World {
+    /// The root of a tree, not started yet.
+    fn new<const N: usize>(settings: SupervisorSettings, children: [Child; N]) -> Self {
+        let specs: Vec<_> = children.into_iter().map(|child| (ChildId::next(), child)).collect();
+        Self {
+            names: specs.iter().map(|(id, child)| (child.name, *id)).collect(),
+            engine: Engine::new(settings, specs.into_iter(), 1),
+            now: Instant::now(),
+            log: Vec::new(),
+            incarnations: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            starts: BTreeMap::new(),
+            deaf: Vec::new(),
+            stuck: Vec::new(),
+        }
+    }
+
+    /// A supervisor that runs. What it did so far is forgotten.
+    fn up<const N: usize>(settings: SupervisorSettings, children: [Child; N]) -> Self {
+        let mut world = Self::new(settings, children);
+        world.start();
+        assert!(world.take().ends_with(&["ready".to_owned()]));
+        world
+    }
+
+    fn start(&mut self) {
+        self.engine.start(true);
+        self.settle();
+    }
+
+    fn id(&self, name: &str) -> ChildId {
+        self.names[name]
+    }
+
+    fn ticket(&self, name: &str) -> Ticket {
+        let child = self.id(name);
+        Ticket { child, incarnation: self.incarnations[&child] }
+    }
+
+    /// The child's next starts come to this.
+    fn plan<const N: usize>(&mut self, name: &'static str, starts: [Option<Exit>; N]) {
+        self.starts.entry(name).or_default().extend(starts);
+    }
+
+    /// The child ends by itself; and all that follows.
+    fn exit(&mut self, name: &str, exit: Exit) {
+        self.report(name, News::Exited(exit));
+        self.settle();
+    }
+
+    /// A report is on its way, no more.
+    fn report(&mut self, name: &str, news: News) {
+        self.inbox.push_back((self.ticket(name), news));
+    }
+
+    fn shutdown(&mut self) {
+        self.engine.shutdown(Order::default(), self.now);
+        self.settle();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.engine.tick(self.now);
+        self.settle();
+    }
+
+    /// Until nothing more happens by itself.
+    fn settle(&mut self) {
+        loop {
+            while let Some((ticket, news)) = self.inbox.pop_front() {
+                match news {
+                    News::Ready => self.engine.ready(ticket, self.now),
+                    News::Acknowledged => self.engine.acknowledged(ticket),
+                    News::Exited(exit) => self.engine.exited(ticket, exit, self.now),
+                }
+            }
+            while let Some(effect) = self.engine.poll_effect(self.now) {
+                self.play(effect);
+            }
+            if self.inbox.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn play(&mut self, effect: Effect<Child>) {
+        let name = |child| self.names.iter().find(|(_, id)| **id == child).map(|(name, _)| *name).unwrap();
+        match effect {
+            Effect::Start { child, incarnation } => {
+                let name = name(child);
+                self.log.push(format!("start {name}"));
+                self.incarnations.insert(child, incarnation);
+                match self.starts.get_mut(name).and_then(VecDeque::pop_front) {
+                    None => self.report(name, News::Ready),
+                    Some(Some(exit)) => self.report(name, News::Exited(exit)),
+                    Some(None) => {}
+                }
+            }
+            Effect::Ask { child, .. } => {
+                let name = name(child);
+                self.log.push(format!("ask {name}"));
+                if !self.deaf.contains(&name) {
+                    self.report(name, News::Exited(Exit::Normal));
+                }
+            }
+            Effect::Abort { child, .. } => {
+                let name = name(child);
+                self.log.push(format!("abort {name}"));
+                if !self.stuck.contains(&name) {
+                    self.report(name, News::Exited(Exit::Aborted));
+                }
+            }
+            Effect::Tell { spec, kind } => match kind {
+                EventKind::Stuck => self.log.push(format!("stuck {}", spec.name)),
+                EventKind::Abandoned => self.log.push(format!("abandoned {}", spec.name)),
+                EventKind::Restarting { delay, .. } if !delay.is_zero() => {
+                    self.log.push(format!("delay {} {}", spec.name, delay.as_millis()));
+                }
+                _ => {}
+            },
+            Effect::Ready => self.log.push("ready".into()),
+            Effect::GaveUp => self.log.push("gave up".into()),
+            Effect::Finish => self.log.push("finish".into()),
+        }
+    }
+
+    fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+
+    #[track_caller]
+    fn did(&mut self, expected: &str) {
+        assert_eq!(self.take().join(", "), expected);
+    }
+
+    /// The children and their states, in start order.
+    #[track_caller]
+    fn shows(&self, expected: &str) {
+        let show = |(_, child, state): (ChildId, &Child, ChildState)| match state {
+            ChildState::Starting => format!("{}?", child.name),
+            ChildState::Running => child.name.to_owned(),
+            ChildState::Restarting => format!("{}~", child.name),
+            ChildState::Stopping => format!("{}!", child.name),
+            ChildState::Stopped => format!("{}-", child.name),
+        };
+        assert_eq!(self.engine.children().map(show).collect::<Vec<_>>().join(" "), expected);
+    }
+
+    /// The names of those who did not stop well, and how.
+    fn badly(&mut self) -> Vec<String> {
+        let badly = self.engine.conclude().badly;
+        badly.iter().map(|(child, badly)| format!("{} {badly:?}", child.name)).collect()
+    }
+}

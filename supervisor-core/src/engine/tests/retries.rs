@@ -1,0 +1,126 @@
+use super::*;
+
+#[test]
+fn r22_a_restart_that_fails_is_tried_again_and_each_attempt_costs_one() {
+    let mut world = World::up(one_for_one(3), [child("a"), child("b")]);
+    world.plan("a", [Some(error()), Some(error())]);
+    world.exit("a", error());
+    world.did("start a, start a, start a");
+    world.exit("a", error());
+    world.did("gave up, ask b, finish");
+}
+
+#[test]
+fn r22_a_start_that_keeps_failing_ends_the_supervisor() {
+    let mut world = World::up(one_for_one(2), [child("a"), child("b")]);
+    world.plan("a", [Some(error()), Some(error()), Some(error())]);
+    world.exit("a", error());
+    world.did("start a, start a, gave up, ask b, finish");
+}
+
+#[test]
+fn r23_r24_rest_for_one_tries_again_from_the_child_that_failed_to_start() {
+    let mut world = World::up(rest_for_one(3), [child("a"), child("b"), child("c"), child("d")]);
+    world.plan("c", [Some(error())]);
+    world.exit("b", error());
+    world.did("ask d, ask c, start b, start c, start c, start d");
+    world.shows("a b c d");
+}
+
+#[test]
+fn r23_those_before_it_keep_running_and_those_after_it_are_not_started() {
+    let mut world = World::up(rest_for_one(3), [child("a"), child("b"), child("c")]);
+    world.plan("b", [Some(error()), None]);
+    world.exit("a", error());
+    world.did("ask c, ask b, start a, start b, start b");
+    world.shows("a b? c~");
+}
+
+#[test]
+fn r25_one_for_all_stops_everything_again_and_then_starts_all() {
+    let mut world = World::up(one_for_all(3), [child("a"), child("b"), child("c")]);
+    world.plan("b", [Some(error())]);
+    world.exit("c", error());
+    world.did("ask b, ask a, start a, start b, ask a, start a, start b, start c");
+}
+
+#[test]
+fn r26_what_came_in_meanwhile_is_served_before_the_next_attempt() {
+    let mut world = World::up(one_for_one(9), [child("a"), child("b")]);
+    world.plan("a", [None]);
+    world.exit("a", error());
+    world.did("start a");
+    world.report("a", News::Exited(error()));
+    world.engine.exited(world.ticket("a"), error(), world.now);
+    world.inbox.clear();
+    world.engine.shutdown(Order::default(), world.now);
+    world.settle();
+    world.did("ask b, finish");
+}
+
+#[test]
+fn r27_a_retry_that_a_group_restart_took_along_is_not_done_twice() {
+    let mut world = World::up(rest_for_one(9), [child("a"), child("b")]);
+    world.plan("b", [None]);
+    world.exit("b", error());
+    world.did("start b");
+    world.engine.exited(world.ticket("b"), error(), world.now);
+    world.engine.exited(world.ticket("a"), error(), world.now);
+    world.settle();
+    world.did("start a, start b");
+}
+
+#[test]
+fn r29_a_shutdown_between_two_attempts_is_honoured() {
+    let mut world = World::up(one_for_one(usize::MAX), [child("a"), child("b")]);
+    world.plan("a", [None]);
+    world.exit("a", error());
+    world.did("start a");
+    world.shutdown();
+    world.did("abort a, ask b, finish");
+}
+
+#[test]
+fn r21_nothing_to_run_at_a_restart_is_a_success() {
+    let mut world = World::up(one_for_one(1), [child("a"), child("b")]);
+    world.plan("a", [Some(Exit::Ignored)]);
+    world.exit("a", error());
+    world.did("start a");
+    world.shows("a- b");
+
+    let mut world = World::up(one_for_all(1), [child("a"), child("b"), child("c")]);
+    world.plan("b", [Some(Exit::Ignored)]);
+    world.exit("a", error());
+    world.did("ask c, ask b, start a, start b, start c");
+    world.shows("a b- c");
+}
+
+#[test]
+fn r38_a_supervisor_whose_start_fails_at_a_restart_is_a_failed_attempt() {
+    let mut world = World::up(one_for_one(2), [supervisor("s")]);
+    world.plan("s", [Some(error())]);
+    world.exit("s", error());
+    world.did("start s, start s");
+    world.shows("s");
+}
+
+#[test]
+fn a2_a_restart_that_is_not_ready_in_time_is_tried_again() {
+    let mut world = World::up(one_for_one(2), [child("a").start_timeout(SECOND)]);
+    world.plan("a", [None]);
+    world.exit("a", error());
+    world.did("start a");
+    world.pass(SECOND);
+    world.did("abort a, start a");
+    world.shows("a");
+}
+
+#[test]
+fn a2_a_start_timeout_in_a_group_restart_holds_up_the_ones_after_it_and_no_longer() {
+    let mut world = World::up(one_for_all(3), [child("a"), child("b").start_timeout(SECOND), child("c")]);
+    world.plan("b", [None]);
+    world.exit("a", error());
+    world.did("ask c, ask b, start a, start b");
+    world.pass(SECOND);
+    world.did("abort b, ask a, start a, start b, start c");
+}

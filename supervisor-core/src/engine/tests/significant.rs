@@ -1,0 +1,116 @@
+use super::*;
+
+fn any() -> SupervisorSettings {
+    SupervisorSettings { auto_shutdown: AutoShutdown::AnySignificant, ..one_for_one(5) }
+}
+
+fn all() -> SupervisorSettings {
+    SupervisorSettings { auto_shutdown: AutoShutdown::AllSignificant, ..one_for_one(5) }
+}
+
+#[test]
+fn r49_any_significant_child_that_is_not_restarted_ends_the_supervisor() {
+    for (spec, exit) in [
+        (child("b").transient(), Exit::Normal),
+        (child("b").temporary(), Exit::Normal),
+        (child("b").temporary(), error()),
+    ] {
+        let mut world = World::up(any(), [child("a"), spec.significant(), child("c").transient().significant()]);
+        world.exit("b", exit);
+        world.did("ask c, ask a, finish");
+        let Cause::AutoShutdown { spec, .. } = world.engine.conclude().cause else { panic!("not an auto-shutdown") };
+        assert_eq!(spec.name, "b");
+    }
+}
+
+#[test]
+fn r50_all_significant_fires_on_the_last_one_and_not_on_the_first() {
+    let mut world =
+        World::up(all(), [child("a"), child("b").transient().significant(), child("c").temporary().significant()]);
+    world.exit("b", Exit::Normal);
+    world.did("");
+    world.exit("c", error());
+    world.did("ask a, finish");
+}
+
+#[test]
+fn r51_other_exits_never_trigger() {
+    for settings in [any(), all()] {
+        let mut world = World::up(settings, [child("a").transient(), child("b").transient().significant()]);
+        world.exit("a", Exit::Normal);
+        world.did("");
+        world.shows("a- b");
+    }
+}
+
+#[test]
+fn r52_being_stopped_by_a_group_restart_does_not_trigger() {
+    let settings = SupervisorSettings { auto_shutdown: AutoShutdown::AnySignificant, ..one_for_all(5) };
+    let mut world = World::up(settings, [child("a"), child("b").temporary().significant()]);
+    world.exit("a", error());
+    world.did("ask b, start a");
+    world.shows("a");
+}
+
+#[test]
+fn r52_nothing_to_run_at_a_restart_does_not_trigger() {
+    let mut world = World::up(any(), [child("a").transient().significant()]);
+    world.plan("a", [Some(Exit::Ignored)]);
+    world.exit("a", error());
+    world.did("start a");
+    world.shows("a-");
+}
+
+#[test]
+fn r53_a_stopped_child_counts_as_gone_and_a_restarting_one_as_present() {
+    let mut world =
+        World::new(all(), [child("a").transient().significant(), child("b").transient().significant(), child("c")]);
+    world.plan("a", [Some(Exit::Ignored)]);
+    world.start();
+    world.take();
+    world.plan("b", [None]);
+    world.exit("b", error());
+    world.did("start b");
+    world.report("b", News::Ready);
+    world.settle();
+    world.exit("b", Exit::Normal);
+    world.did("ask c, finish");
+
+    let mut world = World::up(all(), [child("a").transient().significant(), child("b").transient().significant()]);
+    world.plan("a", [None]);
+    world.exit("a", error());
+    world.exit("b", Exit::Normal);
+    world.did("start a");
+}
+
+#[test]
+fn r54_an_abnormal_exit_of_a_transient_significant_child_is_a_restart() {
+    let mut world = World::up(any(), [child("a").transient().significant()]);
+    world.exit("a", error());
+    world.did("start a");
+}
+
+#[test]
+fn n3_a_trigger_during_the_first_start_is_looked_at_when_the_start_is_done() {
+    for settings in [any(), all()] {
+        let mut world = World::new(settings, [child("a").transient().significant(), child("b"), child("c")]);
+        world.plan("b", [None]);
+        world.start();
+        world.exit("a", Exit::Normal);
+        world.did("start a, start b");
+        world.report("b", News::Ready);
+        world.settle();
+        world.did("start c, ready, ask c, ask b, finish");
+    }
+}
+
+#[test]
+fn n4_auto_shutdown_during_a_group_restart_wins() {
+    let settings = SupervisorSettings { auto_shutdown: AutoShutdown::AnySignificant, ..rest_for_one(5) };
+    let mut world = World::up(settings, [child("a").transient().significant(), child("b"), child("c"), child("d")]);
+    world.plan("c", [None]);
+    world.exit("b", error());
+    world.did("ask d, ask c, start b, start c");
+    world.exit("a", Exit::Normal);
+    world.did("abort c, ask b, finish");
+}

@@ -1,0 +1,197 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    error::{Unclean, UncleanStop},
+    process::{Ending, Termination},
+};
+
+#[test]
+fn r39_children_stop_in_reverse_order_each_gone_before_the_next_is_asked() {
+    let mut world = World::up(one_for_one(1), [child("a"), child("b"), child("c")]);
+    world.deaf.push("b");
+    world.shutdown();
+    world.did("ask c, ask b");
+    world.exit("b", Exit::Normal);
+    world.did("ask a, finish");
+}
+
+#[test]
+fn d8_in_a_concurrent_order_all_are_asked_at_once() {
+    let settings = SupervisorSettings { shutdown_order: ShutdownOrder::Concurrent, ..one_for_one(1) };
+    let mut world = World::up(settings, [child("a"), child("b"), child("c")]);
+    world.deaf.extend(["a", "b", "c"]);
+    world.shutdown();
+    world.did("ask c, ask b, ask a");
+    world.exit("a", Exit::Normal);
+    world.exit("c", Exit::Normal);
+    world.did("");
+    world.exit("b", Exit::Normal);
+    world.did("finish");
+}
+
+#[test]
+fn r40_a_brutal_child_is_aborted_without_being_asked_and_that_is_clean() {
+    let mut world = World::up(one_for_one(1), [child("a").shutdown(ShutdownStrategy::Brutal)]);
+    world.shutdown();
+    world.did("abort a, finish");
+    assert!(world.badly().is_empty());
+}
+
+#[test]
+fn r41_a_child_is_asked_and_aborted_when_its_time_is_up() {
+    let mut world = World::up(one_for_one(1), [child("a"), child("b").shutdown(ShutdownStrategy::Graceful(SECOND))]);
+    world.deaf.push("b");
+    world.shutdown();
+    world.did("ask b");
+    world.pass(SECOND - Duration::from_nanos(1));
+    world.did("");
+    world.pass(Duration::from_nanos(1));
+    world.did("abort b, ask a, finish");
+    assert_eq!(world.badly(), ["b Aborted"]);
+}
+
+#[test]
+fn p8_a_child_that_ends_well_in_the_moment_of_its_abort_is_not_counted() {
+    let mut world = World::up(one_for_one(1), [child("a").shutdown(ShutdownStrategy::Graceful(SECOND))]);
+    world.deaf.push("a");
+    world.stuck.push("a");
+    world.shutdown();
+    world.pass(SECOND);
+    world.exit("a", Exit::Normal);
+    world.did("ask a, abort a, finish");
+    assert!(world.badly().is_empty());
+}
+
+#[test]
+fn r42_without_a_limit_a_child_is_waited_for() {
+    let mut world = World::up(one_for_one(1), [child("a").shutdown(ShutdownStrategy::UNLIMITED)]);
+    world.deaf.push("a");
+    world.shutdown();
+    world.pass(Duration::from_secs(1_000_000));
+    world.did("ask a");
+    assert_eq!(world.engine.next_deadline(), None);
+    world.exit("a", Exit::Normal);
+    world.did("finish");
+}
+
+#[test]
+fn r43_d9_a_child_that_fails_while_stopping_is_just_stopped_and_named() {
+    let mut world = World::up(one_for_one(0), [child("a"), child("b"), child("c")]);
+    world.deaf.extend(["a", "b", "c"]);
+    world.shutdown();
+    world.exit("c", error());
+    world.exit("b", Exit::Panicked(Failure::new("ouch")));
+    world.exit("a", Exit::Lost);
+    world.did("ask c, ask b, ask a, finish");
+    assert_eq!(
+        world.badly(),
+        [r#"c Failed("boom")"#, r#"b Failed("panicked: ouch")"#, r#"a Failed("was dropped by its executor")"#]
+    );
+}
+
+#[test]
+fn r44_a_child_that_died_before_it_was_asked_is_absorbed() {
+    let mut world = World::up(one_for_one(0), [child("a").significant().transient(), child("b")]);
+    world.deaf.push("b");
+    world.shutdown();
+    world.exit("a", error());
+    world.exit("b", Exit::Normal);
+    world.did("ask b, finish");
+    assert!(world.badly().is_empty());
+}
+
+#[test]
+fn r47_giving_up_stops_the_rest_by_the_same_rules() {
+    let mut world = World::up(
+        one_for_one(0),
+        [
+            child("a").shutdown(ShutdownStrategy::Brutal),
+            child("b").shutdown(ShutdownStrategy::Graceful(SECOND)),
+            child("c"),
+        ],
+    );
+    world.deaf.push("b");
+    world.exit("c", error());
+    world.did("gave up, ask b");
+    world.pass(SECOND);
+    world.did("abort b, abort a, finish");
+}
+
+#[test]
+fn a_shutdown_that_is_asked_for_again_changes_nothing() {
+    let mut world = World::up(one_for_one(0), [child("a"), child("b")]);
+    world.deaf.push("b");
+    world.shutdown();
+    world.shutdown();
+    world.did("ask b");
+}
+
+#[test]
+fn a_kill_aborts_all_that_is_left_at_once() {
+    let mut world = World::up(one_for_one(0), [child("a"), supervisor("s"), child("c")]);
+    world.deaf.push("c");
+    world.stuck.extend(["a", "s", "c"]);
+    world.shutdown();
+    world.did("ask c");
+    world.engine.shutdown(Order { last: true, kill: true }, world.now);
+    world.settle();
+    world.did("abort a, abort s, abort c");
+    for name in ["a", "s", "c"] {
+        world.exit(name, Exit::Aborted);
+    }
+    world.did("finish");
+    assert!(world.engine.conclude().killed);
+}
+
+#[test]
+fn n8_a_budget_of_a_nested_supervisor_ends_with_its_abort() {
+    let mut world = World::up(one_for_one(0), [supervisor("s").shutdown(ShutdownStrategy::Graceful(60 * SECOND))]);
+    world.deaf.push("s");
+    world.shutdown();
+    world.report("s", News::Acknowledged);
+    world.settle();
+    world.pass(59 * SECOND);
+    world.did("ask s");
+    world.pass(SECOND);
+    world.did("abort s, finish");
+}
+
+#[test]
+fn a5_what_did_not_stop_well_below_a_supervisor_is_added_up() {
+    let below = vec![
+        Unclean::new("root.s.x".into(), UncleanStop::Aborted),
+        Unclean::new("root.s.y".into(), UncleanStop::Abandoned),
+    ];
+    let exit = || Exit::Shutdown(Arc::new(Termination { ending: Ending::Requested, unclean: below.clone() }));
+    for (strategy, expected) in [(ShutdownStrategy::UNLIMITED, 2), (ShutdownStrategy::Brutal, 1)] {
+        let mut world = World::up(one_for_one(0), [supervisor("s").shutdown(strategy)]);
+        world.deaf.push("s");
+        world.stuck.push("s");
+        world.shutdown();
+        world.exit("s", exit());
+        let [(_, Badly::Below(unclean))] = &world.engine.conclude().badly[..] else { panic!("nothing below") };
+        assert_eq!(unclean.len(), expected, "a brutal stop's aborts are what was asked for");
+    }
+}
+
+#[test]
+fn the_last_stop_tells_children_so_and_others_do_not() {
+    let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
+    world.engine.exited(world.ticket("a"), error(), world.now);
+    let Some(Effect::Ask { last: false, .. }) = ask(&mut world) else { panic!("a group restart is not the last stop") };
+    world.engine.shutdown(Order::default(), world.now);
+    let Some(Effect::Ask { last: true, .. }) = ask(&mut world) else { panic!("the root's shutdown is the last stop") };
+
+    let mut nested = World::new(one_for_all(9), [child("a")]);
+    nested.engine.start(false);
+    nested.settle();
+    nested.engine.shutdown(Order::default(), nested.now);
+    let Some(Effect::Ask { last: false, .. }) = ask(&mut nested) else { panic!("it may be started again") };
+    nested.engine.shutdown(Order { last: true, kill: false }, nested.now);
+    let Some(Effect::Ask { last: true, .. }) = ask(&mut nested) else { panic!("what is on its way out is told, too") };
+}
+
+fn ask(world: &mut World) -> Option<Effect<Child>> {
+    std::iter::from_fn(|| world.engine.poll_effect(world.now)).find(|effect| matches!(effect, Effect::Ask { .. }))
+}

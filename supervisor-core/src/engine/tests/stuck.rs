@@ -1,0 +1,148 @@
+use super::*;
+
+const GRACE: Duration = Duration::from_secs(5);
+
+fn brutal(name: &'static str) -> Child {
+    child(name).shutdown(ShutdownStrategy::Brutal)
+}
+
+#[test]
+fn d3_in_a_shutdown_a_stuck_process_is_abandoned_after_the_grace_and_named() {
+    let mut world = World::up(one_for_one(0), [child("a"), brutal("b")]);
+    world.stuck.push("b");
+    world.shutdown();
+    world.pass(GRACE - Duration::from_nanos(1));
+    world.did("abort b");
+    world.pass(Duration::from_nanos(1));
+    world.did("abandoned b, ask a, finish");
+    assert_eq!(world.badly(), ["b Abandoned"]);
+}
+
+#[test]
+fn d3_the_late_exit_of_an_abandoned_process_changes_nothing() {
+    let mut world = World::up(one_for_one(0), [child("a"), brutal("b")]);
+    world.stuck.push("b");
+    world.deaf.push("a");
+    world.shutdown();
+    world.pass(GRACE);
+    world.exit("b", error());
+    world.did("abort b, abandoned b, ask a");
+    world.exit("a", Exit::Normal);
+    world.did("finish");
+}
+
+#[test]
+fn d3_in_a_restart_a_stuck_process_is_waited_for_and_the_rest_of_the_stop_goes_on() {
+    let mut world = World::up(one_for_all(1), [child("a"), brutal("b"), child("c")]);
+    world.stuck.push("b");
+    world.exit("c", error());
+    world.did("abort b");
+    world.pass(GRACE);
+    world.did("stuck b, ask a");
+    world.shows("a~ b! c~");
+    world.pass(100 * GRACE);
+    world.did("");
+    world.exit("b", Exit::Aborted);
+    world.did("start a, start b, start c");
+}
+
+#[test]
+fn d3_a_shutdown_abandons_what_a_restart_was_waiting_for() {
+    let mut world = World::up(one_for_all(1), [child("a"), brutal("b"), child("c")]);
+    world.stuck.push("b");
+    world.exit("c", error());
+    world.pass(GRACE);
+    world.did("abort b, stuck b, ask a");
+    world.shutdown();
+    world.did("abandoned b, finish");
+}
+
+#[test]
+fn d3_a_supervisor_that_may_be_started_again_waits_for_a_stuck_process_even_when_it_stops() {
+    let mut world = World::new(one_for_one(0), [brutal("a"), child("b")]);
+    world.stuck.push("a");
+    world.engine.start(false);
+    world.settle();
+    world.take();
+    world.exit("b", error());
+    world.pass(GRACE);
+    world.did("gave up, abort a, stuck a");
+    world.engine.shutdown(Order { last: true, kill: false }, world.now);
+    world.settle();
+    world.did("abandoned a, finish");
+}
+
+#[test]
+fn d3_a_start_that_times_out_and_is_stuck_ends_the_first_start_and_is_abandoned() {
+    let mut world = World::new(one_for_one(0), [child("a"), child("b").start_timeout(SECOND)]);
+    world.plan("b", [None]);
+    world.stuck.push("b");
+    world.start();
+    world.pass(SECOND);
+    world.did("start a, start b, abort b");
+    world.pass(GRACE);
+    world.did("stuck b, abandoned b, ask a, finish");
+    assert!(matches!(world.engine.conclude().cause, Cause::FailedToStart { .. }));
+}
+
+#[test]
+fn d3_a_restart_that_times_out_and_is_stuck_is_waited_for() {
+    let mut world = World::up(rest_for_one(5), [child("a").start_timeout(SECOND), child("b")]);
+    world.plan("a", [None]);
+    world.stuck.push("a");
+    world.exit("a", error());
+    world.pass(SECOND);
+    world.pass(GRACE);
+    world.did("ask b, start a, abort a, stuck a");
+    world.exit("a", Exit::Aborted);
+    world.did("start a, start b");
+}
+
+#[test]
+fn a_killed_process_that_is_stuck_is_named_and_restarted_when_it_is_gone() {
+    let mut world = World::up(one_for_one(5), [child("a")]);
+    world.stuck.push("a");
+    world.engine.kill_child(world.id("a"), world.now);
+    world.settle();
+    world.pass(GRACE);
+    world.did("abort a, stuck a");
+    world.exit("a", Exit::Aborted);
+    world.did("start a");
+}
+
+#[test]
+fn n8_a_supervisor_that_does_not_acknowledge_a_shutdown_is_abandoned() {
+    let mut world = World::up(one_for_one(0), [child("a"), supervisor("s")]);
+    world.deaf.push("s");
+    world.stuck.push("s");
+    world.shutdown();
+    world.did("ask s");
+    world.pass(GRACE);
+    world.did("abort s, abandoned s, ask a, finish");
+}
+
+#[test]
+fn n8_one_that_acknowledges_is_waited_for() {
+    let mut world = World::up(one_for_one(0), [child("a"), supervisor("s")]);
+    world.deaf.push("s");
+    world.shutdown();
+    world.report("s", News::Acknowledged);
+    world.settle();
+    assert_eq!(world.engine.next_deadline(), None);
+    world.pass(1000 * GRACE);
+    world.did("ask s");
+    world.exit("s", Exit::Normal);
+    world.did("ask a, finish");
+}
+
+#[test]
+fn n8_in_a_restart_a_supervisor_that_does_not_acknowledge_is_waited_for() {
+    let mut world = World::up(one_for_all(1), [child("a"), supervisor("s")]);
+    world.deaf.push("s");
+    world.stuck.push("s");
+    world.exit("a", error());
+    world.pass(GRACE);
+    world.did("ask s, abort s, stuck s");
+    world.exit("s", Exit::Aborted);
+    world.did("start a, start s");
+}

@@ -1,0 +1,116 @@
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn b1_a_restart_waits_for_its_backoff() {
+    let mut world = World::up(one_for_one(5), [child("a").backoff(Backoff::constant(100 * MS)), child("b")]);
+    world.exit("a", error());
+    world.did("delay a 100");
+    world.shows("a~ b");
+    world.pass(99 * MS);
+    world.did("");
+    world.pass(MS);
+    world.did("start a");
+}
+
+#[test]
+fn b1_the_failure_is_charged_when_it_happens() {
+    let mut world = World::up(one_for_one(1), [child("a").backoff(Backoff::constant(60 * SECOND)), child("b")]);
+    world.exit("a", error());
+    world.exit("b", error());
+    world.did("delay a 60000, gave up, finish");
+}
+
+#[test]
+fn b1_delays_grow_and_stable_uptime_restores_the_first() {
+    let backoff = Backoff::exponential(10 * MS, 40 * MS).with_jitter(false).with_reset_after(SECOND);
+    let mut world = World::up(one_for_one(usize::MAX), [child("a").backoff(backoff)]);
+    let mut delays = Vec::new();
+    for uptime in [MS, MS, MS, MS, SECOND, MS] {
+        world.pass(uptime);
+        world.exit("a", error());
+        delays.extend(world.take());
+        world.pass(40 * MS);
+        world.take();
+    }
+    assert_eq!(delays.join(" ").replace("delay a ", ""), "10 20 40 40 10 20");
+}
+
+#[test]
+fn b1_shutdown_does_not_wait_for_a_delay() {
+    let mut world = World::up(one_for_one(5), [child("a").backoff(Backoff::constant(60 * SECOND)), child("b")]);
+    world.exit("a", error());
+    world.shutdown();
+    world.did("delay a 60000, ask b, finish");
+    assert_eq!(world.engine.next_deadline(), None, "and leaves no timer behind");
+}
+
+#[test]
+fn b1_in_a_group_restart_the_siblings_stop_at_once_and_the_group_starts_after_the_delay() {
+    let mut world = World::up(one_for_all(5), [child("a").backoff(Backoff::constant(SECOND)), child("b")]);
+    world.exit("a", error());
+    world.did("delay a 1000, ask b");
+    world.shows("a~ b~");
+    world.pass(SECOND - MS);
+    world.did("");
+    world.pass(MS);
+    world.did("start a, start b");
+}
+
+#[test]
+fn b1_a_second_failure_with_a_longer_delay_makes_the_group_wait_longer() {
+    let mut world = World::up(
+        rest_for_one(5),
+        [child("a").backoff(Backoff::constant(3 * SECOND)), child("b").backoff(Backoff::constant(SECOND)), child("c")],
+    );
+    world.exit("b", error());
+    world.pass(SECOND / 2);
+    world.exit("a", error());
+    world.did("delay b 1000, ask c, delay a 3000");
+    world.pass(SECOND);
+    world.did("");
+    world.pass(2 * SECOND);
+    world.did("start a, start b, start c");
+}
+
+#[test]
+fn a_failed_start_waits_for_the_backoff_too() {
+    let mut world = World::up(one_for_one(5), [child("a").backoff(Backoff::constant(SECOND))]);
+    world.plan("a", [Some(error())]);
+    world.exit("a", error());
+    world.pass(SECOND);
+    world.did("delay a 1000, start a, delay a 1000");
+    world.pass(SECOND);
+    world.did("start a");
+}
+
+#[test]
+fn no_time_is_too_long() {
+    let mut world = World::up(
+        SupervisorSettings {
+            strategy: RestartStrategy::one_for_all().with_intensity_and_period(5, Duration::MAX),
+            abort_grace: Duration::MAX,
+            ..Default::default()
+        },
+        [
+            child("a").backoff(Backoff::constant(Duration::MAX)).start_timeout(Duration::MAX),
+            child("b").shutdown(ShutdownStrategy::Graceful(Duration::MAX)),
+            supervisor("s"),
+        ],
+    );
+    world.stuck.extend(["a", "b", "s"]);
+    world.exit("a", error());
+    assert_eq!(world.engine.next_deadline(), None);
+    world.engine.shutdown(Order { last: true, kill: true }, world.now);
+    world.settle();
+    assert_eq!(world.engine.next_deadline(), None);
+}
+
+#[test]
+fn a_quiet_supervisor_has_no_deadline() {
+    let mut world = World::up(one_for_one(5), [child("a").start_timeout(SECOND), supervisor("s")]);
+    world.exit("a", error());
+    assert_eq!(world.engine.next_deadline(), None);
+    assert_eq!(world.engine.unsettled(), 0);
+}

@@ -1,0 +1,49 @@
+use crate::{
+    process::{ChildId, ProcessId},
+    strategy::ChildKind,
+};
+
+/// A child of a running supervisor, at the moment of asking.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChildInfo {
+    /// Names the child in calls.
+    pub id: ChildId,
+    /// Its own segment of its dotted name.
+    pub name: String,
+    /// Its process, if it has one now.
+    pub process: Option<ProcessId>,
+    /// What it is doing.
+    pub state: ChildState,
+    /// Whether it works or supervises.
+    pub kind: ChildKind,
+}
+
+/// Where a child is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChildState {
+    /// Its `initialize` runs, or it waits for its turn in the first start of its supervisor.
+    Starting,
+    /// It runs, and is ready.
+    Running,
+    /// It is owed a start and has no process yet: it waits for its backoff, or for its turn.
+    Restarting,
+    /// It was asked to stop, or aborted, and is not gone yet.
+    Stopping,
+    /// It has no process, and is not going to get one by itself.
+    Stopped,
+}
+
+/// How many children a supervisor has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// All children, whatever their state.
+    pub specs: usize,
+    /// Those that are running.
+    pub active: usize,
+    /// Those that are supervisors, whatever their state.
+    pub supervisors: usize,
+    /// Those that are workers, whatever their state.
+    pub workers: usize,
+}

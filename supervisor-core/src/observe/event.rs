@@ -1,0 +1,104 @@
+use std::{fmt, time::Duration};
+
+use crate::{
+    error::{GaveUp, StartFailure},
+    process::{Exit, ProcessId},
+};
+
+/// Something that happened to a process.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// Dotted name of the process that it happened to.
+    pub path: String,
+    /// The process; `None` where none is there any more, or not yet.
+    pub process: Option<ProcessId>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened to a process.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// It was handed to its executor.
+    Started,
+    /// It finished its set-up.
+    Ready,
+    /// It had nothing to run.
+    Ignored,
+    /// It ended before it was ready.
+    StartFailed(StartFailure),
+    /// It ended.
+    Exited(Exit),
+    /// Its supervisor is going to start it again.
+    Restarting {
+        /// The how manieth restart in a row this is.
+        attempt: u32,
+        /// How long the restart waits.
+        delay: Duration,
+        /// Why it is restarted.
+        cause: RestartCause,
+    },
+    /// It was asked to stop.
+    Stopping,
+    /// It is being aborted: its time to stop, or to start, was up, or its supervisor stops it brutally, or it was killed.
+    Aborted,
+    /// It does not let go though aborted. What waits for its end goes on waiting.
+    Stuck,
+    /// It does not let go though aborted. Nobody waits for it any longer.
+    Abandoned,
+    /// It is a supervisor, and out of restarts.
+    GaveUp(GaveUp),
+    /// It is a supervisor, and everything below it has ended.
+    Ended,
+}
+
+/// Why a child is restarted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RestartCause {
+    /// It ended.
+    Exit(Exit),
+    /// An attempt to restart it failed.
+    Start(StartFailure),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path, self.kind)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("started"),
+            Self::Ready => f.write_str("is ready"),
+            Self::Ignored => f.write_str("has nothing to run"),
+            Self::StartFailed(failure) => write!(f, "failed to start: {failure}"),
+            Self::Exited(exit) => exit.fmt(f),
+            Self::Restarting { attempt, delay, cause } if delay.is_zero() => {
+                write!(f, "is restarted (attempt {attempt}), it {cause}")
+            }
+            Self::Restarting { attempt, delay, cause } => {
+                write!(f, "is restarted in {delay:?} (attempt {attempt}), it {cause}")
+            }
+            Self::Stopping => f.write_str("is asked to stop"),
+            Self::Aborted => f.write_str("is aborted"),
+            Self::Stuck => f.write_str("is stuck: aborted, and does not let go"),
+            Self::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),
+            Self::GaveUp(story) => story.fmt(f),
+            Self::Ended => f.write_str("has ended, with everything below it"),
+        }
+    }
+}
+
+impl fmt::Display for RestartCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(exit) => exit.fmt(f),
+            Self::Start(failure) => write!(f, "failed to start: {failure}"),
+        }
+    }
+}
