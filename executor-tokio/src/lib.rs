@@ -1,1 +1,15 @@
-//! placeholder
+//! Runs supervision trees on Tokio: every process is a future that runs as an independent asynchronous task of a Tokio
+//! runtime.
+//!
+//! [`Tokio`] is the [`Spawner`](supervisor_core::Spawner). The crate `supervision` uses it by default, so most programs
+//! never name it.
+#![forbid(unsafe_code)]
+
+mod error;
+mod signals;
+mod spawner;
+mod timer;
+
+pub use error::TokioError;
+pub use signals::Signals;
+pub use spawner::Tokio;

@@ -1,22 +1,50 @@
-//! core
+//! The runtime-agnostic core of [`supervision`](https://docs.rs/supervision): processes, supervisors, and the restart
+//! algorithm, over the [`Spawner`] trait.
+//!
+//! Depend on `supervision` to run trees. Depend on this crate to write a backend for an executor (its feature `contract`
+//! has the test suite that a backend has to pass), or a library that offers children to supervise and leaves it to the
+//! program on what they run.
 #![forbid(unsafe_code)]
 
-mod engine;
+// Each module uses only the ones above it.
 mod error;
-mod observe;
-mod process;
 mod quiet;
+mod trace;
+mod process;
 mod shutdown;
 mod spawner;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod strategy;
-mod trace;
-
-pub use error::*;
-pub use observe::*;
-pub use process::*;
-pub use shutdown::*;
-pub use spawner::*;
-pub use strategy::*;
-
+mod observe;
+mod engine;
+mod scope;
+mod supervisable;
+mod child;
+mod worker;
+mod driver;
+mod handle;
+mod supervisor;
+mod tree;
+pub mod ambient;
+#[cfg(feature = "testing")]
 #[doc(hidden)]
-pub struct Supervisable;
+pub mod testing;
+
+pub use self::{
+    child::ChildSpec,
+    error::{
+        BoxError, Failure, GaveUp, InitializationError, InvalidSpec, Restart, StartFailure, SupervisorError, Unclean,
+        UncleanStop,
+    },
+    handle::SupervisorHandle,
+    observe::{ChildInfo, ChildState, Counts, Event, EventKind, RestartCause},
+    process::{ChildId, Ending, Exit, Process, ProcessId, Termination},
+    shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
+    spawner::{Spawner, Timer},
+    strategy::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType},
+    supervisable::{Supervisable, SupervisorFuture},
+    supervisor::Supervisor,
+    tree::{Run, RunFuture, SupervisionTree},
+    worker::{IntoWorkerResult, one_shot, worker},
+};

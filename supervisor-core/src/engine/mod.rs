@@ -248,6 +248,11 @@ impl<C: Spec> Engine<C> {
         self.children.get(child).map(|slot| &slot.spec)
     }
 
+    /// The children that have a process.
+    pub(crate) fn live(&self) -> impl Iterator<Item = &C> {
+        self.children.iter().filter(|(_, slot)| slot.state.is_live()).map(|(_, slot)| &slot.spec)
+    }
+
     /// The children, in start order.
     pub(crate) fn children(&self) -> impl Iterator<Item = (ChildId, &C, crate::observe::ChildState)> {
         self.children.iter().map(|(child, slot)| (child, &slot.spec, slot.public_state()))

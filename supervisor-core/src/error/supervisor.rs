@@ -9,7 +9,7 @@ use super::{BoxError, Failure, GaveUp, InvalidSpec, Unclean};
 /// | returned by | variants |
 /// |---|---|
 /// | `Supervisor::new` | `InvalidName` |
-/// | running a tree, or starting one | `InvalidName` and `InvalidSpec`, before anything starts; `FailedToStart`, `GaveUp`, `SignificantChildFailed`, `UncleanShutdown`, `Lost`, `Executor`; when starting, `ShutdownDuringStart` |
+/// | running a tree, or starting one | `InvalidName` and `InvalidSpec`, before anything starts; `FailedToStart`, `GaveUp`, `SignificantChildFailed`, `UncleanShutdown`, `Lost`, `Broken`, `Executor`; when starting, `ShutdownDuringStart` |
 /// | the calls of a `SupervisorHandle` | `NotRunning`, `NotFound`, `ChildNotRunning` |
 ///
 /// Paths are dotted names, from the root down.
@@ -76,6 +76,16 @@ pub enum SupervisorError {
     Lost {
         /// The root.
         path: String,
+    },
+
+    /// The root itself panicked. No code of its children can do that; an executor's can.
+    #[error("the supervisor `{path}` itself panicked: {panic}")]
+    Broken {
+        /// The root.
+        path: String,
+        /// The panic.
+        #[source]
+        panic: Failure,
     },
 
     /// The executor cannot run a tree.

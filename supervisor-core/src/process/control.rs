@@ -154,6 +154,11 @@ impl ControlCell {
         if Flags(word).contains(Flags::ENDED) { None } else { ProcessId::from_u64(word >> FLAG_BITS) }
     }
 
+    /// The current incarnation, or the last one.
+    pub(crate) fn latest(&self) -> Option<ProcessId> {
+        ProcessId::from_u64(self.word.load(Ordering::Acquire) >> FLAG_BITS)
+    }
+
     /// Whether someone who waits for the shutdown of this incarnation waits no longer.
     pub(crate) fn is_shutdown(&self, id: ProcessId) -> bool {
         self.flags(id).is_none_or(|flags| flags.intersects(Flags::SHUTDOWN | Flags::ENDED))

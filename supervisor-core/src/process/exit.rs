@@ -71,6 +71,34 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// Whether this is a success: it ended normally, or it is a supervisor that stopped because it was asked to, or because
+    /// its own significant work was done.
+    pub fn is_success(&self) -> bool {
+        match self {
+            Self::Normal => true,
+            Self::Shutdown(termination) => match &termination.ending {
+                Ending::Requested => true,
+                Ending::AutoShutdown { exit, .. } => exit.is_success(),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// The story, where a supervisor gave up, be it this one or the significant one that made it stop.
+    pub fn gave_up(&self) -> Option<&GaveUp> {
+        match self {
+            Self::Shutdown(termination) => match &termination.ending {
+                Ending::GaveUp(story) => Some(story),
+                Ending::AutoShutdown { exit, .. } => exit.gave_up(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl StartFailure {
     /// How a process that was not ready yet failed to become so.
     pub(crate) fn from_exit(exit: Exit) -> Self {

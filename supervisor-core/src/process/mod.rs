@@ -13,4 +13,4 @@ pub(crate) use guard::guard;
 pub use id::{ChildId, ProcessId};
 pub(crate) use name::Name;
 pub use task::Process;
-pub(crate) use task::{Birth, Current, Life, Link, News, Report, Step, Ticket, current};
+pub(crate) use task::{Birth, Life, Link, News, Report, Step, Ticket, current};

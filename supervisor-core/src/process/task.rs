@@ -11,7 +11,10 @@ use std::{
 use pin_project_lite::pin_project;
 
 use super::{ChildId, Control, Exit, Flags, ProcessId, guard};
-use crate::{quiet::Token, trace};
+use crate::{
+    quiet::{Quiet, Token},
+    trace,
+};
 
 /// One incarnation of a child: the future that a [`Spawner`](crate::Spawner) runs as an independent task.
 ///
@@ -68,8 +71,7 @@ pub(crate) struct Birth {
     pub(crate) ticket: Ticket,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) link: Arc<dyn Link>,
-    /// Held until the process was polled for the first time.
-    pub(crate) arrival: Token,
+    pub(crate) quiet: Quiet,
 }
 
 /// What goes on inside a process: user code, or a supervisor.
@@ -101,10 +103,11 @@ thread_local! {
 
 impl Process {
     pub(crate) fn new<L: Life>(birth: Birth, life: L) -> Self {
-        let Birth { id, ticket, control, link, arrival } = birth;
+        let Birth { id, ticket, control, link, quiet } = birth;
         let span = trace::process_span(id, &*control, &*link);
         let current = Current { id, control, link, ticket };
-        Self(Box::pin(Task { current: Some(current), waker: None, arrival, span, life: Some(life) }))
+        let arrival = quiet.token();
+        Self(Box::pin(Task { current: Some(current), waker: None, quiet, arrival, span, life: Some(life) }))
     }
 
     /// The process's id, until it has ended.
@@ -168,6 +171,8 @@ pin_project! {
         current: Option<Current>,
         // A clone of the one in the control cell, so that a poll can compare them without a lock.
         waker: Option<Waker>,
+        quiet: Quiet,
+        // Held until it was polled for the first time.
         arrival: Token,
         span: trace::Span,
         #[pin]
@@ -195,6 +200,7 @@ impl<L: Life> Future for Task<L> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_mut().project();
         let Some(current) = this.current.take() else { return Poll::Ready(()) };
+        let _busy = this.quiet.token();
         if !this.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             current.control.cell().register_process(current.id, cx.waker());
             *this.waker = Some(cx.waker().clone());
@@ -236,6 +242,8 @@ impl<L: Life> Task<L> {
     /// The end of the incarnation: drops user code, lets go of all that wait, and then reports.
     fn end(self: Pin<&mut Self>, current: Current, exit: Exit) {
         let mut this = self.project();
+        let _busy = this.quiet.token();
+        *this.arrival = Token::default();
         let control = current.control.clone();
         let is_last = control.cell().flags(current.id).is_some_and(|flags| flags.contains(Flags::LAST));
 
@@ -260,7 +268,6 @@ impl<L: Life> Task<L> {
             drop((own, control, waker));
         });
         link.report(Report { ticket, news: News::Exited(exit) });
-        *this.arrival = Token::default();
     }
 }
 

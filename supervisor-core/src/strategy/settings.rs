@@ -11,6 +11,8 @@ pub(crate) struct ChildSettings {
     pub(crate) significant: bool,
     /// It has no set-up: it is ready as soon as it is spawned.
     pub(crate) ready_at_once: bool,
+    /// It cannot be started twice.
+    pub(crate) runs_once: bool,
     pub(crate) shutdown: ShutdownStrategy,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) backoff: Option<Box<Backoff>>,
@@ -23,6 +25,7 @@ impl ChildSettings {
             restart: RestartType::default(),
             significant: false,
             ready_at_once: false,
+            runs_once: false,
             shutdown,
             start_timeout: None,
             backoff: None,

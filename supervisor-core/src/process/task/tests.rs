@@ -35,7 +35,7 @@ impl World {
         let id = ProcessId::next();
         self.cell.begin(id, Flags::NONE);
         let ticket = Ticket { child: ChildId::FIRST, incarnation: 1 };
-        let birth = Birth { id, ticket, control: self.clone(), link: self.clone(), arrival: Token::default() };
+        let birth = Birth { id, ticket, control: self.clone(), link: self.clone(), quiet: Quiet::default() };
         Process::new(birth, life)
     }
 }

@@ -1,0 +1,102 @@
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+};
+
+use executor_tokio::{Signals, Tokio};
+use supervisor_core::{SupervisionTree, Supervisor, SupervisorError};
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Runs a tree until it ends: awaited, it resolves when the root has ended, with everything below it.
+///
+/// It runs on the Tokio runtime in which it is awaited. To say where, use [`Supervisor::run_on`]: a library should, and a
+/// binary that cares.
+///
+/// ```
+/// use supervision::{worker, Supervisor, SupervisorError};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), SupervisorError> {
+///     let mut root = Supervisor::new("root")?;
+///     root.add_worker(worker("ticker", |shutdown| shutdown));
+///     let enough = async { tokio::time::sleep(std::time::Duration::from_millis(10)).await };
+///     supervision::run(root).with_shutdown(enough).await
+/// }
+/// ```
+pub fn run(root: Supervisor) -> Run {
+    Run { root, triggers: Vec::new(), until_signal: false }
+}
+
+/// Starts a tree on the Tokio runtime in which this is awaited. Resolves when every child is ready.
+///
+/// # Errors
+///
+/// As [`Supervisor::start_on`]; [`SupervisorError::Executor`] outside of a Tokio runtime, or on one without a clock.
+pub async fn start(root: Supervisor) -> Result<SupervisionTree, SupervisorError> {
+    root.start_on(here()?).await
+}
+
+fn here() -> Result<Tokio, SupervisorError> {
+    Tokio::current().map_err(SupervisorError::executor)
+}
+
+/// A tree that is going to run; see [`run`].
+///
+/// `Ok` is a tree that ended as it should: it was asked to stop and everything stopped well, or its significant work was
+/// done. Anything else is an error that names what happened and where.
+///
+/// Nothing runs before it is awaited. If that future is dropped, the tree is asked to shut down, and does so in the
+/// background.
+#[must_use = "a tree does not run until it is awaited"]
+pub struct Run {
+    root: Supervisor,
+    triggers: Vec<BoxFuture<()>>,
+    until_signal: bool,
+}
+
+impl Run {
+    /// Shuts the tree down when the future resolves. Given several times, whichever resolves first.
+    pub fn with_shutdown<F>(mut self, trigger: F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.triggers.push(Box::pin(trigger));
+        self
+    }
+
+    /// Shuts the tree down when the program is asked to stop: by SIGINT or SIGTERM, or by Ctrl-C where there are none.
+    pub fn until_signal(mut self) -> Self {
+        self.until_signal = true;
+        self
+    }
+}
+
+impl IntoFuture for Run {
+    type Output = Result<(), SupervisorError>;
+    type IntoFuture = BoxFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut run = self.root.run_on(here()?);
+            for trigger in self.triggers {
+                run = run.with_shutdown(trigger);
+            }
+            if self.until_signal {
+                let mut signals = Signals::listen().map_err(SupervisorError::executor)?;
+                run = run.with_shutdown(async move { signals.recv().await });
+            }
+            run.await
+        })
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("root", &self.root)
+            .field("until_signal", &self.until_signal)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use crate::{
+    engine::Spec,
+    error::SupervisorError,
+    process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket},
+    scope::Scope,
+    strategy::ChildSettings,
+};
+
+/// A child, type-erased: all that stays the same over its incarnations, in one allocation.
+pub(crate) trait Child: Control {
+    fn id(&self) -> ChildId;
+
+    fn name(&self) -> &Name;
+
+    fn settings(&self) -> &ChildSettings;
+
+    fn settings_mut(&mut self) -> &mut ChildSettings;
+
+    /// Gives it the id that puts it behind all that were added before.
+    fn enlist(&mut self);
+
+    /// Begins a new incarnation, and makes its process.
+    fn incarnate(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>) -> Process;
+
+    /// A process that does nothing but drop the user code that is left here.
+    fn dispose(self: Arc<Self>, scope: &Arc<Scope>) -> Process;
+
+    /// Whether there is anything left to start.
+    fn can_start(&self) -> bool;
+
+    /// Whether there is user code left whose destructor would run.
+    fn is_loaded(&self) -> bool;
+
+    /// Whether what is inside can work, at all depths.
+    fn check(&self, path: &str) -> Result<(), SupervisorError>;
+}
+
+/// What is different between one kind of child and another.
+pub(crate) trait Body: Send + Sync + Sized + 'static {
+    /// What a new incarnation does.
+    fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life;
+
+    /// Whether there is anything left to start.
+    fn can_start(&self) -> bool {
+        true
+    }
+
+    /// Drops the user code.
+    fn release(&self);
+
+    /// Whether there is user code left whose destructor would run.
+    fn is_loaded(&self) -> bool;
+
+    /// Whether what is inside can work, at all depths.
+    fn check(&self, path: &str) -> Result<(), SupervisorError> {
+        let _ = path;
+        Ok(())
+    }
+}
+
+pub(crate) struct Seat<B> {
+    id: ChildId,
+    name: Name,
+    settings: ChildSettings,
+    cell: ControlCell,
+    pub(crate) body: B,
+}
+
+impl<B: Body> Seat<B> {
+    pub(crate) fn new(name: Name, settings: ChildSettings, body: B) -> Self {
+        Self { id: ChildId::FIRST, name, settings, cell: ControlCell::new(), body }
+    }
+
+    fn birth(self: &Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Birth {
+        let id = ProcessId::next();
+        self.cell.begin(id, flags);
+        Birth { id, ticket, control: self.clone(), link: scope.clone(), quiet: scope.quiet.clone() }
+    }
+}
+
+impl<B: Body> Control for Seat<B> {
+    fn cell(&self) -> &ControlCell {
+        &self.cell
+    }
+
+    fn segment(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn release(&self) {
+        self.body.release();
+    }
+}
+
+impl<B: Body> Child for Seat<B> {
+    fn id(&self) -> ChildId {
+        self.id
+    }
+
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn settings(&self) -> &ChildSettings {
+        &self.settings
+    }
+
+    fn settings_mut(&mut self) -> &mut ChildSettings {
+        &mut self.settings
+    }
+
+    fn enlist(&mut self) {
+        self.id = ChildId::next();
+    }
+
+    fn incarnate(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>) -> Process {
+        let birth = self.birth(ticket, scope, Flags::NONE);
+        let life = B::live(self, &birth, scope);
+        Process::new(birth, life)
+    }
+
+    fn dispose(self: Arc<Self>, scope: &Arc<Scope>) -> Process {
+        let ticket = Ticket { child: self.id, incarnation: 0 };
+        Process::new(self.birth(ticket, scope, Flags::LAST), Nothing)
+    }
+
+    fn can_start(&self) -> bool {
+        self.body.can_start()
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.body.is_loaded()
+    }
+
+    fn check(&self, path: &str) -> Result<(), SupervisorError> {
+        self.body.check(path)
+    }
+}
+
+impl Spec for Arc<dyn Child> {
+    fn settings(&self) -> &ChildSettings {
+        (**self).settings()
+    }
+}
+
+impl fmt::Debug for dyn Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child").field("id", &self.id()).field("name", &self.name().as_str()).finish_non_exhaustive()
+    }
+}
+
+struct Nothing;
+
+impl Life for Nothing {
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
+        Poll::Ready(Step::Ended(Exit::Normal))
+    }
+}

@@ -1,0 +1,118 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{Body, Child, Seat};
+use crate::{
+    error::{InvalidSpec, SupervisorError},
+    process::Name,
+    shutdown::ShutdownStrategy,
+    strategy::{AutoShutdown, Backoff, ChildSettings, RestartType},
+};
+
+/// How a child is started, restarted and stopped: what a supervisor is given.
+///
+/// Anything that can be supervised converts into one: a [`Supervisable`](crate::Supervisable), a
+/// [`Supervisor`](crate::Supervisor), and what [`worker`](crate::worker) and [`one_shot`](crate::one_shot) make. So a
+/// library can hand over a whole subsystem as a `Vec<ChildSpec>`.
+///
+/// ```
+/// use std::time::Duration;
+/// use supervisor_core::{worker, ChildSpec, RestartType, ShutdownStrategy, Supervisor};
+///
+/// # fn main() -> Result<(), supervisor_core::SupervisorError> {
+/// let flusher = worker("flusher", |shutdown| shutdown)
+///     .with_restart_type(RestartType::Transient)
+///     .with_shutdown_strategy(ShutdownStrategy::Graceful(Duration::from_secs(30)));
+/// let mut root = Supervisor::new("root")?;
+/// let id = root.add_worker(flusher);
+/// # let _ = id;
+/// # Ok(())
+/// # }
+/// ```
+pub struct ChildSpec(Arc<dyn Child>);
+
+impl ChildSpec {
+    pub(crate) fn new<B: Body>(name: Name, settings: ChildSettings, body: B) -> Self {
+        Self(Arc::new(Seat::new(name, settings, body)))
+    }
+
+    /// The child's own segment of its dotted name.
+    pub fn name(&self) -> &str {
+        self.0.name().as_str()
+    }
+
+    /// When it is restarted. By default it is permanent: always.
+    pub fn with_restart_type(self, restart: RestartType) -> Self {
+        self.with(|settings| settings.restart = restart)
+    }
+
+    /// How it is stopped. By default what [`Supervisable::shutdown_strategy`](crate::Supervisable::shutdown_strategy)
+    /// says, which is 5 seconds; a supervisor has no limit of its own.
+    pub fn with_shutdown_strategy(self, shutdown: ShutdownStrategy) -> Self {
+        self.with(|settings| settings.shutdown = shutdown)
+    }
+
+    /// Whether its end can be the end of its supervisor (see [`AutoShutdown`]). By default it is not significant. A
+    /// significant child has to be transient or temporary.
+    pub fn with_significant(self, significant: bool) -> Self {
+        self.with(|settings| settings.significant = significant)
+    }
+
+    /// How long it may take to become ready. Not ready in time, it is aborted and has failed to start. By default it may
+    /// take as long as it wants.
+    pub fn with_start_timeout(self, limit: Duration) -> Self {
+        self.with(|settings| settings.start_timeout = Some(limit))
+    }
+
+    /// How long its restarts wait. By default what its supervisor says, which is not at all.
+    pub fn with_backoff(self, backoff: Backoff) -> Self {
+        self.with(|settings| settings.backoff = Some(Box::new(backoff)))
+    }
+
+    /// The child of a supervisor, behind all that were added before.
+    pub(crate) fn into_child(mut self) -> Arc<dyn Child> {
+        self.seat().enlist();
+        self.0
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut ChildSettings)) -> Self {
+        set(self.seat().settings_mut());
+        self
+    }
+
+    fn seat(&mut self) -> &mut dyn Child {
+        Arc::get_mut(&mut self.0).expect("a specification is shared only once a supervisor has it")
+    }
+}
+
+impl fmt::Debug for ChildSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildSpec").field("name", &self.name()).field("settings", self.0.settings()).finish()
+    }
+}
+
+/// Whether a child can work under a supervisor with this name and this auto-shutdown.
+pub(crate) fn check(child: &dyn Child, parent: &str, auto_shutdown: AutoShutdown) -> Result<(), SupervisorError> {
+    let name = child.name();
+    if !name.is_valid() {
+        return Err(SupervisorError::InvalidName { name: name.as_str().into(), parent: Some(parent.into()) });
+    }
+    let path = format!("{parent}.{}", name.as_str());
+    let settings = child.settings();
+    let reason = if settings.runs_once && settings.restart != RestartType::Temporary {
+        Some(InvalidSpec::OneShotNotTemporary)
+    } else if settings.significant && settings.restart == RestartType::Permanent {
+        Some(InvalidSpec::SignificantPermanent)
+    } else if settings.significant && auto_shutdown == AutoShutdown::Never {
+        Some(InvalidSpec::SignificantWithoutAutoShutdown)
+    } else if settings.start_timeout.is_some_and(|limit| limit.is_zero()) {
+        Some(InvalidSpec::StartTimeoutZero)
+    } else if settings.backoff.as_ref().is_some_and(|backoff| !backoff.is_valid()) {
+        Some(InvalidSpec::BackoffFactor)
+    } else {
+        None
+    };
+    match reason {
+        Some(reason) => Err(SupervisorError::InvalidSpec { path, reason }),
+        None => child.check(&path),
+    }
+}

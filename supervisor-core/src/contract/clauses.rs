@@ -1,0 +1,384 @@
+//! What is asked of a backend, clause by clause.
+
+use std::{
+    cell::Cell,
+    future::{Future, pending, poll_fn},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Waker},
+    thread,
+    time::{Duration, Instant},
+};
+
+use futures_lite::future::{poll_once, yield_now};
+
+use super::{Backend, Outcome, Specimen};
+use crate::{
+    process::Exit,
+    spawner::{Spawner, Timer},
+};
+
+/// Long enough to tell times apart, short enough for a clock that cannot be sped up.
+const MOMENT: Duration = Duration::from_millis(20);
+
+fn spawn(spawner: &impl Spawner, future: impl Future<Output = ()> + Send + 'static) -> Outcome {
+    let (process, outcome) = Specimen::new(future).into_parts();
+    spawner.spawn(process);
+    outcome
+}
+
+async fn ends_normally(outcome: Outcome) {
+    let exit = outcome.exit().await;
+    assert!(matches!(exit, Exit::Normal), "{exit}");
+}
+
+async fn elapsed(timer: &mut Pin<Box<dyn Timer>>) {
+    poll_fn(|cx| timer.as_mut().poll_elapsed(cx)).await;
+}
+
+/// A process is polled whenever it was woken, until it is ready.
+pub fn a_process_is_polled_until_it_has_ended<B: Backend>() {
+    let backend = B::new();
+    backend.block_on(async {
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counted = polls.clone();
+        let future = poll_fn(move |cx| {
+            cx.waker().wake_by_ref();
+            if counted.fetch_add(1, SeqCst) < 3 { Poll::Pending } else { Poll::Ready(()) }
+        });
+        ends_normally(spawn(&backend.spawner(), future)).await;
+        assert_eq!(polls.load(SeqCst), 4);
+    });
+}
+
+/// `spawn` only takes the process over. Whoever spawns may hold what the process needs.
+pub fn a_process_is_never_polled_on_the_stack_that_spawns_it<B: Backend>() {
+    thread_local! { static SPAWNING: Cell<bool> = const { Cell::new(false) }; }
+    let backend = B::new();
+    backend.block_on(async {
+        for _ in 0..100 {
+            SPAWNING.set(true);
+            let outcome = spawn(&backend.spawner(), async { assert!(!SPAWNING.get(), "polled inside of spawn") });
+            SPAWNING.set(false);
+            ends_normally(outcome).await;
+        }
+    });
+}
+
+/// A supervisor is a process, and spawns others.
+pub fn a_process_can_be_spawned_from_inside_another<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    backend.block_on(async {
+        let outer = backend.spawner();
+        ends_normally(spawn(&spawner, async move {
+            ends_normally(spawn(&outer, async {})).await;
+        }))
+        .await;
+    });
+}
+
+/// Supervisors of other executors spawn here, too.
+pub fn a_process_can_be_spawned_from_a_foreign_thread<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let outcome = thread::spawn(move || spawn(&spawner, async {})).join().expect("spawned without panic");
+    backend.block_on(ends_normally(outcome));
+}
+
+/// Yielding works.
+pub fn a_process_that_wakes_itself_is_polled_again<B: Backend>() {
+    let backend = B::new();
+    backend.block_on(async {
+        ends_normally(spawn(&backend.spawner(), async {
+            for _ in 0..1000 {
+                yield_now().await;
+            }
+        }))
+        .await;
+    });
+}
+
+/// Wakers work from everywhere.
+pub fn a_process_is_woken_from_a_foreign_thread<B: Backend>() {
+    let backend = B::new();
+    let (sender, receiver) = async_channel::bounded(1);
+    let outcome = spawn(&backend.spawner(), async move {
+        receiver.recv().await.expect("sent");
+    });
+    backend.block_on(async {
+        yield_now().await;
+        let thread = thread::spawn(move || sender.send_blocking(()).expect("received"));
+        ends_normally(outcome).await;
+        thread.join().expect("sent without panic");
+    });
+}
+
+/// Each is a task of its own: none waits for another to end.
+pub fn processes_run_independently_of_each_other<B: Backend>() {
+    const MANY: usize = 500;
+    let backend = B::new();
+    backend.block_on(async {
+        let spawner = backend.spawner();
+        let (arrive, arrivals) = async_channel::unbounded();
+        let (go, gate) = async_channel::bounded::<()>(1);
+        let outcomes: Vec<_> = (0..MANY)
+            .map(|_| {
+                let (arrive, gate) = (arrive.clone(), gate.clone());
+                spawn(&spawner, async move {
+                    arrive.send(()).await.expect("awaited");
+                    // Closed when all have arrived.
+                    let _ = gate.recv().await;
+                })
+            })
+            .collect();
+        for _ in 0..MANY {
+            arrivals.recv().await.expect("all arrive");
+        }
+        drop(go);
+        for outcome in outcomes {
+            ends_normally(outcome).await;
+        }
+    });
+}
+
+/// An abort wakes the process, and its next poll ends it.
+pub fn an_abort_reaches_a_process_that_waits<B: Backend>() {
+    let backend = B::new();
+    backend.block_on(async {
+        let (arrive, arrivals) = async_channel::bounded(1);
+        let outcome = spawn(&backend.spawner(), async move {
+            arrive.send(()).await.expect("awaited");
+            pending::<()>().await;
+        });
+        arrivals.recv().await.expect("it arrives");
+        outcome.abort();
+        assert!(matches!(outcome.exit().await, Exit::Aborted));
+    });
+}
+
+/// The executor sees no panic at all.
+pub fn a_panic_in_one_process_harms_no_other<B: Backend>() {
+    let backend = B::new();
+    backend.block_on(async {
+        let spawner = backend.spawner();
+        let panicking = spawn(&spawner, async { panic!("a panic on purpose, to see that it harms nobody") });
+        assert!(matches!(panicking.exit().await, Exit::Panicked(_)));
+        ends_normally(spawn(&spawner, async {})).await;
+    });
+}
+
+/// `now` may be called from any thread, inside and outside of a process.
+pub fn the_clock_is_one_for_all_threads_and_never_goes_back<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let before = spawner.now();
+    let foreign = spawner.clone();
+    let there = thread::spawn(move || foreign.now()).join().expect("told the time without panic");
+    let (sender, receiver) = async_channel::bounded(1);
+    let inside = spawner.clone();
+    let outcome = spawn(&spawner, async move { sender.send(inside.now()).await.expect("awaited") });
+    let inside = backend.block_on(async {
+        ends_normally(outcome).await;
+        receiver.recv().await.expect("sent")
+    });
+    let after = spawner.now();
+    assert!(before <= there && there <= inside && inside <= after);
+    assert!(after - before < Duration::from_secs(60));
+}
+
+fn with_timer<B: Backend>(test: impl AsyncFnOnce(B::Spawner, Pin<Box<dyn Timer>>)) {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let timer = spawner.timer();
+    backend.block_on(test(spawner, timer));
+}
+
+/// A new timer is pending.
+pub fn a_timer_that_is_not_armed_never_elapses<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        assert!(poll_once(elapsed(&mut timer)).await.is_none());
+        let mut other = spawner.timer();
+        other.as_mut().reset(Some(spawner.now() + MOMENT));
+        elapsed(&mut other).await;
+        assert!(poll_once(elapsed(&mut timer)).await.is_none());
+    });
+}
+
+/// Never early.
+pub fn a_timer_elapses_at_its_deadline_and_not_before<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        let deadline = spawner.now() + MOMENT;
+        timer.as_mut().reset(Some(deadline));
+        assert!(poll_once(elapsed(&mut timer)).await.is_none());
+        elapsed(&mut timer).await;
+        assert!(spawner.now() >= deadline);
+    });
+}
+
+/// Also where it had passed before the timer was armed.
+pub fn a_timer_whose_deadline_has_passed_elapses_at_once<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        let begin = spawner.now();
+        timer.as_mut().reset(Some(begin));
+        assert!(poll_once(elapsed(&mut timer)).await.is_some());
+        timer.as_mut().reset(Some(begin + MOMENT));
+        elapsed(&mut timer).await;
+        timer.as_mut().reset(Some(begin));
+        assert!(poll_once(elapsed(&mut timer)).await.is_some());
+    });
+}
+
+/// It may be asked again.
+pub fn a_timer_stays_elapsed_until_it_is_reset<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        timer.as_mut().reset(Some(spawner.now() + MOMENT));
+        elapsed(&mut timer).await;
+        for _ in 0..3 {
+            assert!(poll_once(elapsed(&mut timer)).await.is_some());
+        }
+    });
+}
+
+/// `None` disarms.
+pub fn a_timer_that_is_disarmed_does_not_elapse<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        timer.as_mut().reset(Some(spawner.now() + MOMENT));
+        assert!(poll_once(elapsed(&mut timer)).await.is_none());
+        timer.as_mut().reset(None);
+        let mut other = spawner.timer();
+        other.as_mut().reset(Some(spawner.now() + 2 * MOMENT));
+        elapsed(&mut other).await;
+        assert!(poll_once(elapsed(&mut timer)).await.is_none());
+    });
+}
+
+/// The earlier deadline counts.
+pub fn a_timer_can_be_armed_again_for_an_earlier_time<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        let begin = spawner.now();
+        timer.as_mut().reset(Some(begin + Duration::from_secs(3600)));
+        assert!(poll_once(elapsed(&mut timer)).await.is_none());
+        timer.as_mut().reset(Some(begin + MOMENT));
+        elapsed(&mut timer).await;
+        assert!(spawner.now() - begin < Duration::from_secs(3600));
+    });
+}
+
+/// The later deadline counts.
+pub fn a_timer_can_be_armed_again_for_a_later_time<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        let begin = spawner.now();
+        timer.as_mut().reset(Some(begin + MOMENT));
+        assert!(poll_once(elapsed(&mut timer)).await.is_none());
+        timer.as_mut().reset(Some(begin + 3 * MOMENT));
+        elapsed(&mut timer).await;
+        assert!(spawner.now() >= begin + 3 * MOMENT);
+    });
+}
+
+/// One timer serves a supervisor for ever.
+pub fn a_timer_can_be_armed_again_after_it_has_elapsed<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        for _ in 0..3 {
+            let deadline = spawner.now() + MOMENT;
+            timer.as_mut().reset(Some(deadline));
+            elapsed(&mut timer).await;
+            assert!(spawner.now() >= deadline);
+        }
+    });
+}
+
+/// A deadline centuries away is pending, and no error.
+pub fn a_timer_can_be_armed_for_a_time_beyond_all_reason<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+        timer.as_mut().reset(Some(spawner.now() + 3 * CENTURY));
+        assert!(poll_once(elapsed(&mut timer)).await.is_none());
+        timer.as_mut().reset(Some(spawner.now() + MOMENT));
+        elapsed(&mut timer).await;
+    });
+}
+
+/// A timer may move from one task to another.
+pub fn a_timer_wakes_the_task_that_polled_it_last<B: Backend>() {
+    with_timer::<B>(async |spawner, mut timer| {
+        timer.as_mut().reset(Some(spawner.now() + MOMENT));
+        assert!(timer.as_mut().poll_elapsed(&mut Context::from_waker(Waker::noop())).is_pending());
+        ends_normally(spawn(&spawner, async move { elapsed(&mut timer).await })).await;
+    });
+}
+
+/// Timers are made wherever a supervisor happens to be polled.
+pub fn a_timer_can_be_made_and_armed_on_a_foreign_thread<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let foreign = spawner.clone();
+    let (deadline, mut timer) = thread::spawn(move || -> (Instant, Pin<Box<dyn Timer>>) {
+        let deadline = foreign.now() + MOMENT;
+        let mut timer = foreign.timer();
+        timer.as_mut().reset(Some(deadline));
+        (deadline, timer)
+    })
+    .join()
+    .expect("armed without panic");
+    backend.block_on(async {
+        elapsed(&mut timer).await;
+        assert!(spawner.now() >= deadline);
+    });
+}
+
+/// An executor that ends drops what it runs, and each process says so, with its destructors done. Processes keep their
+/// spawner, so a spawner must not keep its executor alive.
+pub fn the_end_of_the_executor_loses_every_process_after_its_destructors<B: Backend>() {
+    struct Flag(Arc<AtomicBool>);
+
+    impl Drop for Flag {
+        fn drop(&mut self) {
+            self.0.store(true, SeqCst);
+        }
+    }
+
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let (arrive, arrivals) = async_channel::unbounded();
+    let processes: Vec<_> = (0..100)
+        .map(|_| {
+            let dropped = Arc::new(AtomicBool::new(false));
+            let (flag, arrive, kept) = (Flag(dropped.clone()), arrive.clone(), spawner.clone());
+            let outcome = spawn(&spawner, async move {
+                let _held = (flag, kept);
+                arrive.send(()).await.expect("awaited");
+                pending::<()>().await;
+            });
+            (outcome, dropped)
+        })
+        .collect();
+    backend.block_on(async {
+        for _ in 0..processes.len() {
+            arrivals.recv().await.expect("all arrive");
+        }
+    });
+    if !backend.end() {
+        processes.iter().for_each(|(outcome, _)| outcome.abort());
+        return;
+    }
+    for (outcome, dropped) in processes {
+        let exit = futures_lite::future::block_on(outcome.exit());
+        assert!(matches!(exit, Exit::Lost), "{exit}");
+        assert!(dropped.load(SeqCst), "lost before its destructors had run");
+    }
+}
+
+/// There is nobody to run it, and nobody must think that there is.
+pub fn a_process_that_is_spawned_after_the_end_is_lost<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    if backend.end() {
+        let exit = futures_lite::future::block_on(spawn(&spawner, async {}).exit());
+        assert!(matches!(exit, Exit::Lost), "{exit}");
+    }
+}

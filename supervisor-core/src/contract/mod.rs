@@ -1,0 +1,82 @@
+//! The executable specification of [`Spawner`]: the test suite that every backend runs.
+//!
+//! # Writing a backend
+//!
+//! 1. Implement [`Spawner`] for a handle of your executor, and [`Timer`](crate::Timer) for its clock. A
+//!    [`Process`](crate::Process) is a `Future<Output = ()>` that is `Send`, never panics, and needs no join handle: hand
+//!    it to your executor and forget it.
+//! 2. Implement [`Backend`] in a test: how an executor is made, driven, and ended.
+//! 3. Name it in one line, and every clause becomes a test of its own:
+//!
+//! ```ignore
+//! supervisor_core::contract_tests!(MyBackend);
+//! ```
+//!
+//! The clauses are functions of [`clauses`]; each says what it asks for. The one about the end of the executor passes for
+//! a backend that has none.
+
+pub mod clauses;
+mod specimen;
+
+use std::future::Future;
+
+pub use self::specimen::{Outcome, Specimen};
+use crate::spawner::Spawner;
+
+/// An executor under test.
+pub trait Backend: Sized {
+    /// What spawns onto it.
+    type Spawner: Spawner + Clone;
+
+    /// A new executor, or access to the one that there is.
+    fn new() -> Self;
+
+    /// A spawner for this executor.
+    fn spawner(&self) -> Self::Spawner;
+
+    /// Drives the executor until the future resolves. An executor that drives itself only waits.
+    fn block_on<F: Future>(&self, future: F) -> F::Output;
+
+    /// Ends the executor, which drops every task that is still there. Whether it has an end at all.
+    fn end(self) -> bool;
+}
+
+/// Makes a test of each clause of the contract, for one [`Backend`].
+#[macro_export]
+macro_rules! contract_tests {
+    ($backend:ty) => {
+        $crate::contract_tests! { $backend:
+            a_process_is_polled_until_it_has_ended
+            a_process_is_never_polled_on_the_stack_that_spawns_it
+            a_process_can_be_spawned_from_inside_another
+            a_process_can_be_spawned_from_a_foreign_thread
+            a_process_that_wakes_itself_is_polled_again
+            a_process_is_woken_from_a_foreign_thread
+            processes_run_independently_of_each_other
+            an_abort_reaches_a_process_that_waits
+            a_panic_in_one_process_harms_no_other
+            the_clock_is_one_for_all_threads_and_never_goes_back
+            a_timer_that_is_not_armed_never_elapses
+            a_timer_elapses_at_its_deadline_and_not_before
+            a_timer_whose_deadline_has_passed_elapses_at_once
+            a_timer_stays_elapsed_until_it_is_reset
+            a_timer_that_is_disarmed_does_not_elapse
+            a_timer_can_be_armed_again_for_an_earlier_time
+            a_timer_can_be_armed_again_for_a_later_time
+            a_timer_can_be_armed_again_after_it_has_elapsed
+            a_timer_can_be_armed_for_a_time_beyond_all_reason
+            a_timer_wakes_the_task_that_polled_it_last
+            a_timer_can_be_made_and_armed_on_a_foreign_thread
+            the_end_of_the_executor_loses_every_process_after_its_destructors
+            a_process_that_is_spawned_after_the_end_is_lost
+        }
+    };
+    ($backend:ty: $($clause:ident)*) => {
+        $(
+            #[test]
+            fn $clause() {
+                $crate::contract::clauses::$clause::<$backend>();
+            }
+        )*
+    };
+}

@@ -1,0 +1,118 @@
+use std::{
+    any::Any,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use async_channel::{Receiver, Sender};
+use pin_project_lite::pin_project;
+
+use crate::{
+    process::{
+        Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Link, News, Process, ProcessId, Report, Step, Ticket,
+    },
+    quiet::Quiet,
+};
+
+/// A process to try an executor on, with no supervisor but the test.
+#[derive(Debug)]
+pub struct Specimen {
+    process: Mutex<Option<Process>>,
+    outcome: Outcome,
+}
+
+/// How a specimen ends. Cheap to clone, and stays when the specimen is gone.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    exits: Receiver<Exit>,
+    above: Arc<Above>,
+}
+
+#[derive(Debug)]
+struct Above {
+    cell: ControlCell,
+    exits: Sender<Exit>,
+}
+
+impl Specimen {
+    /// A process that runs this future.
+    pub fn new<F>(future: F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (sender, exits) = async_channel::unbounded();
+        let above = Arc::new(Above { cell: ControlCell::new(), exits: sender });
+        let id = ProcessId::next();
+        above.cell.begin(id, Flags::NONE);
+        let ticket = Ticket { child: ChildId::FIRST, incarnation: 1 };
+        let birth = Birth { id, ticket, control: above.clone(), link: above.clone(), quiet: Quiet::default() };
+        let process = Process::new(birth, Run { future });
+        Self { process: Mutex::new(Some(process)), outcome: Outcome { exits, above } }
+    }
+
+    /// The process, to be spawned; and its outcome, to be waited for.
+    pub fn into_parts(self) -> (Process, Outcome) {
+        let process = self.process.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (process.expect("taken once"), self.outcome)
+    }
+}
+
+impl Outcome {
+    /// Waits for the exit.
+    pub async fn exit(&self) -> Exit {
+        self.exits.recv().await.expect("the sender is held by this outcome itself")
+    }
+
+    /// The exit, if it was reported and not looked at before.
+    pub fn try_exit(&self) -> Option<Exit> {
+        self.exits.try_recv().ok()
+    }
+
+    /// Aborts the process.
+    pub fn abort(&self) {
+        self.above.cell.request(Flags::ABORT);
+    }
+}
+
+impl Control for Above {
+    fn cell(&self) -> &ControlCell {
+        &self.cell
+    }
+
+    fn segment(&self) -> &str {
+        "specimen"
+    }
+
+    fn release(&self) {}
+}
+
+impl Link for Above {
+    fn report(&self, report: Report) {
+        if let News::Exited(exit) = report.news {
+            let _ = self.exits.try_send(exit);
+        }
+    }
+
+    fn path_of(&self, segment: &str) -> String {
+        segment.to_owned()
+    }
+
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+pin_project! {
+    struct Run<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Life for Run<F> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        self.project().future.poll(cx).map(|()| Step::Ended(Exit::Normal))
+    }
+}

@@ -1,0 +1,259 @@
+//! A running supervisor: the loop between an engine and the world.
+//!
+//! One turn takes what has come in, the request to stop first, then exits, then what is due, and commands last, each in
+//! batches, and then does what the engine wants done. Nothing in here waits for anything but the next turn.
+
+mod command;
+mod conclusion;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use async_channel::Receiver;
+
+pub(crate) use self::command::{Command, Hub};
+use crate::{
+    child::Child,
+    engine::{Effect, Engine, Order},
+    error::GaveUp,
+    observe::{Event, EventKind},
+    process::{Birth, ChildId, Control, Flags, Life, Link, Name, News, ProcessId, Report, Step, Ticket, guard},
+    quiet::{Gauge, Token},
+    scope::{Envelope, Scope},
+    spawner::Timer,
+    strategy::{RestartStrategy, SupervisorSettings},
+};
+
+/// How much of a kind is taken, or done, before the rest gets its turn.
+const BATCH: usize = 256;
+
+pub(crate) struct Driver {
+    engine: Engine<Arc<dyn Child>>,
+    strategy: RestartStrategy,
+    /// What its children have above them.
+    scope: Arc<Scope>,
+    reports: Receiver<Envelope<Report>>,
+    commands: Receiver<Envelope<Command>>,
+    hub: Arc<Hub>,
+    /// Its static children, alive or not: to be disposed of when nothing comes after it.
+    specs: Arc<[Arc<dyn Child>]>,
+    own: Own,
+    timer: Option<Pin<Box<dyn Timer>>>,
+    armed: Option<Instant>,
+    /// What it has seen of its orders.
+    seen: Order,
+    is_asked: bool,
+    gave_up: Option<GaveUp>,
+    gauge: Gauge,
+    /// Of what was taken in and has not taken effect yet.
+    tokens: Vec<Token>,
+}
+
+/// The supervisor as a process of its own.
+struct Own {
+    id: ProcessId,
+    ticket: Ticket,
+    control: Arc<dyn Control>,
+    parent: Arc<dyn Link>,
+}
+
+enum Turn {
+    Idle,
+    /// There is more to do.
+    Busy,
+    Step(Step),
+}
+
+impl Driver {
+    pub(crate) fn new(
+        settings: SupervisorSettings,
+        specs: Arc<[Arc<dyn Child>]>,
+        hub: Arc<Hub>,
+        parent: Arc<Scope>,
+        birth: &Birth,
+        name: Name,
+    ) -> Self {
+        let is_root = parent.is_outside();
+        let (scope, reports) = parent.below(name);
+        let commands = hub.open(&scope, &birth.control);
+        let children = specs.iter().filter(|child| child.can_start()).map(|child| (child.id(), child.clone()));
+        let strategy = settings.strategy;
+        let mut engine = Engine::new(settings, children, scope.spawner.seed());
+        engine.start(is_root);
+        Self {
+            engine,
+            strategy,
+            gauge: scope.quiet.gauge(),
+            scope,
+            reports,
+            commands,
+            hub,
+            specs,
+            own: Own { id: birth.id, ticket: birth.ticket, control: birth.control.clone(), parent: birth.link.clone() },
+            timer: None,
+            armed: None,
+            seen: Order { last: is_root, kill: false },
+            is_asked: false,
+            gave_up: None,
+            tokens: Vec::new(),
+        }
+    }
+
+    fn turn(&mut self) -> Turn {
+        let now = self.scope.spawner.now();
+        self.engine.is_heard = self.scope.observers.listen();
+        self.obey(now);
+        let mut is_busy = self.take_reports(now);
+        if self.engine.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.engine.tick(now);
+        }
+        is_busy |= self.take_commands(now);
+        for _ in 0..BATCH {
+            let Some(effect) = self.engine.poll_effect(now) else {
+                return if is_busy { Turn::Busy } else { Turn::Idle };
+            };
+            if let Some(step) = self.perform(effect, now) {
+                return Turn::Step(step);
+            }
+        }
+        Turn::Busy
+    }
+
+    /// Looks at what is asked of this supervisor as a process.
+    fn obey(&mut self, now: Instant) {
+        let Some(flags) = self.own.control.cell().flags(self.own.id) else { return };
+        let kill = flags.contains(Flags::ABORT);
+        let is_asked = kill || flags.contains(Flags::SHUTDOWN);
+        let order = Order { last: self.seen.last || flags.contains(Flags::LAST), kill };
+        if !is_asked || (self.is_asked && order == self.seen) {
+            return;
+        }
+        if !self.is_asked || order.kill != self.seen.kill {
+            let report = Report { ticket: self.own.ticket, news: News::Acknowledged };
+            self.own.parent.report(report);
+        }
+        (self.is_asked, self.seen) = (true, order);
+        self.engine.shutdown(order, now);
+    }
+
+    fn take_reports(&mut self, now: Instant) -> bool {
+        for _ in 0..BATCH {
+            let Ok(Envelope { message: Report { ticket, news }, token }) = self.reports.try_recv() else {
+                return false;
+            };
+            self.tokens.push(token);
+            match news {
+                News::Ready => self.engine.ready(ticket, now),
+                News::Acknowledged => self.engine.acknowledged(ticket),
+                News::Exited(exit) => self.engine.exited(ticket, exit, now),
+            }
+        }
+        true
+    }
+
+    fn take_commands(&mut self, now: Instant) -> bool {
+        for _ in 0..BATCH {
+            let Ok(Envelope { message, token }) = self.commands.try_recv() else { return false };
+            self.tokens.push(token);
+            message.carry_out(&mut self.engine, &self.scope, now);
+        }
+        true
+    }
+
+    fn perform(&mut self, effect: Effect<Arc<dyn Child>>, now: Instant) -> Option<Step> {
+        match effect {
+            Effect::Start { child, incarnation } => {
+                if let Some(spec) = self.engine.child(child) {
+                    let process = spec.clone().incarnate(Ticket { child, incarnation }, &self.scope);
+                    self.scope.spawner.spawn(process);
+                }
+            }
+            Effect::Ask { child, last } => self.request(child, Flags::SHUTDOWN, last),
+            Effect::Abort { child, last } => self.request(child, Flags::ABORT, last),
+            Effect::Tell { spec, kind } => self.tell(&*spec, kind),
+            Effect::Ready => return Some(Step::Ready),
+            Effect::GaveUp => self.tell_of_giving_up(now),
+            Effect::Finish => return Some(Step::Ended(self.finish())),
+        }
+        None
+    }
+
+    fn request(&self, child: ChildId, flags: Flags, last: bool) {
+        let Some(spec) = self.engine.child(child) else { return };
+        let flags = if last { flags | Flags::LAST } else { flags };
+        // Wakes whoever waits for it, and a waker is user code.
+        let _ = guard(|| spec.cell().request(flags));
+    }
+
+    fn tell(&self, spec: &dyn Child, kind: EventKind) {
+        self.scope.observers.tell(kind, |kind| Event {
+            path: self.scope.path_of(spec.name().as_str()),
+            process: spec.cell().latest(),
+            kind,
+        });
+    }
+
+    fn tell_of_itself(&self, kind: EventKind) {
+        self.scope.observers.tell(kind, |kind| Event { path: self.scope.path(), process: Some(self.own.id), kind });
+    }
+
+    /// Arms the timer for what is due next. Whether that is now.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.engine.next_deadline();
+        if deadline.is_none() && self.timer.is_none() {
+            return Poll::Pending;
+        }
+        let timer = self.timer.get_or_insert_with(|| self.scope.spawner.timer());
+        if self.armed != deadline {
+            timer.as_mut().reset(deadline);
+            self.armed = deadline;
+        }
+        match deadline {
+            Some(_) => timer.as_mut().poll_elapsed(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Nothing in here is pinned.
+impl Unpin for Driver {}
+
+impl Life for Driver {
+    const ABORTABLE: bool = false;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        let this = &mut *self;
+        let turn_token = this.scope.quiet.token();
+        this.scope.waker.register(cx.waker());
+        loop {
+            match this.turn() {
+                Turn::Step(step) => return Poll::Ready(step),
+                Turn::Busy => {
+                    cx.waker().wake_by_ref();
+                    this.tokens.push(turn_token);
+                    return Poll::Pending;
+                }
+                Turn::Idle => {}
+            }
+            this.gauge.set(this.engine.unsettled());
+            this.tokens.clear();
+            if this.poll_timer(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// Only where the executor drops a supervisor that still runs: what is below it must not go on unsupervised.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.hub.close(&self.scope);
+        for spec in self.engine.live() {
+            let _ = guard(|| spec.cell().request(Flags::ABORT));
+        }
+    }
+}

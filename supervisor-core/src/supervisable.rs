@@ -1,0 +1,68 @@
+use std::{future::Future, pin::Pin};
+
+use crate::{
+    error::{BoxError, InitializationError},
+    shutdown::{ProcessShutdown, ShutdownStrategy},
+};
+
+/// The execution of a supervised process, after its set-up.
+///
+/// Its end is the end of the process: `Ok` is a normal exit, `Err` a failure.
+pub type SupervisorFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'static>>;
+
+/// A process that can be supervised: how it is made, each time that it has to be made.
+///
+/// For work with a set-up of its own: sockets to bind, files to open, a first connection to a database. The next sibling
+/// starts only when [`initialize`](Self::initialize) is done. For work without, a closure is enough: see
+/// [`worker`](crate::worker).
+///
+/// ```
+/// use supervisor_core::{
+///     BoxError, InitializationError, ProcessShutdown, Supervisable, Supervisor, SupervisorError, SupervisorFuture,
+/// };
+///
+/// struct Collector {
+///     interface: String,
+/// }
+///
+/// impl Supervisable for Collector {
+///     fn name(&self) -> &str {
+///         "collector"
+///     }
+///
+///     async fn initialize(&self, mut shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
+///         let port: u16 = self.interface.parse()?; // an error here is a failed start
+///         Ok(Box::pin(async move {
+///             println!("collecting on {port}");
+///             shutdown.wait_for_shutdown().await;
+///             Ok(())
+///         }))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), SupervisorError> {
+/// let mut root = Supervisor::new("root")?;
+/// root.add_worker(Collector { interface: "4317".into() });
+/// # Ok(())
+/// # }
+/// ```
+pub trait Supervisable: Send + Sync + 'static {
+    /// The process's own segment of its dotted name. Read once, when the specification is made.
+    fn name(&self) -> &str;
+
+    /// How it is stopped. Read once, when the specification is made. By default it has 5 seconds.
+    fn shutdown_strategy(&self) -> ShutdownStrategy {
+        ShutdownStrategy::default()
+    }
+
+    /// Sets the process up, and returns what it then does. When this returns, the process is ready.
+    ///
+    /// Runs in the new process, under its own panic guard, each time the child is started. An error, or a panic, is a
+    /// failed start: when the tree first starts it ends the start; at a restart it is one more failed attempt.
+    /// [`InitializationError::ignore`] says that there is nothing to run. If the supervisor stops meanwhile, the future is
+    /// dropped, so hold nothing across an `.await` that must not be dropped there.
+    fn initialize(
+        &self,
+        shutdown: ProcessShutdown,
+    ) -> impl Future<Output = Result<SupervisorFuture, InitializationError>> + Send;
+}

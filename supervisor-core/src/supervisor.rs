@@ -1,0 +1,206 @@
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    child::{self, Body, Child, ChildSpec, Seat},
+    driver::{Driver, Hub},
+    error::{InvalidSpec, SupervisorError},
+    handle::SupervisorHandle,
+    process::{Birth, ChildId, Life, Name},
+    scope::Scope,
+    shutdown::ShutdownOrder,
+    strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},
+};
+
+/// Supervises a set of workers: starts them in order, restarts them when they fail, and stops them in reverse order.
+///
+/// A supervisor is put together first, and then run, as the root of a tree or as a worker of another supervisor. What is
+/// wrong with it, or anywhere below it, is reported when the tree is run and before anything is started; a name that
+/// cannot be one is reported at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use supervisor_core::{worker, RestartStrategy, Supervisor, SupervisorError};
+///
+/// # fn main() -> Result<(), SupervisorError> {
+/// let mut telemetry = Supervisor::new("telemetry")?
+///     .with_restart_strategy(RestartStrategy::rest_for_one().with_intensity_and_period(3, Duration::from_secs(5)));
+/// telemetry.add_worker(worker("collector", |shutdown| shutdown));
+/// telemetry.add_worker(worker("exporter", |shutdown| shutdown));
+///
+/// let mut root = Supervisor::new("root")?;
+/// root.add_worker(telemetry); // a supervisor is a worker, too
+/// # Ok(())
+/// # }
+/// ```
+pub struct Supervisor {
+    name: Name,
+    settings: SupervisorSettings,
+    children: Vec<Arc<dyn Child>>,
+    hub: Arc<Hub>,
+}
+
+impl Supervisor {
+    /// A supervisor without children: one-for-one, and gives up at the second restart within 5 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`SupervisorError::InvalidName`] if the name has neither a letter nor a digit. Anything else in a name becomes
+    /// `_`: the dots of dotted names are ours.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
+        let name = Name::new(name);
+        if !name.is_valid() {
+            return Err(SupervisorError::InvalidName { name: name.as_str().to_owned(), parent: None });
+        }
+        let hub = Hub::new(&name);
+        Ok(Self { name, settings: SupervisorSettings::default(), children: Vec::new(), hub })
+    }
+
+    /// Which children are restarted when one fails, and how often. By default one-for-one, once in 5 seconds.
+    pub fn with_restart_strategy(mut self, strategy: RestartStrategy) -> Self {
+        self.settings.strategy = strategy;
+        self
+    }
+
+    /// Whether the supervisor stops by itself when significant children have ended. By default never.
+    pub fn with_auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.settings.auto_shutdown = auto_shutdown;
+        self
+    }
+
+    /// In which order children are stopped, by a shutdown or in a group restart. By default in reverse.
+    pub fn with_shutdown_order(mut self, order: ShutdownOrder) -> Self {
+        self.settings.shutdown_order = order;
+        self
+    }
+
+    /// For how long an aborted child may take to let go. By default 5 seconds.
+    ///
+    /// An abort takes effect when the child's future next yields, so only a future that does not yield needs this time.
+    /// After it, a shutdown no longer waits for the child and names it in the outcome; a restart goes on waiting, because
+    /// two incarnations of a child must never run beside each other, and names the child in log and events. All this
+    /// takes a thread that is free to run the supervisor: where the executor has one thread only, a future that does not
+    /// yield stops everything.
+    pub fn with_abort_grace(mut self, grace: Duration) -> Self {
+        self.settings.abort_grace = grace;
+        self
+    }
+
+    /// How long restarts of children without a backoff of their own wait. By default not at all.
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.settings.backoff = Some(backoff);
+        self
+    }
+
+    /// Allows no two children of the same name. By default names need not be unique: children are told apart by their
+    /// [`ChildId`].
+    pub fn with_unique_names(mut self) -> Self {
+        self.settings.unique_names = true;
+        self
+    }
+
+    /// Adds a child behind the others: it starts after them, and stops before them.
+    pub fn add_worker(&mut self, child: impl Into<ChildSpec>) -> ChildId {
+        let child = child.into().into_child();
+        let id = child.id();
+        self.children.push(child);
+        id
+    }
+
+    /// The supervisor's own segment of its dotted name.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// A handle on this supervisor. It works while the supervisor runs, and over its restarts.
+    pub fn handle(&self) -> SupervisorHandle {
+        SupervisorHandle::new(self.hub.clone())
+    }
+
+    /// The root of a tree, if all of it can work.
+    pub(crate) fn into_root(self) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
+        let handle = self.handle();
+        let root = ChildSpec::from(self).into_child();
+        root.check(root.segment())?;
+        Ok((root, handle))
+    }
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("name", &self.name())
+            .field("settings", &self.settings)
+            .field("children", &self.children)
+            .finish()
+    }
+}
+
+/// Permanent, and stopped without a limit of its own: its children have limits.
+impl From<Supervisor> for ChildSpec {
+    fn from(supervisor: Supervisor) -> Self {
+        let Supervisor { name, settings, children, hub } = supervisor;
+        let blueprint = Blueprint { settings, children: children.into() };
+        let body = Supervision { blueprint: Mutex::new(Some(blueprint)), hub };
+        Self::new(name, ChildSettings::supervisor(), body)
+    }
+}
+
+/// What every incarnation of a supervisor begins with.
+#[derive(Clone)]
+struct Blueprint {
+    settings: SupervisorSettings,
+    children: Arc<[Arc<dyn Child>]>,
+}
+
+struct Supervision {
+    blueprint: Mutex<Option<Blueprint>>,
+    hub: Arc<Hub>,
+}
+
+impl Supervision {
+    fn lock(&self) -> MutexGuard<'_, Option<Blueprint>> {
+        self.blueprint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Body for Supervision {
+    fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life {
+        let blueprint = seat.body.lock().clone().expect("nothing is started after the last incarnation");
+        let Blueprint { settings, children } = blueprint;
+        Driver::new(settings, children, seat.body.hub.clone(), above.clone(), birth, seat.name().clone())
+    }
+
+    fn release(&self) {
+        let blueprint = self.lock().take();
+        drop(blueprint);
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.lock().as_ref().is_some_and(|blueprint| blueprint.children.iter().any(|child| child.is_loaded()))
+    }
+
+    fn check(&self, path: &str) -> Result<(), SupervisorError> {
+        let Some(Blueprint { settings, children }) = self.lock().clone() else { return Ok(()) };
+        let invalid = |path: &str, reason| Err(SupervisorError::InvalidSpec { path: path.to_owned(), reason });
+        if settings.strategy.period().is_zero() {
+            return invalid(path, InvalidSpec::PeriodZero);
+        }
+        if settings.backoff.is_some_and(|backoff| !backoff.is_valid()) {
+            return invalid(path, InvalidSpec::BackoffFactor);
+        }
+        let mut names = BTreeSet::new();
+        for child in children.iter() {
+            child::check(&**child, path, settings.auto_shutdown)?;
+            if settings.unique_names && !names.insert(child.segment()) {
+                return invalid(&format!("{path}.{}", child.segment()), InvalidSpec::DuplicateName);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! A tree that runs.
+
+mod root;
+mod run;
+mod supervision_tree;
+
+pub use run::{Run, RunFuture};
+pub use supervision_tree::SupervisionTree;

@@ -1,0 +1,103 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use async_channel::Receiver;
+
+use crate::{
+    child::Child,
+    error::SupervisorError,
+    handle::SupervisorHandle,
+    observe::Observers,
+    process::{Ending, Exit, Flags, News, Report, Ticket, guard},
+    quiet::Quiet,
+    scope::{Envelope, Scope},
+    spawner::Spawner,
+    supervisor::Supervisor,
+    trace,
+};
+
+/// The process at the top of a tree, from outside. Let go of, it is asked to shut down, and does so in the background.
+pub(super) struct Root {
+    root: Arc<dyn Child>,
+    pub(super) handle: SupervisorHandle,
+    outside: Arc<Scope>,
+    reports: Receiver<Envelope<Report>>,
+    has_ended: bool,
+}
+
+pub(super) enum RootNews {
+    Ready,
+    Ended(Exit),
+}
+
+impl Root {
+    pub(super) fn launch(
+        supervisor: Supervisor,
+        spawner: Arc<dyn Spawner>,
+        observers: Observers,
+        quiet: Quiet,
+    ) -> Result<Self, SupervisorError> {
+        let (root, handle) = supervisor.into_root()?;
+        trace::warn_of_panic_abort();
+        let (outside, reports) = Scope::outside(spawner, observers, quiet);
+        let ticket = Ticket { child: root.id(), incarnation: 1 };
+        let process = root.clone().incarnate(ticket, &outside);
+        outside.spawner.spawn(process);
+        Ok(Self { root, handle, outside, reports, has_ended: false })
+    }
+
+    pub(super) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<RootNews> {
+        self.outside.waker.register(cx.waker());
+        while let Ok(Envelope { message: Report { news, .. }, token: _token }) = self.reports.try_recv() {
+            match news {
+                News::Ready => return Poll::Ready(RootNews::Ready),
+                News::Acknowledged => {}
+                News::Exited(exit) => {
+                    self.has_ended = true;
+                    return Poll::Ready(RootNews::Ended(exit));
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    pub(super) fn shutdown(&self) {
+        // Wakers are user code.
+        let _ = guard(|| self.root.cell().request(Flags::SHUTDOWN | Flags::LAST));
+    }
+
+    /// What the end of the root means to whoever ran it.
+    pub(super) fn outcome(&self, exit: Exit) -> Result<(), SupervisorError> {
+        let path = || self.root.segment().to_owned();
+        let termination = match exit {
+            Exit::Shutdown(termination) => termination,
+            Exit::Panicked(panic) => return Err(SupervisorError::Broken { path: path(), panic }),
+            _ => return Err(SupervisorError::Lost { path: path() }),
+        };
+        match &termination.ending {
+            Ending::GaveUp(story) => Err(SupervisorError::GaveUp(story.clone())),
+            Ending::FailedToStart { path, cause } => {
+                Err(SupervisorError::FailedToStart { path: path.clone(), cause: cause.clone() })
+            }
+            Ending::AutoShutdown { path, child, exit } if !exit.is_success() => {
+                let (path, child, how) = (path.clone(), child.clone(), exit.to_string());
+                let gave_up = exit.gave_up().cloned().map(Box::new);
+                Err(SupervisorError::SignificantChildFailed { path, child, how, gave_up })
+            }
+            Ending::AutoShutdown { .. } | Ending::Requested | Ending::Killed => match &termination.unclean[..] {
+                [] => Ok(()),
+                unclean => Err(SupervisorError::UncleanShutdown(unclean.to_vec())),
+            },
+        }
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.shutdown();
+        }
+    }
+}

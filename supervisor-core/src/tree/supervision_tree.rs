@@ -1,0 +1,95 @@
+use std::{fmt, future::poll_fn, sync::Arc};
+
+use super::root::{Root, RootNews};
+use crate::{
+    error::SupervisorError,
+    handle::SupervisorHandle,
+    observe::Observers,
+    process::{Ending, Exit},
+    quiet::Quiet,
+    spawner::Spawner,
+    supervisor::Supervisor,
+};
+
+impl Supervisor {
+    /// Starts this supervisor as the root of a tree on an executor. Resolves when every child is ready.
+    ///
+    /// Dropped before that, the tree is asked to shut down, and does so in the background.
+    ///
+    /// # Errors
+    ///
+    /// What is invalid, before anything is started; how a child failed to start, after what had started before it was
+    /// stopped again; [`SupervisorError::ShutdownDuringStart`].
+    pub async fn start_on(self, spawner: impl Spawner) -> Result<SupervisionTree, SupervisorError> {
+        SupervisionTree::start(self, Arc::new(spawner), Observers::default(), Quiet::default()).await
+    }
+}
+
+/// A tree that runs.
+///
+/// Dropping it asks the tree to shut down, which goes on in the background; [`shutdown`](Self::shutdown) waits for that.
+pub struct SupervisionTree {
+    root: Root,
+    outcome: Option<Result<(), SupervisorError>>,
+}
+
+impl SupervisionTree {
+    pub(crate) async fn start(
+        supervisor: Supervisor,
+        spawner: Arc<dyn Spawner>,
+        observers: Observers,
+        quiet: Quiet,
+    ) -> Result<Self, SupervisorError> {
+        let mut root = Root::launch(supervisor, spawner, observers, quiet)?;
+        let exit = match poll_fn(|cx| root.poll_news(cx)).await {
+            RootNews::Ready => return Ok(Self { root, outcome: None }),
+            RootNews::Ended(exit) => exit,
+        };
+        let was_asked =
+            matches!(&exit, Exit::Shutdown(end) if matches!(end.ending, Ending::Requested | Ending::Killed));
+        root.outcome(exit)?;
+        debug_assert!(was_asked, "a tree that was not asked to stop and has not started has failed");
+        Err(SupervisorError::ShutdownDuringStart)
+    }
+
+    /// A handle on the root.
+    pub fn handle(&self) -> SupervisorHandle {
+        self.root.handle.clone()
+    }
+
+    /// Shuts the tree down in order, and waits until it has ended.
+    ///
+    /// Dropped while it waits, the shutdown goes on in the background.
+    ///
+    /// # Errors
+    ///
+    /// [`SupervisorError::UncleanShutdown`] names each process that did not stop well. If the tree had ended before by
+    /// itself, how it ended.
+    pub async fn shutdown(mut self) -> Result<(), SupervisorError> {
+        self.root.shutdown();
+        self.wait().await
+    }
+
+    /// Waits until the tree has ended, by itself or because it was asked to. Cancel-safe, and when the tree has ended it
+    /// answers the same again.
+    ///
+    /// # Errors
+    ///
+    /// How it ended, as running a tree tells it.
+    pub async fn wait(&mut self) -> Result<(), SupervisorError> {
+        loop {
+            if let Some(outcome) = &self.outcome {
+                return outcome.clone();
+            }
+            if let RootNews::Ended(exit) = poll_fn(|cx| self.root.poll_news(cx)).await {
+                self.outcome = Some(self.root.outcome(exit));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SupervisionTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisionTree").field("root", &self.root.handle.path()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! Workers: closures and futures as children, and what implements `Supervisable`.
+
+mod closure;
+mod one_shot;
+mod result;
+mod set_up;
+
+pub use closure::worker;
+pub use one_shot::one_shot;
+pub use result::IntoWorkerResult;

@@ -1,0 +1,134 @@
+use std::{
+    borrow::Cow,
+    future::Future,
+    mem::needs_drop,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+
+use super::result::{IntoWorkerResult, exit_of};
+use crate::{
+    child::{Body, ChildSpec, Seat},
+    process::{Birth, Life, Name, Step},
+    scope::Scope,
+    shutdown::{ProcessShutdown, ShutdownStrategy},
+    strategy::ChildSettings,
+};
+
+/// A worker from a closure, which is called for each start. It is ready as soon as it is spawned.
+///
+/// Permanent and with 5 seconds to stop, unless told otherwise. The body may return `()`, a `Result` with any error, or
+/// never. For a set-up that siblings have to wait for, implement [`Supervisable`](crate::Supervisable).
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+/// use supervisor_core::{worker, BoxError, ProcessShutdown, Supervisor, SupervisorError};
+///
+/// async fn flush_until(shutdown: ProcessShutdown) -> Result<(), BoxError> {
+///     shutdown.await;
+///     Ok(())
+/// }
+///
+/// # fn main() -> Result<(), SupervisorError> {
+/// let mut root = Supervisor::new("root")?;
+/// root.add_worker(worker("flusher", |shutdown| flush_until(shutdown)));
+///
+/// // What restarts share is cloned for each of them.
+/// let ticks = Arc::new(AtomicU64::new(0));
+/// root.add_worker(worker("ticker", move |shutdown| {
+///     let ticks = ticks.clone();
+///     async move {
+///         ticks.fetch_add(1, Ordering::Relaxed);
+///         shutdown.await;
+///     }
+/// }));
+///
+/// // A body without an end. It is stopped by dropping it, after its 5 seconds.
+/// root.add_worker(worker("poller", |_| async move {
+///     loop {
+///         std::future::pending::<()>().await;
+///     }
+/// }));
+///
+/// // Async closures are fine, too, and so is any error type.
+/// root.add_worker(worker("parser", async |_| -> Result<(), std::num::ParseIntError> {
+///     "12".parse::<u8>()?;
+///     Ok(())
+/// }));
+/// # Ok(())
+/// # }
+/// ```
+pub fn worker<F, Fut>(name: impl Into<Cow<'static, str>>, closure: F) -> ChildSpec
+where
+    F: FnMut(ProcessShutdown) -> Fut + Send + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: IntoWorkerResult,
+{
+    let settings = ChildSettings { ready_at_once: true, ..ChildSettings::worker(ShutdownStrategy::default()) };
+    ChildSpec::new(Name::new(name), settings, Closure(Mutex::new(Some(closure))))
+}
+
+/// Touched by the child's own process only, so nobody ever waits for the lock.
+struct Closure<F>(Mutex<Option<F>>);
+
+impl<F, Fut> Body for Closure<F>
+where
+    F: FnMut(ProcessShutdown) -> Fut + Send + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: IntoWorkerResult,
+{
+    fn live(seat: Arc<Seat<Self>>, birth: &Birth, _: &Arc<Scope>) -> impl Life {
+        Called::No { seat: Some(seat), shutdown: Some(ProcessShutdown::of(birth.control.clone(), birth.id)) }
+    }
+
+    fn release(&self) {
+        let closure = self.lock().take();
+        drop(closure);
+    }
+
+    fn is_loaded(&self) -> bool {
+        needs_drop::<F>() && self.lock().is_some()
+    }
+}
+
+impl<F> Closure<F> {
+    fn lock(&self) -> MutexGuard<'_, Option<F>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pin_project! {
+    #[project = CalledProjection]
+    enum Called<F, Fut> {
+        No { seat: Option<Arc<Seat<Closure<F>>>>, shutdown: Option<ProcessShutdown> },
+        Yes { #[pin] future: Fut },
+    }
+}
+
+impl<F, Fut> Life for Called<F, Fut>
+where
+    F: FnMut(ProcessShutdown) -> Fut + Send + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: IntoWorkerResult,
+{
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        if let CalledProjection::No { seat, shutdown } = self.as_mut().project() {
+            let (Some(seat), Some(shutdown)) = (seat.take(), shutdown.take()) else {
+                unreachable!("a closure that panicked is not polled again");
+            };
+            let mut closure = seat.body.lock();
+            let closure = closure.as_mut().expect("nothing is started after the last incarnation");
+            let future = closure(shutdown);
+            self.set(Called::Yes { future });
+        }
+        match self.project() {
+            CalledProjection::Yes { future } => {
+                future.poll(cx).map(|output| Step::Ended(exit_of(output.into_worker_result())))
+            }
+            CalledProjection::No { .. } => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+use std::{
+    borrow::Cow,
+    future::Future,
+    mem::needs_drop,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+
+use super::result::{IntoWorkerResult, exit_of};
+use crate::{
+    child::{Body, ChildSpec, Seat},
+    process::{Birth, Exit, Life, Name, Step},
+    scope::Scope,
+    shutdown::ShutdownStrategy,
+    strategy::{ChildSettings, RestartType},
+};
+
+/// A worker from a single future: it runs once, so it is temporary, and never restarted. It is ready as soon as it is
+/// spawned.
+///
+/// If its supervisor is restarted it has nothing to run any more, and is left out. For what can be restarted, use
+/// [`worker`](crate::worker).
+///
+/// To hear that it is asked to stop, the future takes
+/// [`process::current().shutdown()`](crate::ambient::CurrentProcess::shutdown). One that does not is dropped when its 5
+/// seconds are over; give it [`ShutdownStrategy::Brutal`] if it may be dropped at once.
+///
+/// ```
+/// use supervisor_core::{one_shot, Supervisor, SupervisorError};
+///
+/// # fn main() -> Result<(), SupervisorError> {
+/// let mut root = Supervisor::new("root")?;
+/// root.add_worker(one_shot("greeter", async { println!("hello") }));
+/// # Ok(())
+/// # }
+/// ```
+pub fn one_shot<Fut>(name: impl Into<Cow<'static, str>>, future: Fut) -> ChildSpec
+where
+    Fut: Future + Send + 'static,
+    Fut::Output: IntoWorkerResult,
+{
+    let settings = ChildSettings {
+        ready_at_once: true,
+        runs_once: true,
+        restart: RestartType::Temporary,
+        ..ChildSettings::worker(ShutdownStrategy::default())
+    };
+    ChildSpec::new(Name::new(name), settings, Once(Mutex::new(Some(future))))
+}
+
+struct Once<Fut>(Mutex<Option<Fut>>);
+
+impl<Fut> Body for Once<Fut>
+where
+    Fut: Future + Send + 'static,
+    Fut::Output: IntoWorkerResult,
+{
+    fn live(seat: Arc<Seat<Self>>, _: &Birth, _: &Arc<Scope>) -> impl Life {
+        Run { future: seat.body.lock().take() }
+    }
+
+    fn can_start(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    fn release(&self) {
+        let future = self.lock().take();
+        drop(future);
+    }
+
+    fn is_loaded(&self) -> bool {
+        needs_drop::<Fut>() && self.can_start()
+    }
+}
+
+impl<Fut> Once<Fut> {
+    fn lock(&self) -> MutexGuard<'_, Option<Fut>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pin_project! {
+    struct Run<Fut> {
+        #[pin]
+        future: Option<Fut>,
+    }
+}
+
+impl<Fut> Life for Run<Fut>
+where
+    Fut: Future + Send + 'static,
+    Fut::Output: IntoWorkerResult,
+{
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        match self.project().future.as_pin_mut() {
+            Some(future) => future.poll(cx).map(|output| Step::Ended(exit_of(output.into_worker_result()))),
+            None => Poll::Ready(Step::Ended(Exit::Normal)),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+
+use super::result::exit_of;
+use crate::{
+    child::{Body, ChildSpec, Seat},
+    error::InitializationError,
+    process::{Birth, Exit, Life, Name, Step},
+    scope::Scope,
+    shutdown::ProcessShutdown,
+    strategy::ChildSettings,
+    supervisable::{Supervisable, SupervisorFuture},
+};
+
+impl<W: Supervisable> From<W> for ChildSpec {
+    fn from(worker: W) -> Self {
+        let name = Name::new(worker.name().to_owned());
+        let settings = ChildSettings::worker(worker.shutdown_strategy());
+        Self::new(name, settings, SetUp(Mutex::new(Some(Arc::new(worker)))))
+    }
+}
+
+/// A worker with a set-up. Each process has a share of it, for as long as the set-up runs.
+struct SetUp<W>(Mutex<Option<Arc<W>>>);
+
+impl<W> SetUp<W> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<W>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: Supervisable> Body for SetUp<W> {
+    fn live(seat: Arc<Seat<Self>>, birth: &Birth, _: &Arc<Scope>) -> impl Life {
+        let worker = seat.body.lock().clone();
+        let shutdown = ProcessShutdown::of(birth.control.clone(), birth.id);
+        Stage::Initializing {
+            initialize: async move {
+                worker.expect("nothing is started after the last incarnation").initialize(shutdown).await
+            },
+        }
+    }
+
+    fn release(&self) {
+        let worker = self.lock().take();
+        drop(worker);
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.lock().is_some()
+    }
+}
+
+pin_project! {
+    #[project = StageProjection]
+    enum Stage<I> {
+        Initializing { #[pin] initialize: I },
+        Running { future: SupervisorFuture },
+    }
+}
+
+impl<I> Life for Stage<I>
+where
+    I: Future<Output = Result<SupervisorFuture, InitializationError>> + Send + 'static,
+{
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        match self.as_mut().project() {
+            StageProjection::Running { future } => future.as_mut().poll(cx).map(|result| Step::Ended(exit_of(result))),
+            StageProjection::Initializing { initialize } => match initialize.poll(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(future)) => {
+                    self.set(Stage::Running { future });
+                    Poll::Ready(Step::Ready)
+                }
+                Poll::Ready(Err(error)) => {
+                    Poll::Ready(Step::Ended(error.into_failure().map_or(Exit::Ignored, Exit::Failed)))
+                }
+            },
+        }
+    }
+}
