@@ -1,6 +1,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -29,6 +30,25 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// The seed of a supervisor's own randomness: the jitter of its backoff. A simulator overrides this.
     fn seed(&self) -> u64 {
         fastrand::u64(..)
+    }
+}
+
+/// A spawner may be shared.
+impl<S: Spawner + ?Sized> Spawner for Arc<S> {
+    fn spawn(&self, process: Process) {
+        (**self).spawn(process);
+    }
+
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        (**self).timer()
+    }
+
+    fn seed(&self) -> u64 {
+        (**self).seed()
     }
 }
 

@@ -34,18 +34,27 @@ pub struct HeldUp {
     _exemption: quiet::Exemption,
 }
 
+/// What a probe has written down.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// By the tree.
+    Event(Box<Event>),
+    /// By the test.
+    Note(String),
+}
+
 #[derive(Debug, Default)]
-struct Log(Mutex<Vec<Event>>);
+struct Log(Mutex<Vec<Entry>>);
 
 impl Log {
-    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Observer for Log {
     fn observe(&self, event: &Event) {
-        self.lock().push(event.clone());
+        self.lock().push(Entry::Event(Box::new(event.clone())));
     }
 }
 
@@ -67,9 +76,14 @@ impl Probe {
         poll_fn(|cx| self.quiet.poll(cx)).await;
     }
 
-    /// The events since the last call.
-    pub fn take_events(&self) -> Vec<Event> {
+    /// What was written down since the last call.
+    pub fn take(&self) -> Vec<Entry> {
         mem::take(&mut *self.log.lock())
+    }
+
+    /// Writes something down among the events.
+    pub fn note(&self, text: impl Into<String>) {
+        self.log.lock().push(Entry::Note(text.into()));
     }
 
     /// Something is in flight.

@@ -8,7 +8,7 @@
 //! 2. Implement [`Backend`] in a test: how an executor is made, driven, and ended.
 //! 3. Name it in one line, and every clause becomes a test of its own:
 //!
-//! ```ignore
+//! ```text
 //! supervisor_core::contract_tests!(MyBackend);
 //! ```
 //!

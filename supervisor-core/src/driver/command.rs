@@ -11,6 +11,7 @@ use crate::{
     error::SupervisorError,
     observe::{ChildInfo, Counts},
     process::{ChildId, Control, Flags, Link, Name},
+    quiet::Token,
     scope::{Envelope, Scope},
 };
 
@@ -68,6 +69,8 @@ struct Running {
     scope: Arc<Scope>,
     control: Arc<dyn Control>,
     commands: Sender<Envelope<Command>>,
+    /// It was asked to stop, and has not seen it yet.
+    asked: Token,
 }
 
 impl Hub {
@@ -78,7 +81,7 @@ impl Hub {
     /// The supervisor runs.
     pub(super) fn open(&self, scope: &Arc<Scope>, control: &Arc<dyn Control>) -> Receiver<Envelope<Command>> {
         let (commands, receiver) = async_channel::unbounded();
-        let running = Running { scope: scope.clone(), control: control.clone(), commands };
+        let running = Running { scope: scope.clone(), control: control.clone(), commands, asked: Token::default() };
         let before = {
             let mut state = self.lock();
             state.path = scope.path();
@@ -107,9 +110,19 @@ impl Hub {
 
     /// Asks the supervisor itself to stop, if it runs.
     pub(crate) fn shutdown(&self) -> Result<(), SupervisorError> {
-        let control = self.lock().running.as_ref().map(|running| running.control.clone());
+        let control = self.lock().running.as_mut().map(|running| {
+            running.asked = running.scope.quiet.token();
+            running.control.clone()
+        });
         control.ok_or_else(|| self.not_running())?.cell().request(Flags::SHUTDOWN);
         Ok(())
+    }
+
+    /// The supervisor has seen that it is asked to stop.
+    pub(super) fn acknowledge(&self) {
+        if let Some(running) = &mut self.lock().running {
+            running.asked = Token::default();
+        }
     }
 
     pub(crate) fn not_running(&self) -> SupervisorError {

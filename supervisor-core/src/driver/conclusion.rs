@@ -54,7 +54,7 @@ impl Driver {
             }
             Cause::FailedToStart { spec, failure } => Ending::FailedToStart { path: path_of(&spec), cause: failure },
         };
-        self.tell_of_itself(EventKind::Ended);
+        self.tell_of_itself(EventKind::Ended(ending.clone()));
         if self.seen.last {
             self.dispose();
         }

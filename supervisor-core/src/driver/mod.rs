@@ -137,6 +137,7 @@ impl Driver {
             self.own.parent.report(report);
         }
         (self.is_asked, self.seen) = (true, order);
+        self.hub.acknowledge();
         self.engine.shutdown(order, now);
     }
 

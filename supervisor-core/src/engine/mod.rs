@@ -270,10 +270,12 @@ impl<C: Spec> Engine<C> {
         matches!(self.work, Work::Stop(_) | Work::Finished(_))
     }
 
-    /// How many things are under way that end by themselves, for tests that wait until nothing is.
+    /// Above zero while something is under way that ends by itself, for tests that wait until nothing is. A worker that a
+    /// test holds up in its start is taken off by the test; stopped there it is under way again, so stopping counts twice.
     pub(crate) fn unsettled(&self) -> usize {
         let delayed = usize::from(matches!(&self.work, Work::Sequence(sequence) if sequence.delayed_until().is_some()));
-        self.children.workers_of(&[Class::Starting, Class::Stopping, Class::Draining])
+        self.children.workers_of(&[Class::Starting])
+            + 2 * self.children.workers_of(&[Class::Stopping, Class::Draining])
             + self.children.supervisors_of(&[Class::Stopping])
             + self.children.count_of(&[Class::Delayed])
             + delayed

@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     error::{GaveUp, StartFailure},
-    process::{Exit, ProcessId},
+    process::{Ending, Exit, ProcessId},
 };
 
 /// Something that happened to a process.
@@ -50,8 +50,8 @@ pub enum EventKind {
     Abandoned,
     /// It is a supervisor, and out of restarts.
     GaveUp(GaveUp),
-    /// It is a supervisor, and everything below it has ended.
-    Ended,
+    /// It is a supervisor, and everything below it has ended: why it stopped.
+    Ended(Ending),
 }
 
 /// Why a child is restarted.
@@ -89,7 +89,7 @@ impl fmt::Display for EventKind {
             Self::Stuck => f.write_str("is stuck: aborted, and does not let go"),
             Self::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),
             Self::GaveUp(story) => story.fmt(f),
-            Self::Ended => f.write_str("has ended, with everything below it"),
+            Self::Ended(ending) => write!(f, "has ended, with everything below it: it {ending}"),
         }
     }
 }

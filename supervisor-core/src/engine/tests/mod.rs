@@ -21,7 +21,7 @@ use crate::{
     observe::ChildState,
     process::News,
     shutdown::{ShutdownOrder, ShutdownStrategy},
-    strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartStrategy, RestartType},
+    strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, RestartType},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

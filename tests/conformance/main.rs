@@ -1,0 +1,116 @@
+//! The behaviour of OTP's own supervisor, scenario by scenario.
+//!
+//! `scenarios/` holds trees, scripts and the traces that the real thing printed; `departures/` those in which we differ on
+//! purpose, each with the reason and the trace that we expect of ourselves. With `CONFORMANCE_DIR=path` the scenarios of
+//! that folder are run instead of both. Whether a scenario can be run is decided by what is in it, never by its name.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+mod runner;
+mod scenario;
+mod stage;
+mod trace;
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    env, fs,
+    io::{self, Write as _},
+    panic,
+    path::{Path, PathBuf},
+    sync::Once,
+};
+
+use self::{harness::Executor, scenario::Scenario};
+
+#[test]
+fn sim() {
+    every_scenario(Executor::Sim);
+}
+
+#[test]
+fn tokio_current_thread() {
+    every_scenario(Executor::TokioCurrentThread);
+}
+
+#[test]
+fn tokio_multi_thread() {
+    every_scenario(Executor::TokioMultiThread);
+}
+
+fn every_scenario(executor: Executor) {
+    silence_scripted_panics();
+    let mut skipped: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut differing = BTreeMap::new();
+    let mut run = 0;
+    for scenario in read_scenarios() {
+        if let Some(reason) = scenario.why_not() {
+            skipped.entry(reason).or_default().push(scenario.name);
+            continue;
+        }
+        run += 1;
+        let differences = RefCell::new(None);
+        executor.run(async |world| {
+            if let Err(difference) = runner::run(&scenario, world).await {
+                differences.replace(Some(difference));
+            }
+        });
+        if let Some(difference) = differences.take() {
+            differing.insert(scenario.name, difference);
+        }
+    }
+
+    // Past the test harness, which shows only what failing tests print.
+    let mut out = io::stderr().lock();
+    let in_all: usize = skipped.values().map(Vec::len).sum();
+    let _ = writeln!(out, "conformance, {executor:?}: {run} run, {} differ, {in_all} skipped", differing.len());
+    for (reason, names) in skipped {
+        let _ = writeln!(out, "  skipped {:3}, {reason}", names.len());
+    }
+    drop(out);
+    assert!(run > 0, "no scenario could be run");
+    let report: Vec<_> = differing.iter().map(|(name, difference)| format!("{name}: {difference}")).collect();
+    assert!(report.is_empty(), "{} of {run} scenarios differ\n{}", report.len(), report.join("\n"));
+}
+
+fn read_scenarios() -> Vec<Scenario> {
+    let folders = match env::var_os("CONFORMANCE_DIR") {
+        Some(folder) => vec![PathBuf::from(folder)],
+        None => {
+            let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+            vec![own.join("scenarios"), own.join("departures")]
+        }
+    };
+    let mut files: Vec<_> = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())))
+        .map(|entry| entry.expect("a readable folder").path())
+        .collect();
+    files.sort();
+    files.iter().flat_map(|file| read(file)).collect()
+}
+
+fn read(file: &Path) -> Vec<Scenario> {
+    let parse = |text: &str| {
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{} is not a scenario: {error}", file.display()))
+    };
+    let text = || fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => vec![parse(&text())],
+        Some("jsonl") => text().lines().filter(|line| !line.trim().is_empty()).map(parse).collect(),
+        _ => vec![],
+    }
+}
+
+/// Thousands of processes panic because their script says so. Only what else panics is worth a line.
+fn silence_scripted_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if info.payload().downcast_ref::<&str>() != Some(&stage::SCRIPTED_PANIC) {
+                loud(info);
+            }
+        }));
+    });
+}

@@ -1,0 +1,132 @@
+//! Scenarios as they are written down.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) needs: Vec<String>,
+    pub(crate) tree: Node,
+    pub(crate) script: Vec<Step>,
+    pub(crate) trace: Vec<Entry>,
+    pub(crate) root: String,
+    /// The trace is our own, and this is why it is not OTP's.
+    #[serde(default)]
+    pub(crate) departs_because: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Node {
+    pub(crate) id: Option<String>,
+    #[serde(default = "worker")]
+    pub(crate) r#type: String,
+    #[serde(default = "permanent")]
+    pub(crate) restart: String,
+    #[serde(default)]
+    pub(crate) significant: bool,
+    pub(crate) shutdown: Option<Shutdown>,
+    #[serde(default)]
+    pub(crate) start: Vec<Start>,
+    #[serde(default)]
+    pub(crate) on_shutdown: OnShutdown,
+    pub(crate) strategy: Option<String>,
+    pub(crate) intensity: Option<usize>,
+    pub(crate) period_ms: Option<u64>,
+    pub(crate) auto_shutdown: Option<String>,
+    #[serde(default)]
+    pub(crate) children: Vec<Node>,
+}
+
+fn worker() -> String {
+    "worker".into()
+}
+
+fn permanent() -> String {
+    "permanent".into()
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Shutdown {
+    Brutal,
+    Infinity,
+    GracefulMs(u64),
+}
+
+/// What a start comes to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Start {
+    Ok,
+    Error,
+    Panic,
+    Ignore,
+    Gated(Box<Start>),
+}
+
+/// What a worker does when it is asked to stop.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnShutdown {
+    #[default]
+    Exit,
+    Ignore,
+    AfterMs(u64),
+    Normal,
+    Error,
+    Panic,
+}
+
+/// How a worker ends by itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum How {
+    Normal,
+    Error,
+    Panic,
+    Shutdown,
+    Kill,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) op: String,
+    #[serde(default)]
+    pub(crate) target: String,
+    pub(crate) how: Option<How>,
+    pub(crate) ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) r#async: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Entry {
+    #[serde(default)]
+    pub(crate) reply: Option<Value>,
+    #[serde(default)]
+    pub(crate) late_replies: Vec<Value>,
+    pub(crate) events: Vec<Value>,
+    #[serde(default)]
+    pub(crate) causes: Vec<String>,
+}
+
+impl Scenario {
+    /// Why this scenario cannot be run, if it cannot.
+    pub(crate) fn why_not(&self) -> Option<String> {
+        const ABILITIES: [&str; 7] =
+            ["auto_shutdown", "exit_kill", "exit_shutdown", "gate", "ignore_start", "timed_shutdown", "wait"];
+        const STEPS: [&str; 6] = ["count_children", "exit", "release", "stop", "wait_ms", "which_children"];
+        if let Some(need) = self.needs.iter().find(|need| !ABILITIES.contains(&need.as_str())) {
+            return Some(format!("needs {need}"));
+        }
+        if let Some(step) = self.script.iter().find(|step| !STEPS.contains(&step.op.as_str())) {
+            return Some(format!("has the step {}", step.op));
+        }
+        if self.needs.iter().any(|need| need == "gate") && self.departs_because.is_none() {
+            return Some("needs gate, where OTP blocks and we do not: see the departures".into());
+        }
+        None
+    }
+}

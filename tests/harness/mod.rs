@@ -1,0 +1,98 @@
+//! One test, on every executor.
+//!
+//! A test is an `async fn(World)`. It waits on events and on the tree being quiet, and where it needs time to pass it
+//! sleeps on the executor's own clock, which is virtual wherever the executor has one.
+
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use executor_sim::Sim;
+use executor_tokio::Tokio;
+use supervisor_core::{Spawner, SupervisionTree, Supervisor, SupervisorError, testing::Probe};
+use tokio::runtime::Builder;
+
+/// What a test runs on.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) probe: Probe,
+}
+
+impl World {
+    fn new(spawner: impl Spawner) -> Self {
+        Self { spawner: Arc::new(spawner), probe: Probe::default() }
+    }
+
+    /// Starts a tree that the probe watches.
+    pub(crate) async fn start(&self, root: Supervisor) -> Result<SupervisionTree, SupervisorError> {
+        self.probe.start(root, self.spawner.clone()).await
+    }
+
+    pub(crate) async fn sleep(&self, time: Duration) {
+        let mut timer = self.spawner.timer();
+        timer.as_mut().reset(self.spawner.now().checked_add(time));
+        poll_fn(|cx| timer.as_mut().poll_elapsed(cx)).await;
+    }
+}
+
+/// An executor to run tests on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Executor {
+    /// In virtual time, in several of the orders in which things may happen.
+    Sim,
+    /// On one thread of Tokio, with a clock that jumps when there is nothing to do.
+    TokioCurrentThread,
+    /// On two threads of Tokio, in real time.
+    TokioMultiThread,
+}
+
+impl Executor {
+    pub(crate) fn run(self, test: impl AsyncFn(World)) {
+        let mut builder = match self {
+            Self::Sim => {
+                for seed in 0..8 {
+                    let sim = Sim::with_seed(seed);
+                    sim.run_until(test(World::new(sim.spawner())));
+                }
+                return;
+            }
+            Self::TokioCurrentThread => Builder::new_current_thread(),
+            Self::TokioMultiThread => Builder::new_multi_thread(),
+        };
+        let is_virtual = matches!(self, Self::TokioCurrentThread);
+        let runtime = builder.worker_threads(2).enable_all().start_paused(is_virtual).build().expect("a runtime");
+        let spawner = Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock");
+        runtime.block_on(test(World::new(spawner)));
+    }
+}
+
+/// Mounts tests on the executors: `everywhere`; in `virtual time`, where a test waits for longer than anybody wants to; or
+/// where there are `two threads`, for what blocks one of them.
+#[macro_export]
+macro_rules! mount {
+    (everywhere: $($test:ident)*) => {
+        mod sim {
+            $(#[test] fn $test() { $crate::harness::Executor::Sim.run(super::$test); })*
+        }
+        mod tokio_current_thread {
+            $(#[test] fn $test() { $crate::harness::Executor::TokioCurrentThread.run(super::$test); })*
+        }
+        mod tokio_multi_thread {
+            $(#[test] fn $test() { $crate::harness::Executor::TokioMultiThread.run(super::$test); })*
+        }
+    };
+    (virtual time: $($test:ident)*) => {
+        mod sim_in_virtual_time {
+            $(#[test] fn $test() { $crate::harness::Executor::Sim.run(super::$test); })*
+        }
+        mod tokio_in_virtual_time {
+            $(#[test] fn $test() { $crate::harness::Executor::TokioCurrentThread.run(super::$test); })*
+        }
+    };
+    (two threads: $($test:ident)*) => {
+        mod tokio_on_two_threads {
+            $(#[test] fn $test() { $crate::harness::Executor::TokioMultiThread.run(super::$test); })*
+        }
+    };
+}
