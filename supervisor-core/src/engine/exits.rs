@@ -113,12 +113,11 @@ impl<C: Spec> Engine<C> {
             return;
         }
         let (attempt, delay) = self.next_attempt(child, since, now);
-        let is_retry = matches!(cause, RestartCause::Start(_));
         self.tell(child, || EventKind::Restarting { attempt, delay, cause });
         let until = (!delay.is_zero()).then(|| now.checked_add(delay));
         if self.settings.strategy.mode() != RestartMode::OneForOne {
             self.children.set(child, State::Owed);
-            self.begin_group(child, until, !is_retry);
+            self.begin_group(child, until);
         } else if let Some(until) = until {
             self.children.set(child, State::Delayed { until });
         } else {

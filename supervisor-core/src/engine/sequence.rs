@@ -53,11 +53,9 @@ impl Sequence {
 }
 
 impl<C: Spec> Engine<C> {
-    /// A group restart begins, or the one under way begins again or reaches further down.
-    ///
-    /// `revive`: children that were stopped before are started with the group. A failing attempt is the same group
-    /// restart still, so it leaves alone what was stopped while it was pending.
-    pub(super) fn begin_group(&mut self, child: ChildId, until: Option<Option<Instant>>, revive: bool) {
+    /// A group restart begins, or the one under way begins again or reaches further down. What was stopped before is
+    /// started with the group.
+    pub(super) fn begin_group(&mut self, child: ChildId, until: Option<Option<Instant>>) {
         let from = match self.settings.strategy.mode() {
             RestartMode::OneForAll => ChildId::FIRST,
             RestartMode::RestForOne | RestartMode::OneForOne => child,
@@ -70,11 +68,9 @@ impl<C: Spec> Engine<C> {
             },
             _ => (from, until.map(Delay)),
         };
-        if revive {
-            let stopped = |(child, slot): (ChildId, &Slot<C>)| (slot.state == State::Stopped).then_some(child);
-            let stopped: Vec<_> = self.children.between(from, None).filter_map(stopped).collect();
-            stopped.into_iter().for_each(|child| self.children.set(child, State::Owed));
-        }
+        let stopped = |(child, slot): (ChildId, &Slot<C>)| (slot.state == State::Stopped).then_some(child);
+        let stopped: Vec<_> = self.children.between(from, None).filter_map(stopped).collect();
+        stopped.into_iter().for_each(|child| self.children.set(child, State::Owed));
         self.sweep = Sweep::from(from, &self.sweep);
         self.work = Work::Sequence(Sequence { from, stage: Stage::Stopping { delay } });
     }

@@ -45,6 +45,16 @@ fn r25_one_for_all_stops_everything_again_and_then_starts_all() {
 }
 
 #[test]
+fn r25_a_retry_starts_even_those_that_had_nothing_to_run_in_the_attempt_before() {
+    let mut world = World::up(one_for_all(3), [child("a"), child("b"), child("c")]);
+    world.plan("a", [Some(Exit::Ignored)]);
+    world.plan("b", [Some(error())]);
+    world.exit("c", error());
+    world.did("ask b, ask a, start a, start b, start a, start b, start c");
+    world.shows("a b c");
+}
+
+#[test]
 fn r26_what_came_in_meanwhile_is_served_before_the_next_attempt() {
     let mut world = World::up(one_for_one(9), [child("a"), child("b")]);
     world.plan("a", [None]);

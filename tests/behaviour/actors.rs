@@ -1,0 +1,176 @@
+//! Workers to test with.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use supervisor_core::{
+    BoxError, ChildSpec, Event, EventKind, InitializationError, ProcessShutdown, RestartStrategy, Supervisable, Supervisor,
+    SupervisorFuture,
+    testing::{Entry, Probe},
+};
+
+/// A root of this name with a generous budget, so that only what a test is about ends it.
+pub(crate) fn root() -> Supervisor {
+    supervisor("root", RestartStrategy::one_for_one())
+}
+
+pub(crate) fn supervisor(name: &'static str, strategy: RestartStrategy) -> Supervisor {
+    let generous = strategy.with_intensity_and_period(100, std::time::Duration::from_secs(5));
+    Supervisor::new(name).expect("a valid name").with_restart_strategy(generous)
+}
+
+/// A `Supervisable` from a closure: its `initialize`.
+pub(crate) struct SetUp<F> {
+    name: &'static str,
+    initialize: F,
+}
+
+pub(crate) fn set_up<F, Fut>(name: &'static str, initialize: F) -> ChildSpec
+where
+    F: Fn(ProcessShutdown) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<SupervisorFuture, InitializationError>> + Send + 'static,
+{
+    SetUp { name, initialize }.into()
+}
+
+impl<F, Fut> Supervisable for SetUp<F>
+where
+    F: Fn(ProcessShutdown) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<SupervisorFuture, InitializationError>> + Send + 'static,
+{
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn initialize(
+        &self,
+        shutdown: ProcessShutdown,
+    ) -> impl Future<Output = Result<SupervisorFuture, InitializationError>> + Send {
+        (self.initialize)(shutdown)
+    }
+}
+
+/// What a set-up returns for a worker that runs until it is asked to stop.
+pub(crate) fn until(shutdown: ProcessShutdown) -> SupervisorFuture {
+    Box::pin(async move {
+        shutdown.await;
+        Ok(())
+    })
+}
+
+/// Counts who is there, and how many there were at once at most.
+#[derive(Clone, Default)]
+pub(crate) struct Census(Arc<Numbers>);
+
+#[derive(Default)]
+struct Numbers {
+    present: AtomicUsize,
+    most: AtomicUsize,
+    ever: AtomicUsize,
+}
+
+pub(crate) struct Present(Census);
+
+impl Census {
+    pub(crate) fn enter(&self) -> Present {
+        self.0.ever.fetch_add(1, SeqCst);
+        let present = self.0.present.fetch_add(1, SeqCst) + 1;
+        self.0.most.fetch_max(present, SeqCst);
+        Present(self.clone())
+    }
+
+    pub(crate) fn present(&self) -> usize {
+        self.0.present.load(SeqCst)
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.0.most.load(SeqCst)
+    }
+
+    pub(crate) fn ever(&self) -> usize {
+        self.0.ever.load(SeqCst)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.0.present.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Lets a test end a worker, as often as it runs.
+#[derive(Clone)]
+pub(crate) struct Strings {
+    sender: async_channel::Sender<Result<(), &'static str>>,
+    receiver: async_channel::Receiver<Result<(), &'static str>>,
+}
+
+impl Strings {
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = async_channel::unbounded();
+        Self { sender, receiver }
+    }
+
+    /// The worker that hears of it first ends like this.
+    pub(crate) fn pull(&self, how: Result<(), &'static str>) {
+        self.sender.try_send(how).expect("an open channel");
+    }
+
+    /// Until it is asked to stop, or its string is pulled.
+    pub(crate) async fn hang(&self, shutdown: ProcessShutdown) -> Result<(), BoxError> {
+        let asked = async {
+            shutdown.await;
+            Ok(())
+        };
+        let pulled = async { self.receiver.recv().await.expect("an open channel").map_err(BoxError::from) };
+        futures_lite::future::or(asked, pulled).await
+    }
+}
+
+/// Panics when it is dropped, once it is armed.
+pub(crate) struct Bomb(pub(crate) Arc<AtomicBool>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0.load(SeqCst) && !std::thread::panicking() {
+            panic!("in a destructor");
+        }
+    }
+}
+
+/// What happened, in order, in the words of whoever was there.
+#[derive(Clone, Default)]
+pub(crate) struct Diary(Arc<Mutex<Vec<String>>>);
+
+impl Diary {
+    pub(crate) fn write(&self, line: impl Into<String>) {
+        self.0.lock().expect("no poison").push(line.into());
+    }
+
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().expect("no poison"))
+    }
+}
+
+/// The events since the last call.
+pub(crate) fn events(probe: &Probe) -> Vec<Event> {
+    let event = |entry| match entry {
+        Entry::Event(event) => Some(*event),
+        Entry::Note(_) => None,
+    };
+    probe.take().into_iter().filter_map(event).collect()
+}
+
+/// How often a process of this name ended, and how.
+pub(crate) fn exits_of(events: &[Event], path: &str) -> Vec<String> {
+    let exit = |event: &Event| match &event.kind {
+        EventKind::Exited(exit) if event.path == path => Some(exit.to_string()),
+        _ => None,
+    };
+    events.iter().filter_map(exit).collect()
+}

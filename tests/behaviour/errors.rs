@@ -1,0 +1,128 @@
+//! What is invalid is refused before anything starts, with an error that says what and where.
+
+use std::time::Duration;
+
+use supervisor_core::{
+    AutoShutdown, Backoff, InvalidSpec, RestartStrategy, RestartType, Supervisor, SupervisorError, one_shot, worker,
+};
+
+use crate::{
+    actors::{Census, root, supervisor},
+    harness::World,
+};
+
+mount! { everywhere:
+    an_invalid_specification_anywhere_is_refused_before_anything_starts
+}
+
+#[test]
+fn a_supervisors_own_name_is_checked_at_once() {
+    let error = Supervisor::new("...").unwrap_err();
+    assert_eq!(error.to_string(), r#"invalid name "...": a name needs a letter or a digit"#);
+    assert_eq!(Supervisor::new("my api!").unwrap().name(), "my_api");
+}
+
+async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(world: World) {
+    type Spoil = fn(&mut Supervisor);
+    let spoilt: [(Spoil, &str); 9] = [
+        (
+            |s| {
+                s.add_worker(worker(" ", |shutdown| shutdown));
+            },
+            r#"invalid name " " of a child of `root.inner`: a name needs a letter or a digit"#,
+        ),
+        (
+            |s| {
+                s.add_worker(worker("x", |shutdown| shutdown).with_significant(true));
+            },
+            "`root.inner.x`: it is significant and permanent",
+        ),
+        (
+            |s| {
+                let spec = worker("x", |shutdown| shutdown);
+                s.add_worker(spec.with_significant(true).with_restart_type(RestartType::Transient));
+            },
+            "`root.inner.x`: it is significant, but its supervisor never shuts down by itself",
+        ),
+        (
+            |s| {
+                s.add_worker(one_shot("x", async {}).with_restart_type(RestartType::Permanent));
+            },
+            "`root.inner.x`: it is a one-shot",
+        ),
+        (
+            |s| {
+                s.add_worker(worker("x", |shutdown| shutdown).with_start_timeout(Duration::ZERO));
+            },
+            "`root.inner.x`: its start timeout is zero",
+        ),
+        (
+            |s| {
+                let backoff = Backoff::exponential(Duration::ZERO, Duration::ZERO).with_factor(0.5);
+                s.add_worker(worker("x", |shutdown| shutdown).with_backoff(backoff));
+            },
+            "`root.inner.x`: the factor of its backoff",
+        ),
+        (
+            |s| {
+                let never = RestartStrategy::one_for_one().with_intensity_and_period(1, Duration::ZERO);
+                s.add_worker(supervisor("x", never).with_restart_strategy(never));
+            },
+            "`root.inner.x`: its restart period is zero",
+        ),
+        (
+            |s| {
+                let backoff = Backoff::constant(Duration::ZERO).with_factor(f64::NAN);
+                s.add_worker(supervisor("x", RestartStrategy::one_for_one()).with_backoff(backoff));
+            },
+            "`root.inner.x`: the factor of its backoff",
+        ),
+        (
+            |s| {
+                let mut unique = supervisor("x", RestartStrategy::one_for_one()).with_unique_names();
+                unique.add_worker(worker("same", |shutdown| shutdown));
+                unique.add_worker(worker("same!", |shutdown| shutdown));
+                s.add_worker(unique);
+            },
+            "`root.inner.x.same`: a sibling has the same name",
+        ),
+    ];
+    for (spoil, expected) in spoilt {
+        let census = Census::default();
+        let counted = census.clone();
+        let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+        spoil(&mut inner);
+        let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
+        root.add_worker(worker("first", move |shutdown| {
+            let _present = counted.enter();
+            shutdown
+        }));
+        root.add_worker(inner);
+        let error = world.start(root).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        world.probe.quiet().await;
+        assert_eq!(census.ever(), 0, "nothing may have started");
+    }
+}
+
+#[test]
+fn names_need_not_be_unique_by_default() {
+    let mut root = root();
+    root.add_worker(worker("conn", |shutdown| shutdown));
+    root.add_worker(worker("conn", |shutdown| shutdown));
+    crate::harness::Executor::Sim.run(async |world: World| {
+        let mut root = Supervisor::new("root").unwrap();
+        root.add_worker(worker("conn", |shutdown| shutdown));
+        root.add_worker(worker("conn", |shutdown| shutdown));
+        world.start(root).await.unwrap().shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn every_reason_says_what_to_do() {
+    for reason in [InvalidSpec::PeriodZero, InvalidSpec::StartTimeoutZero, InvalidSpec::BackoffFactor] {
+        assert!(reason.to_string().contains("give"), "{reason}");
+    }
+    let error = SupervisorError::InvalidSpec { path: "root.a".into(), reason: InvalidSpec::DuplicateName };
+    assert!(std::error::Error::source(&error).is_some());
+}

@@ -1,0 +1,14 @@
+//! What a user of supervision trees may rely on, on every executor.
+
+#[macro_use]
+#[path = "../harness/mod.rs"]
+mod harness;
+mod actors;
+mod errors;
+mod handles;
+mod processes;
+mod restarts;
+mod running;
+mod starts;
+mod stops;
+mod stuck;

@@ -1,0 +1,264 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use supervisor_core::{Backoff, BoxError, RestartMode, RestartStrategy, SupervisorError, ambient, worker};
+
+use crate::{
+    actors::{Census, Strings, root, supervisor},
+    harness::World,
+};
+
+mount! { everywhere:
+    f_in_one_for_all_live_instances_never_exceed_declared_children
+    l_two_children_that_fail_together_are_one_group_restart
+    n_restarting_a_supervisor_orphans_no_grandchild
+    s_no_limit_is_too_large
+    u_the_failures_that_made_a_supervisor_give_up_are_in_its_error
+    failure_climbs_until_a_restart_covers_it
+    what_a_supervisor_runs_is_new_after_its_restart
+}
+
+mount! { virtual time:
+    h_crashes_just_slower_than_the_budget_never_trip_it
+    h_crashes_just_faster_than_the_budget_always_do
+    a_restart_waits_for_its_backoff
+}
+
+async fn f_in_one_for_all_live_instances_never_exceed_declared_children(world: World) {
+    let (strings, census) = (Strings::new(), Census::default());
+    let mut group = supervisor("group", RestartStrategy::one_for_all());
+    for name in ["a", "b", "c"] {
+        let (strings, census) = (strings.clone(), census.clone());
+        group.add_worker(worker(name, move |shutdown| {
+            let (strings, present) = (strings.clone(), census.enter());
+            async move {
+                let _present = present;
+                strings.hang(shutdown).await
+            }
+        }));
+    }
+    let mut root = root();
+    root.add_worker(group);
+    let tree = world.start(root).await.unwrap();
+    for _ in 0..30 {
+        strings.pull(Err("boom"));
+        world.probe.quiet().await;
+    }
+    while census.ever() < 30 {
+        futures_lite::future::yield_now().await;
+    }
+    assert!(census.most() <= 3);
+    // Not every string was pulled in vain: one may still fail while it is asked to stop, and be named.
+    let _ = tree.shutdown().await;
+    assert_eq!(census.present(), 0);
+}
+
+async fn l_two_children_that_fail_together_are_one_group_restart(world: World) {
+    let strings = Strings::new();
+    let mut group =
+        supervisor("group", RestartStrategy::one_for_all()).with_restart_strategy(
+            // A second restart would be one too many.
+            RestartStrategy::one_for_all().with_intensity_and_period(1, Duration::from_secs(3600)),
+        );
+    for name in ["a", "b"] {
+        let strings = strings.clone();
+        group.add_worker(worker(name, move |shutdown| {
+            let strings = strings.clone();
+            async move { strings.hang(shutdown).await }
+        }));
+    }
+    // Slow to stop, so that there is time for the other one to fail.
+    group.add_worker(worker("slow", |shutdown| async {
+        shutdown.await;
+        ambient::sleep(Duration::from_millis(20)).await;
+    }));
+    let mut root = root();
+    root.add_worker(group);
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    strings.pull(Err("boom"));
+    strings.pull(Err("boom"));
+    world.sleep(Duration::from_millis(5)).await;
+    world.probe.quiet().await;
+    let children = tree.handle().children().await.unwrap();
+    assert_eq!(children.len(), 1);
+    let restarts = crate::actors::events(&world.probe)
+        .iter()
+        .filter(|event| matches!(event.kind, supervisor_core::EventKind::Restarting { .. }))
+        .count();
+    assert_eq!(restarts, 1);
+    tree.shutdown().await.unwrap();
+}
+
+async fn n_restarting_a_supervisor_orphans_no_grandchild(world: World) {
+    let census = Census::default();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    for name in ["a", "b", "c"] {
+        let census = census.clone();
+        inner.add_worker(worker(name, move |shutdown| {
+            let present = census.enter();
+            async move {
+                let _present = present;
+                shutdown.await;
+            }
+        }));
+    }
+    let mut root = root();
+    let id = root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    for _ in 0..20 {
+        world.probe.quiet().await;
+        tree.handle().kill_child(id).await.unwrap();
+        world.probe.quiet().await;
+    }
+    assert_eq!(census.present(), 3);
+    assert_eq!(census.most(), 3);
+    tree.shutdown().await.unwrap();
+    assert_eq!(census.present(), 0);
+}
+
+async fn s_no_limit_is_too_large(world: World) {
+    let strings = Strings::new();
+    let pulled = strings.clone();
+    let limitless = RestartStrategy::new(RestartMode::RestForOne).with_intensity_and_period(usize::MAX, Duration::MAX);
+    let mut group = supervisor("group", limitless)
+        .with_restart_strategy(limitless)
+        .with_abort_grace(Duration::MAX)
+        .with_backoff(Backoff::constant(Duration::ZERO));
+    let spec = worker("a", move |shutdown| {
+        let strings = pulled.clone();
+        async move { strings.hang(shutdown).await }
+    });
+    group.add_worker(
+        spec.with_start_timeout(Duration::MAX)
+            .with_shutdown_strategy(supervisor_core::ShutdownStrategy::Graceful(Duration::MAX)),
+    );
+    let mut root = root();
+    root.add_worker(group);
+    let tree = world.start(root).await.unwrap();
+    for _ in 0..20 {
+        strings.pull(Err("boom"));
+        world.probe.quiet().await;
+    }
+    tree.shutdown().await.unwrap();
+}
+
+async fn u_the_failures_that_made_a_supervisor_give_up_are_in_its_error(world: World) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut root = root().with_restart_strategy(
+        RestartStrategy::one_for_one().with_intensity_and_period(2, Duration::from_secs(5)),
+    );
+    root.add_worker(worker("flaky", move |_| {
+        let n = count.fetch_add(1, SeqCst);
+        async move { Err::<(), BoxError>(format!("failure {n}").into()) }
+    }));
+    let error = root.run_on(world.spawner.clone()).await.unwrap_err();
+    let SupervisorError::GaveUp(story) = &error else { panic!("not a give-up: {error:?}") };
+    assert_eq!((story.path.as_str(), story.intensity, story.period), ("root", 2, Duration::from_secs(5)));
+    let told: Vec<_> = story.restarts.iter().map(|restart| format!("{} {}", restart.path, restart.how)).collect();
+    assert_eq!(told, ["root.flaky failed: failure 0", "root.flaky failed: failure 1", "root.flaky failed: failure 2"]);
+    assert_eq!(
+        error.to_string(),
+        "`root` gave up: more than 2 restarts in 5s; at last `root.flaky` failed: failure 2"
+    );
+}
+
+async fn failure_climbs_until_a_restart_covers_it(world: World) {
+    let mut middle = supervisor("middle", RestartStrategy::one_for_one());
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one())
+        .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(5)));
+    let (strings, outer_starts) = (Strings::new(), Census::default());
+    let (pulled, counted) = (strings.clone(), outer_starts.clone());
+    inner.add_worker(worker("leaf", move |shutdown| {
+        let strings = pulled.clone();
+        async move { strings.hang(shutdown).await }
+    }));
+    middle.add_worker(worker("bystander", move |shutdown| {
+        let present = counted.enter();
+        async move {
+            let _present = present;
+            shutdown.await;
+        }
+    }));
+    middle.add_worker(inner);
+    let mut root = root();
+    root.add_worker(middle);
+    let tree = world.start(root).await.unwrap();
+    let mut told = Vec::new();
+    strings.pull(Err("boom"));
+    while told.is_empty() {
+        futures_lite::future::yield_now().await;
+        told = crate::actors::exits_of(&crate::actors::events(&world.probe), "root.middle.inner");
+    }
+    assert_eq!(
+        told[0],
+        "stopped: `root.middle.inner` gave up: more than 0 restarts in 5s; at last `root.middle.inner.leaf` failed: boom"
+    );
+    assert_eq!(outer_starts.ever(), 1, "those beside it were not touched");
+    tree.shutdown().await.unwrap();
+}
+
+async fn what_a_supervisor_runs_is_new_after_its_restart(world: World) {
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(worker("child", |shutdown| shutdown));
+    let handle = inner.handle();
+    let mut root = root();
+    let id = root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    let before = handle.children().await.unwrap();
+    tree.handle().kill_child(id).await.unwrap();
+    world.probe.quiet().await;
+    let after = handle.children().await.unwrap();
+    assert_eq!(before[0].id, after[0].id, "the child is the same");
+    assert_ne!(before[0].process, after[0].process, "its process is another");
+    assert_eq!(handle.path(), "root.inner");
+    tree.shutdown().await.unwrap();
+}
+
+/// Crashes once every so often.
+async fn crash_every(interval: Duration, world: &World) -> Result<(), SupervisorError> {
+    let mut root = root().with_restart_strategy(
+        RestartStrategy::one_for_one().with_intensity_and_period(3, Duration::from_secs(6)),
+    );
+    root.add_worker(worker("crasher", move |_| async move {
+        ambient::sleep(interval).await;
+        Err::<(), BoxError>("crash".into())
+    }));
+    let sleeping = world.clone();
+    let trigger = async move { sleeping.sleep(100 * interval + interval / 2).await };
+    root.run_on(world.spawner.clone()).with_shutdown(trigger).await
+}
+
+async fn h_crashes_just_slower_than_the_budget_never_trip_it(world: World) {
+    let outcome = crash_every(Duration::from_millis(2001), &world).await;
+    // Crashing is all it can do, so it is still asleep when its 5 seconds to stop are over, or crashes while stopping.
+    assert!(matches!(outcome, Err(SupervisorError::UncleanShutdown(_))), "{outcome:?}");
+}
+
+async fn h_crashes_just_faster_than_the_budget_always_do(world: World) {
+    let outcome = crash_every(Duration::from_millis(1999), &world).await;
+    assert!(matches!(outcome, Err(SupervisorError::GaveUp(_))), "{outcome:?}");
+}
+
+async fn a_restart_waits_for_its_backoff(world: World) {
+    let begin = world.spawner.now();
+    let (times, clock) = (crate::actors::Diary::default(), world.spawner.clone());
+    let written = times.clone();
+    let mut root = root().with_backoff(
+        Backoff::exponential(Duration::from_secs(1), Duration::from_secs(5)).with_jitter(false),
+    );
+    root.add_worker(worker("crasher", move |_| {
+        written.write((clock.now() - begin).as_secs().to_string());
+        async { Err::<(), BoxError>("crash".into()) }
+    }));
+    let sleeping = world.clone();
+    let trigger = async move { sleeping.sleep(Duration::from_secs(18)).await };
+    root.run_on(world.spawner.clone()).with_shutdown(trigger).await.unwrap();
+    assert_eq!(times.take(), ["0", "1", "3", "7", "12", "17"]);
+}

@@ -1,0 +1,181 @@
+use std::{
+    future::{Future, pending},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use supervisor_core::{
+    AutoShutdown, BoxError, ChildSpec, RestartStrategy, RestartType, SupervisorError, ambient, worker,
+};
+
+use crate::{
+    actors::{Census, Strings, root, supervisor},
+    harness::World,
+};
+
+mount! { everywhere:
+    a_run_ends_well_when_it_was_asked_to_end
+    nothing_runs_before_the_first_poll
+    r_a_run_that_is_dropped_drains_in_the_background_and_handles_say_so
+    a6_a_tree_that_is_dropped_drains_in_the_background
+    a_tree_that_has_ended_says_how_as_often_as_it_is_asked
+    d6_a_tree_whose_significant_work_is_done_is_a_success
+    d6_a_tree_whose_significant_work_failed_names_it
+    d6_a_significant_supervisor_that_gave_up_tells_its_story
+    whichever_trigger_comes_first_shuts_down
+    a_deep_tree_starts_and_stops
+}
+
+fn present(name: &'static str, census: &Census) -> ChildSpec {
+    let census = census.clone();
+    worker(name, move |shutdown| {
+        let present = census.enter();
+        async move {
+            let _present = present;
+            shutdown.await;
+        }
+    })
+}
+
+async fn a_run_ends_well_when_it_was_asked_to_end(world: World) {
+    let census = Census::default();
+    let mut root = root();
+    root.add_worker(present("a", &census));
+    root.run_on(world.spawner.clone()).with_shutdown(async {}).await.unwrap();
+    assert_eq!(census.present(), 0);
+}
+
+async fn nothing_runs_before_the_first_poll(world: World) {
+    let census = Census::default();
+    let mut root = root();
+    root.add_worker(present("a", &census));
+    drop(root.run_on(world.spawner.clone()));
+    assert_eq!(census.ever(), 0);
+}
+
+async fn until_not_running(handle: &supervisor_core::SupervisorHandle) {
+    while handle.count().await.is_ok() {
+        futures_lite::future::yield_now().await;
+    }
+}
+
+async fn r_a_run_that_is_dropped_drains_in_the_background_and_handles_say_so(world: World) {
+    let census = Census::default();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(present("a", &census));
+    let mut root = root();
+    let handle = root.handle();
+    root.add_worker(inner);
+    root.add_worker(present("b", &census));
+    {
+        let mut run = pin!(root.run_on(world.spawner.clone()).into_future());
+        assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        while census.present() < 2 {
+            futures_lite::future::yield_now().await;
+        }
+    }
+    until_not_running(&handle).await;
+    assert_eq!(census.present(), 0);
+    let error = handle.children().await.unwrap_err();
+    assert_eq!(error.to_string(), "supervisor `root` is not running");
+}
+
+async fn a6_a_tree_that_is_dropped_drains_in_the_background(world: World) {
+    let census = Census::default();
+    let mut root = root();
+    root.add_worker(present("a", &census));
+    let tree = world.start(root).await.unwrap();
+    let handle = tree.handle();
+    drop(tree);
+    until_not_running(&handle).await;
+    assert_eq!(census.present(), 0);
+}
+
+async fn a_tree_that_has_ended_says_how_as_often_as_it_is_asked(world: World) {
+    let strings = Strings::new();
+    let pulled = strings.clone();
+    let mut root = root()
+        .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(1)));
+    root.add_worker(worker("a", move |shutdown| {
+        let strings = pulled.clone();
+        async move { strings.hang(shutdown).await }
+    }));
+    let mut tree = world.start(root).await.unwrap();
+    strings.pull(Err("boom"));
+    for _ in 0..2 {
+        assert!(matches!(tree.wait().await, Err(SupervisorError::GaveUp(_))));
+    }
+    assert!(matches!(tree.shutdown().await, Err(SupervisorError::GaveUp(_))));
+}
+
+fn job<F, Fut>(closure: F) -> ChildSpec
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    let mut closure = closure;
+    worker("job", move |_| closure()).with_restart_type(RestartType::Temporary).with_significant(true)
+}
+
+async fn d6_a_tree_whose_significant_work_is_done_is_a_success(world: World) {
+    let census = Census::default();
+    let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
+    root.add_worker(present("helper", &census));
+    root.add_worker(job(|| async { Ok(()) }));
+    root.run_on(world.spawner.clone()).await.unwrap();
+    assert_eq!(census.present(), 0);
+}
+
+async fn d6_a_tree_whose_significant_work_failed_names_it(world: World) {
+    let mut root = root().with_auto_shutdown(AutoShutdown::AllSignificant);
+    root.add_worker(job(|| async { Err("no input".into()) }));
+    let error = root.run_on(world.spawner.clone()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`root` shut down because its significant child `root.job` failed: no input"
+    );
+}
+
+async fn d6_a_significant_supervisor_that_gave_up_tells_its_story(world: World) {
+    let none = RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(1));
+    let mut inner = supervisor("inner", none).with_restart_strategy(none);
+    inner.add_worker(worker("a", |_| async { Err::<(), BoxError>("boom".into()) }));
+    let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
+    root.add_worker(ChildSpec::from(inner).with_restart_type(RestartType::Transient).with_significant(true));
+    let error = root.run_on(world.spawner.clone()).await.unwrap_err();
+    let SupervisorError::SignificantChildFailed { child, gave_up: Some(story), .. } = &error else { panic!("{error}") };
+    assert_eq!((child.as_str(), story.restarts[0].path.as_str()), ("root.inner", "root.inner.a"));
+}
+
+async fn whichever_trigger_comes_first_shuts_down(world: World) {
+    let root = root();
+    root.run_on(world.spawner.clone()).with_shutdown(pending()).with_shutdown(async {}).await.unwrap();
+}
+
+async fn a_deep_tree_starts_and_stops(world: World) {
+    let (census, depth) = (Census::default(), Arc::new(AtomicUsize::new(0)));
+    let mut tree = supervisor("s", RestartStrategy::one_for_one());
+    for _ in 0..40 {
+        let counted = depth.clone();
+        tree.add_worker(present("w", &census));
+        tree.add_worker(worker("d", move |shutdown| {
+            let name = ambient::current().expect("in a process").name();
+            counted.fetch_max(name.split('.').count(), SeqCst);
+            shutdown
+        }));
+        let mut above = supervisor("s", RestartStrategy::one_for_one());
+        above.add_worker(tree);
+        tree = above;
+    }
+    let tree = world.start(tree).await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(census.present(), 40);
+    assert_eq!(depth.load(SeqCst), 42);
+    tree.shutdown().await.unwrap();
+    assert_eq!(census.present(), 0);
+}

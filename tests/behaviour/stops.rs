@@ -1,0 +1,236 @@
+use std::{future::pending, time::Duration};
+
+use supervisor_core::{
+    BoxError, RestartStrategy, ShutdownOrder, ShutdownStrategy, SupervisorError, ambient, worker,
+};
+
+use crate::{
+    actors::{Diary, Strings, root, set_up, supervisor, until},
+    harness::World,
+};
+
+mount! { everywhere:
+    children_stop_in_reverse_order_and_nested_ones_first
+    p_a_shutdown_during_a_group_restart_is_honoured_at_once_and_nothing_starts_after_it
+    d9_a_failed_last_flush_is_not_a_success
+    q_a_wait_for_shutdown_that_is_cancelled_in_a_select_loop_does_not_fire_by_itself
+}
+
+mount! { virtual time:
+    a5_those_who_had_to_be_aborted_are_named_through_the_whole_tree
+    a_brutal_childs_abort_is_its_contract
+    d8_a_concurrent_stop_takes_as_long_as_the_slowest
+    an_unlimited_stop_waits
+    n8_a_limit_on_a_nested_supervisor_is_a_budget_for_all_below_it
+    n8_killing_a_nested_supervisor_aborts_all_below_it_at_once_and_it_is_restarted
+}
+
+async fn children_stop_in_reverse_order_and_nested_ones_first(world: World) {
+    let diary = Diary::default();
+    let tells = |name: &'static str| {
+        let diary = diary.clone();
+        worker(name, move |shutdown| {
+            let diary = diary.clone();
+            async move {
+                shutdown.await;
+                diary.write(name);
+            }
+        })
+    };
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(tells("b"));
+    inner.add_worker(tells("c"));
+    let mut root = root();
+    root.add_worker(tells("a"));
+    root.add_worker(inner);
+    root.add_worker(tells("d"));
+    let tree = world.start(root).await.unwrap();
+    tree.shutdown().await.unwrap();
+    assert_eq!(diary.take(), ["d", "c", "b", "a"]);
+}
+
+async fn p_a_shutdown_during_a_group_restart_is_honoured_at_once_and_nothing_starts_after_it(world: World) {
+    let (strings, diary, handles) = (Strings::new(), Diary::default(), async_channel::bounded(1));
+    let mut root = supervisor("root", RestartStrategy::one_for_all());
+    handles.0.try_send(root.handle()).unwrap();
+    for name in ["a", "b"] {
+        let (strings, diary, handles) = (strings.clone(), diary.clone(), handles.1.clone());
+        root.add_worker(set_up(name, move |shutdown| {
+            let (strings, diary, handles) = (strings.clone(), diary.clone(), handles.clone());
+            async move {
+                diary.write(format!("{name} starts"));
+                if name == "b" {
+                    return Ok(until(shutdown));
+                }
+                let run: supervisor_core::SupervisorFuture = Box::pin(async move {
+                    let outcome = strings.hang(shutdown.clone()).await;
+                    if outcome.is_err() {
+                        // The restart is about to begin, and the shutdown is asked for in the middle of it.
+                        let handle = handles.recv().await.unwrap();
+                        handle.shutdown().unwrap();
+                    }
+                    outcome
+                });
+                Ok(run)
+            }
+        }));
+    }
+    let mut tree = world.start(root).await.unwrap();
+    strings.pull(Err("boom"));
+    tree.wait().await.unwrap();
+    assert_eq!(diary.take(), ["a starts", "b starts"]);
+}
+
+async fn d9_a_failed_last_flush_is_not_a_success(world: World) {
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(worker("flusher", |shutdown| async {
+        shutdown.await;
+        Err::<(), BoxError>("disk full".into())
+    }));
+    let mut root = root();
+    root.add_worker(inner);
+    root.add_worker(worker("fine", |shutdown| shutdown));
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    let error = tree.shutdown().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "shutdown was not clean: `root.inner.flusher` failed while stopping: disk full"
+    );
+}
+
+async fn q_a_wait_for_shutdown_that_is_cancelled_in_a_select_loop_does_not_fire_by_itself(world: World) {
+    let diary = Diary::default();
+    let written = diary.clone();
+    let mut root = root();
+    root.add_worker(worker("loop", move |mut shutdown| {
+        let diary = written.clone();
+        async move {
+            for _ in 0..100 {
+                let stopped = futures_lite::future::or(
+                    async {
+                        shutdown.wait_for_shutdown().await;
+                        true
+                    },
+                    async {
+                        futures_lite::future::yield_now().await;
+                        false
+                    },
+                );
+                if stopped.await {
+                    return diary.write("stopped early");
+                }
+            }
+            diary.write("looped");
+            shutdown.await;
+            diary.write("stopped");
+        }
+    }));
+    let tree = world.start(root).await.unwrap();
+    while diary.take().is_empty() {
+        futures_lite::future::yield_now().await;
+    }
+    tree.shutdown().await.unwrap();
+    assert_eq!(diary.take(), ["stopped"]);
+}
+
+/// Does not react to being asked.
+fn deaf(name: &'static str) -> supervisor_core::ChildSpec {
+    worker(name, |_| pending::<()>())
+}
+
+async fn a5_those_who_had_to_be_aborted_are_named_through_the_whole_tree(world: World) {
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(deaf("deaf").with_shutdown_strategy(ShutdownStrategy::Graceful(Duration::from_secs(2))));
+    let mut root = root();
+    root.add_worker(deaf("too"));
+    root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    let begin = world.spawner.now();
+    let error = tree.shutdown().await.unwrap_err();
+    assert_eq!(world.spawner.now() - begin, Duration::from_secs(2 + 5));
+    let SupervisorError::UncleanShutdown(unclean) = &error else { panic!("{error}") };
+    let paths: Vec<_> = unclean.iter().map(|unclean| unclean.path.as_str()).collect();
+    assert_eq!(paths, ["root.inner.deaf", "root.too"]);
+    assert_eq!(
+        error.to_string(),
+        "shutdown was not clean: `root.inner.deaf` was aborted, its time to stop was up; \
+         `root.too` was aborted, its time to stop was up"
+    );
+}
+
+async fn a_brutal_childs_abort_is_its_contract(world: World) {
+    let mut root = root();
+    root.add_worker(deaf("deaf").with_shutdown_strategy(ShutdownStrategy::Brutal));
+    let tree = world.start(root).await.unwrap();
+    let begin = world.spawner.now();
+    tree.shutdown().await.unwrap();
+    assert_eq!(world.spawner.now(), begin);
+}
+
+/// Takes this long to stop.
+fn slow(name: &'static str, seconds: u64) -> supervisor_core::ChildSpec {
+    worker(name, move |shutdown| async move {
+        shutdown.await;
+        ambient::sleep(Duration::from_secs(seconds)).await;
+    })
+}
+
+async fn d8_a_concurrent_stop_takes_as_long_as_the_slowest(world: World) {
+    for (order, expected) in [(ShutdownOrder::Reverse, 2 + 3 + 4), (ShutdownOrder::Concurrent, 4)] {
+        let mut root = root().with_shutdown_order(order);
+        root.add_worker(slow("a", 2));
+        root.add_worker(slow("b", 3));
+        root.add_worker(slow("c", 4));
+        let tree = world.start(root).await.unwrap();
+        world.probe.quiet().await;
+        let begin = world.spawner.now();
+        tree.shutdown().await.unwrap();
+        assert_eq!((world.spawner.now() - begin).as_secs(), expected, "{order:?}");
+    }
+}
+
+async fn an_unlimited_stop_waits(world: World) {
+    let mut root = root();
+    root.add_worker(slow("archive", 100_000).with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
+    let tree = world.start(root).await.unwrap();
+    tree.shutdown().await.unwrap();
+}
+
+async fn n8_a_limit_on_a_nested_supervisor_is_a_budget_for_all_below_it(world: World) {
+    let mut innermost = supervisor("innermost", RestartStrategy::one_for_one());
+    innermost.add_worker(deaf("d").with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(deaf("a").with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
+    inner.add_worker(innermost);
+    inner.add_worker(deaf("b").with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
+    let budget = ShutdownStrategy::Graceful(Duration::from_secs(10));
+    let mut root = root();
+    root.add_worker(supervisor_core::ChildSpec::from(inner).with_shutdown_strategy(budget));
+    let tree = world.start(root).await.unwrap();
+    let begin = world.spawner.now();
+    let Err(SupervisorError::UncleanShutdown(unclean)) = tree.shutdown().await else { panic!("three were aborted") };
+    assert_eq!(world.spawner.now() - begin, Duration::from_secs(10));
+    let mut paths: Vec<_> = unclean.iter().map(|unclean| unclean.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["root.inner.a", "root.inner.b", "root.inner.innermost.d"]);
+}
+
+async fn n8_killing_a_nested_supervisor_aborts_all_below_it_at_once_and_it_is_restarted(world: World) {
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(deaf("a").with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
+    inner.add_worker(deaf("b"));
+    let handle = inner.handle();
+    let mut root = root();
+    let spec = supervisor_core::ChildSpec::from(inner).with_restart_type(supervisor_core::RestartType::Transient);
+    let id = root.add_worker(spec);
+    let tree = world.start(root).await.unwrap();
+    let begin = world.spawner.now();
+    let before = handle.children().await.unwrap();
+    tree.handle().kill_child(id).await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(world.spawner.now(), begin, "nobody was given any time");
+    let after = handle.children().await.unwrap();
+    assert!(before.iter().zip(&after).all(|(before, after)| before.process != after.process));
+    drop(tree);
+}

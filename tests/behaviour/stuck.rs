@@ -1,0 +1,172 @@
+//! Futures that do not yield. Nobody can end them; but nobody has to wait for them either.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use supervisor_core::{
+    ChildSpec, EventKind, RestartStrategy, ShutdownStrategy, SupervisorError, SupervisorFuture, UncleanStop, worker,
+};
+
+use crate::{
+    actors::{Census, events, root, set_up, supervisor},
+    harness::World,
+};
+
+mount! { two threads:
+    e_a_shutdown_returns_by_its_deadline_and_names_a_child_that_never_yields
+    e_also_when_it_blocks_in_the_very_poll_in_which_it_became_ready
+    d3_a_restart_waits_for_a_stuck_process_and_the_rest_of_the_tree_is_served
+    a_blocked_child_stalls_no_sibling
+}
+
+/// Blocks a thread until it is let go.
+struct Block {
+    release: Sender<()>,
+    blocked: async_channel::Receiver<()>,
+}
+
+fn block() -> (Block, impl FnMut() + Send + Clone + 'static) {
+    let (release, wait): (_, Receiver<()>) = mpsc::channel();
+    let (sender, blocked) = async_channel::unbounded();
+    let wait = Arc::new(std::sync::Mutex::new(wait));
+    let block = move || {
+        let _ = sender.try_send(());
+        // Until a word comes, or until the test has ended, be it by a failure.
+        let _ = wait.lock().expect("no poison").recv();
+    };
+    (Block { release, blocked }, block)
+}
+
+const GRACE: Duration = Duration::from_millis(50);
+
+fn impatient(spec: ChildSpec) -> ChildSpec {
+    spec.with_shutdown_strategy(ShutdownStrategy::Graceful(GRACE))
+}
+
+async fn in_time<T>(begin: Instant, future: impl Future<Output = T>) -> T {
+    let result = future.await;
+    assert!(begin.elapsed() < Duration::from_secs(3), "took {:?}", begin.elapsed());
+    result
+}
+
+async fn e_a_shutdown_returns_by_its_deadline_and_names_a_child_that_never_yields(world: World) {
+    let (blocked, mut block) = block();
+    let census = Census::default();
+    let counted = census.clone();
+    let mut root = root().with_abort_grace(GRACE);
+    root.add_worker(worker("sibling", move |shutdown| {
+        let present = counted.enter();
+        async move {
+            let _present = present;
+            shutdown.await;
+        }
+    }));
+    root.add_worker(impatient(worker("blocker", move |_| {
+        block();
+        async {}
+    })));
+    let tree = world.start(root).await.unwrap();
+    blocked.blocked.recv().await.unwrap();
+    let outcome = in_time(Instant::now(), tree.shutdown()).await;
+    let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(unclean.len(), 1);
+    assert_eq!(unclean[0].path, "root.blocker");
+    assert!(matches!(unclean[0].stop, UncleanStop::Abandoned));
+    assert_eq!(census.present(), 0, "the others were stopped in order all the same");
+    drop(blocked.release);
+}
+
+async fn e_also_when_it_blocks_in_the_very_poll_in_which_it_became_ready(world: World) {
+    let (blocked, block) = block();
+    let mut root = root().with_abort_grace(GRACE);
+    root.add_worker(impatient(set_up("blocker", move |_| {
+        let mut block = block.clone();
+        async move {
+            let run: SupervisorFuture = Box::pin(async move {
+                block();
+                Ok(())
+            });
+            Ok(run)
+        }
+    })));
+    root.add_worker(worker("after", |shutdown| shutdown));
+    let begin = Instant::now();
+    let tree = in_time(begin, world.start(root)).await.unwrap();
+    blocked.blocked.recv().await.unwrap();
+    let outcome = in_time(Instant::now(), tree.shutdown()).await;
+    assert!(matches!(outcome, Err(SupervisorError::UncleanShutdown(_))), "{outcome:?}");
+    drop(blocked.release);
+}
+
+async fn d3_a_restart_waits_for_a_stuck_process_and_the_rest_of_the_tree_is_served(world: World) {
+    let (blocked, mut block) = block();
+    let census = Census::default();
+    let counted = census.clone();
+    let mut group = supervisor("group", RestartStrategy::one_for_all()).with_abort_grace(GRACE);
+    let handle = group.handle();
+    let first = group.add_worker(worker("first", |shutdown| shutdown));
+    group.add_worker(impatient(worker("blocker", move |shutdown| {
+        let present = counted.enter();
+        if counted.ever() == 1 {
+            block();
+        }
+        async move {
+            let _present = present;
+            shutdown.await;
+        }
+    })));
+    let mut root = root();
+    root.add_worker(group);
+    let tree = world.start(root).await.unwrap();
+    blocked.blocked.recv().await.unwrap();
+    handle.kill_child(first).await.unwrap();
+    let begin = Instant::now();
+    while !events(&world.probe).iter().any(|event| matches!(event.kind, EventKind::Stuck)) {
+        assert!(begin.elapsed() < Duration::from_secs(3));
+        tokio::task::yield_now().await;
+    }
+    let states: Vec<_> = handle.children().await.unwrap().into_iter().map(|child| child.state).collect();
+    assert_eq!(states, [supervisor_core::ChildState::Restarting, supervisor_core::ChildState::Stopping]);
+    assert_eq!(census.ever(), 1, "nothing runs beside it");
+    blocked.release.send(()).unwrap();
+    while handle.count().await.unwrap().active < 2 || census.ever() < 2 {
+        assert!(begin.elapsed() < Duration::from_secs(3));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(census.most(), 1);
+    tree.shutdown().await.unwrap();
+}
+
+async fn a_blocked_child_stalls_no_sibling(world: World) {
+    let (blocked, mut block) = block();
+    let census = Census::default();
+    let counted = census.clone();
+    let mut root = root();
+    let id = root.add_worker(worker("sibling", move |shutdown| {
+        let _present = counted.enter();
+        shutdown
+    }));
+    root.add_worker(worker("blocker", move |shutdown| {
+        block();
+        shutdown
+    }));
+    let tree = world.start(root).await.unwrap();
+    blocked.blocked.recv().await.unwrap();
+    let handle = tree.handle();
+    for round in 2..12 {
+        handle.kill_child(id).await.unwrap();
+        let begin = Instant::now();
+        while census.ever() < round || handle.count().await.unwrap().active < 2 {
+            assert!(begin.elapsed() < Duration::from_secs(3), "the sibling is not restarted");
+            tokio::task::yield_now().await;
+        }
+    }
+    blocked.release.send(()).unwrap();
+    tree.shutdown().await.unwrap();
+}

@@ -1,0 +1,188 @@
+//! The facade on Tokio.
+
+use std::{
+    collections::BTreeSet,
+    future::{IntoFuture, pending},
+    process::Command,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use futures_lite::future::block_on;
+use supervision::{Supervisor, SupervisorError, Tokio, TokioError, process, worker};
+use tokio::runtime::Builder;
+
+fn root() -> Supervisor {
+    Supervisor::new("root").expect("a valid name")
+}
+
+#[test]
+fn outside_of_a_runtime_there_is_an_error_that_says_what_to_do() {
+    assert!(matches!(Tokio::current(), Err(TokioError::NoRuntime)));
+    let error = block_on(supervision::run(root()).into_future()).unwrap_err();
+    assert!(error.to_string().contains("not inside of a Tokio runtime; call this from `#[tokio::main]`"), "{error}");
+    assert!(block_on(supervision::start(root())).is_err());
+}
+
+#[test]
+fn on_a_runtime_without_a_clock_there_is_an_error_that_says_what_to_do() {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    assert!(matches!(Tokio::try_from(runtime.handle().clone()), Err(TokioError::NoClock)));
+    let error = runtime.block_on(supervision::run(root()).into_future()).unwrap_err();
+    assert!(error.to_string().contains("build it with `enable_time`"), "{error}");
+}
+
+#[test]
+fn on_a_runtime_that_cannot_hear_signals_waiting_for_one_is_an_error() {
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let error = runtime.block_on(supervision::run(root()).until_signal().into_future()).unwrap_err();
+    assert!(error.to_string().contains("enable_io"), "{error}");
+}
+
+#[tokio::test]
+async fn every_process_is_a_task_of_its_own() {
+    let tasks = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut inner = Supervisor::new("inner").unwrap();
+    for _ in 0..10 {
+        let tasks = tasks.clone();
+        inner.add_worker(worker("w", move |shutdown| {
+            let id = tokio::task::id().to_string();
+            assert!(tasks.lock().unwrap().insert(id), "two processes in one task");
+            shutdown
+        }));
+    }
+    let mut root = root();
+    root.add_worker(inner);
+    let tree = supervision::start(root).await.unwrap();
+    while tasks.lock().unwrap().len() < 10 {
+        tokio::task::yield_now().await;
+    }
+    let mine = tokio::task::try_id().map(|id| id.to_string());
+    assert!(mine.is_none_or(|mine| !tasks.lock().unwrap().contains(&mine)));
+    tree.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_clock_is_paused_for_supervision_too() {
+    let begin = tokio::time::Instant::now();
+    let mut root = root();
+    root.add_worker(worker("deaf", |_| pending::<()>()));
+    let tree = supervision::start(root).await.unwrap();
+    let outcome = tree.shutdown().await;
+    assert!(matches!(outcome, Err(SupervisorError::UncleanShutdown(_))));
+    assert_eq!(begin.elapsed(), Duration::from_secs(5));
+}
+
+#[test]
+fn a_tree_whose_runtime_is_shut_down_is_lost_and_says_so() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    struct Alive(Arc<AtomicUsize>);
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, SeqCst);
+        }
+    }
+
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let mut root = root();
+    for _ in 0..1000 {
+        let alive = alive.clone();
+        root.add_worker(worker("w", move |shutdown| {
+            alive.fetch_add(1, SeqCst);
+            let held = Alive(alive.clone());
+            async move {
+                let _held = held;
+                shutdown.await;
+            }
+        }));
+    }
+    let mut tree = runtime.block_on(supervision::start(root)).unwrap();
+    let handle = tree.handle();
+    while alive.load(SeqCst) < 1000 {
+        std::thread::yield_now();
+    }
+    drop(runtime);
+    let error = block_on(tree.wait()).unwrap_err();
+    assert!(matches!(error, SupervisorError::Lost { .. }), "{error}");
+    assert_eq!(error.to_string(), "the executor dropped `root`; was its runtime shut down?");
+    assert_eq!(alive.load(SeqCst), 0);
+    assert!(matches!(block_on(handle.count()), Err(SupervisorError::NotRunning { .. })));
+}
+
+#[test]
+fn a_named_handle_runs_the_tree_there() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("elsewhere").enable_all().build().unwrap();
+    let (sender, receiver) = async_channel::bounded(1);
+    let mut root = root();
+    root.add_worker(worker("w", move |shutdown| {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        sender.try_send(name).expect("asked once");
+        shutdown
+    }));
+    let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();
+    let tree = block_on(root.start_on(spawner)).unwrap();
+    assert_eq!(block_on(receiver.recv()).unwrap(), "elsewhere");
+    block_on(tree.shutdown()).unwrap();
+}
+
+#[tokio::test]
+async fn sleep_and_current_work_inside_a_process_and_do_not_leak_out_of_it() {
+    let (sender, receiver) = async_channel::bounded(1);
+    let mut root = root();
+    root.add_worker(worker("w", move |shutdown| {
+        let sender = sender.clone();
+        async move {
+            process::sleep(Duration::from_millis(1)).await;
+            let leaked = tokio::spawn(async { process::current().is_some() }).await.unwrap();
+            sender.send((process::current().is_some(), leaked)).await.unwrap();
+            shutdown.await;
+        }
+    }));
+    let tree = supervision::start(root).await.unwrap();
+    assert_eq!(receiver.recv().await.unwrap(), (true, false));
+    assert!(process::current().is_none());
+    tree.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+#[should_panic = "called outside of a process"]
+async fn sleep_outside_of_a_process_says_what_to_do() {
+    process::sleep(Duration::ZERO).await;
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_and_sigint_shut_the_tree_down_in_order() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    for signal in ["-TERM", "-INT"] {
+        let (sender, receiver) = async_channel::bounded(1);
+        let mut root = root();
+        root.add_worker(worker("w", move |shutdown| {
+            // The signals are heard from when the tree starts.
+            let status = Command::new("kill").args([signal, &std::process::id().to_string()]).status();
+            assert!(status.expect("`kill` runs").success());
+            let sender = sender.clone();
+            async move {
+                shutdown.await;
+                sender.send(()).await.expect("awaited");
+            }
+        }));
+        runtime.block_on(supervision::run(root).until_signal().into_future()).unwrap();
+        receiver.try_recv().expect("stopped in order");
+    }
+}
+
+#[test]
+fn the_futures_can_be_sent_and_the_types_shared() {
+    fn is_send<T: Send>(_: &T) {}
+    fn is_sync<T: Send + Sync>() {}
+    is_send(&supervision::run(root()).into_future());
+    is_send(&supervision::start(root()));
+    is_sync::<supervision::SupervisionTree>();
+    is_sync::<supervision::SupervisorHandle>();
+    is_sync::<Supervisor>();
+    is_sync::<SupervisorError>();
+}
