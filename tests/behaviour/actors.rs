@@ -9,8 +9,8 @@ use std::{
 };
 
 use supervisor_core::{
-    BoxError, ChildSpec, Event, EventKind, InitializationError, ProcessShutdown, RestartStrategy, Supervisable, Supervisor,
-    SupervisorFuture,
+    BoxError, ChildSpec, Event, EventKind, InitializationError, ProcessShutdown, RestartStrategy, Supervisable,
+    Supervisor, SupervisorFuture,
     testing::{Entry, Probe},
 };
 

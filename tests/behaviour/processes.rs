@@ -70,9 +70,7 @@ async fn d_a_closure_that_panics_fails_its_child_and_the_supervisor_lives(world:
 
 async fn g_a_panic_is_told_with_its_message_though_nobody_holds_a_join_handle(world: World) {
     let mut root = root();
-    root.add_worker(
-        worker("doomed", |_| async { panic!("number {}", 7) }).with_restart_type(RestartType::Temporary),
-    );
+    root.add_worker(worker("doomed", |_| async { panic!("number {}", 7) }).with_restart_type(RestartType::Temporary));
     let tree = world.start(root).await.unwrap();
     world.probe.quiet().await;
     assert_eq!(exits_of(&events(&world.probe), "root.doomed"), ["panicked: number 7"]);

@@ -60,11 +60,10 @@ async fn f_in_one_for_all_live_instances_never_exceed_declared_children(world: W
 
 async fn l_two_children_that_fail_together_are_one_group_restart(world: World) {
     let strings = Strings::new();
-    let mut group =
-        supervisor("group", RestartStrategy::one_for_all()).with_restart_strategy(
-            // A second restart would be one too many.
-            RestartStrategy::one_for_all().with_intensity_and_period(1, Duration::from_secs(3600)),
-        );
+    let mut group = supervisor("group", RestartStrategy::one_for_all()).with_restart_strategy(
+        // A second restart would be one too many.
+        RestartStrategy::one_for_all().with_intensity_and_period(1, Duration::from_secs(3600)),
+    );
     for name in ["a", "b"] {
         let strings = strings.clone();
         group.add_worker(worker(name, move |shutdown| {
@@ -150,9 +149,8 @@ async fn s_no_limit_is_too_large(world: World) {
 
 async fn u_the_failures_that_made_a_supervisor_give_up_are_in_its_error(world: World) {
     let count = Arc::new(AtomicUsize::new(0));
-    let mut root = root().with_restart_strategy(
-        RestartStrategy::one_for_one().with_intensity_and_period(2, Duration::from_secs(5)),
-    );
+    let mut root = root()
+        .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(2, Duration::from_secs(5)));
     root.add_worker(worker("flaky", move |_| {
         let n = count.fetch_add(1, SeqCst);
         async move { Err::<(), BoxError>(format!("failure {n}").into()) }
@@ -162,10 +160,7 @@ async fn u_the_failures_that_made_a_supervisor_give_up_are_in_its_error(world: W
     assert_eq!((story.path.as_str(), story.intensity, story.period), ("root", 2, Duration::from_secs(5)));
     let told: Vec<_> = story.restarts.iter().map(|restart| format!("{} {}", restart.path, restart.how)).collect();
     assert_eq!(told, ["root.flaky failed: failure 0", "root.flaky failed: failure 1", "root.flaky failed: failure 2"]);
-    assert_eq!(
-        error.to_string(),
-        "`root` gave up: more than 2 restarts in 5s; at last `root.flaky` failed: failure 2"
-    );
+    assert_eq!(error.to_string(), "`root` gave up: more than 2 restarts in 5s; at last `root.flaky` failed: failure 2");
 }
 
 async fn failure_climbs_until_a_restart_covers_it(world: World) {
@@ -223,9 +218,8 @@ async fn what_a_supervisor_runs_is_new_after_its_restart(world: World) {
 
 /// Crashes once every so often.
 async fn crash_every(interval: Duration, world: &World) -> Result<(), SupervisorError> {
-    let mut root = root().with_restart_strategy(
-        RestartStrategy::one_for_one().with_intensity_and_period(3, Duration::from_secs(6)),
-    );
+    let mut root = root()
+        .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(3, Duration::from_secs(6)));
     root.add_worker(worker("crasher", move |_| async move {
         ambient::sleep(interval).await;
         Err::<(), BoxError>("crash".into())
@@ -250,9 +244,8 @@ async fn a_restart_waits_for_its_backoff(world: World) {
     let begin = world.spawner.now();
     let (times, clock) = (crate::actors::Diary::default(), world.spawner.clone());
     let written = times.clone();
-    let mut root = root().with_backoff(
-        Backoff::exponential(Duration::from_secs(1), Duration::from_secs(5)).with_jitter(false),
-    );
+    let mut root =
+        root().with_backoff(Backoff::exponential(Duration::from_secs(1), Duration::from_secs(5)).with_jitter(false));
     root.add_worker(worker("crasher", move |_| {
         written.write((clock.now() - begin).as_secs().to_string());
         async { Err::<(), BoxError>("crash".into()) }

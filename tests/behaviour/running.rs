@@ -135,10 +135,7 @@ async fn d6_a_tree_whose_significant_work_failed_names_it(world: World) {
     let mut root = root().with_auto_shutdown(AutoShutdown::AllSignificant);
     root.add_worker(job(|| async { Err("no input".into()) }));
     let error = root.run_on(world.spawner.clone()).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "`root` shut down because its significant child `root.job` failed: no input"
-    );
+    assert_eq!(error.to_string(), "`root` shut down because its significant child `root.job` failed: no input");
 }
 
 async fn d6_a_significant_supervisor_that_gave_up_tells_its_story(world: World) {

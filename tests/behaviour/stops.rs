@@ -1,8 +1,6 @@
 use std::{future::pending, time::Duration};
 
-use supervisor_core::{
-    BoxError, RestartStrategy, ShutdownOrder, ShutdownStrategy, SupervisorError, ambient, worker,
-};
+use supervisor_core::{BoxError, RestartStrategy, ShutdownOrder, ShutdownStrategy, SupervisorError, ambient, worker};
 
 use crate::{
     actors::{Diary, Strings, root, set_up, supervisor, until},
@@ -93,10 +91,7 @@ async fn d9_a_failed_last_flush_is_not_a_success(world: World) {
     let tree = world.start(root).await.unwrap();
     world.probe.quiet().await;
     let error = tree.shutdown().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "shutdown was not clean: `root.inner.flusher` failed while stopping: disk full"
-    );
+    assert_eq!(error.to_string(), "shutdown was not clean: `root.inner.flusher` failed while stopping: disk full");
 }
 
 async fn q_a_wait_for_shutdown_that_is_cancelled_in_a_select_loop_does_not_fire_by_itself(world: World) {

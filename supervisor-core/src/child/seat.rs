@@ -127,7 +127,7 @@ impl<B: Body> Child for Seat<B> {
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) -> Process {
-        let ticket = Ticket { child: self.id, incarnation: 0 };
+        let ticket = Ticket::only(self.id);
         Process::new(self.birth(ticket, scope, Flags::LAST), Nothing)
     }
 

@@ -60,12 +60,12 @@ impl ChildSpec {
     /// How long it may take to become ready. Not ready in time, it is aborted and has failed to start. By default it may
     /// take as long as it wants.
     pub fn with_start_timeout(self, limit: Duration) -> Self {
-        self.with(|settings| settings.start_timeout = Some(limit))
+        self.with(|settings| settings.special_mut().start_timeout = Some(limit))
     }
 
     /// How long its restarts wait. By default what its supervisor says, which is not at all.
     pub fn with_backoff(self, backoff: Backoff) -> Self {
-        self.with(|settings| settings.backoff = Some(Box::new(backoff)))
+        self.with(|settings| settings.special_mut().backoff = Some(backoff))
     }
 
     /// The child of a supervisor, behind all that were added before.
@@ -104,9 +104,9 @@ pub(crate) fn check(child: &dyn Child, parent: &str, auto_shutdown: AutoShutdown
         Some(InvalidSpec::SignificantPermanent)
     } else if settings.significant && auto_shutdown == AutoShutdown::Never {
         Some(InvalidSpec::SignificantWithoutAutoShutdown)
-    } else if settings.start_timeout.is_some_and(|limit| limit.is_zero()) {
+    } else if settings.start_timeout().is_some_and(|limit| limit.is_zero()) {
         Some(InvalidSpec::StartTimeoutZero)
-    } else if settings.backoff.as_ref().is_some_and(|backoff| !backoff.is_valid()) {
+    } else if settings.backoff().is_some_and(|backoff| !backoff.is_valid()) {
         Some(InvalidSpec::BackoffFactor)
     } else {
         None

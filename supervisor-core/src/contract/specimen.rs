@@ -46,7 +46,7 @@ impl Specimen {
         let above = Arc::new(Above { cell: ControlCell::new(), exits: sender });
         let id = ProcessId::next();
         above.cell.begin(id, Flags::NONE);
-        let ticket = Ticket { child: ChildId::FIRST, incarnation: 1 };
+        let ticket = Ticket::only(ChildId::FIRST);
         let birth = Birth { id, ticket, control: above.clone(), link: above.clone(), quiet: Quiet::default() };
         let process = Process::new(birth, Run { future });
         Self { process: Mutex::new(Some(process)), outcome: Outcome { exits, above } }

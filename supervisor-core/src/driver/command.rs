@@ -36,7 +36,7 @@ impl Command {
                 let answer = match engine.kill_child(child, now) {
                     Some(true) => Ok(()),
                     Some(false) => Err(SupervisorError::ChildNotRunning {
-                        path: engine.child(child).map_or_else(String::new, |spec| scope.path_of(spec.name().as_str())),
+                        path: engine.find(child).map_or_else(String::new, |spec| scope.path_of(spec.name().as_str())),
                     }),
                     None => Err(SupervisorError::NotFound { path: scope.path() }),
                 };

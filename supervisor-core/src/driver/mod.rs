@@ -21,7 +21,7 @@ use crate::{
     engine::{Effect, Engine, Order},
     error::GaveUp,
     observe::{Event, EventKind},
-    process::{Birth, ChildId, Control, Flags, Life, Link, Name, News, ProcessId, Report, Step, Ticket, guard},
+    process::{Birth, Control, Flags, Life, Link, Name, News, Place, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::{Envelope, Scope},
     spawner::Timer,
@@ -80,7 +80,8 @@ impl Driver {
         let is_root = parent.is_outside();
         let (scope, reports) = parent.below(name);
         let commands = hub.open(&scope, &birth.control);
-        let children = specs.iter().filter(|child| child.can_start()).map(|child| (child.id(), child.clone()));
+        let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
+        let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let strategy = settings.strategy;
         let mut engine = Engine::new(settings, children, scope.spawner.seed());
         engine.start(is_root);
@@ -167,9 +168,9 @@ impl Driver {
 
     fn perform(&mut self, effect: Effect<Arc<dyn Child>>, now: Instant) -> Option<Step> {
         match effect {
-            Effect::Start { child, incarnation } => {
-                if let Some(spec) = self.engine.child(child) {
-                    let process = spec.clone().incarnate(Ticket { child, incarnation }, &self.scope);
+            Effect::Start { child: place, incarnation } => {
+                if let Some(spec) = self.engine.child(place) {
+                    let process = spec.clone().incarnate(Ticket::new(place, incarnation), &self.scope);
                     self.scope.spawner.spawn(process);
                 }
             }
@@ -183,7 +184,7 @@ impl Driver {
         None
     }
 
-    fn request(&self, child: ChildId, flags: Flags, last: bool) {
+    fn request(&self, child: Place, flags: Flags, last: bool) {
         let Some(spec) = self.engine.child(child) else { return };
         let flags = if last { flags | Flags::LAST } else { flags };
         // Wakes whoever waits for it, and a waker is user code.

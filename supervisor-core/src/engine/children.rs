@@ -1,23 +1,34 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Bound,
+    ops::{Bound, RangeBounds},
     time::Instant,
 };
+
+use slab::Slab;
 
 use super::slot::{Class, Slot, Spec, State};
 use crate::{
     observe::Counts,
-    process::{ChildId, Ticket},
+    process::{ChildId, Place, Ticket},
     strategy::ChildKind,
 };
 
-/// The children in start order, which is the order of their ids, with what can be read off without looking at each.
+/// The children, with what can be read off without looking at each.
 ///
+/// A child keeps its slot as long as it is there, so what is about one child costs the same beside any number of others.
 /// Every change of a state goes through `set`, so that the counts and the deadlines are always those of the states.
 #[derive(Debug)]
 pub(crate) struct Children<C> {
-    slots: BTreeMap<ChildId, Slot<C>>,
-    deadlines: BTreeSet<(Instant, ChildId)>,
+    slots: Slab<Slot<C>>,
+    /// Their slots, in start order, which is the order of their ids.
+    order: BTreeMap<ChildId, u32>,
+    deadlines: BTreeSet<(Instant, Place)>,
+    tallies: Tallies,
+}
+
+/// How many children are in which class of states.
+#[derive(Debug, Default)]
+struct Tallies {
     workers: [usize; Class::COUNT],
     supervisors: [usize; Class::COUNT],
     significant: [usize; Class::COUNT],
@@ -25,63 +36,68 @@ pub(crate) struct Children<C> {
 
 impl<C: Spec> Children<C> {
     pub(super) fn new(specs: impl Iterator<Item = (ChildId, C)>) -> Self {
-        let mut children = Self {
-            slots: specs.map(|(child, spec)| (child, Slot::new(spec))).collect(),
-            deadlines: BTreeSet::new(),
-            workers: [0; Class::COUNT],
-            supervisors: [0; Class::COUNT],
-            significant: [0; Class::COUNT],
+        let mut slots = Slab::with_capacity(specs.size_hint().0);
+        let mut tallies = Tallies::default();
+        let place = |(child, spec)| {
+            let slot = Slot::new(child, spec);
+            tallies.count(&slot, |n| *n += 1);
+            (child, key(slots.insert(slot)))
         };
-        let Self { slots, workers, supervisors, significant, .. } = &mut children;
-        for slot in slots.values() {
-            count(slot, workers, supervisors, significant, |n| *n += 1);
-        }
-        children
+        let order = specs.map(place).collect();
+        Self { slots, order, deadlines: BTreeSet::new(), tallies }
     }
 
-    pub(crate) fn get(&self, child: ChildId) -> Option<&Slot<C>> {
-        self.slots.get(&child)
+    pub(super) fn find(&self, child: ChildId) -> Option<Place> {
+        self.order.get(&child).map(|slot| Place { child, slot: *slot })
+    }
+
+    pub(crate) fn get(&self, place: Place) -> Option<&Slot<C>> {
+        self.slots.get(place.slot as usize).filter(|slot| slot.child == place.child)
     }
 
     /// The child that a report is about, unless the report is stale.
     pub(super) fn about(&self, ticket: Ticket) -> Option<&Slot<C>> {
-        self.get(ticket.child).filter(|slot| slot.is_about(ticket))
+        self.get(ticket.place()).filter(|slot| slot.is_about(ticket))
     }
 
     /// For what is neither counted nor has a deadline: all but the state.
-    pub(super) fn edit(&mut self, child: ChildId, edit: impl FnOnce(&mut Slot<C>)) {
-        if let Some(slot) = self.slots.get_mut(&child) {
-            edit(slot);
-        }
+    pub(super) fn edit<R>(&mut self, place: Place, edit: impl FnOnce(&mut Slot<C>) -> R) -> Option<R> {
+        let slot = self.slots.get_mut(place.slot as usize).filter(|slot| slot.child == place.child)?;
+        Some(edit(slot))
     }
 
-    pub(super) fn set(&mut self, child: ChildId, state: State) {
-        let Self { slots, deadlines, workers, supervisors, significant } = self;
-        let Some(slot) = slots.get_mut(&child) else { return };
+    pub(super) fn set(&mut self, place: Place, state: State) {
+        let Some(slot) = self.slots.get_mut(place.slot as usize).filter(|slot| slot.child == place.child) else {
+            return;
+        };
         let (before, after) = (slot.state.deadline(), state.deadline());
         if before != after {
-            before.map(|deadline| deadlines.remove(&(deadline, child)));
-            after.map(|deadline| deadlines.insert((deadline, child)));
+            before.map(|deadline| self.deadlines.remove(&(deadline, place)));
+            after.map(|deadline| self.deadlines.insert((deadline, place)));
         }
         if slot.state.class() == state.class() {
             slot.state = state;
+        } else {
+            self.tallies.count(slot, |n| *n -= 1);
+            slot.state = state;
+            self.tallies.count(slot, |n| *n += 1);
+        }
+    }
+
+    pub(super) fn remove(&mut self, place: Place) {
+        if self.get(place).is_none() {
             return;
         }
-        count(slot, workers, supervisors, significant, |n| *n -= 1);
-        slot.state = state;
-        count(slot, workers, supervisors, significant, |n| *n += 1);
-    }
-
-    pub(super) fn remove(&mut self, child: ChildId) {
-        let Some(slot) = self.slots.remove(&child) else { return };
+        let slot = self.slots.remove(place.slot as usize);
+        self.order.remove(&place.child);
         if let Some(deadline) = slot.state.deadline() {
-            self.deadlines.remove(&(deadline, child));
+            self.deadlines.remove(&(deadline, place));
         }
-        count(&slot, &mut self.workers, &mut self.supervisors, &mut self.significant, |n| *n -= 1);
+        self.tallies.count(&slot, |n| *n -= 1);
     }
 
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (ChildId, &Slot<C>)> {
-        self.slots.iter().map(|(child, slot)| (*child, slot))
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Place, &Slot<C>)> {
+        self.range(..)
     }
 
     /// From `from` on, but before `end`, where there is one.
@@ -89,17 +105,25 @@ impl<C: Spec> Children<C> {
         &self,
         from: ChildId,
         end: Option<ChildId>,
-    ) -> impl DoubleEndedIterator<Item = (ChildId, &Slot<C>)> {
+    ) -> impl DoubleEndedIterator<Item = (Place, &Slot<C>)> {
         let end = match end {
             Some(end) => Bound::Excluded(end.max(from)),
             None => Bound::Unbounded,
         };
-        self.slots.range((Bound::Included(from), end)).map(|(child, slot)| (*child, slot))
+        self.range((Bound::Included(from), end))
     }
 
     /// Behind this child, in start order.
-    pub(super) fn behind(&self, child: ChildId) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
-        self.slots.range((Bound::Excluded(child), Bound::Unbounded)).map(|(child, slot)| (*child, slot))
+    pub(super) fn behind(&self, child: ChildId) -> impl Iterator<Item = (Place, &Slot<C>)> {
+        self.range((Bound::Excluded(child), Bound::Unbounded))
+    }
+
+    fn range(&self, range: impl RangeBounds<ChildId>) -> impl DoubleEndedIterator<Item = (Place, &Slot<C>)> {
+        let place = |(child, slot): (&ChildId, &u32)| {
+            let place = Place { child: *child, slot: *slot };
+            (place, &self.slots[*slot as usize])
+        };
+        self.order.range(range).map(place)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -107,51 +131,52 @@ impl<C: Spec> Children<C> {
     }
 
     /// A child whose deadline has come.
-    pub(super) fn due(&self, now: Instant) -> Option<ChildId> {
-        self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, child)| *child)
+    pub(super) fn due(&self, now: Instant) -> Option<Place> {
+        self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, place)| *place)
     }
 
     /// How many children are in one of these states.
     pub(super) fn count_of(&self, classes: &[Class]) -> usize {
-        classes.iter().map(|class| self.workers[*class as usize] + self.supervisors[*class as usize]).sum()
+        self.workers_of(classes) + self.supervisors_of(classes)
     }
 
     pub(super) fn workers_of(&self, classes: &[Class]) -> usize {
-        classes.iter().map(|class| self.workers[*class as usize]).sum()
+        classes.iter().map(|class| self.tallies.workers[*class as usize]).sum()
     }
 
     pub(super) fn supervisors_of(&self, classes: &[Class]) -> usize {
-        classes.iter().map(|class| self.supervisors[*class as usize]).sum()
+        classes.iter().map(|class| self.tallies.supervisors[*class as usize]).sum()
     }
 
     /// How many significant children run, are going to, or are not gone yet.
     pub(super) fn significant_present(&self) -> usize {
-        self.significant.iter().sum::<usize>() - self.significant[Class::Stopped as usize]
+        let significant = &self.tallies.significant;
+        significant.iter().sum::<usize>() - significant[Class::Stopped as usize]
     }
 
     pub(crate) fn counts(&self) -> Counts {
         Counts {
             specs: self.slots.len(),
             active: self.count_of(&[Class::Running]),
-            supervisors: self.supervisors.iter().sum(),
-            workers: self.workers.iter().sum(),
+            supervisors: self.tallies.supervisors.iter().sum(),
+            workers: self.tallies.workers.iter().sum(),
         }
     }
 }
 
-fn count<C: Spec>(
-    slot: &Slot<C>,
-    workers: &mut [usize; Class::COUNT],
-    supervisors: &mut [usize; Class::COUNT],
-    significant: &mut [usize; Class::COUNT],
-    step: impl Fn(&mut usize),
-) {
-    let (settings, class) = (slot.settings(), slot.state.class() as usize);
-    match settings.kind {
-        ChildKind::Worker => step(&mut workers[class]),
-        ChildKind::Supervisor => step(&mut supervisors[class]),
+impl Tallies {
+    fn count<C: Spec>(&mut self, slot: &Slot<C>, step: impl Fn(&mut usize)) {
+        let (settings, class) = (slot.settings(), slot.state.class() as usize);
+        match settings.kind {
+            ChildKind::Worker => step(&mut self.workers[class]),
+            ChildKind::Supervisor => step(&mut self.supervisors[class]),
+        }
+        if settings.significant {
+            step(&mut self.significant[class]);
+        }
     }
-    if settings.significant {
-        step(&mut significant[class]);
-    }
+}
+
+fn key(key: usize) -> u32 {
+    u32::try_from(key).expect("a supervisor has fewer than four billion children")
 }

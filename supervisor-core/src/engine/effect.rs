@@ -1,18 +1,18 @@
 use crate::{
     error::{Failure, StartFailure, Unclean},
     observe::EventKind,
-    process::{ChildId, Exit},
+    process::{Exit, Place},
 };
 
 /// What the engine wants done.
 #[derive(Debug)]
 pub(crate) enum Effect<C> {
     /// Start the child. Its process answers with this incarnation.
-    Start { child: ChildId, incarnation: u32 },
+    Start { child: Place, incarnation: u32 },
     /// Ask the child to stop. `last`: it will not be started again under anybody.
-    Ask { child: ChildId, last: bool },
+    Ask { child: Place, last: bool },
     /// Abort the child.
-    Abort { child: ChildId, last: bool },
+    Abort { child: Place, last: bool },
     /// Tell whoever listens.
     Tell { spec: C, kind: EventKind },
     /// The supervisor is ready: all its children have started.

@@ -9,14 +9,14 @@ use super::{
 use crate::{
     error::{Failure, StartFailure, Unclean, UncleanStop},
     observe::{EventKind, RestartCause},
-    process::{ChildId, Exit},
+    process::{Exit, Place},
     shutdown::ShutdownStrategy,
     strategy::{RestartMode, RestartType},
 };
 
 impl<C: Spec> Engine<C> {
     /// A process ended before it was ready. `limit`: because it was not ready within that time.
-    pub(super) fn unready(&mut self, child: ChildId, exit: Exit, limit: Option<Duration>, now: Instant) {
+    pub(super) fn unready(&mut self, child: Place, exit: Exit, limit: Option<Duration>, now: Instant) {
         if let Exit::Ignored = exit {
             self.children.edit(child, |slot| slot.has_started = true);
             self.tell(child, || EventKind::Ignored);
@@ -45,7 +45,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A child that was ready ended by itself: its restart type decides.
-    pub(super) fn judge(&mut self, child: ChildId, exit: Exit, since: Option<Instant>, now: Instant) {
+    pub(super) fn judge(&mut self, child: Place, exit: Exit, since: Option<Instant>, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
         let settings = slot.settings();
         if self.is_stopping() {
@@ -65,11 +65,11 @@ impl<C: Spec> Engine<C> {
 
     /// Whether the child's group is going to be stopped and started again anyway, so that a failure costs nothing and
     /// an end means nothing: it is as if it had been stopped a moment earlier.
-    fn joins_group(&self, child: ChildId) -> bool {
+    fn joins_group(&self, child: Place) -> bool {
         matches!(&self.work, Work::Sequence(sequence) if sequence.joins(child))
     }
 
-    fn down_with_group(&mut self, child: ChildId) {
+    fn down_with_group(&mut self, child: Place) {
         if self.is_temporary(child) {
             self.children.remove(child);
         } else {
@@ -78,7 +78,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A process ended that was being stopped.
-    pub(super) fn gone(&mut self, child: ChildId, stopping: Stopping, exit: Exit, now: Instant) {
+    pub(super) fn gone(&mut self, child: Place, stopping: Stopping, exit: Exit, now: Instant) {
         self.sweep.left(child, &stopping);
         if !matches!(stopping.then, Then::FailStart { .. }) {
             self.tell(child, || EventKind::Exited(exit.clone()));
@@ -95,7 +95,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A child without a process that is not restarted: its specification is kept, unless it is temporary.
-    fn put_down(&mut self, child: ChildId) {
+    fn put_down(&mut self, child: Place) {
         if self.is_temporary(child) {
             self.children.remove(child);
         } else {
@@ -104,7 +104,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A child has to be restarted, if there is a restart left.
-    fn owe(&mut self, child: ChildId, cause: RestartCause, since: Option<Instant>, now: Instant) {
+    fn owe(&mut self, child: Place, cause: RestartCause, since: Option<Instant>, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
         let spec = slot.spec.clone();
         if !self.intensity.charge(Charge { spec, at: now, cause: cause.clone() }) {
@@ -127,19 +127,21 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The how manieth restart in a row this is, and how long it has to wait.
-    fn next_attempt(&mut self, child: ChildId, since: Option<Instant>, now: Instant) -> (u32, Duration) {
-        let Some(slot) = self.children.get(child) else { return (1, Duration::ZERO) };
-        let backoff = slot.settings().backoff.as_deref().copied().or(self.settings.backoff);
-        let reset_after = backoff.map_or(self.settings.strategy.period(), |backoff| backoff.reset_after());
-        let stable = since.is_some_and(|since| now.saturating_duration_since(since) >= reset_after);
-        let failures = if stable { 0 } else { slot.failures };
-        self.children.edit(child, |slot| slot.failures = failures.saturating_add(1));
-        let delay = backoff.map_or(Duration::ZERO, |backoff| backoff.delay(failures, &mut self.rng));
-        (failures.saturating_add(1), delay)
+    fn next_attempt(&mut self, child: Place, since: Option<Instant>, now: Instant) -> (u32, Duration) {
+        let (common, period) = (self.settings.backoff, self.settings.strategy.period());
+        let attempt = self.children.edit(child, |slot| {
+            let backoff = slot.settings().backoff().or(common);
+            let reset_after = backoff.map_or(period, |backoff| backoff.reset_after());
+            let is_stable = since.is_some_and(|since| now.saturating_duration_since(since) >= reset_after);
+            let failures = if is_stable { 0 } else { slot.failures };
+            slot.failures = failures.saturating_add(1);
+            (slot.failures, backoff.map_or(Duration::ZERO, |backoff| backoff.delay(failures, &mut self.rng)))
+        });
+        attempt.unwrap_or((1, Duration::ZERO))
     }
 
     /// Remembers who did not stop well.
-    fn tally(&mut self, child: ChildId, stopping: &Stopping, exit: Exit) {
+    fn tally(&mut self, child: Place, stopping: &Stopping, exit: Exit) {
         let Some(slot) = self.children.get(child) else { return };
         let is_brutal = slot.settings().shutdown == ShutdownStrategy::Brutal;
         let badly = match exit {
@@ -162,7 +164,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    fn is_temporary(&self, child: ChildId) -> bool {
+    fn is_temporary(&self, child: Place) -> bool {
         self.children.get(child).is_some_and(|slot| slot.settings().restart == RestartType::Temporary)
     }
 }

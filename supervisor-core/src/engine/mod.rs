@@ -35,8 +35,8 @@ pub(crate) use self::{
     slot::{Spec, State},
 };
 use crate::{
-    observe::{Counts, EventKind},
-    process::{ChildId, Exit, Ticket},
+    observe::{ChildState, Counts, EventKind},
+    process::{ChildId, Exit, Place, Ticket},
     strategy::SupervisorSettings,
 };
 
@@ -49,7 +49,7 @@ pub(crate) struct Engine<C> {
     /// The stop that is under way in `work`, or was the last one.
     sweep: Sweep,
     /// Children that are owed a start of their own, not as part of a group.
-    restarts: VecDeque<ChildId>,
+    restarts: VecDeque<Place>,
     /// The first start is done.
     is_up: bool,
     /// Nothing will be started here after this supervisor.
@@ -124,33 +124,37 @@ impl<C: Spec> Engine<C> {
     pub(crate) fn ready(&mut self, ticket: Ticket, now: Instant) {
         let Some(slot) = self.children.about(ticket) else { return };
         // Otherwise it is being stopped, and came too late.
-        if let State::Starting { .. } = slot.state {
-            self.set_running(ticket.child, now);
+        if let State::Starting { .. } = &slot.state {
+            self.set_running(ticket.place(), now);
         }
     }
 
     /// A supervisor has seen that it is asked to stop, or to stop at once.
     pub(crate) fn acknowledged(&mut self, ticket: Ticket) {
         let Some(slot) = self.children.about(ticket) else { return };
-        let State::Stopping(mut stopping) = slot.state else { return };
-        match &mut stopping.stage {
-            Stage::Asked { ack_by, .. } => *ack_by = None,
-            Stage::Aborted { until } => *until = None,
+        let State::Stopping(stopping) = &slot.state else { return };
+        let stage = match stopping.stage {
+            Stage::Asked { until, .. } => Stage::Asked { until, ack_by: None },
+            Stage::Aborted { .. } => Stage::Aborted { until: None },
             Stage::Stuck => return,
-        }
-        self.children.set(ticket.child, State::Stopping(stopping));
+        };
+        let stopping = Stopping { stage, ..**stopping };
+        self.children.set(ticket.place(), State::stopping(stopping));
     }
 
     /// A process has ended.
     pub(crate) fn exited(&mut self, ticket: Ticket, exit: Exit, now: Instant) {
         let Some(slot) = self.children.about(ticket) else { return };
-        match slot.state {
-            State::Starting { .. } => self.unready(ticket.child, exit, None, now),
-            State::Running { since } => {
-                self.tell(ticket.child, || EventKind::Exited(exit.clone()));
-                self.judge(ticket.child, exit, Some(since), now);
+        match &slot.state {
+            State::Starting { .. } => self.unready(ticket.place(), exit, None, now),
+            &State::Running { since } => {
+                self.tell(ticket.place(), || EventKind::Exited(exit.clone()));
+                self.judge(ticket.place(), exit, Some(since), now);
             }
-            State::Stopping(stopping) => self.gone(ticket.child, stopping, exit, now),
+            State::Stopping(stopping) => {
+                let stopping = **stopping;
+                self.gone(ticket.place(), stopping, exit, now);
+            }
             State::Stopped | State::Owed | State::Delayed { .. } => {}
         }
     }
@@ -174,14 +178,16 @@ impl<C: Spec> Engine<C> {
 
     /// Aborts a child from outside, which counts as its failure. Whether it has a process.
     pub(crate) fn kill_child(&mut self, child: ChildId, now: Instant) -> Option<bool> {
+        let child = self.children.find(child)?;
         let slot = self.children.get(child)?;
-        match slot.state {
+        let then = match &slot.state {
             State::Stopped | State::Owed | State::Delayed { .. } => return Some(false),
-            State::Starting { .. } => self.abort(child, Then::FailStart { limit: None }, now),
-            State::Running { since } => self.abort(child, Then::Judge { since }, now),
-            State::Stopping(Stopping { stage: Stage::Asked { .. }, then, .. }) => self.abort(child, then, now),
-            State::Stopping(_) => {}
-        }
+            State::Starting { .. } => Then::FailStart { limit: None },
+            &State::Running { since } => Then::Judge { since },
+            State::Stopping(stopping) if stopping.is_aborted() => return Some(true),
+            State::Stopping(stopping) => stopping.then,
+        };
+        self.abort(child, then, now);
         Some(true)
     }
 
@@ -189,21 +195,23 @@ impl<C: Spec> Engine<C> {
     pub(crate) fn tick(&mut self, now: Instant) {
         while let Some(child) = self.children.due(now) {
             let Some(slot) = self.children.get(child) else { return };
-            match slot.state {
+            match &slot.state {
                 State::Delayed { .. } => {
                     self.children.set(child, State::Owed);
                     self.restarts.push_back(child);
                 }
                 State::Starting { .. } => {
-                    let limit = slot.settings().start_timeout;
+                    let limit = slot.settings().start_timeout();
                     self.abort(child, Then::FailStart { limit }, now);
                 }
-                State::Stopping(Stopping { stage: Stage::Asked { until, .. }, then, .. })
-                    if until.is_some_and(|until| until <= now) =>
-                {
-                    self.abort(child, then, now);
+                State::Stopping(stopping) => {
+                    let stopping = **stopping;
+                    if stopping.has_had_its_time(now) {
+                        self.abort(child, stopping.then, now);
+                    } else {
+                        self.stuck(child, stopping, now);
+                    }
                 }
-                State::Stopping(stopping) => self.stuck(child, stopping, now),
                 State::Stopped | State::Owed | State::Running { .. } => return,
             }
         }
@@ -244,8 +252,12 @@ impl<C: Spec> Engine<C> {
 
     // Getters
 
-    pub(crate) fn child(&self, child: ChildId) -> Option<&C> {
-        self.children.get(child).map(|slot| &slot.spec)
+    pub(crate) fn child(&self, place: Place) -> Option<&C> {
+        self.children.get(place).map(|slot| &slot.spec)
+    }
+
+    pub(crate) fn find(&self, child: ChildId) -> Option<&C> {
+        self.child(self.children.find(child)?)
     }
 
     /// The children that have a process.
@@ -254,8 +266,8 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The children, in start order.
-    pub(crate) fn children(&self) -> impl Iterator<Item = (ChildId, &C, crate::observe::ChildState)> {
-        self.children.iter().map(|(child, slot)| (child, &slot.spec, slot.public_state()))
+    pub(crate) fn children(&self) -> impl Iterator<Item = (ChildId, &C, ChildState)> {
+        self.children.iter().map(|(place, slot)| (place.child, &slot.spec, slot.public_state()))
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -292,7 +304,7 @@ impl<C: Spec> Engine<C> {
         in_order || self.advance_restarts(now)
     }
 
-    fn tell(&mut self, child: ChildId, kind: impl FnOnce() -> EventKind) {
+    fn tell(&mut self, child: Place, kind: impl FnOnce() -> EventKind) {
         if self.is_heard {
             if let Some(slot) = self.children.get(child) {
                 let spec = slot.spec.clone();

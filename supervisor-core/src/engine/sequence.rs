@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     observe::EventKind,
-    process::{ChildId, Exit},
+    process::{ChildId, Exit, Place},
     strategy::{AutoShutdown, RestartMode},
 };
 
@@ -27,7 +27,7 @@ enum Stage {
     /// All is stopped.
     Delayed(Delay),
     /// This is the last one begun; the next has to wait until it is ready.
-    Starting { begun: Option<ChildId> },
+    Starting { begun: Option<Place> },
 }
 
 /// `None` is a time so far off that a clock cannot tell it.
@@ -40,8 +40,8 @@ impl Sequence {
     }
 
     /// Whether what fails from `from` on is going to be started anyway.
-    pub(super) fn joins(&self, child: ChildId) -> bool {
-        child >= self.from && !matches!(self.stage, Stage::Starting { .. })
+    pub(super) fn joins(&self, child: Place) -> bool {
+        child.child >= self.from && !matches!(self.stage, Stage::Starting { .. })
     }
 
     pub(super) fn delayed_until(&self) -> Option<Instant> {
@@ -55,10 +55,10 @@ impl Sequence {
 impl<C: Spec> Engine<C> {
     /// A group restart begins, or the one under way begins again or reaches further down. What was stopped before is
     /// started with the group.
-    pub(super) fn begin_group(&mut self, child: ChildId, until: Option<Option<Instant>>) {
+    pub(super) fn begin_group(&mut self, child: Place, until: Option<Option<Instant>>) {
         let from = match self.settings.strategy.mode() {
             RestartMode::OneForAll => ChildId::FIRST,
-            RestartMode::RestForOne | RestartMode::OneForOne => child,
+            RestartMode::RestForOne | RestartMode::OneForOne => child.child,
         };
         let (from, delay) = match mem::replace(&mut self.work, Work::None) {
             Work::Sequence(Sequence { from: pending, stage }) => match stage {
@@ -68,7 +68,7 @@ impl<C: Spec> Engine<C> {
             },
             _ => (from, until.map(Delay)),
         };
-        let stopped = |(child, slot): (ChildId, &Slot<C>)| (slot.state == State::Stopped).then_some(child);
+        let stopped = |(child, slot): (Place, &Slot<C>)| (slot.state == State::Stopped).then_some(child);
         let stopped: Vec<_> = self.children.between(from, None).filter_map(stopped).collect();
         stopped.into_iter().for_each(|child| self.children.set(child, State::Owed));
         self.sweep = Sweep::from(from, &self.sweep);
@@ -96,9 +96,9 @@ impl<C: Spec> Engine<C> {
                 if begun.is_some_and(|child| self.is_coming(child)) {
                     return false;
                 }
-                let owed = |(child, slot): (ChildId, &Slot<C>)| (slot.state == State::Owed).then_some(child);
+                let owed = |(child, slot): (Place, &Slot<C>)| (slot.state == State::Owed).then_some(child);
                 let next = match begun {
-                    Some(child) => self.children.behind(child).find_map(owed),
+                    Some(child) => self.children.behind(child.child).find_map(owed),
                     None => self.children.between(from, None).find_map(owed),
                 };
                 if let Some(child) = next {
@@ -131,17 +131,19 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    pub(super) fn set_running(&mut self, child: ChildId, now: Instant) {
+    pub(super) fn set_running(&mut self, child: Place, now: Instant) {
         self.children.set(child, State::Running { since: now });
         self.children.edit(child, |slot| slot.has_started = true);
         self.tell(child, || EventKind::Ready);
     }
 
-    fn begin_start(&mut self, child: ChildId, now: Instant) {
-        self.children.edit(child, |slot| slot.incarnation = slot.incarnation.wrapping_add(1).max(1));
-        let Some(slot) = self.children.get(child) else { return };
-        let (settings, incarnation) = (slot.settings(), slot.incarnation);
-        let (ready_at_once, timeout) = (settings.ready_at_once, settings.start_timeout);
+    fn begin_start(&mut self, child: Place, now: Instant) {
+        let begun = self.children.edit(child, |slot| {
+            slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
+            let settings = slot.spec.settings();
+            (slot.incarnation, settings.ready_at_once, settings.start_timeout())
+        });
+        let Some((incarnation, ready_at_once, timeout)) = begun else { return };
         self.effects.push_back(Effect::Start { child, incarnation });
         self.tell(child, || EventKind::Started);
         if ready_at_once {
@@ -153,7 +155,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Whether the next child has to wait for this one.
-    fn is_coming(&self, child: ChildId) -> bool {
+    fn is_coming(&self, child: Place) -> bool {
         self.children
             .get(child)
             .is_some_and(|slot| matches!(slot.state.class(), Class::Starting) || slot.state.is_failing_to_start())

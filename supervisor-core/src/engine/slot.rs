@@ -26,7 +26,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{observe::ChildState, process::Ticket, strategy::ChildSettings};
+use crate::{
+    observe::ChildState,
+    process::{ChildId, Ticket},
+    strategy::ChildSettings,
+};
 
 /// What the driver attaches to a child. The engine only reads its settings.
 pub(crate) trait Spec: Clone {
@@ -35,6 +39,7 @@ pub(crate) trait Spec: Clone {
 
 #[derive(Debug)]
 pub(crate) struct Slot<C> {
+    pub(super) child: ChildId,
     pub(crate) spec: C,
     pub(crate) state: State,
     /// The number of its latest process. A report of an earlier one is stale.
@@ -45,7 +50,7 @@ pub(crate) struct Slot<C> {
     pub(super) has_started: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
     /// No process, and none is owed.
     Stopped,
@@ -57,8 +62,8 @@ pub(crate) enum State {
     Starting { until: Option<Instant> },
     /// Ready.
     Running { since: Instant },
-    /// On its way out.
-    Stopping(Stopping),
+    /// On its way out. Few are, and not for long, so the others do not pay for the space.
+    Stopping(Box<Stopping>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,8 +121,8 @@ impl Class {
 
 impl<C: Spec> Slot<C> {
     /// The state of a child that has not started yet is `Owed`: its turn comes in the first start.
-    pub(super) fn new(spec: C) -> Self {
-        Self { spec, state: State::Owed, incarnation: 0, failures: 0, has_started: false }
+    pub(super) fn new(child: ChildId, spec: C) -> Self {
+        Self { child, spec, state: State::Owed, incarnation: 0, failures: 0, has_started: false }
     }
 
     pub(super) fn settings(&self) -> &ChildSettings {
@@ -142,22 +147,37 @@ impl<C: Spec> Slot<C> {
     }
 }
 
+impl Stopping {
+    pub(super) fn is_aborted(&self) -> bool {
+        !matches!(self.stage, Stage::Asked { .. })
+    }
+
+    /// Whether it was asked, and its time to stop is up.
+    pub(super) fn has_had_its_time(&self, now: Instant) -> bool {
+        matches!(self.stage, Stage::Asked { until: Some(until), .. } if until <= now)
+    }
+}
+
 impl State {
     /// Whether there is a process.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self, Self::Starting { .. } | Self::Running { .. } | Self::Stopping(_))
     }
 
+    pub(super) fn stopping(stopping: Stopping) -> Self {
+        Self::Stopping(Box::new(stopping))
+    }
+
     /// Aborted because it was not ready in time, or killed before it was.
     pub(super) fn is_failing_to_start(&self) -> bool {
-        matches!(self, Self::Stopping(Stopping { then: Then::FailStart { .. }, .. }))
+        matches!(self, Self::Stopping(stopping) if matches!(stopping.then, Then::FailStart { .. }))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Stopped | Self::Owed | Self::Running { .. } => None,
             Self::Delayed { until } | Self::Starting { until } => *until,
-            Self::Stopping(Stopping { stage, .. }) => match *stage {
+            Self::Stopping(stopping) => match stopping.stage {
                 Stage::Asked { until, ack_by } => [until, ack_by].into_iter().flatten().min(),
                 Stage::Aborted { until } => until,
                 Stage::Stuck => None,
@@ -172,7 +192,7 @@ impl State {
             Self::Delayed { .. } => Class::Delayed,
             Self::Starting { .. } => Class::Starting,
             Self::Running { .. } => Class::Running,
-            Self::Stopping(Stopping { stage, .. }) => match stage {
+            Self::Stopping(stopping) => match stopping.stage {
                 Stage::Stuck => Class::Stuck,
                 Stage::Asked { ack_by: None, .. } | Stage::Aborted { until: None } => Class::Draining,
                 Stage::Asked { .. } | Stage::Aborted { .. } => Class::Stopping,

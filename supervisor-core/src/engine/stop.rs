@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::StartFailure,
     observe::EventKind,
-    process::ChildId,
+    process::{ChildId, Place},
     shutdown::{ShutdownOrder, ShutdownStrategy},
     strategy::ChildKind,
 };
@@ -22,7 +22,7 @@ pub(super) struct Sweep {
     /// The last child it came to; all behind it is dealt with.
     reached: Option<ChildId>,
     /// In order: the child that has to be gone before the next one is asked.
-    awaited: Option<ChildId>,
+    awaited: Option<Place>,
     /// How many it waits for in all.
     outstanding: usize,
 }
@@ -44,7 +44,7 @@ impl Sweep {
     }
 
     /// A child has gone, or is not waited for any longer.
-    pub(super) fn left(&mut self, child: ChildId, stopping: &Stopping) {
+    pub(super) fn left(&mut self, child: Place, stopping: &Stopping) {
         if stopping.sweep == Some(self.number) {
             self.outstanding -= 1;
             self.pass(child);
@@ -52,7 +52,7 @@ impl Sweep {
     }
 
     /// The next child may be asked, though this one is still there.
-    fn pass(&mut self, child: ChildId) {
+    fn pass(&mut self, child: Place) {
         if self.awaited == Some(child) {
             self.awaited = None;
         }
@@ -75,12 +75,12 @@ impl<C: Spec> Engine<C> {
             return;
         }
         // What is on its way up turns round at once; what runs waits for its turn.
-        let turn: Vec<_> = self.children.iter().map(|(child, slot)| (child, slot.state)).collect();
-        for (child, state) in turn.into_iter().rev() {
-            match state {
-                State::Owed | State::Delayed { .. } => self.children.set(child, State::Stopped),
-                State::Starting { .. } | State::Stopping(_) => self.stop_child(child, Then::End, now),
-                State::Stopped | State::Running { .. } => {}
+        let moving: Vec<_> = self.places_of(|state| !matches!(state, State::Stopped | State::Running { .. }));
+        for child in moving.into_iter().rev() {
+            if self.children.get(child).is_some_and(|slot| slot.state.is_live()) {
+                self.stop_child(child, Then::End, now);
+            } else {
+                self.children.set(child, State::Stopped);
             }
         }
     }
@@ -104,12 +104,12 @@ impl<C: Spec> Engine<C> {
         if self.sweep.awaited.is_some() {
             return Progress::Waiting;
         }
-        let live = |(child, slot): (ChildId, &Slot<C>)| slot.state.is_live().then_some(child);
+        let live = |(child, slot): (Place, &Slot<C>)| slot.state.is_live().then_some(child);
         let Some(child) = self.children.between(self.sweep.from, self.sweep.reached).rev().find_map(live) else {
             self.sweep.reached = Some(self.sweep.from);
             return if self.sweep.outstanding == 0 { Progress::Done } else { Progress::Waiting };
         };
-        self.sweep.reached = Some(child);
+        self.sweep.reached = Some(child.child);
         if self.settings.shutdown_order == ShutdownOrder::Reverse {
             self.sweep.awaited = Some(child);
         }
@@ -119,16 +119,17 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Stops a child, or goes along with its stop if that has begun, as part of the sweep under way.
-    fn stop_child(&mut self, child: ChildId, then: Then, now: Instant) {
+    fn stop_child(&mut self, child: Place, then: Then, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
         let (settings, sweep, last) = (slot.settings(), Some(self.sweep.number), self.is_final());
         let (kind, shutdown) = (settings.kind, settings.shutdown);
-        let stage = match slot.state {
+        let stage = match &slot.state {
             State::Stopping(stopping) => {
                 if stopping.sweep != sweep {
                     self.sweep.outstanding += 1;
                 }
-                self.join(child, Stopping { then, sweep, ..stopping });
+                let stopping = Stopping { then, sweep, ..**stopping };
+                self.join(child, stopping);
                 return;
             }
             State::Stopped | State::Owed | State::Delayed { .. } => return,
@@ -155,11 +156,11 @@ impl<C: Spec> Engine<C> {
                 Stage::Asked { until, ack_by }
             }
         };
-        self.children.set(child, State::Stopping(Stopping { stage, then, sweep, last, unready }));
+        self.children.set(child, State::stopping(Stopping { stage, then, sweep, last, unready }));
     }
 
     /// A stop goes along with one that has begun before.
-    fn join(&mut self, child: ChildId, stopping: Stopping) {
+    fn join(&mut self, child: Place, stopping: Stopping) {
         let is_final = self.is_final();
         if stopping.stage == Stage::Stuck {
             if is_final {
@@ -171,52 +172,54 @@ impl<C: Spec> Engine<C> {
         if is_final && !stopping.last {
             self.effects.push_back(Effect::Ask { child, last: true });
         }
-        self.children.set(child, State::Stopping(Stopping { last: stopping.last || is_final, ..stopping }));
+        self.children.set(child, State::stopping(Stopping { last: stopping.last || is_final, ..stopping }));
     }
 
     /// Aborts a child that is not part of a sweep, or is and had time until now.
-    pub(super) fn abort(&mut self, child: ChildId, then: Then, now: Instant) {
+    pub(super) fn abort(&mut self, child: Place, then: Then, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
-        let (sweep, unready) = match slot.state {
+        let (sweep, unready) = match &slot.state {
             State::Stopping(stopping) => (stopping.sweep, stopping.unready),
             state => (None, matches!(state, State::Starting { .. })),
         };
         let (stage, last) = (self.abort_stage(child, now), self.is_final());
-        self.children.set(child, State::Stopping(Stopping { stage, then, sweep, last, unready }));
+        self.children.set(child, State::stopping(Stopping { stage, then, sweep, last, unready }));
     }
 
     /// Everything that is left is aborted at once, and shares one grace.
     pub(super) fn abort_all(&mut self, now: Instant) {
-        let live: Vec<_> =
-            self.children.iter().filter(|(_, slot)| slot.state.is_live()).map(|(child, _)| child).collect();
-        for child in live {
+        for child in self.places_of(State::is_live) {
             // Makes it part of the stop, if it is not yet.
             self.stop_child(child, Then::End, now);
-            if let Some(State::Stopping(Stopping { stage: Stage::Asked { .. }, then, .. })) = self.state(child) {
-                self.abort(child, then, now);
+            if self.stopping(child).is_some_and(|stopping| !stopping.is_aborted()) {
+                self.abort(child, Then::End, now);
             }
         }
         self.sweep.awaited = None;
     }
 
-    fn state(&self, child: ChildId) -> Option<State> {
-        self.children.get(child).map(|slot| slot.state)
-    }
-
     /// From now on nothing comes after this supervisor, which those that are on their way out have to know.
     pub(super) fn pass_on_last(&mut self) {
-        let stopping = |(child, slot): (ChildId, &Slot<C>)| match slot.state {
-            State::Stopping(stopping) => Some((child, stopping)),
-            _ => None,
-        };
-        let stopping: Vec<_> = self.children.iter().filter_map(stopping).collect();
-        for (child, stopping) in stopping {
-            self.join(child, stopping);
+        for child in self.places_of(|state| matches!(state, State::Stopping(_))) {
+            if let Some(stopping) = self.stopping(child) {
+                self.join(child, stopping);
+            }
         }
     }
 
+    fn stopping(&self, child: Place) -> Option<Stopping> {
+        match &self.children.get(child)?.state {
+            State::Stopping(stopping) => Some(**stopping),
+            _ => None,
+        }
+    }
+
+    fn places_of(&self, state: impl Fn(&State) -> bool) -> Vec<Place> {
+        self.children.iter().filter(|(_, slot)| state(&slot.state)).map(|(place, _)| place).collect()
+    }
+
     /// An aborted process does not let go, or a supervisor does not answer.
-    pub(super) fn stuck(&mut self, child: ChildId, stopping: Stopping, now: Instant) {
+    pub(super) fn stuck(&mut self, child: Place, stopping: Stopping, now: Instant) {
         if let Stage::Asked { .. } = stopping.stage {
             // A supervisor that has not even seen that it was asked. If it ever does, it shall be quick.
             self.effects.push_back(Effect::Abort { child, last: self.is_final() });
@@ -226,7 +229,7 @@ impl<C: Spec> Engine<C> {
             return;
         }
         self.tell(child, || EventKind::Stuck);
-        self.children.set(child, State::Stopping(Stopping { stage: Stage::Stuck, ..stopping }));
+        self.children.set(child, State::stopping(Stopping { stage: Stage::Stuck, ..stopping }));
         self.sweep.pass(child);
         if let (Then::FailStart { limit }, false) = (stopping.then, self.is_up) {
             let Some(slot) = self.children.get(child).filter(|slot| !slot.has_started) else { return };
@@ -242,7 +245,7 @@ impl<C: Spec> Engine<C> {
         self.is_last && self.is_stopping()
     }
 
-    fn abandon(&mut self, child: ChildId, stopping: Stopping) {
+    fn abandon(&mut self, child: Place, stopping: Stopping) {
         self.sweep.left(child, &stopping);
         self.tell(child, || EventKind::Abandoned);
         if let Some(slot) = self.children.get(child) {
@@ -252,7 +255,7 @@ impl<C: Spec> Engine<C> {
         self.children.set(child, State::Stopped);
     }
 
-    fn abort_stage(&mut self, child: ChildId, now: Instant) -> Stage {
+    fn abort_stage(&mut self, child: Place, now: Instant) -> Stage {
         self.effects.push_back(Effect::Abort { child, last: self.is_final() });
         self.tell(child, || EventKind::Aborted);
         Stage::Aborted { until: now.checked_add(self.settings.abort_grace) }

@@ -8,13 +8,16 @@
 //! A cell belongs to a child and outlives its incarnations. The word holds the id of the incarnation, so a handle of an
 //! earlier one sees at once that its time is over, and never sees a signal that is meant for a successor.
 //!
+//! Who waits in the process's own task needs no place of its own: what wakes the process wakes it, too. So in the common case
+//! there is one waker in here.
+//!
 //! Lost wakes are impossible because of an order that both sides keep: who waits registers its waker, and looks at the
 //! word after that; who signals changes the word, and takes the wakers after that. Both touch the wakers under the lock.
 //! Nothing is woken, and no waker is dropped, while the lock is held.
 
 use std::{
     mem,
-    num::NonZeroU32,
+    num::NonZeroU64,
     ops::BitOr,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -35,6 +38,9 @@ pub(crate) trait Control: Send + Sync {
     /// Drops what is user code in here (the closure, the worker): nothing will be started from it again. Runs under the
     /// guard of the caller, who is the child's own process.
     fn release(&self);
+
+    /// Where shutdown is the end of a future: drives it.
+    fn drive(&self) {}
 }
 
 /// What is asked of an incarnation.
@@ -80,13 +86,12 @@ pub(crate) struct ControlCell {
     wakers: Mutex<Wakers>,
 }
 
-/// Whom to wake. The process has a place, so has the first waiter; the others need an allocation.
+/// Whom to wake.
 #[derive(Debug, Default)]
 struct Wakers {
     process: Option<Waker>,
-    first: Option<Waiter>,
+    /// Those who wait in other tasks.
     others: Option<Box<Others>>,
-    last_key: u32,
 }
 
 #[derive(Debug, Default)]
@@ -98,9 +103,16 @@ struct Waiter {
     waker: Waker,
 }
 
-/// Finds a waiter's registration again.
+/// Finds a waiter's registration again. Never reused, so that a late one finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WaiterKey(NonZeroU32);
+pub(crate) struct WaiterKey(NonZeroU64);
+
+impl WaiterKey {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(NonZeroU64::MAX))
+    }
+}
 
 impl ControlCell {
     pub(crate) fn new() -> Self {
@@ -112,7 +124,8 @@ impl ControlCell {
         self.word.store(id.as_u64() << FLAG_BITS | flags.0, Ordering::Release);
         // Normally nobody is here: the end of an incarnation fires all its waits. But if the executor of a supervisor
         // dies, a new one may start a child before the old process is gone, and that one has to notice.
-        self.lock().take_all().wake();
+        let left = mem::take(&mut *self.lock());
+        left.wake();
     }
 
     /// Asks something of the current incarnation. Nothing happens if there is none, or if it was asked before.
@@ -121,13 +134,12 @@ impl ControlCell {
         if before.contains(flags) || before.contains(Flags::ENDED) {
             return;
         }
-        let (process, waiters) = {
+        let wakers = {
             let mut wakers = self.lock();
-            let waiters = if flags.contains(Flags::SHUTDOWN) { wakers.take_waiters() } else { Wakers::default() };
-            (wakers.process.clone(), waiters)
+            let others = if flags.contains(Flags::SHUTDOWN) { wakers.others.take() } else { None };
+            Wakers { process: wakers.process.clone(), others }
         };
-        waiters.wake();
-        process.into_iter().for_each(Waker::wake);
+        wakers.wake();
     }
 
     /// The incarnation is over: all that wait for its shutdown are let go.
@@ -136,7 +148,7 @@ impl ControlCell {
             return;
         }
         self.word.fetch_or(Flags::ENDED.0, Ordering::AcqRel);
-        let mut left = self.lock().take_all();
+        let mut left = mem::take(&mut *self.lock());
         // The task's own waker. Kept, it would be a cycle: the task owns the process, which owns the cell.
         drop(left.process.take());
         left.wake();
@@ -181,7 +193,8 @@ impl ControlCell {
     /// Registers, or updates, someone who waits for shutdown. To be looked at after this: the word.
     pub(crate) fn register_waiter(&self, id: ProcessId, key: &mut Option<WaiterKey>, waker: &Waker) {
         let mut wakers = self.lock();
-        if !self.is(id) {
+        let in_own_task = key.is_none() && wakers.process.as_ref().is_some_and(|process| process.will_wake(waker));
+        if in_own_task || !self.is(id) {
             return;
         }
         let old = match key.and_then(|key| wakers.find(key)) {
@@ -198,8 +211,8 @@ impl ControlCell {
 
     /// Wakes all that wait, though there is no signal: they look again.
     pub(crate) fn wake_waiters(&self) {
-        let waiters = self.lock().take_waiters();
-        waiters.wake();
+        let others = self.lock().others.take();
+        Wakers { process: None, others }.wake();
     }
 
     pub(crate) fn deregister_waiter(&self, key: WaiterKey) {
@@ -218,48 +231,25 @@ impl ControlCell {
 
 impl Wakers {
     fn add(&mut self, waker: Waker) -> WaiterKey {
-        self.last_key = self.last_key.checked_add(1).unwrap_or(1);
-        let key = WaiterKey(NonZeroU32::new(self.last_key).unwrap_or(NonZeroU32::MIN));
-        let waiter = Waiter { key, waker };
-        if self.first.is_none() {
-            self.first = Some(waiter);
-        } else {
-            self.others.get_or_insert_default().0.push(waiter);
-        }
+        let key = WaiterKey::next();
+        self.others.get_or_insert_default().0.push(Waiter { key, waker });
         key
     }
 
     fn find(&mut self, key: WaiterKey) -> Option<&mut Waiter> {
-        let others = self.others.iter_mut().flat_map(|others| &mut others.0);
-        self.first.iter_mut().chain(others).find(|waiter| waiter.key == key)
+        self.others.as_mut()?.0.iter_mut().find(|waiter| waiter.key == key)
     }
 
     fn remove(&mut self, key: WaiterKey) -> Option<Waiter> {
-        if self.first.as_ref().is_some_and(|first| first.key == key) {
-            return self.first.take();
-        }
-        let others = &mut self.others.as_mut()?.0;
-        let index = others.iter().position(|waiter| waiter.key == key)?;
-        let removed = others.swap_remove(index);
-        if others.is_empty() {
-            self.others = None;
-        }
-        Some(removed)
-    }
-
-    fn take_waiters(&mut self) -> Self {
-        Self { process: None, first: self.first.take(), others: self.others.take(), last_key: self.last_key }
-    }
-
-    fn take_all(&mut self) -> Self {
-        Self { process: self.process.take(), ..self.take_waiters() }
+        let waiters = &mut self.others.as_mut()?.0;
+        let index = waiters.iter().position(|waiter| waiter.key == key)?;
+        Some(waiters.swap_remove(index))
     }
 
     /// Called on what was taken out of a cell, so never under its lock.
     fn wake(self) {
         let others = self.others.into_iter().flat_map(|others| others.0);
-        let waiters = self.first.into_iter().chain(others).map(|waiter| waiter.waker);
-        self.process.into_iter().chain(waiters).for_each(Waker::wake);
+        self.process.into_iter().chain(others.map(|waiter| waiter.waker)).for_each(Waker::wake);
     }
 }
 

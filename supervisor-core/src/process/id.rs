@@ -50,6 +50,37 @@ impl ChildId {
     }
 }
 
+/// Where a supervisor keeps a child. Ordered like the ids, which is the start order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) child: ChildId,
+    /// Taken by another child once this one is removed.
+    pub(crate) slot: u32,
+}
+
+/// Which incarnation of which child a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    child: ChildId,
+    slot: u32,
+    pub(crate) incarnation: u32,
+}
+
+impl Ticket {
+    pub(crate) fn new(place: Place, incarnation: u32) -> Self {
+        Self { child: place.child, slot: place.slot, incarnation }
+    }
+
+    /// For a process of which its supervisor has one only.
+    pub(crate) fn only(child: ChildId) -> Self {
+        Self { child, slot: 0, incarnation: 1 }
+    }
+
+    pub(crate) fn place(self) -> Place {
+        Place { child: self.child, slot: self.slot }
+    }
+}
+
 fn next(counter: &AtomicU64) -> NonZeroU64 {
     NonZeroU64::new(counter.fetch_add(1, Ordering::Relaxed)).expect("a counter of 64 bits does not wrap")
 }

@@ -10,7 +10,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{ChildId, Control, Exit, Flags, ProcessId, guard};
+use super::{Control, Exit, Flags, ProcessId, Ticket, guard};
 use crate::{
     quiet::{Quiet, Token},
     trace,
@@ -56,13 +56,6 @@ pub(crate) enum News {
     Acknowledged,
     /// The last report of a process.
     Exited(Exit),
-}
-
-/// Which incarnation of which child a report is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
-    pub(crate) child: ChildId,
-    pub(crate) incarnation: u32,
 }
 
 /// All that a process has to know about itself.

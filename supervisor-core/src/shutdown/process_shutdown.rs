@@ -32,20 +32,14 @@ use crate::process::{Control, ProcessId, WaiterKey};
 /// # });
 /// ```
 pub struct ProcessShutdown {
-    source: Source,
+    /// Where the signal comes from, if one ever comes.
+    source: Option<(Arc<dyn Control>, ProcessId)>,
     key: Option<WaiterKey>,
-}
-
-#[derive(Clone)]
-enum Source {
-    Never,
-    Process(Arc<dyn Control>, ProcessId),
-    Future(Arc<Wrapped>),
 }
 
 impl ProcessShutdown {
     pub(crate) fn of(control: Arc<dyn Control>, id: ProcessId) -> Self {
-        Self { source: Source::Process(control, id), key: None }
+        Self { source: Some((control, id)), key: None }
     }
 
     /// One with its own trigger. It fires when the handle is triggered, or dropped.
@@ -56,7 +50,7 @@ impl ProcessShutdown {
 
     /// One that never fires.
     pub fn noop() -> Self {
-        Self { source: Source::Never, key: None }
+        Self { source: None, key: None }
     }
 
     /// One that fires when the future resolves. The future makes progress only while someone waits.
@@ -64,7 +58,8 @@ impl ProcessShutdown {
     where
         F: Future + Send + 'static,
     {
-        Self { source: Source::Future(Wrapped::new(future)), key: None }
+        let (control, id) = Wrapped::around(future);
+        Self::of(control, id)
     }
 
     /// Waits until shutdown is asked for. Returns at once if it was asked for before.
@@ -76,11 +71,7 @@ impl ProcessShutdown {
 
     /// Whether shutdown was asked for.
     pub fn is_requested(&self) -> bool {
-        match &self.source {
-            Source::Never => false,
-            Source::Process(control, id) => control.cell().is_shutdown(*id),
-            Source::Future(wrapped) => wrapped.is_fired(),
-        }
+        self.source.as_ref().is_some_and(|(control, id)| control.cell().is_shutdown(*id))
     }
 }
 
@@ -89,15 +80,14 @@ impl Future for ProcessShutdown {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if this.is_requested() {
+        let Some((control, id)) = &this.source else { return Poll::Pending };
+        let cell = control.cell();
+        if cell.is_shutdown(*id) {
             return Poll::Ready(());
         }
-        match &this.source {
-            Source::Never => return Poll::Pending,
-            Source::Process(control, id) => control.cell().register_waiter(*id, &mut this.key, cx.waker()),
-            Source::Future(wrapped) => wrapped.poll(&mut this.key, cx.waker()),
-        }
-        if this.is_requested() { Poll::Ready(()) } else { Poll::Pending }
+        cell.register_waiter(*id, &mut this.key, cx.waker());
+        control.drive();
+        if cell.is_shutdown(*id) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -110,11 +100,8 @@ impl Clone for ProcessShutdown {
 
 impl Drop for ProcessShutdown {
     fn drop(&mut self) {
-        let Some(key) = self.key else { return };
-        match &self.source {
-            Source::Never => {}
-            Source::Process(control, _) => control.cell().deregister_waiter(key),
-            Source::Future(wrapped) => wrapped.deregister(key),
+        if let (Some((control, _)), Some(key)) = (&self.source, self.key) {
+            control.cell().deregister_waiter(key);
         }
     }
 }

@@ -1,21 +1,21 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Wake, Waker},
 };
 
-use crate::process::{ControlCell, Flags, ProcessId, WaiterKey};
+use crate::process::{Control, ControlCell, Flags, ProcessId};
 
 /// A user's future, behind any number of `ProcessShutdown`s. Whoever polls drives it for all.
 pub(super) struct Wrapped {
     cell: ControlCell,
-    id: ProcessId,
     future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    itself: Weak<Self>,
 }
 
 impl Wrapped {
-    pub(super) fn new<F>(future: F) -> Arc<Self>
+    pub(super) fn around<F>(future: F) -> (Arc<dyn Control>, ProcessId)
     where
         F: Future + Send + 'static,
     {
@@ -24,23 +24,26 @@ impl Wrapped {
         let future = Box::pin(async move {
             future.await;
         });
-        Arc::new(Self { cell, id, future: Mutex::new(Some(future)) })
+        let wrapped = Arc::new_cyclic(|itself| Self { cell, future: Mutex::new(Some(future)), itself: itself.clone() });
+        (wrapped, id)
+    }
+}
+
+impl Control for Wrapped {
+    fn cell(&self) -> &ControlCell {
+        &self.cell
     }
 
-    pub(super) fn is_fired(&self) -> bool {
-        self.cell.is_shutdown(self.id)
+    fn segment(&self) -> &str {
+        ""
     }
 
-    pub(super) fn deregister(&self, key: WaiterKey) {
-        self.cell.deregister_waiter(key);
-    }
+    fn release(&self) {}
 
-    /// Registers the waiter and drives the future. To be looked at after this: `is_fired`.
-    pub(super) fn poll(self: &Arc<Self>, key: &mut Option<WaiterKey>, waker: &Waker) {
-        self.cell.register_waiter(self.id, key, waker);
+    fn drive(&self) {
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(pending) = future.as_mut() else { return };
-        let all = Waker::from(self.clone());
+        let (Some(pending), Some(itself)) = (future.as_mut(), self.itself.upgrade()) else { return };
+        let all = Waker::from(itself);
         if pending.as_mut().poll(&mut Context::from_waker(&all)).is_pending() {
             return;
         }

@@ -14,8 +14,14 @@ pub(crate) struct ChildSettings {
     /// It cannot be started twice.
     pub(crate) runs_once: bool,
     pub(crate) shutdown: ShutdownStrategy,
+    /// What few children have.
+    pub(crate) special: Option<Box<Special>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Special {
     pub(crate) start_timeout: Option<Duration>,
-    pub(crate) backoff: Option<Box<Backoff>>,
+    pub(crate) backoff: Option<Backoff>,
 }
 
 impl ChildSettings {
@@ -27,9 +33,20 @@ impl ChildSettings {
             ready_at_once: false,
             runs_once: false,
             shutdown,
-            start_timeout: None,
-            backoff: None,
+            special: None,
         }
+    }
+
+    pub(crate) fn special_mut(&mut self) -> &mut Special {
+        self.special.get_or_insert_default()
+    }
+
+    pub(crate) fn start_timeout(&self) -> Option<Duration> {
+        self.special.as_ref()?.start_timeout
+    }
+
+    pub(crate) fn backoff(&self) -> Option<Backoff> {
+        self.special.as_ref()?.backoff
     }
 
     pub(crate) fn supervisor() -> Self {

@@ -42,7 +42,7 @@ impl Root {
         let (root, handle) = supervisor.into_root()?;
         trace::warn_of_panic_abort();
         let (outside, reports) = Scope::outside(spawner, observers, quiet);
-        let ticket = Ticket { child: root.id(), incarnation: 1 };
+        let ticket = Ticket::only(root.id());
         let process = root.clone().incarnate(ticket, &outside);
         outside.spawner.spawn(process);
         Ok(Self { root, handle, outside, reports, has_ended: false })

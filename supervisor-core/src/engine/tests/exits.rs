@@ -109,7 +109,7 @@ fn p5_a_report_of_an_earlier_incarnation_changes_nothing() {
 #[test]
 fn r77_a_report_about_an_unknown_child_changes_nothing() {
     let mut world = World::up(one_for_one(5), [child("a")]);
-    let stranger = Ticket { child: ChildId::next(), incarnation: 1 };
+    let stranger = Ticket::only(ChildId::next());
     world.engine.exited(stranger, error(), world.now);
     world.settle();
     world.did("");

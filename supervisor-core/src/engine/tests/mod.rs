@@ -68,12 +68,12 @@ impl Child {
     }
 
     fn start_timeout(mut self, limit: Duration) -> Self {
-        self.settings.start_timeout = Some(limit);
+        self.settings.special_mut().start_timeout = Some(limit);
         self
     }
 
     fn backoff(mut self, backoff: Backoff) -> Self {
-        self.settings.backoff = Some(Box::new(backoff));
+        self.settings.special_mut().backoff = Some(backoff);
         self
     }
 }
@@ -150,8 +150,8 @@ impl World {
     }
 
     fn ticket(&self, name: &str) -> Ticket {
-        let child = self.id(name);
-        Ticket { child, incarnation: self.incarnations[&child] }
+        let place = self.engine.children.find(self.id(name)).expect("a child that is still there");
+        Ticket::new(place, self.incarnations[&place.child])
     }
 
     /// The child's next starts come to this.
@@ -201,12 +201,12 @@ impl World {
     }
 
     fn play(&mut self, effect: Effect<Child>) {
-        let name = |child| self.names.iter().find(|(_, id)| **id == child).map(|(name, _)| *name).unwrap();
+        let name = |place: Place| self.names.iter().find(|(_, id)| **id == place.child).map(|(name, _)| *name).unwrap();
         match effect {
             Effect::Start { child, incarnation } => {
                 let name = name(child);
                 self.log.push(format!("start {name}"));
-                self.incarnations.insert(child, incarnation);
+                self.incarnations.insert(child.child, incarnation);
                 match self.starts.get_mut(name).and_then(VecDeque::pop_front) {
                     None => self.report(name, News::Ready),
                     Some(Some(exit)) => self.report(name, News::Exited(exit)),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::*;
-use crate::process::ControlCell;
+use crate::process::{ChildId, ControlCell};
 
 /// A supervisor and a child in one, that writes down what happens.
 struct World {
@@ -34,7 +34,7 @@ impl World {
     fn process<L: Life>(self: &Arc<Self>, life: L) -> Process {
         let id = ProcessId::next();
         self.cell.begin(id, Flags::NONE);
-        let ticket = Ticket { child: ChildId::FIRST, incarnation: 1 };
+        let ticket = Ticket::only(ChildId::FIRST);
         let birth = Birth { id, ticket, control: self.clone(), link: self.clone(), quiet: Quiet::default() };
         Process::new(birth, life)
     }
