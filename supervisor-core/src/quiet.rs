@@ -33,10 +33,14 @@ mod counting {
         }
     }
 
-    #[derive(Clone, Debug, Default)]
+    #[derive(Clone, Debug)]
     pub(crate) struct Quiet(Option<Arc<Counter>>);
 
     impl Quiet {
+        pub(crate) fn uncounted() -> Self {
+            Self(None)
+        }
+
         pub(crate) fn counting() -> Self {
             Self(Some(Arc::default()))
         }
@@ -66,8 +70,14 @@ mod counting {
         }
     }
 
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     pub(crate) struct Token(Option<Arc<Counter>>);
+
+    impl Token {
+        pub(crate) fn none() -> Self {
+            Self(None)
+        }
+    }
 
     impl Drop for Token {
         fn drop(&mut self) {
@@ -89,7 +99,7 @@ mod counting {
         }
     }
 
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     pub(crate) struct Gauge {
         counter: Option<Arc<Counter>>,
         value: usize,
@@ -113,10 +123,15 @@ mod counting {
 
 #[cfg(not(feature = "testing"))]
 mod counting {
-    #[derive(Clone, Debug, Default)]
+    #[derive(Clone, Debug)]
     pub(crate) struct Quiet;
 
     impl Quiet {
+        #[inline]
+        pub(crate) fn uncounted() -> Self {
+            Self
+        }
+
         #[inline]
         pub(crate) fn token(&self) -> Token {
             Token
@@ -128,10 +143,17 @@ mod counting {
         }
     }
 
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     pub(crate) struct Token;
 
-    #[derive(Debug, Default)]
+    impl Token {
+        #[inline]
+        pub(crate) fn none() -> Self {
+            Self
+        }
+    }
+
+    #[derive(Debug)]
     pub(crate) struct Gauge;
 
     impl Gauge {

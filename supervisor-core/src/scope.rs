@@ -77,7 +77,7 @@ impl Scope {
 impl Link for Scope {
     fn report(&self, report: Report) {
         // A tree is quiet though nobody outside has looked yet.
-        let token = if self.is_outside() { Token::default() } else { self.quiet.token() };
+        let token = if self.is_outside() { Token::none() } else { self.quiet.token() };
         // A supervisor that is gone has nobody to tell.
         let _ = self.reports.try_send(Envelope { message: report, token });
         self.waker.wake();

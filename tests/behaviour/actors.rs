@@ -121,6 +121,14 @@ impl Strings {
         self.sender.try_send(how).expect("an open channel");
     }
 
+    /// Waits until all that was pulled has had its effect.
+    pub(crate) async fn pulled(&self, probe: &Probe) {
+        while !self.receiver.is_empty() {
+            futures_lite::future::yield_now().await;
+        }
+        probe.quiet().await;
+    }
+
     /// Until it is asked to stop, or its string is pulled.
     pub(crate) async fn hang(&self, shutdown: ProcessShutdown) -> Result<(), BoxError> {
         let asked = async {

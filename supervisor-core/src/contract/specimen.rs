@@ -47,7 +47,7 @@ impl Specimen {
         let id = ProcessId::next();
         above.cell.begin(id, Flags::NONE);
         let ticket = Ticket::only(ChildId::FIRST);
-        let birth = Birth { id, ticket, control: above.clone(), link: above.clone(), quiet: Quiet::default() };
+        let birth = Birth { id, ticket, control: above.clone(), link: above.clone(), quiet: Quiet::uncounted() };
         let process = Process::new(birth, Run { future });
         Self { process: Mutex::new(Some(process)), outcome: Outcome { exits, above } }
     }

@@ -81,7 +81,7 @@ impl Hub {
     /// The supervisor runs.
     pub(super) fn open(&self, scope: &Arc<Scope>, control: &Arc<dyn Control>) -> Receiver<Envelope<Command>> {
         let (commands, receiver) = async_channel::unbounded();
-        let running = Running { scope: scope.clone(), control: control.clone(), commands, asked: Token::default() };
+        let running = Running { scope: scope.clone(), control: control.clone(), commands, asked: Token::none() };
         let before = {
             let mut state = self.lock();
             state.path = scope.path();
@@ -121,7 +121,7 @@ impl Hub {
     /// The supervisor has seen that it is asked to stop.
     pub(super) fn acknowledge(&self) {
         if let Some(running) = &mut self.lock().running {
-            running.asked = Token::default();
+            running.asked = Token::none();
         }
     }
 

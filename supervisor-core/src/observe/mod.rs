@@ -2,6 +2,7 @@
 
 mod children;
 mod event;
+mod log;
 mod observers;
 
 pub use children::{ChildInfo, ChildState, Counts};

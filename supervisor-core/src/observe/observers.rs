@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{Event, EventKind};
+use super::{Event, EventKind, log};
 use crate::trace;
 
 /// Hears what happens in a tree, as it happens. Must not block.
@@ -25,13 +25,13 @@ impl Observers {
 
     /// Tells those who want to hear of this. The event is made only if there is one.
     pub(crate) fn tell(&self, kind: EventKind, event: impl FnOnce(EventKind) -> Event) {
-        let logged = trace::wants(&kind);
+        let logged = log::wants(&kind);
         if self.0.is_none() && !logged {
             return;
         }
         let event = event(kind);
         if logged {
-            trace::log(&event);
+            log::log(&event);
         }
         if let Some(observer) = &self.0 {
             observer.observe(&event);

@@ -97,7 +97,7 @@ thread_local! {
 impl Process {
     pub(crate) fn new<L: Life>(birth: Birth, life: L) -> Self {
         let Birth { id, ticket, control, link, quiet } = birth;
-        let span = trace::process_span(id, &*control, &*link);
+        let span = trace::process_span(id.as_u64(), || link.path_of(control.segment()));
         let current = Current { id, control, link, ticket };
         let arrival = quiet.token();
         Self(Box::pin(Task { current: Some(current), waker: None, quiet, arrival, span, life: Some(life) }))
@@ -211,13 +211,13 @@ impl<L: Life> Future for Task<L> {
         let exit = match polled {
             Ok(Poll::Pending) => {
                 *this.current = Some(current);
-                *this.arrival = Token::default();
+                *this.arrival = Token::none();
                 return Poll::Pending;
             }
             Ok(Poll::Ready(Step::Ready)) => {
                 current.link.report(Report { ticket: current.ticket, news: News::Ready });
                 *this.current = Some(current);
-                *this.arrival = Token::default();
+                *this.arrival = Token::none();
                 // User code may block in its next poll, and some executors keep the task that this report has woken on
                 // the thread that woke it. So let go of the thread once.
                 cx.waker().wake_by_ref();
@@ -236,7 +236,7 @@ impl<L: Life> Task<L> {
     fn end(self: Pin<&mut Self>, current: Current, exit: Exit) {
         let mut this = self.project();
         let _busy = this.quiet.token();
-        *this.arrival = Token::default();
+        *this.arrival = Token::none();
         let control = current.control.clone();
         let is_last = control.cell().flags(current.id).is_some_and(|flags| flags.contains(Flags::LAST));
 

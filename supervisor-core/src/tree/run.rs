@@ -79,7 +79,7 @@ impl Future for RunFuture {
         if let State::New(_) = self.state {
             let State::New(run) = std::mem::replace(&mut self.state, State::Ended) else { unreachable!() };
             let Run { root, spawner, triggers } = *run;
-            let root = match Root::launch(root, spawner, Observers::default(), Quiet::default()) {
+            let root = match Root::launch(root, spawner, Observers::default(), Quiet::uncounted()) {
                 Ok(root) => root,
                 Err(invalid) => return Poll::Ready(Err(invalid)),
             };

@@ -21,7 +21,7 @@ impl Supervisor {
     /// What is invalid, before anything is started; how a child failed to start, after what had started before it was
     /// stopped again; [`SupervisorError::ShutdownDuringStart`].
     pub async fn start_on(self, spawner: impl Spawner) -> Result<SupervisionTree, SupervisorError> {
-        SupervisionTree::start(self, Arc::new(spawner), Observers::default(), Quiet::default()).await
+        SupervisionTree::start(self, Arc::new(spawner), Observers::default(), Quiet::uncounted()).await
     }
 }
 

@@ -35,7 +35,7 @@ impl World {
         let id = ProcessId::next();
         self.cell.begin(id, Flags::NONE);
         let ticket = Ticket::only(ChildId::FIRST);
-        let birth = Birth { id, ticket, control: self.clone(), link: self.clone(), quiet: Quiet::default() };
+        let birth = Birth { id, ticket, control: self.clone(), link: self.clone(), quiet: Quiet::uncounted() };
         Process::new(birth, life)
     }
 }

@@ -1,0 +1,62 @@
+//! What is logged of what happens, through the `tracing` crate. Without the feature `tracing` nothing is.
+
+#[cfg(feature = "tracing")]
+mod lines {
+    use tracing::{Level, enabled, event};
+
+    use crate::{
+        observe::{Event, EventKind, RestartCause},
+        process::{Exit, ProcessId},
+    };
+
+    /// Whether anybody listens to this.
+    pub(crate) fn wants(kind: &EventKind) -> bool {
+        match level(kind) {
+            Level::ERROR => enabled!(target: "supervision", Level::ERROR),
+            Level::WARN => enabled!(target: "supervision", Level::WARN),
+            _ => enabled!(target: "supervision", Level::DEBUG),
+        }
+    }
+
+    pub(crate) fn log(happened: &Event) {
+        let Event { path, process, kind } = happened;
+        let id = process.map(ProcessId::as_u64);
+        match (level(kind), kind) {
+            (Level::ERROR, EventKind::GaveUp(story)) => {
+                event!(target: "supervision", Level::ERROR, process = %path, id, "{story:#}");
+            }
+            (Level::WARN, _) => event!(target: "supervision", Level::WARN, process = %path, id, "{happened}"),
+            _ => event!(target: "supervision", Level::DEBUG, process = %path, id, "{happened}"),
+        }
+    }
+
+    /// What an operator has to hear of, and what only someone who looks for it wants to know.
+    fn level(kind: &EventKind) -> Level {
+        match kind {
+            EventKind::GaveUp(_) => Level::ERROR,
+            EventKind::Restarting { cause: RestartCause::Exit(Exit::Normal), .. } => Level::DEBUG,
+            EventKind::StartFailed(_)
+            | EventKind::Restarting { .. }
+            | EventKind::Aborted
+            | EventKind::Stuck
+            | EventKind::Abandoned => Level::WARN,
+            EventKind::Exited(exit) if !exit.is_normal() => Level::WARN,
+            _ => Level::DEBUG,
+        }
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+mod lines {
+    use crate::observe::{Event, EventKind};
+
+    #[inline]
+    pub(crate) fn wants(_kind: &EventKind) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(crate) fn log(_happened: &Event) {}
+}
+
+pub(crate) use lines::{log, wants};

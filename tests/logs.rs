@@ -1,0 +1,126 @@
+//! What an operator finds in the log, as `tracing` tells it.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use executor_sim::Sim;
+use supervision::{BoxError, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError, process, worker};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no poison").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// What is logged at this level and above while the test runs on a simulator.
+fn logged(level: tracing::Level, test: impl AsyncFnOnce(&Sim)) -> String {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(lines.clone())
+        .with_max_level(level)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let sim = Sim::with_seed(1);
+        sim.run_until(test(&sim));
+    });
+    let bytes = lines.0.lock().expect("no poison").clone();
+    String::from_utf8(bytes).expect("text")
+}
+
+fn root(intensity: usize) -> Supervisor {
+    let strategy = RestartStrategy::one_for_one().with_intensity_and_period(intensity, Duration::from_secs(5));
+    Supervisor::new("root").expect("a valid name").with_restart_strategy(strategy)
+}
+
+#[test]
+fn restarts_are_warnings_with_their_cause_and_giving_up_is_an_error_with_the_story() {
+    let log = logged(tracing::Level::INFO, async |sim| {
+        let mut inner = Supervisor::new("inner").expect("a valid name");
+        inner.add_worker(worker("flaky", |_| async { Err::<(), BoxError>("disk full".into()) }));
+        let mut root = root(0);
+        root.add_worker(inner);
+        let error = root.run_on(sim.spawner()).await.unwrap_err();
+        assert!(matches!(error, SupervisorError::GaveUp(_)));
+    });
+    let has = |level: &str, message: &str| {
+        log.lines().any(|line| line.trim_start().starts_with(level) && line.contains(message))
+    };
+    assert!(has("WARN", "}: root.inner.flaky failed: disk full process=root.inner.flaky id="), "{log}");
+    assert!(has("WARN", "}: root.inner.flaky is restarted (attempt 1), it failed: disk full"), "{log}");
+    let gave_up = "}: `root.inner` gave up: more than 1 restart in 5s\n  \
+        0ns before: `root.inner.flaky` failed: disk full\n  \
+        0ns before: `root.inner.flaky` failed: disk full";
+    assert!(log.contains(gave_up), "{log}");
+    assert!(has("ERROR", "}: `root` gave up: more than 0 restarts in 5s"), "{log}");
+}
+
+#[test]
+fn those_who_had_to_be_aborted_are_named() {
+    let log = logged(tracing::Level::WARN, async |sim| {
+        let mut root = root(0);
+        let deaf = worker("deaf", |_| std::future::pending::<()>());
+        root.add_worker(deaf.with_shutdown_strategy(ShutdownStrategy::Graceful(Duration::from_secs(1))));
+        let tree = root.start_on(sim.spawner()).await.unwrap();
+        tree.shutdown().await.unwrap_err();
+    });
+    assert!(log.contains("WARN") && log.contains("}: root.deaf is aborted"), "{log}");
+}
+
+#[test]
+fn each_process_has_a_span_with_its_id_and_its_dotted_name() {
+    let log = logged(tracing::Level::INFO, async |sim| {
+        let mut inner = Supervisor::new("inner").expect("a valid name");
+        inner.add_worker(worker("speaker", |shutdown| async {
+            let me = process::current().expect("in a process");
+            tracing::info!("I am {} ({})", me.name(), me.id());
+            shutdown.await;
+        }));
+        let mut root = root(0);
+        root.add_worker(inner);
+        let tree = root.start_on(sim.spawner()).await.unwrap();
+        sim_yield().await;
+        tree.shutdown().await.unwrap();
+    });
+    let id = log.split("I am root.inner.speaker (").nth(1).and_then(|rest| rest.split(')').next()).expect("it spoke");
+    assert!(log.contains(&format!("process{{id={id} name=\"root.inner.speaker\"}}: I am")), "{log}");
+}
+
+/// Lets everything else run first, whatever the order.
+async fn sim_yield() {
+    for _ in 0..100 {
+        futures_lite::future::yield_now().await;
+    }
+}
+
+#[test]
+fn a_tree_that_runs_well_logs_nothing_above_debug() {
+    let run = async |sim: &Sim| {
+        let mut root = root(0);
+        root.add_worker(worker("fine", |shutdown| shutdown));
+        root.start_on(sim.spawner()).await.unwrap().shutdown().await.unwrap();
+    };
+    assert_eq!(logged(tracing::Level::INFO, run), "");
+    assert!(logged(tracing::Level::DEBUG, run).contains("root.fine is ready"));
+}
