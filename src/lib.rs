@@ -1,4 +1,19 @@
-//! Erlang/OTP supervision trees for async Rust, on whichever executor you run.
+#![cfg_attr(feature = "tokio", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "Erlang/OTP supervision trees for async Rust, on whichever executor you run."
+)]
+//!
+//! # Finding your way
+//!
+//! - To put a tree together: [`Supervisor`], [`worker`], [`one_shot`], [`Supervisable`], [`ChildSpec`].
+//! - To run it: `run`, or `start` for a [`SupervisionTree`] to hold on to: on the Tokio runtime that they are awaited in, with
+//!   the feature `tokio`. [`Supervisor::run_on`] and [`Supervisor::start_on`] to say on which executor.
+//! - To say what happens when something fails: [`RestartStrategy`] on a supervisor; [`RestartType`], [`Backoff`] and
+//!   [`ShutdownStrategy`] on a child.
+//! - Inside a worker: [`ProcessShutdown`], and [`process`] for what it may ask about itself.
+//! - From outside: [`SupervisorHandle`].
+//! - When it went wrong: [`SupervisorError`].
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "tokio")]
@@ -12,9 +27,9 @@ pub mod process {
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildId, ChildInfo, ChildKind, ChildSpec, ChildState, Counts, Ending, Event,
     EventKind, Exit, Failure, GaveUp, InitializationError, IntoWorkerResult, InvalidSpec, Process, ProcessId,
-    ProcessShutdown, Restart, RestartCause, RestartMode, RestartStrategy, RestartType, ShutdownHandle, ShutdownOrder,
-    ShutdownStrategy, Spawner, StartFailure, Supervisable, SupervisionTree, Supervisor, SupervisorError,
-    SupervisorFuture, SupervisorHandle, Termination, Timer, Unclean, UncleanStop, one_shot, worker,
+    ProcessShutdown, Restart, RestartCause, RestartMode, RestartStrategy, RestartType, RunFuture, RunOn,
+    ShutdownHandle, ShutdownOrder, ShutdownStrategy, Spawner, StartFailure, Supervisable, SupervisionTree, Supervisor,
+    SupervisorError, SupervisorFuture, SupervisorHandle, Termination, Timer, Unclean, UncleanStop, one_shot, worker,
 };
 
 cfg_if::cfg_if! {

@@ -70,8 +70,8 @@ fn restarts_are_warnings_with_their_cause_and_giving_up_is_an_error_with_the_sto
     assert!(has("WARN", "}: root.inner.flaky failed: disk full process=root.inner.flaky id="), "{log}");
     assert!(has("WARN", "}: root.inner.flaky is restarted (attempt 1), it failed: disk full"), "{log}");
     let gave_up = "}: `root.inner` gave up: more than 1 restart in 5s\n  \
-        0ns before: `root.inner.flaky` failed: disk full\n  \
-        0ns before: `root.inner.flaky` failed: disk full";
+        at last: `root.inner.flaky` failed: disk full\n  \
+        at last: `root.inner.flaky` failed: disk full";
     assert!(log.contains(gave_up), "{log}");
     assert!(has("ERROR", "}: `root` gave up: more than 0 restarts in 5s"), "{log}");
 }
@@ -85,7 +85,7 @@ fn those_who_had_to_be_aborted_are_named() {
         let tree = root.start_on(sim.spawner()).await.unwrap();
         tree.shutdown().await.unwrap_err();
     });
-    assert!(log.contains("WARN") && log.contains("}: root.deaf is aborted"), "{log}");
+    assert!(log.contains("WARN") && log.contains("root.deaf is aborted"), "{log}");
 }
 
 #[test]

@@ -45,6 +45,6 @@ pub use self::{
     strategy::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType},
     supervisable::{Supervisable, SupervisorFuture},
     supervisor::Supervisor,
-    tree::{Run, RunFuture, SupervisionTree},
+    tree::{RunFuture, RunOn, SupervisionTree},
     worker::{IntoWorkerResult, one_shot, worker},
 };

@@ -61,7 +61,8 @@ impl fmt::Display for GaveUp {
 
 impl fmt::Display for Restart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} before: `{}` {}", self.ago, self.path, self.how)
+        let Self { path, ago, how } = self;
+        if ago.is_zero() { write!(f, "at last: `{path}` {how}") } else { write!(f, "{ago:.1?} before: `{path}` {how}") }
     }
 }
 

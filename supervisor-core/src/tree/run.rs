@@ -13,8 +13,8 @@ type Trigger = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Supervisor {
     /// Runs this supervisor as the root of a tree on an executor. Await what this returns.
-    pub fn run_on(self, spawner: impl Spawner) -> Run {
-        Run { root: self, spawner: Arc::new(spawner), triggers: Vec::new() }
+    pub fn run_on(self, spawner: impl Spawner) -> RunOn {
+        RunOn { root: self, spawner: Arc::new(spawner), triggers: Vec::new() }
     }
 }
 
@@ -25,13 +25,13 @@ impl Supervisor {
 ///
 /// Nothing runs before the first poll. Dropped after it, the tree is asked to shut down, and does so in the background.
 #[must_use = "a tree does not run until it is awaited"]
-pub struct Run {
+pub struct RunOn {
     root: Supervisor,
     spawner: Arc<dyn Spawner>,
     triggers: Vec<Trigger>,
 }
 
-impl Run {
+impl RunOn {
     /// Shuts the tree down when the future resolves. Given several times, whichever resolves first.
     pub fn with_shutdown<F>(mut self, trigger: F) -> Self
     where
@@ -42,7 +42,7 @@ impl Run {
     }
 }
 
-impl IntoFuture for Run {
+impl IntoFuture for RunOn {
     type Output = Result<(), SupervisorError>;
     type IntoFuture = RunFuture;
 
@@ -51,20 +51,20 @@ impl IntoFuture for Run {
     }
 }
 
-impl fmt::Debug for Run {
+impl fmt::Debug for RunOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("root", &self.root).field("spawner", &self.spawner).finish_non_exhaustive()
+        f.debug_struct("RunOn").field("root", &self.root).field("spawner", &self.spawner).finish_non_exhaustive()
     }
 }
 
-/// The future of a [`Run`].
+/// The future of a [`RunOn`].
 #[must_use = "a tree does not run until it is awaited"]
 pub struct RunFuture {
     state: State,
 }
 
 enum State {
-    New(Box<Run>),
+    New(Box<RunOn>),
     Running { root: Root, triggers: Vec<Trigger> },
     Ended,
 }
@@ -78,7 +78,7 @@ impl Future for RunFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::New(_) = self.state {
             let State::New(run) = std::mem::replace(&mut self.state, State::Ended) else { unreachable!() };
-            let Run { root, spawner, triggers } = *run;
+            let RunOn { root, spawner, triggers } = *run;
             let root = match Root::launch(root, spawner, Observers::default(), Quiet::uncounted()) {
                 Ok(root) => root,
                 Err(invalid) => return Poll::Ready(Err(invalid)),
