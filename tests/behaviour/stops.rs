@@ -19,6 +19,7 @@ mount! { virtual time:
     a_brutal_childs_abort_is_its_contract
     d8_a_concurrent_stop_takes_as_long_as_the_slowest
     an_unlimited_stop_waits
+    n8_a_supervisor_that_stops_by_itself_is_waited_for_when_its_parent_stops_too
     n8_a_limit_on_a_nested_supervisor_is_a_budget_for_all_below_it
     n8_killing_a_nested_supervisor_aborts_all_below_it_at_once_and_it_is_restarted
 }
@@ -190,6 +191,20 @@ async fn an_unlimited_stop_waits(world: World) {
     root.add_worker(slow("archive", 100_000).with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
     let tree = world.start(root).await.unwrap();
     tree.shutdown().await.unwrap();
+}
+
+async fn n8_a_supervisor_that_stops_by_itself_is_waited_for_when_its_parent_stops_too(world: World) {
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(slow("archive", 60).with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
+    let handle = inner.handle();
+    let mut root = root();
+    root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    let begin = world.spawner.now();
+    handle.shutdown().unwrap();
+    world.sleep(Duration::from_secs(1)).await;
+    tree.shutdown().await.unwrap();
+    assert_eq!((world.spawner.now() - begin).as_secs(), 60);
 }
 
 async fn n8_a_limit_on_a_nested_supervisor_is_a_budget_for_all_below_it(world: World) {

@@ -131,15 +131,18 @@ impl<C: Spec> Engine<C> {
 
     /// A supervisor has seen that it is asked to stop, or to stop at once.
     pub(crate) fn acknowledged(&mut self, ticket: Ticket) {
-        let Some(slot) = self.children.about(ticket) else { return };
-        let State::Stopping(stopping) = &slot.state else { return };
+        if self.children.about(ticket).is_none() {
+            return;
+        }
+        // It may be stopping by itself, before it is asked from here.
+        self.children.edit(ticket.place(), |slot| slot.has_acknowledged = true);
+        let Some(stopping) = self.stopping(ticket.place()) else { return };
         let stage = match stopping.stage {
             Stage::Asked { until, .. } => Stage::Asked { until, ack_by: None },
             Stage::Aborted { .. } => Stage::Aborted { until: None },
             Stage::Stuck => return,
         };
-        let stopping = Stopping { stage, ..**stopping };
-        self.children.set(ticket.place(), State::stopping(stopping));
+        self.children.set(ticket.place(), State::stopping(Stopping { stage, ..stopping }));
     }
 
     /// A process has ended.

@@ -140,6 +140,7 @@ impl<C: Spec> Engine<C> {
     fn begin_start(&mut self, child: Place, now: Instant) {
         let begun = self.children.edit(child, |slot| {
             slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
+            slot.has_acknowledged = false;
             let settings = slot.spec.settings();
             (slot.incarnation, settings.ready_at_once, settings.start_timeout())
         });

@@ -48,6 +48,8 @@ pub(crate) struct Slot<C> {
     pub(super) failures: u32,
     /// It has started before under this supervisor: from now on a failing start is a failed restart.
     pub(super) has_started: bool,
+    /// Its process, a supervisor, has seen that it is asked to stop, by whomever.
+    pub(super) has_acknowledged: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -122,7 +124,7 @@ impl Class {
 impl<C: Spec> Slot<C> {
     /// The state of a child that has not started yet is `Owed`: its turn comes in the first start.
     pub(super) fn new(child: ChildId, spec: C) -> Self {
-        Self { child, spec, state: State::Owed, incarnation: 0, failures: 0, has_started: false }
+        Self { child, spec, state: State::Owed, incarnation: 0, failures: 0, has_started: false, has_acknowledged: false }
     }
 
     pub(super) fn settings(&self) -> &ChildSettings {

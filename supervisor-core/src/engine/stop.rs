@@ -142,6 +142,7 @@ impl<C: Spec> Engine<C> {
             },
         };
         let unready = matches!(slot.state, State::Starting { .. });
+        let answers = kind == ChildKind::Supervisor && !slot.has_acknowledged;
         self.sweep.outstanding += 1;
         let stage = match stage {
             None => self.abort_stage(child, now),
@@ -149,10 +150,7 @@ impl<C: Spec> Engine<C> {
                 self.effects.push_back(Effect::Ask { child, last });
                 self.tell(child, || EventKind::Stopping);
                 let until = now.checked_add(time);
-                let ack_by = match kind {
-                    ChildKind::Worker => None,
-                    ChildKind::Supervisor => now.checked_add(self.settings.abort_grace),
-                };
+                let ack_by = if answers { now.checked_add(self.settings.abort_grace) } else { None };
                 Stage::Asked { until, ack_by }
             }
         };
@@ -207,7 +205,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    fn stopping(&self, child: Place) -> Option<Stopping> {
+    pub(super) fn stopping(&self, child: Place) -> Option<Stopping> {
         match &self.children.get(child)?.state {
             State::Stopping(stopping) => Some(**stopping),
             _ => None,

@@ -136,6 +136,32 @@ fn n8_one_that_acknowledges_is_waited_for() {
 }
 
 #[test]
+fn n8_one_that_was_stopping_by_itself_need_not_acknowledge_again() {
+    let mut world = World::up(one_for_one(0), [child("a"), supervisor("s")]);
+    world.deaf.push("s");
+    world.report("s", News::Acknowledged);
+    world.settle();
+    world.shutdown();
+    world.pass(1000 * GRACE);
+    world.did("ask s");
+    world.exit("s", Exit::Normal);
+    world.did("ask a, finish");
+}
+
+#[test]
+fn n8_an_acknowledgement_is_good_for_one_incarnation() {
+    let mut world = World::up(one_for_one(1), [supervisor("s")]);
+    world.report("s", News::Acknowledged);
+    world.exit("s", Exit::Normal);
+    world.did("start s");
+    world.deaf.push("s");
+    world.stuck.push("s");
+    world.shutdown();
+    world.pass(GRACE);
+    world.did("ask s, abort s, abandoned s, finish");
+}
+
+#[test]
 fn n8_in_a_restart_a_supervisor_that_does_not_acknowledge_is_waited_for() {
     let mut world = World::up(one_for_all(1), [child("a"), supervisor("s")]);
     world.deaf.push("s");
