@@ -60,14 +60,13 @@ impl<C: Spec> Engine<C> {
             RestartMode::OneForAll => ChildId::FIRST,
             RestartMode::RestForOne | RestartMode::OneForOne => child.child,
         };
-        let (from, delay) = match mem::replace(&mut self.work, Work::None) {
-            Work::Sequence(Sequence { from: pending, stage }) => match stage {
-                Stage::Starting { .. } => (from, until.map(Delay)),
-                Stage::Stopping { delay } => (from.min(pending), later(delay, until.map(Delay))),
-                Stage::Delayed(delay) => (from.min(pending), later(Some(delay), until.map(Delay))),
-            },
-            _ => (from, until.map(Delay)),
+        // A failure inside of a pending group joins it, so this one is before it, and the group now begins here.
+        let pending = match &self.work {
+            Work::Sequence(Sequence { stage: Stage::Stopping { delay }, .. }) => *delay,
+            Work::Sequence(Sequence { stage: Stage::Delayed(delay), .. }) => Some(*delay),
+            _ => None,
         };
+        let delay = later(pending, until.map(Delay));
         let stopped = |(child, slot): (Place, &Slot<C>)| (slot.state == State::Stopped).then_some(child);
         let stopped: Vec<_> = self.children.between(from, None).filter_map(stopped).collect();
         stopped.into_iter().for_each(|child| self.children.set(child, State::Owed));
@@ -83,10 +82,7 @@ impl<C: Spec> Engine<C> {
                 Progress::Moved => true,
                 Progress::Waiting => false,
                 Progress::Done => {
-                    self.set_stage(match delay {
-                        Some(Delay(until)) if until.is_none_or(|until| until > now) => Stage::Delayed(Delay(until)),
-                        _ => Stage::Starting { begun: None },
-                    });
+                    self.set_stage(delay.map_or(Stage::Starting { begun: None }, Stage::Delayed));
                     true
                 }
             },

@@ -124,7 +124,15 @@ impl Class {
 impl<C: Spec> Slot<C> {
     /// The state of a child that has not started yet is `Owed`: its turn comes in the first start.
     pub(super) fn new(child: ChildId, spec: C) -> Self {
-        Self { child, spec, state: State::Owed, incarnation: 0, failures: 0, has_started: false, has_acknowledged: false }
+        Self {
+            child,
+            spec,
+            state: State::Owed,
+            incarnation: 0,
+            failures: 0,
+            has_started: false,
+            has_acknowledged: false,
+        }
     }
 
     pub(super) fn settings(&self) -> &ChildSettings {

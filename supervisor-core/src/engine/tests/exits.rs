@@ -67,6 +67,46 @@ fn p8_a_killed_child_that_ended_well_all_the_same_has_ended_well() {
 }
 
 #[test]
+fn killing_a_child_that_is_stopping_aborts_it_at_once_and_only_once() {
+    let mut world = World::up(one_for_one(0), [child("a")]);
+    world.deaf.push("a");
+    world.stuck.push("a");
+    world.shutdown();
+    world.did("ask a");
+    for _ in 0..2 {
+        assert_eq!(world.engine.kill_child(world.id("a"), world.now), Some(true));
+        world.settle();
+    }
+    world.did("abort a");
+    world.exit("a", Exit::Aborted);
+    world.did("finish");
+}
+
+#[test]
+fn a_killed_child_whose_group_is_restarted_meanwhile_goes_along_and_costs_nothing() {
+    let mut world = World::up(one_for_all(1), [child("a"), child("b")]);
+    world.stuck.push("b");
+    world.engine.kill_child(world.id("b"), world.now);
+    world.exit("a", error());
+    world.did("abort b");
+    world.exit("b", Exit::Aborted);
+    world.did("start a, start b");
+}
+
+#[test]
+fn a_killed_child_of_a_supervisor_that_stops_meanwhile_is_not_restarted() {
+    let mut world = World::up(one_for_one(9), [child("a"), child("b")]);
+    world.stuck.push("b");
+    world.deaf.push("b");
+    world.engine.kill_child(world.id("b"), world.now);
+    world.shutdown();
+    world.did("abort b, ask b"); // to say that nothing comes after it
+    world.exit("b", Exit::Panicked(Failure::new("ouch")));
+    world.did("ask a, finish");
+    assert_eq!(world.badly(), [r#"b Failed("panicked: ouch")"#]);
+}
+
+#[test]
 fn killing_what_has_no_process_says_so() {
     let mut world = World::up(one_for_one(1), [child("a").transient(), child("b").temporary()]);
     world.exit("a", Exit::Normal);

@@ -75,6 +75,7 @@ fn a2_a_child_that_is_not_ready_in_time_is_aborted_and_has_failed_to_start() {
     world.plan("b", [None]);
     world.start();
     world.did("start a, start b");
+    assert_eq!(world.engine.next_deadline(), Some(world.now + 3 * SECOND));
     world.pass(3 * SECOND - Duration::from_nanos(1));
     world.did("");
     world.pass(Duration::from_nanos(1));
@@ -98,8 +99,9 @@ fn n1_shutdown_during_the_first_start_aborts_what_starts_and_starts_nothing_more
     world.start();
     world.shutdown();
     world.did("start a, start b, abort b, ask a, finish");
-    assert!(matches!(world.engine.conclude().cause, Cause::Requested));
-    assert!(world.badly().is_empty(), "a set-up that is cut short is not unclean");
+    let conclusion = world.engine.conclude();
+    assert!(matches!(conclusion.cause, Cause::Requested));
+    assert!(conclusion.badly.is_empty(), "a set-up that is cut short is not unclean");
 }
 
 #[test]

@@ -137,6 +137,9 @@ fn a_kill_aborts_all_that_is_left_at_once() {
     world.engine.shutdown(Order { last: true, kill: true }, world.now);
     world.settle();
     world.did("abort a, abort s, abort c");
+    world.engine.shutdown(Order { last: true, kill: true }, world.now);
+    world.settle();
+    world.did("");
     for name in ["a", "s", "c"] {
         world.exit(name, Exit::Aborted);
     }

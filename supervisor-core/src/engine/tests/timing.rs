@@ -75,6 +75,35 @@ fn b1_a_second_failure_with_a_longer_delay_makes_the_group_wait_longer() {
 }
 
 #[test]
+fn b1_a_second_failure_with_a_shorter_delay_does_not_make_the_group_wait_less() {
+    let mut world = World::up(
+        rest_for_one(5),
+        [child("a").backoff(Backoff::constant(SECOND)), child("b").backoff(Backoff::constant(3 * SECOND)), child("c")],
+    );
+    world.deaf.push("c");
+    world.exit("b", error());
+    world.exit("a", error());
+    world.did("delay b 3000, ask c, delay a 1000");
+    world.exit("c", Exit::Normal);
+    assert_eq!(world.engine.next_deadline(), Some(world.now + 3 * SECOND));
+    world.pass(SECOND);
+    world.did("");
+    world.pass(2 * SECOND);
+    world.did("start a, start b, start c");
+}
+
+#[test]
+fn b1_a_delay_that_is_over_before_the_group_has_stopped_is_not_waited_for_again() {
+    let mut world = World::up(one_for_all(5), [child("a").backoff(Backoff::constant(SECOND)), child("b")]);
+    world.deaf.push("b");
+    world.exit("a", error());
+    world.pass(2 * SECOND);
+    world.exit("b", Exit::Normal);
+    world.pass(Duration::ZERO);
+    world.did("delay a 1000, ask b, start a, start b");
+}
+
+#[test]
 fn a_failed_start_waits_for_the_backoff_too() {
     let mut world = World::up(one_for_one(5), [child("a").backoff(Backoff::constant(SECOND))]);
     world.plan("a", [Some(error())]);

@@ -1,4 +1,8 @@
-use std::{future::pending, task::Waker};
+use std::{
+    future::pending,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    task::{Wake, Waker},
+};
 
 use futures_lite::future::{block_on, or, poll_once};
 
@@ -88,7 +92,7 @@ fn a_wait_that_is_cancelled_in_a_select_loop_does_not_fire_by_itself_and_loses_n
 fn waiting_in_a_loop_registers_one_waiter_at_most() {
     let child = child();
     let (_, mut shutdown) = incarnation(&child);
-    let waiter = Arc::new(Counting);
+    let waiter = Arc::new(Counting::default());
     let waker = Waker::from(waiter.clone());
     for _ in 0..100 {
         assert!(Pin::new(&mut shutdown).poll(&mut Context::from_waker(&waker)).is_pending());
@@ -98,10 +102,13 @@ fn waiting_in_a_loop_registers_one_waiter_at_most() {
     assert_eq!(Arc::strong_count(&waiter), 2, "a dropped wait deregisters");
 }
 
-struct Counting;
+#[derive(Default)]
+struct Counting(AtomicUsize);
 
-impl std::task::Wake for Counting {
-    fn wake(self: Arc<Self>) {}
+impl Wake for Counting {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
 }
 
 #[test]
@@ -139,6 +146,20 @@ fn a_wrapped_future_fires_all_clones_whoever_drives_it() {
         sender.send(()).await.unwrap();
         two.await;
     });
+}
+
+#[test]
+fn a_wrapped_future_wakes_all_that_wait_when_it_can_go_on() {
+    let (sender, receiver) = async_channel::bounded::<()>(1);
+    let mut shutdown = ProcessShutdown::wrapped(async move { receiver.recv().await });
+    let waiters: Vec<_> = (0..3).map(|_| Arc::new(Counting::default())).collect();
+    let mut clones: Vec<_> = waiters.iter().map(|_| shutdown.clone()).collect();
+    for (clone, waiter) in clones.iter_mut().zip(&waiters) {
+        assert!(Pin::new(clone).poll(&mut Context::from_waker(&Waker::from(waiter.clone()))).is_pending());
+    }
+    sender.try_send(()).unwrap();
+    assert!(waiters.iter().all(|waiter| waiter.0.load(SeqCst) == 1));
+    assert!(is_fired(&mut shutdown), "whoever looks drives it");
 }
 
 #[test]
