@@ -89,6 +89,17 @@ fn those_who_had_to_be_aborted_are_named() {
 }
 
 #[test]
+fn a_brutal_stop_is_no_news() {
+    let log = logged(tracing::Level::INFO, async |sim| {
+        let mut root = root(0);
+        let deaf = worker("deaf", |_| std::future::pending::<()>());
+        root.add_worker(deaf.with_shutdown_strategy(ShutdownStrategy::Brutal));
+        root.start_on(sim.spawner()).await.unwrap().shutdown().await.unwrap();
+    });
+    assert_eq!(log, "");
+}
+
+#[test]
 fn each_process_has_a_span_with_its_id_and_its_dotted_name() {
     let log = logged(tracing::Level::INFO, async |sim| {
         let mut inner = Supervisor::new("inner").expect("a valid name");

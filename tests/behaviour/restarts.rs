@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use supervisor_core::{Backoff, BoxError, RestartMode, RestartStrategy, SupervisorError, ambient, worker};
+use supervisor_core::{
+    Backoff, BoxError, Event, EventKind, RestartMode, RestartStrategy, SupervisorError, ambient, worker,
+};
 
 use crate::{
     actors::{Census, Strings, root, supervisor},
@@ -68,10 +70,14 @@ async fn l_two_children_that_fail_together_are_one_group_restart(world: World) {
             async move { strings.hang(shutdown).await }
         }));
     }
-    // Slow to stop, so that there is time for the other one to fail.
-    group.add_worker(worker("slow", |shutdown| async {
-        shutdown.await;
-        ambient::sleep(Duration::from_millis(20)).await;
+    // Stops when it is let go, so that there is time for the other one to fail.
+    let (release, gate) = async_channel::bounded::<()>(1);
+    group.add_worker(worker("slow", move |shutdown| {
+        let gate = gate.clone();
+        async move {
+            shutdown.await;
+            let _ = gate.recv().await;
+        }
     }));
     let mut root = root();
     root.add_worker(group);
@@ -79,16 +85,22 @@ async fn l_two_children_that_fail_together_are_one_group_restart(world: World) {
     world.probe.quiet().await;
     strings.pull(Err("boom"));
     strings.pull(Err("boom"));
-    world.sleep(Duration::from_millis(5)).await;
+    let mut told = Vec::new();
+    while exits(&told) < 2 {
+        futures_lite::future::yield_now().await;
+        told.extend(crate::actors::events(&world.probe));
+    }
+    release.try_send(()).unwrap();
     world.probe.quiet().await;
-    let children = tree.handle().children().await.unwrap();
-    assert_eq!(children.len(), 1);
-    let restarts = crate::actors::events(&world.probe)
-        .iter()
-        .filter(|event| matches!(event.kind, supervisor_core::EventKind::Restarting { .. }))
-        .count();
+    told.extend(crate::actors::events(&world.probe));
+    let restarts = told.iter().filter(|event| matches!(event.kind, EventKind::Restarting { .. })).count();
     assert_eq!(restarts, 1);
+    drop(release);
     tree.shutdown().await.unwrap();
+}
+
+fn exits(events: &[Event]) -> usize {
+    events.iter().filter(|event| matches!(event.kind, EventKind::Exited(_))).count()
 }
 
 async fn n_restarting_a_supervisor_orphans_no_grandchild(world: World) {

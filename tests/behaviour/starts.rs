@@ -7,9 +7,7 @@ use std::{
     time::Duration,
 };
 
-use supervisor_core::{
-    InitializationError, RestartStrategy, StartFailure, SupervisorError, SupervisorFuture, ambient, worker,
-};
+use supervisor_core::{InitializationError, RestartStrategy, StartFailure, SupervisorError, SupervisorFuture, worker};
 
 use crate::{
     actors::{Census, Diary, Strings, root, set_up, supervisor, until},
@@ -41,7 +39,9 @@ async fn children_start_in_order_each_after_the_one_before_is_ready(world: World
             let diary = diary.clone();
             async move {
                 diary.write(format!("{name} begins"));
-                ambient::sleep(Duration::from_millis(1)).await;
+                for _ in 0..10 {
+                    futures_lite::future::yield_now().await;
+                }
                 diary.write(format!("{name} is ready"));
                 Ok(until(shutdown))
             }

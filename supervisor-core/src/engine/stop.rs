@@ -144,11 +144,11 @@ impl<C: Spec> Engine<C> {
         let unready = matches!(slot.state, State::Starting { .. });
         let answers = kind == ChildKind::Supervisor && !slot.has_acknowledged;
         self.sweep.outstanding += 1;
+        self.tell(child, || EventKind::Stopping);
         let stage = match stage {
             None => self.abort_stage(child, now),
             Some(time) => {
                 self.effects.push_back(Effect::Ask { child, last });
-                self.tell(child, || EventKind::Stopping);
                 let until = now.checked_add(time);
                 let ack_by = if answers { now.checked_add(self.settings.abort_grace) } else { None };
                 Stage::Asked { until, ack_by }
@@ -180,6 +180,7 @@ impl<C: Spec> Engine<C> {
             State::Stopping(stopping) => (stopping.sweep, stopping.unready),
             state => (None, matches!(state, State::Starting { .. })),
         };
+        self.tell(child, || EventKind::Aborted);
         let (stage, last) = (self.abort_stage(child, now), self.is_final());
         self.children.set(child, State::stopping(Stopping { stage, then, sweep, last, unready }));
     }
@@ -255,7 +256,6 @@ impl<C: Spec> Engine<C> {
 
     fn abort_stage(&mut self, child: Place, now: Instant) -> Stage {
         self.effects.push_back(Effect::Abort { child, last: self.is_final() });
-        self.tell(child, || EventKind::Aborted);
         Stage::Aborted { until: now.checked_add(self.settings.abort_grace) }
     }
 }

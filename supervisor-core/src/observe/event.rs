@@ -40,9 +40,9 @@ pub enum EventKind {
         /// Why it is restarted.
         cause: RestartCause,
     },
-    /// It was asked to stop.
+    /// It is stopped by its supervisor: asked to, or aborted at once where that is how it is stopped.
     Stopping,
-    /// It is being aborted: its time to stop, or to start, was up, or its supervisor stops it brutally, or it was killed.
+    /// It is aborted because its time to stop, or to start, was up, or because it was killed.
     Aborted,
     /// It does not let go though aborted. What waits for its end goes on waiting.
     Stuck,
@@ -84,7 +84,7 @@ impl fmt::Display for EventKind {
             Self::Restarting { attempt, delay, cause } => {
                 write!(f, "is restarted in {delay:?} (attempt {attempt}), it {cause}")
             }
-            Self::Stopping => f.write_str("is asked to stop"),
+            Self::Stopping => f.write_str("is stopped"),
             Self::Aborted => f.write_str("is aborted"),
             Self::Stuck => f.write_str("is stuck: aborted, and does not let go"),
             Self::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),

@@ -5,7 +5,7 @@ mod lines {
     use tracing::{Level, enabled, event};
 
     use crate::{
-        observe::{Event, EventKind, RestartCause},
+        observe::{Event, EventKind},
         process::{Exit, ProcessId},
     };
 
@@ -34,13 +34,13 @@ mod lines {
     fn level(kind: &EventKind) -> Level {
         match kind {
             EventKind::GaveUp(_) => Level::ERROR,
-            EventKind::Restarting { cause: RestartCause::Exit(Exit::Normal), .. } => Level::DEBUG,
             EventKind::StartFailed(_)
             | EventKind::Restarting { .. }
             | EventKind::Aborted
             | EventKind::Stuck
             | EventKind::Abandoned => Level::WARN,
-            EventKind::Exited(exit) if !exit.is_normal() => Level::WARN,
+            // Where an abort is worth a line, that it was ordered was one.
+            EventKind::Exited(exit) if !exit.is_normal() && !matches!(exit, Exit::Aborted) => Level::WARN,
             _ => Level::DEBUG,
         }
     }

@@ -29,11 +29,25 @@ use crate::{
 /// seconds are over; give it [`ShutdownStrategy::Brutal`] if it may be dropped at once.
 ///
 /// ```
-/// use supervisor_core::{one_shot, Supervisor, SupervisorError};
+/// use supervisor_core::{ambient, one_shot, BoxError, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;
 /// root.add_worker(one_shot("greeter", async { println!("hello") }));
+/// root.add_worker(one_shot("importer", async {
+///     let rows: u32 = "12".parse()?;
+///     println!("{rows} rows");
+///     Ok::<(), BoxError>(())
+/// }));
+/// root.add_worker(one_shot("poller", async {
+///     loop {
+///         std::future::pending::<()>().await;
+///     }
+/// }));
+/// root.add_worker(one_shot("connection", async {
+///     let asked = ambient::current().expect("this runs in a process").shutdown();
+///     asked.await;
+/// }));
 /// # Ok(())
 /// # }
 /// ```
