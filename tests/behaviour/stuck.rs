@@ -21,6 +21,7 @@ use crate::{
 mount! { two threads:
     e_a_shutdown_returns_by_its_deadline_and_names_a_child_that_never_yields
     e_also_when_it_blocks_in_the_very_poll_in_which_it_became_ready
+    d3_a_nested_supervisor_abandons_a_stuck_process_when_the_whole_tree_stops
     d3_a_restart_waits_for_a_stuck_process_and_the_rest_of_the_tree_is_served
     a_blocked_child_stalls_no_sibling
 }
@@ -101,6 +102,23 @@ async fn e_also_when_it_blocks_in_the_very_poll_in_which_it_became_ready(world: 
     blocked.blocked.recv().await.unwrap();
     let outcome = in_time(Instant::now(), tree.shutdown()).await;
     assert!(matches!(outcome, Err(SupervisorError::UncleanShutdown(_))), "{outcome:?}");
+    drop(blocked.release);
+}
+
+async fn d3_a_nested_supervisor_abandons_a_stuck_process_when_the_whole_tree_stops(world: World) {
+    let (blocked, mut block) = block();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one()).with_abort_grace(GRACE);
+    inner.add_worker(impatient(worker("blocker", move |_| {
+        block();
+        async {}
+    })));
+    let mut root = root();
+    root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    blocked.blocked.recv().await.unwrap();
+    let outcome = in_time(Instant::now(), tree.shutdown()).await;
+    let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(unclean.iter().map(|unclean| unclean.path.as_str()).collect::<Vec<_>>(), ["root.inner.blocker"]);
     drop(blocked.release);
 }
 

@@ -68,7 +68,6 @@ impl<C: Spec> Engine<C> {
             self.effects.push_back(Effect::GaveUp);
         }
         self.work = Work::Stop(cause);
-        self.restarts.clear();
         self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
         let moving = [Class::Owed, Class::Delayed, Class::Starting, Class::Stopping, Class::Draining, Class::Stuck];
         if self.children.count_of(&moving) == 0 {
