@@ -1,26 +1,26 @@
 //! A child's life in the engine.
 //!
 //! ```text
-//!                    (5)                          (7) restarted
-//!        +--------------------------+   +------------------------------+
-//!        v                          |   v                              |
-//!     Delayed --(6)--> Owed --(1)--> Starting --(2)--> Running --(3)---+--(8)--> Stopped, or removed
-//!                       ^              |                  |                         ^
-//!                       |              +-----(4)----------+                         |
-//!                       |                     v                                     |
-//!                       +-------(9)------- Stopping ---------------(10)-------------+
+//!                                  .------------------(7)-----------------.
+//!                                  v                                      |
+//!   Delayed --(6)--> Owed --(1)--> Starting --(2)--> Running --(3)--> [it ended] --(8)--> Stopped, or removed
+//!      ^              ^               |                |                  |                  ^
+//!      |              |              (4)              (4)                (5)                 |
+//!      |              |               v                v                  |                  |
+//!      |              '-----(9)----- Stopping ----------------------------+------(10)--------'
+//!      '------------------------------------------------------------------'
 //! ```
 //!
-//! 1. `begin_start`: its turn has come. A child without set-up is `Running` at once.
+//! 1. `begin_start`: its turn has come. A child without a set-up is `Running` at once.
 //! 2. `ready`
-//! 3. `judge`, on an exit of its own
-//! 4. `stop_child`, `abort_start`, `kill_child`
-//! 5. `owe`, where a backoff delays the restart
-//! 6. `tick`, when the delay is over; or a group restart takes it along
-//! 7. `owe`, if it is to be restarted
-//! 8. `judge`, if not; `give_up`; a start that fails or finds nothing to run
-//! 9. `gone`, if a group restart, or its own, goes on with it
-//! 10. `gone`, if not
+//! 3. `judge`, of an exit of its own; `unready`, of one before it was ready
+//! 4. `stop_child`, where its supervisor or its group stops; `abort`, where its time is up or it is killed
+//! 5. `owe`, if it is to be restarted and a backoff says when
+//! 6. `tick`, when that time has come
+//! 7. `owe`, if it is to be restarted at once: by way of `Owed`
+//! 8. `put_down`, if it is not to be restarted; `owe`, if there is no restart left
+//! 9. `gone`, if it is started again with its group
+//! 10. `gone`, if its supervisor stops
 //!
 //! A state that waits for something has at most one deadline, which `Children` keeps in order.
 
