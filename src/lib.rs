@@ -11,8 +11,9 @@
 //!   the feature `tokio`. [`Supervisor::run_on`] and [`Supervisor::start_on`] to say on which executor.
 //! - To say what happens when something fails: [`RestartStrategy`] on a supervisor; [`RestartType`], [`Backoff`] and
 //!   [`ShutdownStrategy`] on a child.
-//! - Inside a worker: [`ProcessShutdown`], and [`process`] for what it may ask about itself.
-//! - From outside: [`SupervisorHandle`].
+//! - Inside a worker: [`ProcessShutdown`], [`process`] for what it may ask about itself, and [`spawn`] to add a sibling.
+//! - From outside: [`SupervisorHandle`] to add children and take them away, and [`Events`] to see what happens.
+//! - For children that come and go, connections or jobs: [`Supervisor::dynamic`].
 //! - When it went wrong: [`SupervisorError`].
 #![forbid(unsafe_code)]
 
@@ -24,12 +25,15 @@ pub mod process {
     pub use supervisor_core::ambient::{CurrentProcess, Sleep, current, sleep};
 }
 
+pub use supervisor_core::ambient::spawn;
+
 pub use supervisor_core::{
-    AutoShutdown, Backoff, BoxError, ChildId, ChildInfo, ChildKind, ChildSpec, ChildState, Counts, Ending, Event,
-    EventKind, Exit, Failure, GaveUp, InitializationError, IntoWorkerResult, InvalidSpec, Process, ProcessId,
-    ProcessShutdown, Restart, RestartCause, RestartMode, RestartStrategy, RestartType, RunFuture, RunOn,
-    ShutdownHandle, ShutdownOrder, ShutdownStrategy, Spawner, StartFailure, Supervisable, SupervisionTree, Supervisor,
-    SupervisorError, SupervisorFuture, SupervisorHandle, Termination, Timer, Unclean, UncleanStop, one_shot, worker,
+    AutoShutdown, Backoff, BoxError, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState, Counts,
+    Ending, Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoWorkerResult, InvalidSpec,
+    Process, ProcessId, ProcessShutdown, Restart, RestartCause, RestartMode, RestartStrategy, RestartType, RunFuture,
+    RunOn, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Spawner, StartFailure, Supervisable, SupervisionTree,
+    Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, Termination, Timer, Unclean, UncleanStop,
+    one_shot, worker,
 };
 
 cfg_if::cfg_if! {

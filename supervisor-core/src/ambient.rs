@@ -11,7 +11,10 @@ use std::{
 };
 
 use crate::{
-    process::{self, Control, ProcessId},
+    child::ChildSpec,
+    error::SupervisorError,
+    handle::SupervisorHandle,
+    process::{self, ChildId, Control, ProcessId},
     scope::Scope,
     shutdown::ProcessShutdown,
     spawner::Timer,
@@ -56,6 +59,11 @@ impl CurrentProcess {
         process::Link::path_of(&*self.scope, self.control.segment())
     }
 
+    /// A handle on the supervisor of this process.
+    pub fn supervisor(&self) -> SupervisorHandle {
+        SupervisorHandle::of(&self.scope)
+    }
+
     /// Tells when the process is asked to stop.
     pub fn shutdown(&self) -> ProcessShutdown {
         ProcessShutdown::of(self.control.clone(), self.id)
@@ -66,6 +74,27 @@ impl fmt::Debug for CurrentProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CurrentProcess").field("id", &self.id).field("name", &self.name()).finish()
     }
+}
+
+/// Adds a sibling to this process, and returns at once: the same as [`SupervisorHandle::spawn`] on the process's own
+/// supervisor.
+///
+/// ```
+/// use supervisor_core::{ambient, one_shot, worker, SupervisorError};
+///
+/// let listener = worker("listener", async |_| -> Result<(), SupervisorError> {
+///     ambient::spawn(one_shot("connection", async { /* serve it */ }))?;
+///     Ok(())
+/// });
+/// assert!(matches!(ambient::spawn(one_shot("lost", async {})), Err(SupervisorError::OutsideProcess)));
+/// ```
+///
+/// # Errors
+///
+/// [`SupervisorError::OutsideProcess`] where this is not a process, a task that a process has spawned by other means
+/// included: hand it a [`SupervisorHandle`]. And those of [`SupervisorHandle::spawn`].
+pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
+    current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn(child)
 }
 
 /// Sleeps on the clock of the executor that runs this process: so a worker can be written once, for all of them, and a

@@ -3,20 +3,40 @@ use std::{fmt, sync::Arc};
 use async_channel::Sender;
 
 use crate::{
-    driver::{Command, Hub},
+    child::ChildSpec,
+    driver::{Call, Command, Hub},
     error::SupervisorError,
-    observe::{ChildInfo, Counts},
-    process::ChildId,
+    observe::{ChildInfo, ChildSpecInfo, Counts, Events},
+    process::{ChildId, Name},
+    scope::Scope,
 };
 
-/// Talks to a supervisor: asks what it runs, kills a child, shuts it down.
+/// Talks to a supervisor: adds children and takes them away, asks what it runs and what happens, shuts it down.
 ///
-/// Cheap to clone. It comes from [`Supervisor::handle`](crate::Supervisor::handle) before the supervisor runs, or from a
-/// [`SupervisionTree`](crate::SupervisionTree), and stays good over restarts of the supervisor. While the supervisor does
-/// not run, every call answers [`SupervisorError::NotRunning`] at once; nothing is queued for later.
+/// Cheap to clone. It comes from [`Supervisor::handle`](crate::Supervisor::handle) before the supervisor runs, from a
+/// [`SupervisionTree`](crate::SupervisionTree), or, inside a process, from
+/// [`process::current()`](crate::ambient::CurrentProcess::supervisor). It stays good over restarts of the supervisor. While
+/// the supervisor does not run, every call answers [`SupervisorError::NotRunning`] at once; nothing is queued for later.
 ///
-/// The calls are cancel-safe: dropped, they may still be carried out, and only the answer is lost. They are answered
-/// between two steps of whatever the supervisor is doing, so they never wait for a child.
+/// No call ever holds the supervisor up. What it takes time to do, an answer waits for: `start_child` and `restart_child`
+/// until the child is ready, `terminate_child` until it is gone. The others are answered between two steps of whatever the
+/// supervisor is doing. A call may be dropped: it is still carried out, and only the answer is lost.
+///
+/// A call that would wait for the process that makes it, or for one above it, is carried out and answers at once: a worker
+/// may terminate itself. That is known in the process itself, not in tasks that it spawns by other means.
+///
+/// ```
+/// use supervisor_core::{worker, SupervisorError, SupervisorHandle};
+///
+/// async fn replace(pool: &SupervisorHandle) -> Result<(), SupervisorError> {
+///     let successor = pool.start_child(worker("poller", |shutdown| shutdown)).await?;
+///     for old in pool.find("poller").await?.iter().filter(|child| child.id != successor) {
+///         pool.terminate_child(old.id).await?;
+///         pool.delete_child(old.id).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct SupervisorHandle(Arc<Hub>);
 
@@ -25,27 +45,98 @@ impl SupervisorHandle {
         Self(hub)
     }
 
+    /// On the supervisor that processes with this scope have above them.
+    pub(crate) fn of(scope: &Scope) -> Self {
+        Self(scope.hub().downcast().expect("the hub of a scope is a hub"))
+    }
+
+    pub(crate) fn hub(&self) -> Arc<Hub> {
+        self.0.clone()
+    }
+
     /// The supervisor's dotted name; as long as it never ran, its own segment of it.
     pub fn path(&self) -> String {
         self.0.path()
     }
 
-    /// The children, in start order.
+    /// Adds a child behind the others, starts it, and waits until it is ready. Siblings are not affected.
+    ///
+    /// It is started at once, also while the supervisor itself is still starting; if its group is just being restarted, it
+    /// is the last one to be started with it. A child that has nothing to run (see
+    /// [`ignore`](crate::InitializationError::ignore)) is added, and stopped; it is not added if it is temporary or the
+    /// supervisor is dynamic.
     ///
     /// # Errors
     ///
-    /// [`SupervisorError::NotRunning`].
-    pub async fn children(&self) -> Result<Vec<ChildInfo>, SupervisorError> {
-        self.call(Command::Children).await
+    /// Nothing is added, and nobody else is touched, with any of these:
+    /// [`InvalidName`](SupervisorError::InvalidName) and [`InvalidSpec`](SupervisorError::InvalidSpec), before anything is
+    /// started; [`AtCapacity`](SupervisorError::AtCapacity); with unique names
+    /// [`AlreadyStarted`](SupervisorError::AlreadyStarted) and [`AlreadyPresent`](SupervisorError::AlreadyPresent);
+    /// [`FailedToStart`](SupervisorError::FailedToStart) with the cause; [`ShuttingDown`](SupervisorError::ShuttingDown);
+    /// [`WouldDeadlock`](SupervisorError::WouldDeadlock) from the set-up of a sibling that would have to be ready first;
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn start_child(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
+        let (reply, answer) = async_channel::bounded(1);
+        let id = self.0.start(child.into(), Some(Call::new(reply)))?;
+        match answer.recv().await {
+            Ok(answer) => answer.map(|()| id),
+            Err(_) => Err(self.0.not_running()),
+        }
     }
 
-    /// How many children there are. Does not get slower with their number.
+    /// Adds a child behind the others, and returns at once. The child is temporary, unless its specification says when it is
+    /// restarted.
+    ///
+    /// If it turns out that it cannot be started, that is told by the log and by the [`events`](Self::events), and by
+    /// nothing else: [`StartFailed`](crate::EventKind::StartFailed), or [`Refused`](crate::EventKind::Refused) where it was
+    /// not even tried.
     ///
     /// # Errors
     ///
-    /// [`SupervisorError::NotRunning`].
-    pub async fn count(&self) -> Result<Counts, SupervisorError> {
-        self.call(Command::Count).await
+    /// [`InvalidName`](SupervisorError::InvalidName), [`InvalidSpec`](SupervisorError::InvalidSpec),
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub fn spawn(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
+        self.0.start(child.into().temporary_by_default(), None)
+    }
+
+    /// Stops a child, as its shutdown strategy says, and waits until it is gone. It stays stopped, and keeps its place; a
+    /// temporary child, or one of a dynamic supervisor, is removed. Nothing is charged, and no sibling is affected.
+    ///
+    /// One that waits for its restart is not restarted. If the restart of a whole group waits for it, that restart is
+    /// cancelled, and its siblings stay down too, as in OTP; log and events name them.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound) for a child of another supervisor, or one that was removed;
+    /// [`Stuck`](SupervisorError::Stuck) if it was aborted and does not let go: it is stopped when it does;
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn terminate_child(&self, child: ChildId) -> Result<(), SupervisorError> {
+        self.call(|call| Command::Terminate(child, call)).await
+    }
+
+    /// Starts a stopped child again, and waits until it is ready. If that fails it stays stopped, and nothing is charged.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound); [`Running`](SupervisorError::Running),
+    /// [`Restarting`](SupervisorError::Restarting) or [`Stopping`](SupervisorError::Stopping) for one that is not stopped;
+    /// [`FailedToStart`](SupervisorError::FailedToStart); [`Dynamic`](SupervisorError::Dynamic);
+    /// [`ShuttingDown`](SupervisorError::ShuttingDown); [`WouldDeadlock`](SupervisorError::WouldDeadlock);
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn restart_child(&self, child: ChildId) -> Result<(), SupervisorError> {
+        self.call(|call| Command::Restart(child, call)).await
+    }
+
+    /// Removes a stopped child. One that the supervisor was given before it ran is back when the supervisor itself is
+    /// restarted.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound); [`Running`](SupervisorError::Running),
+    /// [`Restarting`](SupervisorError::Restarting) or [`Stopping`](SupervisorError::Stopping) for one that is not stopped;
+    /// [`Dynamic`](SupervisorError::Dynamic); [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn delete_child(&self, child: ChildId) -> Result<(), SupervisorError> {
+        self.call(|call| Command::Delete(child, call)).await
     }
 
     /// Aborts a child, which counts as its failure: it is restarted if it is permanent or transient. A child that is just
@@ -55,10 +146,58 @@ impl SupervisorHandle {
     ///
     /// # Errors
     ///
-    /// [`SupervisorError::NotFound`] for a child of another supervisor, or one that is gone for good,
-    /// [`SupervisorError::ChildNotRunning`] if it has no process now, [`SupervisorError::NotRunning`].
+    /// [`NotFound`](SupervisorError::NotFound); [`ChildNotRunning`](SupervisorError::ChildNotRunning) if it has no process
+    /// now; [`NotRunning`](SupervisorError::NotRunning).
     pub async fn kill_child(&self, child: ChildId) -> Result<(), SupervisorError> {
-        self.call(|reply| Command::Kill(child, reply)).await?
+        self.call(|call| Command::Kill(child, call)).await
+    }
+
+    /// The children, in start order.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn children(&self) -> Result<Vec<ChildInfo>, SupervisorError> {
+        self.ask(Command::Children).await
+    }
+
+    /// The children of this name, in start order. Looks at each child; an id is found faster.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn find(&self, name: &str) -> Result<Vec<ChildInfo>, SupervisorError> {
+        let name = Name::new(name.to_owned());
+        self.ask(|reply| Command::Find(name, reply)).await
+    }
+
+    /// How many children there are. Does not get slower with their number.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn count(&self) -> Result<Counts, SupervisorError> {
+        self.ask(Command::Count).await
+    }
+
+    /// How a child is started, restarted and stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound), [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn child_spec(&self, child: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
+        self.ask(|reply| Command::Spec(child, reply)).await?
+    }
+
+    /// What happens to this supervisor and to everything below it, from now on. Can be asked for before it runs.
+    pub fn events(&self) -> Events {
+        self.0.events(None)
+    }
+
+    /// As [`events`](Self::events), but only what happens to the process of this dotted name and to what is below it:
+    /// `root.api` covers `root.api.listener`.
+    pub fn events_below(&self, path: impl Into<String>) -> Events {
+        self.0.events(Some(path.into()))
     }
 
     /// Asks the supervisor to stop its children in order, and then to end. Does not wait for that.
@@ -68,14 +207,18 @@ impl SupervisorHandle {
     ///
     /// # Errors
     ///
-    /// [`SupervisorError::NotRunning`].
+    /// [`NotRunning`](SupervisorError::NotRunning).
     pub fn shutdown(&self) -> Result<(), SupervisorError> {
         self.0.shutdown()
     }
 
-    async fn call<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Result<T, SupervisorError> {
+    async fn call(&self, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {
+        self.ask(|reply| command(Call::new(reply))).await?
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Result<T, SupervisorError> {
         let (reply, answer) = async_channel::bounded(1);
-        self.0.send(command(reply))?;
+        self.0.send(|| (command(reply), ()))?;
         // A supervisor that ends before it answers drops the other end.
         answer.recv().await.map_err(|_| self.0.not_running())
     }

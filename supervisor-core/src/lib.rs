@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 // Each module uses only the ones above it.
+mod id;
 mod error;
 mod quiet;
 mod trace;
@@ -38,7 +39,7 @@ pub use self::{
         UncleanStop,
     },
     handle::SupervisorHandle,
-    observe::{ChildInfo, ChildState, Counts, Event, EventKind, RestartCause},
+    observe::{ChildInfo, ChildSpecInfo, ChildState, Counts, Event, EventKind, Events, RestartCause},
     process::{ChildId, Ending, Exit, Process, ProcessId, Termination},
     shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
     spawner::{Spawner, Timer},

@@ -1,11 +1,11 @@
-use std::{any::Any, sync::Arc};
+use std::{any::Any, iter, ptr, sync::Arc};
 
 use async_channel::{Receiver, Sender};
 use atomic_waker::AtomicWaker;
 
 use crate::{
-    observe::Observers,
-    process::{Link, Name, Report},
+    observe::{Event, EventKind, Events, Observers, Subscribers},
+    process::{ChildId, Link, Name, Report, current},
     quiet::{Quiet, Token},
     spawner::Spawner,
 };
@@ -16,12 +16,41 @@ use crate::{
 pub(crate) struct Scope {
     name: Option<Name>,
     parent: Option<Arc<Scope>>,
+    /// As which child of its parent.
+    child: ChildId,
+    /// What handles on the supervisor hold, for those further down in the module tree.
+    hub: Arc<dyn Any + Send + Sync>,
+    subscribers: Arc<Subscribers>,
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) observers: Observers,
     pub(crate) quiet: Quiet,
     reports: Sender<Envelope<Report>>,
     /// The supervisor, when it has seen all that there was.
     pub(crate) waker: AtomicWaker,
+}
+
+/// Where a call comes from: a process, as a child of its supervisor.
+pub(crate) struct Position {
+    scope: Arc<Scope>,
+    child: ChildId,
+}
+
+impl Position {
+    /// Of the process that this runs in.
+    pub(crate) fn current() -> Option<Self> {
+        let (link, child) = current(|current| (current.link.clone(), current.child()))?;
+        Some(Self { scope: link.as_any().downcast().ok()?, child })
+    }
+
+    /// The child of that supervisor which this is, or is below of.
+    pub(crate) fn within(&self, supervisor: &Scope) -> Option<ChildId> {
+        let (mut scope, mut child) = (&self.scope, self.child);
+        while !ptr::eq(&**scope, supervisor) {
+            child = scope.child;
+            scope = scope.parent.as_ref()?;
+        }
+        Some(child)
+    }
 }
 
 /// A message on its way.
@@ -31,22 +60,43 @@ pub(crate) struct Envelope<M> {
 }
 
 impl Scope {
-    /// What is above a root.
+    /// What is above a root. `hub` is that of the root.
     pub(crate) fn outside(
         spawner: Arc<dyn Spawner>,
         observers: Observers,
         quiet: Quiet,
+        hub: Arc<dyn Any + Send + Sync>,
     ) -> (Arc<Self>, Receiver<Envelope<Report>>) {
         let (reports, receiver) = async_channel::unbounded();
-        let scope = Self { name: None, parent: None, spawner, observers, quiet, reports, waker: AtomicWaker::new() };
+        let scope = Self {
+            name: None,
+            parent: None,
+            child: ChildId::FIRST,
+            hub,
+            subscribers: Arc::default(),
+            spawner,
+            observers,
+            quiet,
+            reports,
+            waker: AtomicWaker::new(),
+        };
         (Arc::new(scope), receiver)
     }
 
     /// A supervisor of this name below.
-    pub(crate) fn below(self: Arc<Self>, name: Name) -> (Arc<Self>, Receiver<Envelope<Report>>) {
+    pub(crate) fn below(
+        self: Arc<Self>,
+        name: Name,
+        child: ChildId,
+        hub: Arc<dyn Any + Send + Sync>,
+        subscribers: Arc<Subscribers>,
+    ) -> (Arc<Self>, Receiver<Envelope<Report>>) {
         let (reports, receiver) = async_channel::unbounded();
         let scope = Self {
             name: Some(name),
+            child,
+            hub,
+            subscribers,
             spawner: self.spawner.clone(),
             observers: self.observers.clone(),
             quiet: self.quiet.clone(),
@@ -66,6 +116,30 @@ impl Scope {
         match (&self.parent, &self.name) {
             (Some(parent), Some(name)) => parent.path_of(name.as_str()),
             _ => String::new(),
+        }
+    }
+
+    pub(crate) fn hub(&self) -> Arc<dyn Any + Send + Sync> {
+        self.hub.clone()
+    }
+
+    /// Tells all who want to hear of something that happened here. `own`: who listens to the child that it happened to. The
+    /// event is made only if somebody does.
+    pub(crate) fn tell(&self, kind: EventKind, own: Option<&Subscribers>, event: impl FnOnce(EventKind) -> Event) {
+        let subscribers = || {
+            let above = iter::successors(Some(self), |scope| scope.parent.as_deref());
+            let all = own.into_iter().chain(above.map(|scope| &*scope.subscribers));
+            all.filter(|subscribers| !subscribers.is_empty())
+        };
+        let has_subscribers = Events::are_wanted() && subscribers().next().is_some();
+        if !has_subscribers && !self.observers.want(&kind) {
+            return;
+        }
+        let event = event(kind);
+        self.observers.tell(&event);
+        if has_subscribers {
+            let event = Arc::new(event);
+            subscribers().for_each(|subscribers| subscribers.tell(&event));
         }
     }
 

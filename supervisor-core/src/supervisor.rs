@@ -11,6 +11,7 @@ use crate::{
     driver::{Driver, Hub},
     error::{InvalidSpec, SupervisorError},
     handle::SupervisorHandle,
+    observe::Subscribers,
     process::{Birth, ChildId, Life, Name},
     scope::Scope,
     shutdown::ShutdownOrder,
@@ -61,6 +62,41 @@ impl Supervisor {
         Ok(Self { name, settings: SupervisorSettings::default(), children: Vec::new(), hub })
     }
 
+    /// A supervisor of children that come and go while it runs: connections, jobs, sessions. One-for-one, and gives up at the
+    /// second restart within 5 seconds.
+    ///
+    /// It starts without children; they are added through its [`handle`](Self::handle). It stops them all at once, and keeps
+    /// none that has ended and is not restarted, so there is nothing to restart by hand or to delete. Each child has its own
+    /// specification. OTP calls this `simple_one_for_one`.
+    ///
+    /// ```
+    /// use supervisor_core::{one_shot, Supervisor, SupervisorError};
+    ///
+    /// # fn main() -> Result<(), SupervisorError> {
+    /// let connections = Supervisor::dynamic("connections")?.with_max_children(10_000);
+    /// let handle = connections.handle();
+    ///
+    /// let mut root = Supervisor::new("root")?;
+    /// root.add_worker(connections);
+    /// // And where connections come in:
+    /// if let Err(refused) = handle.spawn(one_shot("connection", async { /* serve it */ })) {
+    ///     println!("{refused}"); // here: supervisor `connections` is not running
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new). Static children, another strategy, a shutdown order or auto-shutdown are invalid
+    /// specifications, which is reported when the tree is run.
+    pub fn dynamic(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
+        let mut supervisor = Self::new(name)?;
+        supervisor.settings.dynamic = true;
+        supervisor.settings.shutdown_order = ShutdownOrder::Concurrent;
+        Ok(supervisor)
+    }
+
     /// Which children are restarted when one fails, and how often. By default one-for-one, once in 5 seconds.
     pub fn with_restart_strategy(mut self, strategy: RestartStrategy) -> Self {
         self.settings.strategy = strategy;
@@ -76,6 +112,22 @@ impl Supervisor {
     /// In which order children are stopped, by a shutdown or in a group restart. By default in reverse.
     pub fn with_shutdown_order(mut self, order: ShutdownOrder) -> Self {
         self.settings.shutdown_order = order;
+        self
+    }
+
+    /// How long all of a stop may take, with everything below. When it is over, whatever is left is aborted at once. By
+    /// default there is no such limit: each child has its own, and those of children that stop in turn add up.
+    ///
+    /// Within it each child has the time that its own strategy gives it.
+    pub fn with_shutdown_budget(mut self, budget: Duration) -> Self {
+        self.settings.shutdown_budget = Some(budget);
+        self
+    }
+
+    /// How many children there may be at most, whatever they do: one that waits for its restart counts. Beyond that,
+    /// [`start_child`](SupervisorHandle::start_child) answers [`SupervisorError::AtCapacity`]. By default there is no limit.
+    pub fn with_max_children(mut self, max: usize) -> Self {
+        self.settings.max_children = Some(max);
         self
     }
 
@@ -151,6 +203,13 @@ impl From<Supervisor> for ChildSpec {
     }
 }
 
+/// Let go of without having been run, or for good.
+impl Drop for Supervision {
+    fn drop(&mut self) {
+        self.hub.retire();
+    }
+}
+
 /// What every incarnation of a supervisor begins with.
 #[derive(Clone)]
 struct Blueprint {
@@ -179,20 +238,22 @@ impl Body for Supervision {
     fn release(&self) {
         let blueprint = self.lock().take();
         drop(blueprint);
+        self.hub.retire();
     }
 
     fn is_loaded(&self) -> bool {
         self.lock().as_ref().is_some_and(|blueprint| blueprint.children.iter().any(|child| child.is_loaded()))
     }
 
+    fn subscribers(&self) -> Option<&Subscribers> {
+        Some(self.hub.subscribers())
+    }
+
     fn check(&self, path: &str) -> Result<(), SupervisorError> {
         let Some(Blueprint { settings, children }) = self.lock().clone() else { return Ok(()) };
         let invalid = |path: &str, reason| Err(SupervisorError::InvalidSpec { path: path.to_owned(), reason });
-        if settings.strategy.period().is_zero() {
-            return invalid(path, InvalidSpec::PeriodZero);
-        }
-        if settings.backoff.is_some_and(|backoff| !backoff.is_valid()) {
-            return invalid(path, InvalidSpec::BackoffFactor);
+        if let Some(reason) = settings.what_is_wrong(children.len()) {
+            return invalid(path, reason);
         }
         let mut names = BTreeSet::new();
         for child in children.iter() {

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     engine::Spec,
     error::SupervisorError,
+    observe::Subscribers,
     process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket},
     scope::Scope,
     strategy::ChildSettings,
@@ -27,7 +28,7 @@ pub(crate) trait Child: Control {
     fn enlist(&mut self);
 
     /// Begins a new incarnation, and makes its process.
-    fn incarnate(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>) -> Process;
+    fn incarnate(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Process;
 
     /// A process that does nothing but drop the user code that is left here.
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) -> Process;
@@ -40,6 +41,9 @@ pub(crate) trait Child: Control {
 
     /// Whether what is inside can work, at all depths.
     fn check(&self, path: &str) -> Result<(), SupervisorError>;
+
+    /// Who listens to it, if it is a supervisor.
+    fn subscribers(&self) -> Option<&Subscribers>;
 }
 
 /// What is different between one kind of child and another.
@@ -62,6 +66,11 @@ pub(crate) trait Body: Send + Sync + Sized + 'static {
     fn check(&self, path: &str) -> Result<(), SupervisorError> {
         let _ = path;
         Ok(())
+    }
+
+    /// Who listens to it, if it is a supervisor.
+    fn subscribers(&self) -> Option<&Subscribers> {
+        None
     }
 }
 
@@ -120,8 +129,8 @@ impl<B: Body> Child for Seat<B> {
         self.id = ChildId::next();
     }
 
-    fn incarnate(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>) -> Process {
-        let birth = self.birth(ticket, scope, Flags::NONE);
+    fn incarnate(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Process {
+        let birth = self.birth(ticket, scope, flags);
         let life = B::live(self, &birth, scope);
         Process::new(birth, life)
     }
@@ -142,9 +151,17 @@ impl<B: Body> Child for Seat<B> {
     fn check(&self, path: &str) -> Result<(), SupervisorError> {
         self.body.check(path)
     }
+
+    fn subscribers(&self) -> Option<&Subscribers> {
+        self.body.subscribers()
+    }
 }
 
 impl Spec for Arc<dyn Child> {
+    fn name(&self) -> &str {
+        self.segment()
+    }
+
     fn settings(&self) -> &ChildSettings {
         (**self).settings()
     }

@@ -42,7 +42,7 @@ impl ChildSpec {
 
     /// When it is restarted. By default it is permanent: always.
     pub fn with_restart_type(self, restart: RestartType) -> Self {
-        self.with(|settings| settings.restart = restart)
+        self.with(|settings| settings.restart = Some(restart))
     }
 
     /// How it is stopped. By default what [`Supervisable::shutdown_strategy`](crate::Supervisable::shutdown_strategy)
@@ -66,6 +66,17 @@ impl ChildSpec {
     /// How long its restarts wait. By default what its supervisor says, which is not at all.
     pub fn with_backoff(self, backoff: Backoff) -> Self {
         self.with(|settings| settings.special_mut().backoff = Some(backoff))
+    }
+
+    /// Temporary, unless the specification says when it is restarted.
+    pub(crate) fn temporary_by_default(self) -> Self {
+        self.with(|settings| {
+            settings.restart.get_or_insert(RestartType::Temporary);
+        })
+    }
+
+    pub(crate) fn as_child(&self) -> &dyn Child {
+        &*self.0
     }
 
     /// The child of a supervisor, behind all that were added before.
@@ -98,9 +109,9 @@ pub(crate) fn check(child: &dyn Child, parent: &str, auto_shutdown: AutoShutdown
     }
     let path = format!("{parent}.{}", name.as_str());
     let settings = child.settings();
-    let reason = if settings.runs_once && settings.restart != RestartType::Temporary {
+    let reason = if settings.runs_once && settings.restart() != RestartType::Temporary {
         Some(InvalidSpec::OneShotNotTemporary)
-    } else if settings.significant && settings.restart == RestartType::Permanent {
+    } else if settings.significant && settings.restart() == RestartType::Permanent {
         Some(InvalidSpec::SignificantPermanent)
     } else if settings.significant && auto_shutdown == AutoShutdown::Never {
         Some(InvalidSpec::SignificantWithoutAutoShutdown)

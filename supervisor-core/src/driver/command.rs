@@ -1,139 +1,136 @@
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 
+use super::Driver;
 use crate::{
     child::Child,
-    engine::Engine,
-    error::SupervisorError,
-    observe::{ChildInfo, Counts},
-    process::{ChildId, Control, Flags, Link, Name},
-    quiet::Token,
-    scope::{Envelope, Scope},
+    engine::{Caller, Refusal},
+    error::{StartFailure, SupervisorError},
+    observe::{ChildInfo, ChildSpecInfo, ChildState, Counts, EventKind},
+    process::{ChildId, Link, Name},
+    scope::Position,
 };
 
 /// What a running supervisor is asked by whoever holds a handle. Dropped unanswered, it answers by that.
 pub(crate) enum Command {
+    /// Nobody waits for a start without a call.
+    Start {
+        child: Arc<dyn Child>,
+        call: Option<Call>,
+    },
+    Terminate(ChildId, Call),
+    Restart(ChildId, Call),
+    Delete(ChildId, Call),
+    Kill(ChildId, Call),
     Children(Sender<Vec<ChildInfo>>),
+    Find(Name, Sender<Vec<ChildInfo>>),
     Count(Sender<Counts>),
-    Kill(ChildId, Sender<Result<(), SupervisorError>>),
+    Spec(ChildId, Sender<Result<ChildSpecInfo, SupervisorError>>),
 }
 
-impl Command {
-    pub(super) fn carry_out(self, engine: &mut Engine<Arc<dyn Child>>, scope: &Scope, now: Instant) {
-        // Whoever does not wait for the answer any longer does not get one.
-        match self {
-            Self::Children(reply) => {
-                let _ = reply.try_send(engine.children().map(info).collect());
+/// A call that waits until it has been carried out.
+pub(crate) struct Call {
+    reply: Sender<Result<(), SupervisorError>>,
+    from: Option<Position>,
+}
+
+impl Call {
+    /// From the process that this runs in, if it is one.
+    pub(crate) fn new(reply: Sender<Result<(), SupervisorError>>) -> Self {
+        Self { reply, from: Position::current() }
+    }
+}
+
+impl Driver {
+    pub(super) fn carry_out(&mut self, command: Command, now: Instant) {
+        // Whoever does not wait for an answer any longer does not get one.
+        match command {
+            Command::Start { child, call } => {
+                let caller = call.map(|call| self.expect(call));
+                self.engine.start_child(child.id(), child, caller, now);
             }
-            Self::Count(reply) => {
-                let _ = reply.try_send(engine.counts());
+            Command::Terminate(child, call) => {
+                let caller = self.expect(call);
+                self.engine.terminate_child(child, caller, now);
             }
-            Self::Kill(child, reply) => {
-                let answer = match engine.kill_child(child, now) {
-                    Some(true) => Ok(()),
-                    Some(false) => Err(SupervisorError::ChildNotRunning {
-                        path: engine.find(child).map_or_else(String::new, |spec| scope.path_of(spec.name().as_str())),
-                    }),
-                    None => Err(SupervisorError::NotFound { path: scope.path() }),
-                };
-                let _ = reply.try_send(answer);
+            Command::Restart(child, call) => {
+                let caller = self.expect(call);
+                self.engine.restart_child(child, caller, now);
             }
+            Command::Delete(child, call) => {
+                let caller = self.expect(call);
+                self.engine.delete_child(child, caller);
+            }
+            Command::Kill(child, call) => {
+                let caller = self.expect(call);
+                self.engine.kill_child(child, caller, now);
+            }
+            Command::Children(reply) => {
+                let _ = reply.try_send(self.engine.children().map(info).collect());
+            }
+            Command::Find(name, reply) => {
+                let is_it = |(_, spec, _): &(ChildId, &Arc<dyn Child>, ChildState)| spec.segment() == name.as_str();
+                let _ = reply.try_send(self.engine.children().filter(is_it).map(info).collect());
+            }
+            Command::Count(reply) => {
+                let _ = reply.try_send(self.engine.counts());
+            }
+            Command::Spec(child, reply) => {
+                let found = self.engine.find(child);
+                let spec = found.map(|spec| ChildSpecInfo::new(spec.segment(), spec.settings()));
+                let _ = reply.try_send(spec.ok_or_else(|| self.error(None, Refusal::NotFound)));
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, caller: Caller, spec: Option<&dyn Child>, answer: Result<(), Refusal>) {
+        let answer = answer.map_err(|refusal| self.error(spec, refusal));
+        if let Some(reply) = self.calls.try_remove(caller.key) {
+            let _ = reply.try_send(answer);
+        }
+    }
+
+    /// A child that was to be added is not.
+    pub(super) fn refuse(&mut self, spec: Arc<dyn Child>, caller: Option<Caller>, refusal: Refusal) {
+        match caller {
+            Some(caller) => self.answer(caller, Some(&*spec), Err(refusal)),
+            None => self.tell(&*spec, EventKind::Refused(self.error(Some(&*spec), refusal))),
+        }
+        self.dispose(spec);
+    }
+
+    fn expect(&mut self, call: Call) -> Caller {
+        let Call { reply, from } = call;
+        let within = from.and_then(|position| position.within(&self.scope));
+        Caller { key: self.calls.insert(reply), within }
+    }
+
+    /// The refusal in words. `spec`: the child that it is about.
+    pub(super) fn error(&self, spec: Option<&dyn Child>, refusal: Refusal) -> SupervisorError {
+        let own = || self.scope.path();
+        let path = spec.map_or_else(String::new, |spec| self.scope.path_of(spec.segment()));
+        match refusal {
+            Refusal::NotFound => SupervisorError::NotFound { path: own() },
+            Refusal::NotRunning => SupervisorError::ChildNotRunning { path },
+            Refusal::Running => SupervisorError::Running { path },
+            Refusal::Restarting => SupervisorError::Restarting { path },
+            Refusal::Stopping => SupervisorError::Stopping { path },
+            Refusal::Stuck => SupervisorError::Stuck { path },
+            Refusal::Dynamic => SupervisorError::Dynamic { path: own() },
+            Refusal::AtCapacity(max) => SupervisorError::AtCapacity { path: own(), max },
+            Refusal::NameTaken { by: id, runs: true } => SupervisorError::AlreadyStarted { path, id },
+            Refusal::NameTaken { by: id, runs: false } => SupervisorError::AlreadyPresent { path, id },
+            Refusal::ShuttingDown => SupervisorError::ShuttingDown { path: own() },
+            Refusal::WouldDeadlock => SupervisorError::WouldDeadlock { path: own() },
+            Refusal::FailedToStart(cause) => match cause {
+                StartFailure::Below { path, cause } => SupervisorError::FailedToStart { path, cause: *cause },
+                cause => SupervisorError::FailedToStart { path, cause },
+            },
         }
     }
 }
 
-fn info((id, spec, state): (ChildId, &Arc<dyn Child>, crate::observe::ChildState)) -> ChildInfo {
-    ChildInfo {
-        id,
-        name: spec.name().as_str().to_owned(),
-        process: spec.cell().process(),
-        state,
-        kind: spec.settings().kind,
-    }
-}
-
-/// Where the handles of a supervisor find it: over its restarts, and also when it does not run.
-pub(crate) struct Hub(Mutex<State>);
-
-struct State {
-    /// As far as it is known.
-    path: String,
-    running: Option<Running>,
-}
-
-struct Running {
-    scope: Arc<Scope>,
-    control: Arc<dyn Control>,
-    commands: Sender<Envelope<Command>>,
-    /// It was asked to stop, and has not seen it yet.
-    asked: Token,
-}
-
-impl Hub {
-    pub(crate) fn new(name: &Name) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { path: name.as_str().to_owned(), running: None })))
-    }
-
-    /// The supervisor runs.
-    pub(super) fn open(&self, scope: &Arc<Scope>, control: &Arc<dyn Control>) -> Receiver<Envelope<Command>> {
-        let (commands, receiver) = async_channel::unbounded();
-        let running = Running { scope: scope.clone(), control: control.clone(), commands, asked: Token::none() };
-        let before = {
-            let mut state = self.lock();
-            state.path = scope.path();
-            state.running.replace(running)
-        };
-        drop(before);
-        receiver
-    }
-
-    /// That run of the supervisor is over.
-    pub(super) fn close(&self, scope: &Arc<Scope>) {
-        let mut state = self.lock();
-        let ended = state.running.take_if(|running| Arc::ptr_eq(&running.scope, scope));
-        drop(state);
-        drop(ended);
-    }
-
-    /// Sends a command to the supervisor, if it runs.
-    pub(crate) fn send(&self, command: Command) -> Result<(), SupervisorError> {
-        let running = self.lock().running.as_ref().map(|running| (running.commands.clone(), running.scope.clone()));
-        let (commands, scope) = running.ok_or_else(|| self.not_running())?;
-        commands.try_send(scope.envelope(command)).map_err(|_| self.not_running())?;
-        scope.waker.wake();
-        Ok(())
-    }
-
-    /// Asks the supervisor itself to stop, if it runs.
-    pub(crate) fn shutdown(&self) -> Result<(), SupervisorError> {
-        let control = self.lock().running.as_mut().map(|running| {
-            running.asked = running.scope.quiet.token();
-            running.control.clone()
-        });
-        control.ok_or_else(|| self.not_running())?.cell().request(Flags::SHUTDOWN);
-        Ok(())
-    }
-
-    /// The supervisor has seen that it is asked to stop.
-    pub(super) fn acknowledge(&self) {
-        if let Some(running) = &mut self.lock().running {
-            running.asked = Token::none();
-        }
-    }
-
-    pub(crate) fn not_running(&self) -> SupervisorError {
-        SupervisorError::NotRunning { path: self.path() }
-    }
-
-    pub(crate) fn path(&self) -> String {
-        self.lock().path.clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn info((id, spec, state): (ChildId, &Arc<dyn Child>, ChildState)) -> ChildInfo {
+    ChildInfo { id, name: spec.segment().to_owned(), process: spec.cell().process(), state, kind: spec.settings().kind }
 }

@@ -55,20 +55,12 @@ impl Driver {
             Cause::FailedToStart { spec, failure } => Ending::FailedToStart { path: path_of(&spec), cause: failure },
         };
         self.tell_of_itself(EventKind::Ended(ending.clone()));
+        // Nothing comes after this supervisor, or at least not the children that were added to it.
+        let children: Vec<_> = self.engine.children().map(|(id, spec, _)| (id, spec.clone())).collect();
+        children.into_iter().filter(|(id, _)| !self.is_static(*id)).for_each(|(_, spec)| self.dispose(spec));
         if self.seen.last {
-            self.dispose();
+            self.specs.iter().for_each(|spec| self.dispose(spec.clone()));
         }
         Exit::Shutdown(Arc::new(Termination { ending, unclean }))
-    }
-
-    /// Nothing comes after this supervisor, so what its children's specifications own is dropped. Those that ran have done
-    /// that themselves; for each of the others a process of its own does, so that no destructor can hold anything up.
-    fn dispose(&self) {
-        let specs = self.specs.iter().chain(self.engine.children().map(|(_, spec, _)| spec));
-        for spec in specs {
-            if spec.cell().process().is_none() && spec.is_loaded() {
-                self.scope.spawner.spawn(spec.clone().dispose(&self.scope));
-            }
-        }
     }
 }

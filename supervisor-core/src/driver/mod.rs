@@ -5,6 +5,7 @@
 
 mod command;
 mod conclusion;
+mod hub;
 
 use std::{
     pin::Pin,
@@ -13,19 +14,23 @@ use std::{
     time::Instant,
 };
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
+use slab::Slab;
 
-pub(crate) use self::command::{Command, Hub};
+pub(crate) use self::{
+    command::{Call, Command},
+    hub::Hub,
+};
 use crate::{
     child::Child,
     engine::{Effect, Engine, Order},
-    error::GaveUp,
+    error::{GaveUp, SupervisorError},
     observe::{Event, EventKind},
-    process::{Birth, Control, Flags, Life, Link, Name, News, Place, ProcessId, Report, Step, Ticket, guard},
+    process::{Birth, ChildId, Control, Flags, Life, Link, Name, News, Place, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::{Envelope, Scope},
     spawner::Timer,
-    strategy::{RestartStrategy, SupervisorSettings},
+    strategy::{ChildKind, RestartStrategy, RestartType, SupervisorSettings},
 };
 
 /// How much of a kind is taken, or done, before the rest gets its turn.
@@ -44,6 +49,10 @@ pub(crate) struct Driver {
     own: Own,
     timer: Option<Pin<Box<dyn Timer>>>,
     armed: Option<Instant>,
+    /// Who waits for an answer, by the keys that the engine knows them by.
+    calls: Slab<Sender<Result<(), SupervisorError>>>,
+    /// All has stopped. What was sent before the hub was closed is still answered.
+    is_closing: bool,
     /// What it has seen of its orders.
     seen: Order,
     is_asked: bool,
@@ -78,8 +87,9 @@ impl Driver {
         name: Name,
     ) -> Self {
         let is_root = parent.is_outside();
-        let (scope, reports) = parent.below(name);
-        let commands = hub.open(&scope, &birth.control);
+        let own_id = birth.ticket.place().child;
+        let (scope, reports) = parent.below(name, own_id, hub.clone(), hub.subscribers().clone());
+        let commands = hub.open(&scope, &birth.control, settings.auto_shutdown);
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let strategy = settings.strategy;
@@ -97,6 +107,8 @@ impl Driver {
             own: Own { id: birth.id, ticket: birth.ticket, control: birth.control.clone(), parent: birth.link.clone() },
             timer: None,
             armed: None,
+            calls: Slab::new(),
+            is_closing: false,
             seen: Order { last: is_root, kill: false },
             is_asked: false,
             gave_up: None,
@@ -114,11 +126,17 @@ impl Driver {
         }
         is_busy |= self.take_commands(now);
         for _ in 0..BATCH {
-            let Some(effect) = self.engine.poll_effect(now) else {
-                return if is_busy { Turn::Busy } else { Turn::Idle };
-            };
-            if let Some(step) = self.perform(effect, now) {
-                return Turn::Step(step);
+            while let Some(effect) = self.engine.poll_effect() {
+                if let Some(step) = self.perform(effect, now) {
+                    return Turn::Step(step);
+                }
+            }
+            if !self.engine.advance(now) {
+                return match is_busy {
+                    true => Turn::Busy,
+                    false if self.is_closing => Turn::Step(Step::Ended(self.finish())),
+                    false => Turn::Idle,
+                };
             }
         }
         Turn::Busy
@@ -161,7 +179,7 @@ impl Driver {
         for _ in 0..BATCH {
             let Ok(Envelope { message, token }) = self.commands.try_recv() else { return false };
             self.tokens.push(token);
-            message.carry_out(&mut self.engine, &self.scope, now);
+            self.carry_out(message, now);
         }
         true
     }
@@ -170,7 +188,12 @@ impl Driver {
         match effect {
             Effect::Start { child: place, incarnation } => {
                 if let Some(spec) = self.engine.child(place) {
-                    let process = spec.clone().incarnate(Ticket::new(place, incarnation), &self.scope);
+                    let settings = spec.settings();
+                    // What is added and runs once only drops its specification itself, with what it leaves behind.
+                    let is_only_run =
+                        settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
+                    let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
+                    let process = spec.clone().incarnate(Ticket::new(place, incarnation), &self.scope, flags);
                     self.scope.spawner.spawn(process);
                 }
             }
@@ -179,7 +202,17 @@ impl Driver {
             Effect::Tell { spec, kind } => self.tell(&*spec, kind),
             Effect::Ready => return Some(Step::Ready),
             Effect::GaveUp => self.tell_of_giving_up(now),
-            Effect::Finish => return Some(Step::Ended(self.finish())),
+            Effect::Answer { caller, spec, answer } => self.answer(caller, spec.as_deref(), answer),
+            Effect::Refuse { spec, caller, refusal } => self.refuse(spec, caller, refusal),
+            Effect::Forget { child, spec } => {
+                if !self.is_static(child) {
+                    self.dispose(spec);
+                }
+            }
+            Effect::Finish => {
+                self.hub.close(&self.scope);
+                self.is_closing = true;
+            }
         }
         None
     }
@@ -192,15 +225,28 @@ impl Driver {
     }
 
     fn tell(&self, spec: &dyn Child, kind: EventKind) {
-        self.scope.observers.tell(kind, |kind| Event {
-            path: self.scope.path_of(spec.name().as_str()),
+        self.scope.tell(kind, spec.subscribers(), |kind| Event {
+            path: self.scope.path_of(spec.segment()),
             process: spec.cell().latest(),
             kind,
         });
     }
 
     fn tell_of_itself(&self, kind: EventKind) {
-        self.scope.observers.tell(kind, |kind| Event { path: self.scope.path(), process: Some(self.own.id), kind });
+        self.scope.tell(kind, None, |kind| Event { path: self.scope.path(), process: Some(self.own.id), kind });
+    }
+
+    /// Whether it is one of those that this supervisor has when it starts.
+    fn is_static(&self, child: ChildId) -> bool {
+        self.specs.binary_search_by_key(&child, |spec| spec.id()).is_ok()
+    }
+
+    /// A child is not started again, by anybody, so what its specification owns is dropped. Where it ran it has done that
+    /// itself; otherwise a process of its own does, so that no destructor can hold anything up.
+    fn dispose(&self, spec: Arc<dyn Child>) {
+        if spec.cell().process().is_none() && spec.is_loaded() {
+            self.scope.spawner.spawn(spec.dispose(&self.scope));
+        }
     }
 
     /// Arms the timer for what is due next. Whether that is now.
@@ -254,6 +300,14 @@ impl Life for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.hub.close(&self.scope);
+        while let Ok(Envelope { message, .. }) = self.commands.try_recv() {
+            if let Command::Start { child, call } = message {
+                if call.is_none() {
+                    self.tell(&*child, EventKind::Refused(self.hub.not_running()));
+                }
+                self.dispose(child);
+            }
+        }
         for spec in self.engine.live() {
             let _ = guard(|| spec.cell().request(Flags::ABORT));
         }

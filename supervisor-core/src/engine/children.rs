@@ -6,7 +6,7 @@ use std::{
 
 use slab::Slab;
 
-use super::slot::{Class, Slot, Spec, State};
+use super::slot::{Attempt, Class, Slot, Spec, State};
 use crate::{
     observe::Counts,
     process::{ChildId, Place, Ticket},
@@ -22,6 +22,8 @@ pub(crate) struct Children<C> {
     slots: Slab<Slot<C>>,
     /// Their slots, in start order, which is the order of their ids.
     order: BTreeMap<ChildId, u32>,
+    /// Where names have to be unique.
+    names: Option<BTreeMap<String, Place>>,
     deadlines: BTreeSet<(Instant, Place)>,
     tallies: Tallies,
 }
@@ -35,16 +37,40 @@ struct Tallies {
 }
 
 impl<C: Spec> Children<C> {
-    pub(super) fn new(specs: impl Iterator<Item = (ChildId, C)>) -> Self {
-        let mut slots = Slab::with_capacity(specs.size_hint().0);
-        let mut tallies = Tallies::default();
-        let place = |(child, spec)| {
-            let slot = Slot::new(child, spec);
-            tallies.count(&slot, |n| *n += 1);
-            (child, key(slots.insert(slot)))
+    pub(super) fn new(specs: impl Iterator<Item = (ChildId, C)>, unique_names: bool) -> Self {
+        let mut children = Self {
+            slots: Slab::with_capacity(specs.size_hint().0),
+            order: BTreeMap::new(),
+            names: unique_names.then(BTreeMap::new),
+            deadlines: BTreeSet::new(),
+            tallies: Tallies::default(),
         };
-        let order = specs.map(place).collect();
-        Self { slots, order, deadlines: BTreeSet::new(), tallies }
+        specs.for_each(|(child, spec)| {
+            children.add(child, spec, Attempt::Own);
+        });
+        children
+    }
+
+    /// A child behind all others, which is owed a start.
+    pub(super) fn add(&mut self, child: ChildId, spec: C, attempt: Attempt) -> Place {
+        let slot = Slot::new(child, spec, attempt);
+        self.tallies.count(&slot, |n| *n += 1);
+        let name = self.names.is_some().then(|| slot.spec.name().to_owned());
+        let place = Place { child, slot: key(self.slots.insert(slot)) };
+        self.order.insert(child, place.slot);
+        if let (Some(names), Some(name)) = (&mut self.names, name) {
+            names.insert(name, place);
+        }
+        place
+    }
+
+    /// The child that has this name, where names have to be unique.
+    pub(super) fn namesake(&self, spec: &C) -> Option<&Slot<C>> {
+        self.get(*self.names.as_ref()?.get(spec.name())?)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
     }
 
     pub(super) fn find(&self, child: ChildId) -> Option<Place> {
@@ -84,16 +110,18 @@ impl<C: Spec> Children<C> {
         }
     }
 
-    pub(super) fn remove(&mut self, place: Place) {
-        if self.get(place).is_none() {
-            return;
-        }
+    pub(super) fn remove(&mut self, place: Place) -> Option<Slot<C>> {
+        self.get(place)?;
         let slot = self.slots.remove(place.slot as usize);
         self.order.remove(&place.child);
+        if let Some(names) = &mut self.names {
+            names.remove(slot.spec.name());
+        }
         if let Some(deadline) = slot.state.deadline() {
             self.deadlines.remove(&(deadline, place));
         }
         self.tallies.count(&slot, |n| *n -= 1);
+        Some(slot)
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Place, &Slot<C>)> {

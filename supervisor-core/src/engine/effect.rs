@@ -1,7 +1,7 @@
 use crate::{
     error::{Failure, StartFailure, Unclean},
     observe::EventKind,
-    process::{Exit, Place},
+    process::{ChildId, Exit, Place},
 };
 
 /// What the engine wants done.
@@ -15,6 +15,12 @@ pub(crate) enum Effect<C> {
     Abort { child: Place, last: bool },
     /// Tell whoever listens.
     Tell { spec: C, kind: EventKind },
+    /// Answer a call. `spec`: the child that it was about, if there is one.
+    Answer { caller: Caller, spec: Option<C>, answer: Result<(), Refusal> },
+    /// A child that was to be added is not. There is no caller where nobody waits.
+    Refuse { spec: C, caller: Option<Caller>, refusal: Refusal },
+    /// A child is removed for good.
+    Forget { child: ChildId, spec: C },
     /// The supervisor is ready: all its children have started.
     Ready,
     /// The supervisor is out of restarts, and begins to stop.
@@ -40,4 +46,34 @@ pub(crate) enum Badly {
     Failed(Failure),
     /// It is a supervisor, and told what did not stop well below it.
     Below(Vec<Unclean>),
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// By which whoever carries out the effects knows it.
+    pub(crate) key: usize,
+    /// The child in whose process, or below which, the call was made.
+    pub(crate) within: Option<ChildId>,
+}
+
+/// Why a call is not carried out, or failed.
+#[derive(Clone, Debug)]
+pub(crate) enum Refusal {
+    NotFound,
+    NotRunning,
+    Running,
+    Restarting,
+    Stopping,
+    Stuck,
+    Dynamic,
+    AtCapacity(usize),
+    /// A child of the same name is there.
+    NameTaken {
+        by: ChildId,
+        runs: bool,
+    },
+    ShuttingDown,
+    WouldDeadlock,
+    FailedToStart(StartFailure),
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Badly, Cause, Charge, Engine, Spec, State, Work,
-    slot::{Stopping, Then},
+    slot::{Attempt, Stopping, Then},
 };
 use crate::{
     error::{Failure, StartFailure, Unclean, UncleanStop},
@@ -18,8 +18,9 @@ impl<C: Spec> Engine<C> {
     /// A process ended before it was ready. `limit`: because it was not ready within that time.
     pub(super) fn unready(&mut self, child: Place, exit: Exit, limit: Option<Duration>, now: Instant) {
         if let Exit::Ignored = exit {
-            self.children.edit(child, |slot| slot.has_started = true);
             self.tell(child, || EventKind::Ignored);
+            self.answer_start(child, Ok(()));
+            self.children.edit(child, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
             self.put_down(child);
             return;
         }
@@ -31,6 +32,9 @@ impl<C: Spec> Engine<C> {
         let Some(slot) = self.children.get(child) else { return };
         if self.is_stopping() {
             self.children.set(child, State::Stopped);
+        } else if slot.attempt != Attempt::Own {
+            self.answer_start(child, Err(failure));
+            self.put_down(child);
         } else if self.is_up || slot.has_started {
             if self.joins_group(child) {
                 self.down_with_group(child);
@@ -52,7 +56,7 @@ impl<C: Spec> Engine<C> {
             self.children.set(child, State::Stopped);
         } else if self.joins_group(child) {
             self.down_with_group(child);
-        } else if settings.restart.restarts_after(&exit) {
+        } else if settings.restart().restarts_after(&exit) {
             self.owe(child, RestartCause::Exit(exit), since, now);
         } else {
             let significant = settings.significant.then(|| slot.spec.clone());
@@ -71,7 +75,7 @@ impl<C: Spec> Engine<C> {
 
     fn down_with_group(&mut self, child: Place) {
         if self.is_temporary(child) {
-            self.children.remove(child);
+            self.forget(child);
         } else {
             self.children.set(child, State::Owed);
         }
@@ -87,6 +91,10 @@ impl<C: Spec> Engine<C> {
             Then::Judge { since } => self.judge(child, exit, Some(since), now),
             Then::FailStart { limit } => self.unready(child, exit, limit, now),
             Then::Restart => self.down_with_group(child),
+            Then::Stay => {
+                self.answer_start(child, Err(StartFailure::Aborted));
+                self.put_down(child);
+            }
             Then::End => {
                 self.tally(child, &stopping, exit);
                 self.children.set(child, State::Stopped);
@@ -94,11 +102,14 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// A child without a process that is not restarted: its specification is kept, unless it is temporary.
-    fn put_down(&mut self, child: Place) {
-        if self.is_temporary(child) {
-            self.children.remove(child);
+    /// A child without a process that is not restarted: it is kept, unless it is temporary, its supervisor keeps none, or it
+    /// was to be added and never came to be.
+    pub(super) fn put_down(&mut self, child: Place) {
+        let Some(slot) = self.children.get(child) else { return };
+        if self.settings.dynamic || self.is_temporary(child) || slot.attempt == Attempt::Adding {
+            self.forget(child);
         } else {
+            self.children.edit(child, |slot| slot.attempt = Attempt::Own);
             self.children.set(child, State::Stopped);
         }
     }
@@ -165,6 +176,6 @@ impl<C: Spec> Engine<C> {
     }
 
     fn is_temporary(&self, child: Place) -> bool {
-        self.children.get(child).is_some_and(|slot| slot.settings().restart == RestartType::Temporary)
+        self.children.get(child).is_some_and(|slot| slot.settings().restart() == RestartType::Temporary)
     }
 }

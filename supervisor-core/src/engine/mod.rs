@@ -3,13 +3,15 @@
 //! The engine is pure. Time comes in with each call, and what it wants done goes out as [`Effect`]s:
 //!
 //! - inputs: [`start`](Engine::start) once, then [`ready`](Engine::ready), [`acknowledged`](Engine::acknowledged),
-//!   [`exited`](Engine::exited), [`shutdown`](Engine::shutdown), [`kill_child`](Engine::kill_child), and
-//!   [`tick`](Engine::tick) when [`next_deadline`](Engine::next_deadline) has come;
-//! - outputs: [`poll_effect`](Engine::poll_effect), until it returns `None`, after any input or several. Work in order (a
-//!   start, a group restart, a stop) goes on there one step at a time, so what comes in meanwhile comes first.
+//!   [`exited`](Engine::exited), [`shutdown`](Engine::shutdown), the calls of `calls.rs`, and [`tick`](Engine::tick) when
+//!   [`next_deadline`](Engine::next_deadline) has come;
+//! - outputs: [`poll_effect`](Engine::poll_effect), until it returns `None`, after any input or several; then
+//!   [`advance`](Engine::advance), which takes work in order (a start, a group restart, a stop) one step further, and the
+//!   effects of that. So what comes in between two steps comes first.
 //!
 //! Nothing in here waits: a child that starts, drains or backs off is a state (`slot.rs` has the drawing).
 
+mod calls;
 mod children;
 mod effect;
 mod exits;
@@ -18,11 +20,16 @@ mod sequence;
 mod slot;
 mod stop;
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    time::Instant,
+};
 
 use fastrand::Rng;
 
 use self::{
+    calls::Awaited,
     children::Children,
     intensity::Intensity,
     sequence::Sequence,
@@ -30,7 +37,7 @@ use self::{
     stop::Sweep,
 };
 pub(crate) use self::{
-    effect::{Badly, Cause, Effect},
+    effect::{Badly, Caller, Cause, Effect, Refusal},
     intensity::Charge,
     slot::{Spec, State},
 };
@@ -50,12 +57,18 @@ pub(crate) struct Engine<C> {
     sweep: Sweep,
     /// Children that are owed a start of their own, not as part of a group.
     restarts: VecDeque<Place>,
+    /// The number of the latest group restart; the first start is one, too.
+    group: u32,
+    /// Who waits for something to happen to a child.
+    callers: BTreeMap<Place, Vec<(Awaited, Caller)>>,
     /// The first start is done.
     is_up: bool,
     /// Nothing will be started here after this supervisor.
     is_last: bool,
     /// Told to stop at once.
     is_killed: bool,
+    /// When the stop has used up its budget.
+    stop_by: Option<Instant>,
     /// An end of a significant child that is looked at when the first start is done.
     significant_end: Option<(C, Exit)>,
     badly: Vec<(C, Badly)>,
@@ -96,14 +109,17 @@ impl<C: Spec> Engine<C> {
     pub(crate) fn new(settings: SupervisorSettings, specs: impl Iterator<Item = (ChildId, C)>, seed: u64) -> Self {
         Self {
             intensity: Intensity::new(settings.strategy),
+            children: Children::new(specs, settings.unique_names),
             settings,
-            children: Children::new(specs),
             work: Work::None,
             sweep: Sweep::NONE,
             restarts: VecDeque::new(),
+            group: 1,
+            callers: BTreeMap::new(),
             is_up: false,
             is_last: false,
             is_killed: false,
+            stop_by: None,
             significant_end: None,
             badly: Vec::new(),
             effects: VecDeque::new(),
@@ -160,6 +176,7 @@ impl<C: Spec> Engine<C> {
             }
             State::Stopped | State::Owed | State::Delayed { .. } => {}
         }
+        self.answer(ticket.place(), Awaited::Gone, Ok(()));
     }
 
     /// The supervisor is asked to stop. May be asked again, and for more.
@@ -177,21 +194,6 @@ impl<C: Spec> Engine<C> {
             self.is_killed = true;
             self.abort_all(now);
         }
-    }
-
-    /// Aborts a child from outside, which counts as its failure. Whether it has a process.
-    pub(crate) fn kill_child(&mut self, child: ChildId, now: Instant) -> Option<bool> {
-        let child = self.children.find(child)?;
-        let slot = self.children.get(child)?;
-        let then = match &slot.state {
-            State::Stopped | State::Owed | State::Delayed { .. } => return Some(false),
-            State::Starting { .. } => Then::FailStart { limit: None },
-            &State::Running { since } => Then::Judge { since },
-            State::Stopping(stopping) if stopping.is_aborted() => return Some(true),
-            State::Stopping(stopping) => stopping.then,
-        };
-        self.abort(child, then, now);
-        Some(true)
     }
 
     /// Does what is due.
@@ -219,20 +221,27 @@ impl<C: Spec> Engine<C> {
             }
         }
         self.end_delay(now);
+        if self.stop_by.is_some_and(|by| by <= now) {
+            self.stop_by = None;
+            self.abort_all(now);
+        }
     }
 
     // Outputs
 
-    /// The next thing to do, and work in order goes on.
-    pub(crate) fn poll_effect(&mut self, now: Instant) -> Option<Effect<C>> {
-        loop {
-            if let Some(effect) = self.effects.pop_front() {
-                return Some(effect);
-            }
-            if !self.advance(now) {
-                return None;
-            }
-        }
+    /// The next thing to do.
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect<C>> {
+        self.effects.pop_front()
+    }
+
+    /// Takes work in order one step further. Whether there was a step to take.
+    pub(crate) fn advance(&mut self, now: Instant) -> bool {
+        let in_order = match self.work {
+            Work::Sequence(_) => self.advance_sequence(now),
+            Work::Stop(_) => self.advance_stop(now),
+            Work::None | Work::Finished(_) => false,
+        };
+        in_order || self.advance_restarts(now)
     }
 
     /// When `tick` has something to do.
@@ -241,16 +250,16 @@ impl<C: Spec> Engine<C> {
             Work::Sequence(sequence) => sequence.delayed_until(),
             _ => None,
         };
-        [self.children.next_deadline(), group].into_iter().flatten().min()
+        [self.children.next_deadline(), group, self.stop_by].into_iter().flatten().min()
     }
 
     /// How it ended, after `Effect::Finish`.
     pub(crate) fn conclude(&mut self) -> Conclusion<C> {
-        let cause = match std::mem::replace(&mut self.work, Work::None) {
+        let cause = match mem::replace(&mut self.work, Work::None) {
             Work::Stop(cause) | Work::Finished(cause) => cause,
             Work::None | Work::Sequence(_) => Cause::Requested,
         };
-        Conclusion { cause, killed: self.is_killed, badly: std::mem::take(&mut self.badly) }
+        Conclusion { cause, killed: self.is_killed, badly: mem::take(&mut self.badly) }
     }
 
     // Getters
@@ -297,15 +306,6 @@ impl<C: Spec> Engine<C> {
     }
 
     // Shared by the parts
-
-    fn advance(&mut self, now: Instant) -> bool {
-        let in_order = match self.work {
-            Work::Sequence(_) => self.advance_sequence(now),
-            Work::Stop(_) => self.advance_stop(now),
-            Work::None | Work::Finished(_) => false,
-        };
-        in_order || self.advance_restarts(now)
-    }
 
     fn tell(&mut self, child: Place, kind: impl FnOnce() -> EventKind) {
         if self.is_heard {

@@ -3,8 +3,8 @@
 use std::{mem, time::Instant};
 
 use super::{
-    Cause, Effect, Engine, Spec, State, Work,
-    slot::{Class, Slot},
+    Caller, Cause, Effect, Engine, Spec, State, Work,
+    slot::{Attempt, Class, Slot},
     stop::{Progress, Sweep},
 };
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Sequence {
     pub(super) from: ChildId,
+    /// The child whose failure it was, where this is a group restart: the restart waits for it.
+    leader: Option<Place>,
     stage: Stage,
 }
 
@@ -36,7 +38,13 @@ struct Delay(Option<Instant>);
 
 impl Sequence {
     pub(super) fn first_start() -> Self {
-        Self { from: ChildId::FIRST, stage: Stage::Starting { begun: None } }
+        Self { from: ChildId::FIRST, leader: None, stage: Stage::Starting { begun: None } }
+    }
+
+    /// Whether this is a group restart that is going to start this child.
+    fn comes_to(&self, child: ChildId) -> bool {
+        let is_passed = matches!(self.stage, Stage::Starting { begun: Some(begun) } if child <= begun.child);
+        self.leader.is_some() && child >= self.from && !is_passed
     }
 
     /// Whether what fails from `from` on is going to be started anyway.
@@ -60,6 +68,9 @@ impl<C: Spec> Engine<C> {
             RestartMode::OneForAll => ChildId::FIRST,
             RestartMode::RestForOne | RestartMode::OneForOne => child.child,
         };
+        if !matches!(self.work, Work::Sequence(_)) {
+            self.group = self.group.wrapping_add(1).max(1);
+        }
         // A failure inside of a pending group joins it, so this one is before it, and the group now begins here.
         let pending = match &self.work {
             Work::Sequence(Sequence { stage: Stage::Stopping { delay }, .. }) => *delay,
@@ -67,11 +78,13 @@ impl<C: Spec> Engine<C> {
             _ => None,
         };
         let delay = later(pending, until.map(Delay));
-        let stopped = |(child, slot): (Place, &Slot<C>)| (slot.state == State::Stopped).then_some(child);
-        let stopped: Vec<_> = self.children.between(from, None).filter_map(stopped).collect();
+        let group = self.group;
+        let is_revived = |slot: &Slot<C>| slot.state == State::Stopped && slot.left_out_of != group;
+        let revived = |(child, slot): (Place, &Slot<C>)| is_revived(slot).then_some(child);
+        let stopped: Vec<_> = self.children.between(from, None).filter_map(revived).collect();
         stopped.into_iter().for_each(|child| self.children.set(child, State::Owed));
         self.sweep = Sweep::from(from, &self.sweep);
-        self.work = Work::Sequence(Sequence { from, stage: Stage::Stopping { delay } });
+        self.work = Work::Sequence(Sequence { from, leader: Some(child), stage: Stage::Stopping { delay } });
     }
 
     /// One step of the sequence under way. Whether there was one.
@@ -129,11 +142,12 @@ impl<C: Spec> Engine<C> {
 
     pub(super) fn set_running(&mut self, child: Place, now: Instant) {
         self.children.set(child, State::Running { since: now });
-        self.children.edit(child, |slot| slot.has_started = true);
+        self.children.edit(child, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
         self.tell(child, || EventKind::Ready);
+        self.answer_start(child, Ok(()));
     }
 
-    fn begin_start(&mut self, child: Place, now: Instant) {
+    pub(super) fn begin_start(&mut self, child: Place, now: Instant) {
         let begun = self.children.edit(child, |slot| {
             slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
             slot.has_acknowledged = false;
@@ -182,6 +196,32 @@ impl<C: Spec> Engine<C> {
         if ends {
             self.begin_stop(Cause::AutoShutdown { spec, exit }, now);
         }
+    }
+
+    /// Whether the group restart under way is going to start this child.
+    pub(super) fn group_comes_to(&self, child: ChildId) -> bool {
+        matches!(&self.work, Work::Sequence(sequence) if sequence.comes_to(child))
+    }
+
+    /// Whether a group restart waits to start this child again, because it was this child that failed.
+    pub(super) fn leads_group(&self, child: Place) -> bool {
+        let Work::Sequence(sequence) = &self.work else { return false };
+        let is_down = |slot: &Slot<C>| !matches!(slot.state, State::Stopped | State::Running { .. });
+        self.is_up && sequence.leader == Some(child) && self.children.get(child).is_some_and(is_down)
+    }
+
+    /// Whether the caller would wait for itself: what it wants to have started waits for its group, and that group waits for
+    /// the child from within which the call is made.
+    pub(super) fn is_held_up_by(&self, caller: Caller, child: ChildId) -> bool {
+        let Work::Sequence(sequence) = &self.work else { return false };
+        let Some(slot) = caller.within.and_then(|within| self.children.get(self.children.find(within)?)) else {
+            return false;
+        };
+        let is_waited_for = match sequence.stage {
+            Stage::Stopping { .. } | Stage::Delayed(_) => slot.child >= sequence.from && slot.state.is_live(),
+            Stage::Starting { .. } => matches!(slot.state, State::Starting { .. }),
+        };
+        sequence.comes_to(child) && is_waited_for
     }
 
     fn set_stage(&mut self, stage: Stage) {

@@ -4,23 +4,28 @@
 //!                                  .------------------(7)-----------------.
 //!                                  v                                      |
 //!   Delayed --(6)--> Owed --(1)--> Starting --(2)--> Running --(3)--> [it ended] --(8)--> Stopped, or removed
-//!      ^              ^               |                |                  |                  ^
-//!      |              |              (4)              (4)                (5)                 |
-//!      |              |               v                v                  |                  |
-//!      |              '-----(9)----- Stopping ----------------------------+------(10)--------'
-//!      '------------------------------------------------------------------'
+//!      ^              ^ ^             |                |                  |                 ^   |
+//!      |              | |            (4)              (4)                (5)                |   |
+//!      |              | |             v                v                  |                 |   |
+//!      |              | '----(9)---- Stopping ----------------------------+-----(10)--------'   |
+//!      '--------------+---------------------------------------------------'                     |
+//!                     '---------------------------------(11)------------------------------------'
 //! ```
 //!
 //! 1. `begin_start`: its turn has come. A child without a set-up is `Running` at once.
 //! 2. `ready`
 //! 3. `judge`, of an exit of its own; `unready`, of one before it was ready
-//! 4. `stop_child`, where its supervisor or its group stops; `abort`, where its time is up or it is killed
+//! 4. `stop_child`, where its supervisor or its group stops, or it is terminated; `abort`, where its time is up or it is
+//!    killed
 //! 5. `owe`, if it is to be restarted and a backoff says when
 //! 6. `tick`, when that time has come
 //! 7. `owe`, if it is to be restarted at once: by way of `Owed`
 //! 8. `put_down`, if it is not to be restarted; `owe`, if there is no restart left
 //! 9. `gone`, if it is started again with its group
-//! 10. `gone`, if its supervisor stops
+//! 10. `gone`, if its supervisor stops, or it was terminated; `terminate_child`, straight from `Owed` and `Delayed`
+//! 11. `restart_child`, or `begin_group`, which starts all of a group
+//!
+//! A child begins as `Owed`: one of the static ones by `new`, one that is added by `start_child`.
 //!
 //! A state that waits for something has at most one deadline, which `Children` keeps in order.
 
@@ -32,8 +37,10 @@ use crate::{
     strategy::ChildSettings,
 };
 
-/// What the driver attaches to a child. The engine only reads its settings.
+/// What the driver attaches to a child. The engine reads its settings, and its name where names have to be unique.
 pub(crate) trait Spec: Clone {
+    fn name(&self) -> &str;
+
     fn settings(&self) -> &ChildSettings;
 }
 
@@ -46,10 +53,24 @@ pub(crate) struct Slot<C> {
     pub(super) incarnation: u32,
     /// Failures in a row.
     pub(super) failures: u32,
+    /// The group restart that does not start it again, because it was terminated meanwhile.
+    pub(super) left_out_of: u32,
+    pub(super) attempt: Attempt,
     /// It has started before under this supervisor: from now on a failing start is a failed restart.
     pub(super) has_started: bool,
     /// Its process, a supervisor, has seen that it is asked to stop, by whomever.
     pub(super) has_acknowledged: bool,
+}
+
+/// On whose behalf a child is started, until it is ready: what a failure means depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// The supervisor's own: a failure ends the first start, or is one more failed restart.
+    Own,
+    /// Somebody adds the child: it is removed again, and nothing is charged.
+    Adding,
+    /// Somebody restarts it by hand: it stays stopped, and nothing is charged.
+    ByHand,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +120,8 @@ pub(super) enum Then {
     FailStart { limit: Option<Duration> },
     /// It is started again with its group.
     Restart,
+    /// It was terminated.
+    Stay,
     /// The supervisor stops.
     End,
 }
@@ -122,14 +145,16 @@ impl Class {
 }
 
 impl<C: Spec> Slot<C> {
-    /// The state of a child that has not started yet is `Owed`: its turn comes in the first start.
-    pub(super) fn new(child: ChildId, spec: C) -> Self {
+    /// The state of a child that has not started yet is `Owed`: its turn comes.
+    pub(super) fn new(child: ChildId, spec: C, attempt: Attempt) -> Self {
         Self {
             child,
             spec,
             state: State::Owed,
             incarnation: 0,
             failures: 0,
+            left_out_of: 0,
+            attempt,
             has_started: false,
             has_acknowledged: false,
         }

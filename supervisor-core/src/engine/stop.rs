@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use super::{
-    Badly, Cause, Effect, Engine, Spec, State, Work,
-    slot::{Class, Slot, Stage, Stopping, Then},
+    Badly, Cause, Effect, Engine, Refusal, Spec, State, Work,
+    calls::Awaited,
+    slot::{Attempt, Class, Slot, Stage, Stopping, Then},
 };
 use crate::{
     error::StartFailure,
@@ -68,6 +69,8 @@ impl<C: Spec> Engine<C> {
             self.effects.push_back(Effect::GaveUp);
         }
         self.work = Work::Stop(cause);
+        self.stop_by = self.settings.shutdown_budget.and_then(|budget| now.checked_add(budget));
+        self.turn_away_starts();
         self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
         let moving = [Class::Owed, Class::Delayed, Class::Starting, Class::Stopping, Class::Draining, Class::Stuck];
         if self.children.count_of(&moving) == 0 {
@@ -77,7 +80,7 @@ impl<C: Spec> Engine<C> {
         let moving: Vec<_> = self.places_of(|state| !matches!(state, State::Stopped | State::Running { .. }));
         for child in moving.into_iter().rev() {
             if self.children.get(child).is_some_and(|slot| slot.state.is_live()) {
-                self.stop_child(child, Then::End, now);
+                self.stop_child(child, Then::End, Some(self.sweep.number), now);
             } else {
                 self.children.set(child, State::Stopped);
             }
@@ -113,21 +116,24 @@ impl<C: Spec> Engine<C> {
             self.sweep.awaited = Some(child);
         }
         let then = if self.is_stopping() { Then::End } else { Then::Restart };
-        self.stop_child(child, then, now);
+        self.stop_child(child, then, Some(self.sweep.number), now);
         Progress::Moved
     }
 
-    /// Stops a child, or goes along with its stop if that has begun, as part of the sweep under way.
-    fn stop_child(&mut self, child: Place, then: Then, now: Instant) {
+    /// Stops a child, or goes along with its stop if that has begun: as part of a sweep, or for itself.
+    pub(super) fn stop_child(&mut self, child: Place, then: Then, sweep: Option<u32>, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
-        let (settings, sweep, last) = (slot.settings(), Some(self.sweep.number), self.is_final());
+        let (settings, last) = (slot.settings(), self.is_final());
         let (kind, shutdown) = (settings.kind, settings.shutdown);
         let stage = match &slot.state {
             State::Stopping(stopping) => {
-                if stopping.sweep != sweep {
+                // Terminated meanwhile, it is left out of its group. Terminated before, it comes back with it.
+                let is_left_out = stopping.then == Then::Stay && slot.left_out_of == self.group;
+                let then = if then == Then::Restart && is_left_out { Then::Stay } else { then };
+                if sweep.is_some() && stopping.sweep != sweep {
                     self.sweep.outstanding += 1;
                 }
-                let stopping = Stopping { then, sweep, ..**stopping };
+                let stopping = Stopping { then, sweep: sweep.or(stopping.sweep), ..**stopping };
                 self.join(child, stopping);
                 return;
             }
@@ -142,7 +148,9 @@ impl<C: Spec> Engine<C> {
         };
         let unready = matches!(slot.state, State::Starting { .. });
         let answers = kind == ChildKind::Supervisor && !slot.has_acknowledged;
-        self.sweep.outstanding += 1;
+        if sweep.is_some() {
+            self.sweep.outstanding += 1;
+        }
         self.tell(child, || EventKind::Stopping);
         let stage = match stage {
             None => self.abort_stage(child, now),
@@ -188,7 +196,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn abort_all(&mut self, now: Instant) {
         for child in self.places_of(State::is_live) {
             // Makes it part of the stop, if it is not yet.
-            self.stop_child(child, Then::End, now);
+            self.stop_child(child, Then::End, Some(self.sweep.number), now);
             if self.stopping(child).is_some_and(|stopping| !stopping.is_aborted()) {
                 self.abort(child, Then::End, now);
             }
@@ -229,9 +237,12 @@ impl<C: Spec> Engine<C> {
         self.tell(child, || EventKind::Stuck);
         self.children.set(child, State::stopping(Stopping { stage: Stage::Stuck, ..stopping }));
         self.sweep.pass(child);
-        if let (Then::FailStart { limit }, false) = (stopping.then, self.is_up) {
-            let Some(slot) = self.children.get(child).filter(|slot| !slot.has_started) else { return };
-            let failure = limit.map_or(StartFailure::Aborted, StartFailure::TimedOut);
+        self.answer(child, Awaited::Gone, Err(Refusal::Stuck));
+        let Then::FailStart { limit } = stopping.then else { return };
+        let failure = limit.map_or(StartFailure::Aborted, StartFailure::TimedOut);
+        self.answer_start(child, Err(failure.clone()));
+        let Some(slot) = self.children.get(child) else { return };
+        if !self.is_up && !slot.has_started && slot.attempt == Attempt::Own {
             let spec = slot.spec.clone();
             self.begin_stop(Cause::FailedToStart { spec, failure }, now);
         }
@@ -251,6 +262,7 @@ impl<C: Spec> Engine<C> {
         }
         // No process, so its late exit is stale.
         self.children.set(child, State::Stopped);
+        self.answer(child, Awaited::Gone, Err(Refusal::Stuck));
     }
 
     fn abort_stage(&mut self, child: Place, now: Instant) -> Stage {

@@ -25,4 +25,19 @@ pub enum InvalidSpec {
     /// Two children of a supervisor with unique names have the same name.
     #[error("a sibling has the same name, and their supervisor wants unique names")]
     DuplicateName,
+    /// A dynamic supervisor was given children before it runs.
+    #[error("it is dynamic and starts without children; add them with `start_child` or `spawn` when it runs")]
+    DynamicWithChildren,
+    /// A dynamic supervisor was given another strategy than one-for-one.
+    #[error("it is dynamic, and its children have nothing to do with each other; it can only be one-for-one")]
+    DynamicStrategy,
+    /// A dynamic supervisor was given an order to stop its children in.
+    #[error("it is dynamic, and stops its children all at once; it has no shutdown order to set")]
+    DynamicShutdownOrder,
+    /// A dynamic supervisor was given auto-shutdown.
+    #[error("it is dynamic, and cannot shut down by itself; leave auto-shutdown at never")]
+    DynamicAutoShutdown,
+    /// A supervisor was given more children than it allows itself.
+    #[error("it has more children than its own maximum; raise the maximum, or give it fewer")]
+    TooManyChildren,
 }

@@ -1,4 +1,4 @@
-//! Every error type of the crate. Nothing in here imports anything of ours.
+//! Every error type of the crate. What they need of ours are plain numbers.
 
 mod failure;
 mod gave_up;

@@ -3,6 +3,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::{BoxError, Failure, GaveUp, InvalidSpec, Unclean};
+use crate::id::ChildId;
 
 /// What can go wrong with a supervisor.
 ///
@@ -10,7 +11,13 @@ use super::{BoxError, Failure, GaveUp, InvalidSpec, Unclean};
 /// |---|---|
 /// | `Supervisor::new` | `InvalidName` |
 /// | running a tree, or starting one | `InvalidName` and `InvalidSpec`, before anything starts; `FailedToStart`, `GaveUp`, `SignificantChildFailed`, `UncleanShutdown`, `Lost`, `Broken`, `Executor`; when starting, `ShutdownDuringStart` |
-/// | the calls of a `SupervisorHandle` | `NotRunning`, `NotFound`, `ChildNotRunning` |
+/// | every call of a `SupervisorHandle` | `NotRunning` |
+/// | `start_child`, `spawn` | `InvalidName`, `InvalidSpec`, `AtCapacity`, `ShuttingDown`; with unique names `AlreadyStarted`, `AlreadyPresent`; `start_child` alone `FailedToStart`, `WouldDeadlock`; `spawn` from within a process `OutsideProcess` |
+/// | `terminate_child` | `NotFound`, `Stuck` |
+/// | `restart_child` | `NotFound`, `Running`, `Restarting`, `Stopping`, `Dynamic`, `FailedToStart`, `ShuttingDown`, `WouldDeadlock` |
+/// | `delete_child` | `NotFound`, `Running`, `Restarting`, `Stopping`, `Dynamic` |
+/// | `kill_child` | `NotFound`, `ChildNotRunning` |
+/// | `child_spec` | `NotFound` |
 ///
 /// Paths are dotted names, from the root down.
 #[derive(Clone, Debug, Error)]
@@ -35,7 +42,8 @@ pub enum SupervisorError {
         reason: InvalidSpec,
     },
 
-    /// A child failed to start when the tree first started. What had started before it was stopped again.
+    /// A child failed to start: when its tree first started, and what had started before it was stopped again; or when it was
+    /// added, or restarted by hand, and nothing else has changed.
     #[error("`{path}` failed to start: {cause}")]
     FailedToStart {
         /// The child, at whatever depth.
@@ -105,6 +113,91 @@ pub enum SupervisorError {
         /// The supervisor.
         path: String,
     },
+
+    /// The supervisor is shutting down: nothing is started any more.
+    #[error("`{path}` is shutting down, and starts nothing any more")]
+    ShuttingDown {
+        /// The supervisor.
+        path: String,
+    },
+
+    /// The supervisor has as many children as it may have.
+    #[error("`{path}` has its maximum of {max} children")]
+    AtCapacity {
+        /// The supervisor.
+        path: String,
+        /// How many it may have.
+        max: usize,
+    },
+
+    /// A child of the same name runs, under a supervisor that wants unique names.
+    #[error("`{path}` is already started")]
+    AlreadyStarted {
+        /// The child that is there.
+        path: String,
+        /// Its id.
+        id: ChildId,
+    },
+
+    /// A child of the same name is there and does not run, under a supervisor that wants unique names.
+    #[error("`{path}` is already present, though it does not run; restart it, or delete it first")]
+    AlreadyPresent {
+        /// The child that is there.
+        path: String,
+        /// Its id.
+        id: ChildId,
+    },
+
+    /// The child runs, or is starting.
+    #[error("`{path}` is running; terminate it first")]
+    Running {
+        /// The child.
+        path: String,
+    },
+
+    /// The child is going to be restarted anyway.
+    #[error("`{path}` is being restarted; terminate it first to keep it from that")]
+    Restarting {
+        /// The child.
+        path: String,
+    },
+
+    /// The child is stopping, and not gone yet.
+    #[error("`{path}` is stopping")]
+    Stopping {
+        /// The child.
+        path: String,
+    },
+
+    /// The child was aborted and does not let go: its future does not yield. It is going to be stopped when it does.
+    #[error("`{path}` is stuck: it was aborted, and does not yield")]
+    Stuck {
+        /// The child.
+        path: String,
+    },
+
+    /// A dynamic supervisor keeps no child that does not run, so there is none to restart or to delete.
+    #[error("`{path}` is dynamic: its children cannot be restarted or deleted; start another, or terminate one")]
+    Dynamic {
+        /// The supervisor.
+        path: String,
+    },
+
+    /// The call would wait for the process that made it: it comes from the set-up of a child whose group is being
+    /// restarted, and what it starts would have to wait for that.
+    #[error(
+        "`{path}` cannot start a child and wait for it here: it starts only after the caller is ready; use `spawn`"
+    )]
+    WouldDeadlock {
+        /// The supervisor.
+        path: String,
+    },
+
+    /// There is no supervisor here, because this is not a process.
+    #[error(
+        "not in a supervised process, so there is no supervisor to add a child to; call `spawn` on a `SupervisorHandle`"
+    )]
+    OutsideProcess,
 
     /// The child has no process now.
     #[error("`{path}` is not running")]

@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use crate::{
     process::{ChildId, ProcessId},
-    strategy::ChildKind,
+    shutdown::ShutdownStrategy,
+    strategy::{Backoff, ChildKind, ChildSettings, RestartType},
 };
 
 /// A child of a running supervisor, at the moment of asking.
@@ -46,4 +49,38 @@ pub struct Counts {
     pub supervisors: usize,
     /// Those that are workers, whatever their state.
     pub workers: usize,
+}
+
+/// How a child is started, restarted and stopped, as its supervisor has it: with all defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChildSpecInfo {
+    /// Its own segment of its dotted name.
+    pub name: String,
+    /// Whether it works or supervises.
+    pub kind: ChildKind,
+    /// When it is restarted.
+    pub restart: RestartType,
+    /// How it is stopped.
+    pub shutdown: ShutdownStrategy,
+    /// Whether its end can be the end of its supervisor.
+    pub significant: bool,
+    /// How long it may take to become ready; `None` is without limit.
+    pub start_timeout: Option<Duration>,
+    /// How long its restarts wait; `None` is as its supervisor says.
+    pub backoff: Option<Backoff>,
+}
+
+impl ChildSpecInfo {
+    pub(crate) fn new(name: &str, settings: &ChildSettings) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: settings.kind,
+            restart: settings.restart(),
+            shutdown: settings.shutdown,
+            significant: settings.significant,
+            start_timeout: settings.start_timeout(),
+            backoff: settings.backoff(),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    error::{GaveUp, StartFailure},
+    error::{GaveUp, StartFailure, SupervisorError},
     process::{Ending, Exit, ProcessId},
 };
 
@@ -48,6 +48,14 @@ pub enum EventKind {
     Stuck,
     /// It does not let go though aborted. Nobody waits for it any longer.
     Abandoned,
+    /// It was to be started with `spawn`, and is not: why.
+    Refused(SupervisorError),
+    /// It was terminated while the restart of its group waited for it. That restart is cancelled: these siblings, which it
+    /// had stopped, stay down. Restart them by hand, or with the group's next restart.
+    LeftDown {
+        /// Their own segments of their dotted names.
+        siblings: Vec<String>,
+    },
     /// It is a supervisor, and out of restarts.
     GaveUp(GaveUp),
     /// It is a supervisor, and everything below it has ended: why it stopped.
@@ -88,6 +96,10 @@ impl fmt::Display for EventKind {
             Self::Aborted => f.write_str("is aborted"),
             Self::Stuck => f.write_str("is stuck: aborted, and does not let go"),
             Self::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),
+            Self::Refused(error) => write!(f, "is not started: {error}"),
+            Self::LeftDown { siblings } => {
+                write!(f, "was terminated before its group was restarted; these stay down: {}", siblings.join(", "))
+            }
             Self::GaveUp(story) => story.fmt(f),
             Self::Ended(ending) => write!(f, "has ended, with everything below it: it {ending}"),
         }

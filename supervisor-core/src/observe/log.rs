@@ -38,6 +38,8 @@ mod lines {
             | EventKind::Restarting { .. }
             | EventKind::Aborted
             | EventKind::Stuck
+            | EventKind::Refused(_)
+            | EventKind::LeftDown { .. }
             | EventKind::Abandoned => Level::WARN,
             // Where an abort is worth a line, that it was ordered was one.
             EventKind::Exited(exit) if !exit.is_normal() && !matches!(exit, Exit::Aborted) => Level::WARN,

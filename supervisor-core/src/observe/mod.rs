@@ -2,11 +2,14 @@
 
 mod children;
 mod event;
+mod events;
 mod log;
 mod observers;
 
-pub use children::{ChildInfo, ChildState, Counts};
+pub use children::{ChildInfo, ChildSpecInfo, ChildState, Counts};
 pub use event::{Event, EventKind, RestartCause};
+pub use events::Events;
+pub(crate) use events::Subscribers;
 #[cfg(feature = "testing")]
 pub(crate) use observers::Observer;
 pub(crate) use observers::Observers;

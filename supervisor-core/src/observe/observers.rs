@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{Event, EventKind, log};
+use super::{Event, EventKind, Events, log};
 use crate::trace;
 
 /// Hears what happens in a tree, as it happens. Must not block.
@@ -8,7 +8,7 @@ pub(crate) trait Observer: Send + Sync {
     fn observe(&self, event: &Event);
 }
 
-/// All that hear of a tree: the log, and an observer where a test has put one.
+/// All that hear of a whole tree: the log, and an observer where a test has put one.
 #[derive(Clone, Default)]
 pub(crate) struct Observers(Option<Arc<dyn Observer>>);
 
@@ -18,23 +18,22 @@ impl Observers {
         Self(Some(observer))
     }
 
-    /// Whether anybody listens at all.
+    /// Whether anybody listens at all, here or as a subscriber.
     pub(crate) fn listen(&self) -> bool {
-        self.0.is_some() || trace::is_heard()
+        self.0.is_some() || trace::is_heard() || Events::are_wanted()
     }
 
-    /// Tells those who want to hear of this. The event is made only if there is one.
-    pub(crate) fn tell(&self, kind: EventKind, event: impl FnOnce(EventKind) -> Event) {
-        let logged = log::wants(&kind);
-        if self.0.is_none() && !logged {
-            return;
-        }
-        let event = event(kind);
-        if logged {
-            log::log(&event);
+    /// Whether anybody wants to hear of this.
+    pub(crate) fn want(&self, kind: &EventKind) -> bool {
+        self.0.is_some() || log::wants(kind)
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        if log::wants(&event.kind) {
+            log::log(event);
         }
         if let Some(observer) = &self.0 {
-            observer.observe(&event);
+            observer.observe(event);
         }
     }
 }

@@ -26,7 +26,7 @@ use std::{
     task::Waker,
 };
 
-use super::id::ProcessId;
+use super::ProcessId;
 
 /// What has a control cell: a child, or a `ProcessShutdown` of its own.
 pub(crate) trait Control: Send + Sync {

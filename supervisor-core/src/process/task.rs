@@ -10,7 +10,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{Control, Exit, Flags, ProcessId, Ticket, guard};
+use super::{ChildId, Control, Exit, Flags, ProcessId, Ticket, guard};
 use crate::{
     quiet::{Quiet, Token},
     trace,
@@ -129,6 +129,11 @@ impl fmt::Debug for Process {
 }
 
 impl Current {
+    /// As which child of its supervisor this process runs.
+    pub(crate) fn child(&self) -> ChildId {
+        self.ticket.place().child
+    }
+
     pub(crate) fn path(&self) -> String {
         self.link.path_of(self.control.segment())
     }

@@ -1,13 +1,17 @@
 use std::time::Duration;
 
-use super::{AutoShutdown, Backoff, ChildKind, RestartStrategy, RestartType};
-use crate::shutdown::{ShutdownOrder, ShutdownStrategy};
+use super::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType};
+use crate::{
+    error::InvalidSpec,
+    shutdown::{ShutdownOrder, ShutdownStrategy},
+};
 
 /// All that a supervisor has to know about a child, apart from how to start it.
 #[derive(Clone, Debug)]
 pub(crate) struct ChildSettings {
     pub(crate) kind: ChildKind,
-    pub(crate) restart: RestartType,
+    /// As far as the specification names one.
+    pub(crate) restart: Option<RestartType>,
     pub(crate) significant: bool,
     /// It has no set-up: it is ready as soon as it is spawned.
     pub(crate) ready_at_once: bool,
@@ -28,13 +32,17 @@ impl ChildSettings {
     pub(crate) fn worker(shutdown: ShutdownStrategy) -> Self {
         Self {
             kind: ChildKind::Worker,
-            restart: RestartType::default(),
+            restart: None,
             significant: false,
             ready_at_once: false,
             runs_once: false,
             shutdown,
             special: None,
         }
+    }
+
+    pub(crate) fn restart(&self) -> RestartType {
+        self.restart.unwrap_or_default()
     }
 
     pub(crate) fn special_mut(&mut self) -> &mut Special {
@@ -63,8 +71,38 @@ pub(crate) struct SupervisorSettings {
     /// For how long an aborted process may take to let go.
     pub(crate) abort_grace: Duration,
     pub(crate) unique_names: bool,
+    /// Children come and go: none is kept that has ended and is not restarted.
+    pub(crate) dynamic: bool,
+    pub(crate) max_children: Option<usize>,
+    /// For how long all of its stopping may take.
+    pub(crate) shutdown_budget: Option<Duration>,
     /// For children without one of their own.
     pub(crate) backoff: Option<Backoff>,
+}
+
+impl SupervisorSettings {
+    /// Why a supervisor with so many static children cannot work like this.
+    pub(crate) fn what_is_wrong(&self, children: usize) -> Option<InvalidSpec> {
+        if self.strategy.period().is_zero() {
+            Some(InvalidSpec::PeriodZero)
+        } else if self.backoff.is_some_and(|backoff| !backoff.is_valid()) {
+            Some(InvalidSpec::BackoffFactor)
+        } else if self.max_children.is_some_and(|max| children > max) {
+            Some(InvalidSpec::TooManyChildren)
+        } else if !self.dynamic {
+            None
+        } else if children > 0 {
+            Some(InvalidSpec::DynamicWithChildren)
+        } else if self.strategy.mode() != RestartMode::OneForOne {
+            Some(InvalidSpec::DynamicStrategy)
+        } else if self.shutdown_order != ShutdownOrder::Concurrent {
+            Some(InvalidSpec::DynamicShutdownOrder)
+        } else if self.auto_shutdown != AutoShutdown::Never {
+            Some(InvalidSpec::DynamicAutoShutdown)
+        } else {
+            None
+        }
+    }
 }
 
 impl Default for SupervisorSettings {
@@ -75,6 +113,9 @@ impl Default for SupervisorSettings {
             shutdown_order: ShutdownOrder::default(),
             abort_grace: Duration::from_secs(5),
             unique_names: false,
+            dynamic: false,
+            max_children: None,
+            shutdown_budget: None,
             backoff: None,
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     observe::Observers,
     process::{Ending, Exit, Flags, News, Report, Ticket, guard},
     quiet::Quiet,
-    scope::{Envelope, Scope},
+    scope::{Envelope, Position, Scope},
     spawner::Spawner,
     supervisor::Supervisor,
     trace,
@@ -41,9 +41,9 @@ impl Root {
     ) -> Result<Self, SupervisorError> {
         let (root, handle) = supervisor.into_root()?;
         trace::warn_of_panic_abort();
-        let (outside, reports) = Scope::outside(spawner, observers, quiet);
+        let (outside, reports) = Scope::outside(spawner, observers, quiet, handle.hub());
         let ticket = Ticket::only(root.id());
-        let process = root.clone().incarnate(ticket, &outside);
+        let process = root.clone().incarnate(ticket, &outside, Flags::LAST);
         outside.spawner.spawn(process);
         Ok(Self { root, handle, outside, reports, has_ended: false })
     }
@@ -61,6 +61,11 @@ impl Root {
             }
         }
         Poll::Pending
+    }
+
+    /// Whether this is a process of the tree.
+    pub(super) fn is_called_from_within(&self) -> bool {
+        Position::current().is_some_and(|position| position.within(&self.outside).is_some())
     }
 
     pub(super) fn shutdown(&self) {

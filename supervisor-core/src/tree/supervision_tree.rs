@@ -4,7 +4,7 @@ use super::root::{Root, RootNews};
 use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
-    observe::Observers,
+    observe::{Events, Observers},
     process::{Ending, Exit},
     quiet::Quiet,
     spawner::Spawner,
@@ -57,9 +57,15 @@ impl SupervisionTree {
         self.root.handle.clone()
     }
 
+    /// What happens in the tree from now on, as a stream. See [`SupervisorHandle::events`].
+    pub fn events(&self) -> Events {
+        self.root.handle.events()
+    }
+
     /// Shuts the tree down in order, and waits until it has ended.
     ///
-    /// Dropped while it waits, the shutdown goes on in the background.
+    /// Called from a process of this very tree it does not wait, because it would wait for the caller. Dropped while it
+    /// waits, the shutdown goes on in the background.
     ///
     /// # Errors
     ///
@@ -67,7 +73,7 @@ impl SupervisionTree {
     /// itself, how it ended.
     pub async fn shutdown(mut self) -> Result<(), SupervisorError> {
         self.root.shutdown();
-        self.wait().await
+        if self.root.is_called_from_within() { Ok(()) } else { self.wait().await }
     }
 
     /// Waits until the tree has ended, by itself or because it was asked to. Cancel-safe, and when the tree has ended it

@@ -59,7 +59,7 @@ where
     let settings = ChildSettings {
         ready_at_once: true,
         runs_once: true,
-        restart: RestartType::Temporary,
+        restart: Some(RestartType::Temporary),
         ..ChildSettings::worker(ShutdownStrategy::default())
     };
     ChildSpec::new(Name::new(name), settings, Once(Mutex::new(Some(future))))

@@ -50,8 +50,8 @@ fn r9_r10_a_temporary_child_is_never_restarted_and_its_specification_goes_with_i
 #[test]
 fn r12_a_child_killed_from_outside_has_failed() {
     let mut world = World::up(one_for_one(1), [child("a").transient()]);
-    assert_eq!(world.engine.kill_child(world.id("a"), world.now), Some(true));
-    world.settle();
+    world.kill("a");
+    world.told("kill a: ok");
     world.did("abort a, start a");
 }
 
@@ -59,8 +59,7 @@ fn r12_a_child_killed_from_outside_has_failed() {
 fn p8_a_killed_child_that_ended_well_all_the_same_has_ended_well() {
     let mut world = World::up(one_for_one(0), [child("a").transient()]);
     world.stuck.push("a");
-    world.engine.kill_child(world.id("a"), world.now);
-    world.settle();
+    world.kill("a");
     world.exit("a", Exit::Normal);
     world.did("abort a");
     world.shows("a-");
@@ -74,8 +73,8 @@ fn killing_a_child_that_is_stopping_aborts_it_at_once_and_only_once() {
     world.shutdown();
     world.did("ask a");
     for _ in 0..2 {
-        assert_eq!(world.engine.kill_child(world.id("a"), world.now), Some(true));
-        world.settle();
+        world.kill("a");
+        world.told("kill a: ok");
     }
     world.did("abort a");
     world.exit("a", Exit::Aborted);
@@ -86,7 +85,7 @@ fn killing_a_child_that_is_stopping_aborts_it_at_once_and_only_once() {
 fn a_killed_child_whose_group_is_restarted_meanwhile_goes_along_and_costs_nothing() {
     let mut world = World::up(one_for_all(1), [child("a"), child("b")]);
     world.stuck.push("b");
-    world.engine.kill_child(world.id("b"), world.now);
+    world.kill("b");
     world.exit("a", error());
     world.did("abort b");
     world.exit("b", Exit::Aborted);
@@ -98,7 +97,7 @@ fn a_killed_child_of_a_supervisor_that_stops_meanwhile_is_not_restarted() {
     let mut world = World::up(one_for_one(9), [child("a"), child("b")]);
     world.stuck.push("b");
     world.deaf.push("b");
-    world.engine.kill_child(world.id("b"), world.now);
+    world.kill("b");
     world.shutdown();
     world.did("abort b, ask b"); // to say that nothing comes after it
     world.exit("b", Exit::Panicked(Failure::new("ouch")));
@@ -110,9 +109,11 @@ fn a_killed_child_of_a_supervisor_that_stops_meanwhile_is_not_restarted() {
 fn killing_what_has_no_process_says_so() {
     let mut world = World::up(one_for_one(1), [child("a").transient(), child("b").temporary()]);
     world.exit("a", Exit::Normal);
-    assert_eq!(world.engine.kill_child(world.id("a"), world.now), Some(false));
+    world.kill("a");
+    world.told("kill a: NotRunning");
     world.exit("b", Exit::Normal);
-    assert_eq!(world.engine.kill_child(world.id("b"), world.now), None);
+    world.kill("b");
+    world.told("kill b: NotFound");
 }
 
 #[test]

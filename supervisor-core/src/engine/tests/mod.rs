@@ -33,6 +33,10 @@ struct Child {
 }
 
 impl Spec for Child {
+    fn name(&self) -> &str {
+        self.name
+    }
+
     fn settings(&self) -> &ChildSettings {
         &self.settings
     }
@@ -48,12 +52,12 @@ fn supervisor(name: &'static str) -> Child {
 
 impl Child {
     fn transient(mut self) -> Self {
-        self.settings.restart = RestartType::Transient;
+        self.settings.restart = Some(RestartType::Transient);
         self
     }
 
     fn temporary(mut self) -> Self {
-        self.settings.restart = RestartType::Temporary;
+        self.settings.restart = Some(RestartType::Temporary);
         self
     }
 
@@ -113,6 +117,14 @@ struct World {
     deaf: Vec<&'static str>,
     /// Does nothing when aborted.
     stuck: Vec<&'static str>,
+    /// The calls that were made, in words; the key of a caller is its place in here.
+    calls: Vec<String>,
+    /// What callers were told since it was last looked at.
+    answers: Vec<String>,
+    /// The child in which the next calls are made.
+    within: Option<&'static str>,
+    /// Who was removed for good.
+    forgotten: Vec<&'static str>,
 }
 
 impl World {
@@ -129,6 +141,10 @@ impl World {
             starts: BTreeMap::new(),
             deaf: Vec::new(),
             stuck: Vec::new(),
+            calls: Vec::new(),
+            answers: Vec::new(),
+            within: None,
+            forgotten: Vec::new(),
         }
     }
 
@@ -175,6 +191,59 @@ impl World {
         self.settle();
     }
 
+    /// Adds a child, and waits for the answer.
+    fn start_child(&mut self, spec: Child) {
+        let caller = self.call("start", spec.name);
+        self.add(spec, Some(caller));
+    }
+
+    /// Adds a child. Nobody waits.
+    fn spawn(&mut self, spec: Child) {
+        self.add(spec, None);
+    }
+
+    fn add(&mut self, spec: Child, caller: Option<Caller>) {
+        let id = ChildId::next();
+        self.names.insert(spec.name, id);
+        self.engine.start_child(id, spec, caller, self.now);
+        self.settle();
+    }
+
+    fn terminate(&mut self, name: &str) {
+        let caller = self.call("terminate", name);
+        self.engine.terminate_child(self.id(name), caller, self.now);
+        self.settle();
+    }
+
+    fn restart(&mut self, name: &str) {
+        let caller = self.call("restart", name);
+        self.engine.restart_child(self.id(name), caller, self.now);
+        self.settle();
+    }
+
+    fn delete(&mut self, name: &str) {
+        let caller = self.call("delete", name);
+        self.engine.delete_child(self.id(name), caller);
+        self.settle();
+    }
+
+    fn kill(&mut self, name: &str) {
+        let caller = self.call("kill", name);
+        self.engine.kill_child(self.id(name), caller, self.now);
+        self.settle();
+    }
+
+    fn call(&mut self, call: &str, name: &str) -> Caller {
+        self.calls.push(format!("{call} {name}"));
+        Caller { key: self.calls.len() - 1, within: self.within.map(|name| self.id(name)) }
+    }
+
+    /// What callers were told since the last time, with the calls that they made.
+    #[track_caller]
+    fn told(&mut self, expected: &str) {
+        assert_eq!(mem::take(&mut self.answers).join(", "), expected);
+    }
+
     fn pass(&mut self, time: Duration) {
         self.now += time;
         self.engine.tick(self.now);
@@ -191,10 +260,10 @@ impl World {
                     News::Exited(exit) => self.engine.exited(ticket, exit, self.now),
                 }
             }
-            while let Some(effect) = self.engine.poll_effect(self.now) {
+            while let Some(effect) = self.engine.poll_effect() {
                 self.play(effect);
             }
-            if self.inbox.is_empty() {
+            if !self.engine.advance(self.now) && self.inbox.is_empty() {
                 return;
             }
         }
@@ -233,8 +302,21 @@ impl World {
                 EventKind::Restarting { delay, .. } if !delay.is_zero() => {
                     self.log.push(format!("delay {} {}", spec.name, delay.as_millis()));
                 }
+                EventKind::LeftDown { siblings } => {
+                    self.log.push(format!("{} leaves down {}", spec.name, siblings.join(" ")));
+                }
                 _ => {}
             },
+            Effect::Answer { caller, answer, .. } => {
+                let answer = answer.map_or_else(|refusal| format!("{refusal:?}"), |()| "ok".into());
+                self.answers.push(format!("{}: {answer}", self.calls[caller.key]));
+            }
+            Effect::Refuse { spec, caller, refusal } => {
+                let call =
+                    caller.map_or_else(|| format!("spawn {}", spec.name), |caller| self.calls[caller.key].clone());
+                self.answers.push(format!("{call}: {refusal:?}"));
+            }
+            Effect::Forget { spec, .. } => self.forgotten.push(spec.name),
             Effect::Ready => self.log.push("ready".into()),
             Effect::GaveUp => self.log.push("gave up".into()),
             Effect::Finish => self.log.push("finish".into()),
@@ -242,7 +324,7 @@ impl World {
     }
 
     fn take(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.log)
+        mem::take(&mut self.log)
     }
 
     #[track_caller]

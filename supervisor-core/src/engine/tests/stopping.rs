@@ -196,5 +196,12 @@ fn the_last_stop_tells_children_so_and_others_do_not() {
 }
 
 fn ask(world: &mut World) -> Option<Effect<Child>> {
-    std::iter::from_fn(|| world.engine.poll_effect(world.now)).find(|effect| matches!(effect, Effect::Ask { .. }))
+    loop {
+        let next = world.engine.poll_effect();
+        match next {
+            Some(Effect::Ask { .. }) => return next,
+            None if !world.engine.advance(world.now) => return None,
+            _ => {}
+        }
+    }
 }

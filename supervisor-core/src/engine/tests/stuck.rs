@@ -102,8 +102,7 @@ fn d3_a_restart_that_times_out_and_is_stuck_is_waited_for() {
 fn a_killed_process_that_is_stuck_is_named_and_restarted_when_it_is_gone() {
     let mut world = World::up(one_for_one(5), [child("a")]);
     world.stuck.push("a");
-    world.engine.kill_child(world.id("a"), world.now);
-    world.settle();
+    world.kill("a");
     world.pass(GRACE);
     world.did("abort a, stuck a");
     world.exit("a", Exit::Aborted);

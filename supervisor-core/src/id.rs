@@ -1,3 +1,5 @@
+//! What processes and children are told apart by. Plain numbers.
+
 use std::{
     fmt,
     num::NonZeroU64,
@@ -25,7 +27,7 @@ impl ProcessId {
         Self(next(&NEXT))
     }
 
-    pub(super) fn from_u64(number: u64) -> Option<Self> {
+    pub(crate) fn from_u64(number: u64) -> Option<Self> {
         NonZeroU64::new(number).map(Self)
     }
 

@@ -1,0 +1,252 @@
+//! What is asked of a running supervisor about its children, by whoever holds a handle.
+//!
+//! | call | starting | running | restarting | stopping | stopped |
+//! |---|---|---|---|---|---|
+//! | terminate | abort, ok when gone | stop, ok when gone | cancel, ok now | join it, ok when gone | ok |
+//! | restart | `Running` | `Running` | `Restarting` | `Stopping` | start, ok when ready |
+//! | delete | `Running` | `Running` | `Restarting` | `Stopping` | ok |
+//! | kill | abort | abort | `NotRunning` | abort now | `NotRunning` |
+//!
+//! Every call is answered by an effect, now or when what it waits for has happened. None charges a restart, triggers an
+//! auto-shutdown, or touches a sibling.
+
+use std::time::Instant;
+
+use super::{
+    Caller, Effect, Engine, Refusal, Spec, State, Work,
+    slot::{Attempt, Stage, Then},
+};
+use crate::{
+    error::StartFailure,
+    observe::{ChildState, EventKind},
+    process::{ChildId, Place},
+};
+
+/// What a caller waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// The child is ready, or is not going to be.
+    Ready,
+    /// The child's process is gone.
+    Gone,
+}
+
+impl<C: Spec> Engine<C> {
+    /// Adds a child behind the others, and starts it: at once, or with its group if that is being restarted.
+    pub(crate) fn start_child(&mut self, id: ChildId, spec: C, caller: Option<Caller>, now: Instant) {
+        let refusal = if self.is_stopping() {
+            Some(Refusal::ShuttingDown)
+        } else if let Some(slot) = self.children.namesake(&spec) {
+            let runs = matches!(slot.public_state(), ChildState::Starting | ChildState::Running);
+            Some(Refusal::NameTaken { by: slot.child, runs })
+        } else if let Some(max) = self.settings.max_children.filter(|max| self.children.len() >= *max) {
+            Some(Refusal::AtCapacity(max))
+        } else if caller.is_some_and(|caller| self.is_held_up_by(caller, id)) {
+            Some(Refusal::WouldDeadlock)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            self.effects.push_back(Effect::Refuse { spec, caller, refusal });
+            return;
+        }
+        let child = self.children.add(id, spec, Attempt::Adding);
+        self.start_in_turn(child, caller, now);
+    }
+
+    /// Starts a stopped child.
+    pub(crate) fn restart_child(&mut self, child: ChildId, caller: Caller, now: Instant) {
+        let Some(child) = self.stopped(child, caller) else { return };
+        if self.is_stopping() {
+            self.refuse(child, caller, Refusal::ShuttingDown);
+        } else if self.is_held_up_by(caller, child.child) {
+            self.refuse(child, caller, Refusal::WouldDeadlock);
+        } else {
+            self.children.set(child, State::Owed);
+            self.children.edit(child, |slot| slot.attempt = Attempt::ByHand);
+            self.start_in_turn(child, Some(caller), now);
+        }
+    }
+
+    /// Removes a stopped child.
+    pub(crate) fn delete_child(&mut self, child: ChildId, caller: Caller) {
+        let Some(child) = self.stopped(child, caller) else { return };
+        self.reply(child, caller, Ok(()));
+        self.forget(child);
+    }
+
+    /// Stops a child, or keeps it from being restarted. It stays stopped; a temporary one is removed.
+    pub(crate) fn terminate_child(&mut self, child: ChildId, caller: Caller, now: Instant) {
+        let Some(child) = self.children.find(child) else {
+            self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::NotFound) });
+            return;
+        };
+        let group = if let Work::Sequence(_) = &self.work { self.group } else { 0 };
+        self.children.edit(child, |slot| slot.left_out_of = group);
+        let siblings_stay_down = self.leads_group(child);
+        let Some(slot) = self.children.get(child) else { return };
+        match &slot.state {
+            State::Stopped => {
+                self.reply(child, caller, Ok(()));
+                return;
+            }
+            State::Owed | State::Delayed { .. } => {
+                self.reply(child, caller, Ok(()));
+                if siblings_stay_down {
+                    self.cancel_group(child, now);
+                }
+                self.answer_start(child, Err(StartFailure::Aborted));
+                self.put_down(child);
+                return;
+            }
+            State::Stopping(stopping) if stopping.stage == Stage::Stuck => {
+                self.refuse(child, caller, Refusal::Stuck);
+                if !self.is_stopping() {
+                    self.stop_child(child, Then::Stay, None, now);
+                }
+                return;
+            }
+            // Its turn comes.
+            _ if self.is_stopping() => {}
+            State::Starting { .. } | State::Running { .. } | State::Stopping(_) => {
+                self.stop_child(child, Then::Stay, None, now);
+            }
+        }
+        if siblings_stay_down {
+            self.cancel_group(child, now);
+        }
+        if caller.within == Some(child.child) {
+            // It would wait for itself.
+            self.reply(child, caller, Ok(()));
+        } else {
+            self.await_(child, Awaited::Gone, caller);
+        }
+    }
+
+    /// Aborts a child from outside, which counts as its failure.
+    pub(crate) fn kill_child(&mut self, child: ChildId, caller: Caller, now: Instant) {
+        let Some(child) = self.children.find(child) else {
+            self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::NotFound) });
+            return;
+        };
+        let Some(slot) = self.children.get(child) else { return };
+        let then = match &slot.state {
+            State::Stopped | State::Owed | State::Delayed { .. } => {
+                self.refuse(child, caller, Refusal::NotRunning);
+                return;
+            }
+            State::Starting { .. } => Some(Then::FailStart { limit: None }),
+            &State::Running { since } => Some(Then::Judge { since }),
+            State::Stopping(stopping) => (!stopping.is_aborted()).then_some(stopping.then),
+        };
+        if let Some(then) = then {
+            self.abort(child, then, now);
+        }
+        self.reply(child, caller, Ok(()));
+    }
+
+    /// The child, if it is stopped. Otherwise that is refused.
+    fn stopped(&mut self, child: ChildId, caller: Caller) -> Option<Place> {
+        let found = self.children.find(child);
+        let state = found.and_then(|child| self.children.get(child)).map(|slot| slot.public_state());
+        let refusal = match state {
+            _ if self.settings.dynamic => Refusal::Dynamic,
+            None => Refusal::NotFound,
+            Some(ChildState::Stopped) => return found,
+            Some(ChildState::Starting | ChildState::Running) => Refusal::Running,
+            Some(ChildState::Restarting) => Refusal::Restarting,
+            Some(ChildState::Stopping) => Refusal::Stopping,
+        };
+        let spec = found.and_then(|child| self.child(child)).cloned();
+        self.effects.push_back(Effect::Answer { caller, spec, answer: Err(refusal) });
+        None
+    }
+
+    fn start_in_turn(&mut self, child: Place, caller: Option<Caller>, now: Instant) {
+        if let Some(caller) = caller {
+            self.await_(child, Awaited::Ready, caller);
+        }
+        if !self.group_comes_to(child.child) {
+            self.begin_start(child, now);
+        }
+    }
+
+    fn await_(&mut self, child: Place, awaited: Awaited, caller: Caller) {
+        self.callers.entry(child).or_default().push((awaited, caller));
+    }
+
+    /// What a child's start has come to, if somebody waits for that.
+    pub(super) fn answer_start(&mut self, child: Place, result: Result<(), StartFailure>) {
+        self.answer(child, Awaited::Ready, result.map_err(Refusal::FailedToStart));
+    }
+
+    /// What these callers have waited for has happened.
+    pub(super) fn answer(&mut self, child: Place, awaited: Awaited, answer: Result<(), Refusal>) {
+        let Some(callers) = self.callers.get_mut(&child) else { return };
+        let answered: Vec<_> = callers.iter().filter(|(what, _)| *what == awaited).map(|(_, caller)| *caller).collect();
+        callers.retain(|(what, _)| *what != awaited);
+        if callers.is_empty() {
+            self.callers.remove(&child);
+        }
+        for caller in answered {
+            self.reply(child, caller, answer.clone());
+        }
+    }
+
+    /// Nothing is started any more.
+    pub(super) fn turn_away_starts(&mut self) {
+        let children: Vec<_> = self.callers.keys().copied().collect();
+        for child in children {
+            self.answer(child, Awaited::Ready, Err(Refusal::ShuttingDown));
+        }
+    }
+
+    /// A child is removed for good.
+    pub(super) fn forget(&mut self, child: Place) {
+        self.answer_start(child, Err(StartFailure::Aborted));
+        self.answer(child, Awaited::Gone, Ok(()));
+        if let Some(slot) = self.children.remove(child) {
+            self.effects.push_back(Effect::Forget { child: child.child, spec: slot.spec });
+        }
+    }
+
+    fn refuse(&mut self, child: Place, caller: Caller, refusal: Refusal) {
+        self.reply(child, caller, Err(refusal));
+    }
+
+    fn reply(&mut self, child: Place, caller: Caller, answer: Result<(), Refusal>) {
+        let spec = self.child(child).cloned();
+        self.effects.push_back(Effect::Answer { caller, spec, answer });
+    }
+
+    /// The child whose restart a group waits for was terminated: the restart is cancelled. What is down because of it stays
+    /// down, as in OTP; what somebody else wants started is started now.
+    fn cancel_group(&mut self, child: Place, now: Instant) {
+        let Work::Sequence(sequence) = &self.work else { return };
+        let from = sequence.from;
+        self.work = Work::None;
+        let (mut down, mut wanted) = (Vec::new(), Vec::new());
+        for (place, slot) in self.children.between(from, None).filter(|(place, _)| *place != child) {
+            match &slot.state {
+                State::Owed | State::Delayed { .. } if slot.attempt != Attempt::Own => wanted.push(place),
+                State::Owed | State::Delayed { .. } => down.push(place),
+                State::Stopping(stopping) if stopping.then == Then::Restart => down.push(place),
+                _ => {}
+            }
+        }
+        if !down.is_empty() {
+            let name = |place: &Place| self.child(*place).map(|spec| spec.name().to_owned());
+            let siblings = down.iter().filter_map(name).collect();
+            self.tell(child, || EventKind::LeftDown { siblings });
+        }
+        for place in down {
+            match self.stopping(place) {
+                Some(_) => self.stop_child(place, Then::Stay, None, now),
+                None => self.children.set(place, State::Stopped),
+            }
+        }
+        for place in wanted {
+            self.begin_start(place, now);
+        }
+    }
+}
