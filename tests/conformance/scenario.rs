@@ -37,6 +37,8 @@ pub(crate) struct Node {
     pub(crate) auto_shutdown: Option<String>,
     #[serde(default)]
     pub(crate) children: Vec<Node>,
+    /// Of a dynamic supervisor: what its instances are like.
+    pub(crate) template: Option<Box<Node>>,
 }
 
 fn worker() -> String {
@@ -99,6 +101,12 @@ pub(crate) struct Step {
     pub(crate) ms: Option<u64>,
     #[serde(default)]
     pub(crate) r#async: bool,
+    /// A child to add.
+    pub(crate) spec: Option<Node>,
+    /// An instance to add, after the template, with these instead.
+    pub(crate) instance: Option<String>,
+    pub(crate) start: Option<Vec<Start>>,
+    pub(crate) on_shutdown: Option<OnShutdown>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -115,14 +123,18 @@ pub(crate) struct Entry {
 impl Scenario {
     /// Why this scenario cannot be run, if it cannot.
     pub(crate) fn why_not(&self) -> Option<String> {
-        const ABILITIES: [&str; 7] =
-            ["auto_shutdown", "exit_kill", "exit_shutdown", "gate", "ignore_start", "timed_shutdown", "wait"];
-        const STEPS: [&str; 6] = ["count_children", "exit", "release", "stop", "wait_ms", "which_children"];
+        const ABILITIES: [&str; 8] = [
+            "auto_shutdown",
+            "dynamic",
+            "exit_kill",
+            "exit_shutdown",
+            "gate",
+            "ignore_start",
+            "timed_shutdown",
+            "wait",
+        ];
         if let Some(need) = self.needs.iter().find(|need| !ABILITIES.contains(&need.as_str())) {
             return Some(format!("needs {need}"));
-        }
-        if let Some(step) = self.script.iter().find(|step| !STEPS.contains(&step.op.as_str())) {
-            return Some(format!("has the step {}", step.op));
         }
         if self.needs.iter().any(|need| need == "gate") && self.departs_because.is_none() {
             return Some("needs gate, where OTP blocks and we do not: see the departures".into());

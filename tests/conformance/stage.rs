@@ -1,7 +1,7 @@
 //! The actors of a scenario: workers that do as their script says, and who finds them there.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::panic_any,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -18,7 +18,7 @@ use supervisor_core::{
     testing::{Busy, HeldUp, Probe},
 };
 
-use super::scenario::{How, OnShutdown, Shutdown, Start};
+use super::scenario::{How, Node, OnShutdown, Shutdown, Start};
 
 pub(crate) const SCRIPTED_PANIC: &str = "as the script says";
 
@@ -27,9 +27,19 @@ pub(crate) const SCRIPTED_PANIC: &str = "as the script says";
 pub(crate) struct Stage {
     workers: Mutex<BTreeMap<String, (ProcessId, Sender<Cue>)>>,
     gates: Mutex<BTreeMap<String, Sender<Busy>>>,
-    pub(crate) supervisors: Mutex<BTreeMap<String, SupervisorHandle>>,
+    supervisors: Mutex<BTreeMap<String, Lead>>,
+    /// Workers whose start, the one that somebody has called for, found nothing to run.
+    ignored: Mutex<BTreeSet<String>>,
     /// Workers whose normal end is what OTP calls `shutdown`.
     orderly: Mutex<Vec<ProcessId>>,
+}
+
+/// A supervisor of the scenario.
+#[derive(Clone)]
+pub(crate) struct Lead {
+    pub(crate) handle: SupervisorHandle,
+    /// Of a dynamic one.
+    pub(crate) template: Option<Node>,
 }
 
 /// What a worker is told to do; until that is done, something is in flight.
@@ -66,8 +76,18 @@ impl Stage {
         process.is_some_and(|process| lock(&self.orderly).contains(&process))
     }
 
-    pub(crate) fn supervisor(&self, path: &str) -> SupervisorHandle {
-        lock(&self.supervisors)[path].clone()
+    /// A supervisor that is, or was, at this path.
+    pub(crate) fn supervisor(&self, path: &str) -> Option<Lead> {
+        lock(&self.supervisors).get(path).cloned()
+    }
+
+    pub(crate) fn enter(&self, supervisors: Vec<(String, Lead)>) {
+        lock(&self.supervisors).extend(supervisors);
+    }
+
+    /// Whether a worker's last start found nothing to run, since this was last asked.
+    pub(crate) fn was_ignored(&self, path: &str) -> bool {
+        lock(&self.ignored).remove(path)
     }
 }
 
@@ -108,7 +128,10 @@ impl Supervisable for Actor {
         match outcome {
             Start::Error => Err("as the script says".into()),
             Start::Panic => panic_any(SCRIPTED_PANIC),
-            Start::Ignore => Err(InitializationError::ignore()),
+            Start::Ignore => {
+                lock(&self.stage.ignored).insert(self.path.clone());
+                Err(InitializationError::ignore())
+            }
             Start::Ok | Start::Gated(_) => {
                 let (sender, cues) = async_channel::unbounded();
                 let entrance = Entrance::new(&self.path, &self.stage, sender);

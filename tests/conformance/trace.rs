@@ -1,5 +1,6 @@
 //! Our events, in the words of the traces.
 
+use serde_json::Value;
 use supervisor_core::{
     Ending, Event, EventKind, Exit, StartFailure,
     testing::{Entry, Probe},
@@ -55,4 +56,53 @@ fn cause(event: &Event) -> Option<String> {
         EventKind::Ended(Ending::AutoShutdown { .. }) => Some(format!("{path} auto_shutdown")),
         _ => None,
     }
+}
+
+/// Whether the events are those of the trace. Where it says so, strands of them may come in any order.
+pub(crate) fn matches(expected: &[Value], events: &[String]) -> bool {
+    let mut rest = events;
+    for entry in expected {
+        let count = count(entry);
+        let Some((these, others)) = rest.split_at_checked(count) else { return false };
+        let is_there = match entry {
+            Value::String(line) => these[0] == *line,
+            _ => strands(entry).iter().all(|strand| {
+                // The process of a strand ends last, and all below it before.
+                let top = lines(strand).into_iter().map(path).min_by_key(|path| path.len()).unwrap_or_default();
+                let is_below =
+                    |line: &&String| path(line).strip_prefix(top).is_some_and(|rest| !rest.starts_with(|c| c != '/'));
+                let own: Vec<_> = these.iter().filter(is_below).cloned().collect();
+                matches(strand, &own)
+            }),
+        };
+        if !is_there {
+            return false;
+        }
+        rest = others;
+    }
+    rest.is_empty()
+}
+
+fn strands(entry: &Value) -> Vec<&[Value]> {
+    let strands = entry["unordered"].as_array().map_or(&[][..], Vec::as_slice);
+    strands.iter().map(|strand| strand.as_array().map_or(&[][..], Vec::as_slice)).collect()
+}
+
+/// All events of a strand, in whatever order.
+fn lines(strand: &[Value]) -> Vec<&str> {
+    strand
+        .iter()
+        .flat_map(|entry| match entry {
+            Value::String(line) => vec![line.as_str()],
+            _ => strands(entry).into_iter().flat_map(lines).collect(),
+        })
+        .collect()
+}
+
+fn count(entry: &Value) -> usize {
+    lines(std::slice::from_ref(entry)).len()
+}
+
+fn path(line: &str) -> &str {
+    line.split(' ').nth(1).unwrap_or_default()
 }
