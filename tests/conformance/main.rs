@@ -2,7 +2,8 @@
 //!
 //! `scenarios/` holds trees, scripts and the traces that the real thing printed; `departures/` those in which we differ on
 //! purpose, each with the reason and the trace that we expect of ourselves. With `CONFORMANCE_DIR=path` the scenarios of
-//! that folder are run instead of both. Whether a scenario can be run is decided by what is in it, never by its name.
+//! that folder are run instead of both. With `CONFORMANCE_RECORD=file` our own traces of those that are skipped are written
+//! there, to be looked through and kept as departures. Whether a scenario can be run is decided by what is in it, never by its name.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -13,7 +14,7 @@ mod trace;
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{self, Write as _},
     panic,
@@ -21,7 +22,10 @@ use std::{
     sync::Once,
 };
 
-use self::{harness::Executor, scenario::Scenario};
+use self::{
+    harness::{Executor, simulate},
+    scenario::Scenario,
+};
 
 #[test]
 fn sim() {
@@ -43,8 +47,17 @@ fn every_scenario(executor: Executor) {
     let mut skipped: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut differing = BTreeMap::new();
     let mut run = 0;
-    for scenario in read_scenarios() {
+    let scenarios = read_scenarios();
+    let names: BTreeSet<_> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
+    for scenario in scenarios {
         if let Some(reason) = scenario.why_not() {
+            if let (Some(file), Executor::Sim) = (env::var_os("CONFORMANCE_RECORD"), executor) {
+                record(Path::new(&file), scenario.clone());
+            }
+            let own_trace = format!("ours_{}", scenario.name);
+            if env::var_os("CONFORMANCE_DIR").is_none() && !names.contains(&own_trace) {
+                differing.insert(scenario.name.clone(), format!("{reason}, and there is no {own_trace}"));
+            }
             skipped.entry(reason).or_default().push(scenario.name);
             continue;
         }
@@ -100,6 +113,15 @@ fn read(file: &Path) -> Vec<Scenario> {
         Some("jsonl") => text().lines().filter(|line| !line.trim().is_empty()).map(parse).collect(),
         _ => vec![],
     }
+}
+
+fn record(file: &Path, scenario: Scenario) {
+    simulate(0, async |world| {
+        let (trace, root) = runner::play(&scenario, world).await;
+        let line = serde_json::json!({"name": scenario.name, "trace": trace, "root": root});
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(file).expect("a file to write to");
+        writeln!(file, "{line}").expect("a file to write to");
+    });
 }
 
 /// Thousands of processes panic because their script says so. Only what else panics is worth a line.

@@ -1,6 +1,6 @@
 //! Builds the tree of a scenario, plays its script, and compares what happens with its trace.
 
-use std::{cell::Cell, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{cell::Cell, cmp::Ordering, future::Future, mem, pin::Pin, sync::Arc, time::Duration};
 
 use futures_lite::future::poll_once;
 use serde_json::{Value, json};
@@ -20,32 +20,50 @@ type Reply = Pin<Box<dyn Future<Output = Value>>>;
 
 /// Plays the scenario. An error says where the trace differs.
 pub(crate) async fn run(scenario: &Scenario, world: World) -> Result<(), String> {
+    let (trace, root) = play(scenario, world).await;
+    for (step, (ours, theirs)) in trace.iter().zip(&scenario.trace).enumerate() {
+        compare(ours, theirs).map_err(|difference| format!("step {step}, {difference}"))?;
+    }
+    match trace.len().cmp(&scenario.trace.len()) {
+        Ordering::Less => return Err(format!("the trace goes on: {:?}", scenario.trace[trace.len()])),
+        Ordering::Greater => return Err(format!("the trace ends too early: {:?}", trace[scenario.trace.len()])),
+        Ordering::Equal => {}
+    }
+    if root == scenario.root { Ok(()) } else { Err(format!("the root is {root}, not {}", scenario.root)) }
+}
+
+/// Plays the scenario, and tells what happened and what became of the root.
+pub(crate) async fn play(scenario: &Scenario, world: World) -> (Vec<Entry>, &'static str) {
     let mut play =
         Play { stage: Arc::default(), world, tree: None, pending: Vec::new(), step: 0, some_child: Cell::new(None) };
-    let mut expected = scenario.trace.iter();
-    let mut next = || expected.next().ok_or("the trace ends too early");
-
     let reply = play.start(&scenario.tree).await;
-    play.compare(Some(reply), next()?).await?;
+    let has_started = reply == "ok";
+    let mut trace = vec![play.entry(Some(reply)).await];
     for step in &scenario.script {
         play.step += 1;
         let reply = play.perform(step).await;
-        play.compare(reply, next()?).await?;
+        trace.push(play.entry(reply).await);
     }
-    let root = play.root(&scenario.trace[0]).await;
-    if root != scenario.root {
-        return Err(format!("the root is {root}, not {}", scenario.root));
-    }
+    let root = play.root(has_started).await;
     if root == "running" {
         play.step += 1;
         let stop = serde_json::from_value(json!({"op": "stop"})).expect("a step");
         let reply = play.perform(&stop).await;
-        play.compare(reply, next()?).await?;
+        trace.push(play.entry(reply).await);
     }
-    match next() {
-        Ok(entry) => Err(format!("the trace goes on: {entry:?}")),
-        Err(_) => Ok(()),
+    (trace, root)
+}
+
+fn compare(ours: &Entry, theirs: &Entry) -> Result<(), String> {
+    let differs = |what: &str, ours: Value, theirs: Value| {
+        if ours == theirs { Ok(()) } else { Err(format!("{what}:\n    expected {theirs}\n    but got  {ours}")) }
+    };
+    if !trace::matches(&theirs.events, &ours.events) {
+        differs("events", json!(ours.events), json!(theirs.events))?;
     }
+    differs("reply", json!(ours.reply), json!(theirs.reply))?;
+    differs("late replies", json!(ours.late_replies), json!(theirs.late_replies))?;
+    differs("causes", json!(ours.causes), json!(theirs.causes))
 }
 
 struct Play {
@@ -228,33 +246,21 @@ impl Play {
         })
     }
 
-    async fn compare(&mut self, reply: Option<Value>, expected: &Entry) -> Result<(), String> {
+    /// What has happened in this step.
+    async fn entry(&mut self, reply: Option<Value>) -> Entry {
         let (events, causes) = trace::take(&self.world.probe, &self.stage);
-        let mut late = Vec::new();
-        for (step, mut reply) in std::mem::take(&mut self.pending) {
+        let mut late_replies = Vec::new();
+        for (step, mut reply) in mem::take(&mut self.pending) {
             match poll_once(&mut reply).await {
-                Some(answer) if step != self.step => late.push(json!({"step": step, "reply": answer})),
+                Some(answer) if step != self.step => late_replies.push(json!({"step": step, "reply": answer})),
                 _ => self.pending.push((step, reply)),
             }
         }
-        let step = self.step;
-        let differs = |what: &str, ours: Value, theirs: Value| {
-            if ours == theirs {
-                Ok(())
-            } else {
-                Err(format!("step {step}, {what}:\n    expected {theirs}\n    but got  {ours}"))
-            }
-        };
-        if !trace::matches(&expected.events, &events) {
-            differs("events", json!(events), json!(expected.events))?;
-        }
-        differs("reply", json!(reply), json!(expected.reply))?;
-        differs("late replies", json!(late), json!(expected.late_replies))?;
-        differs("causes", json!(causes), json!(expected.causes))
+        Entry { reply, late_replies, events: events.into_iter().map(Value::from).collect(), causes }
     }
 
-    async fn root(&mut self, start: &Entry) -> &'static str {
-        if start.reply != Some("ok".into()) {
+    async fn root(&mut self, has_started: bool) -> &'static str {
+        if !has_started {
             return "start_failed";
         }
         let Some(tree) = &mut self.tree else { return "stopped" };

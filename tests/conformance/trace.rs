@@ -59,18 +59,20 @@ fn cause(event: &Event) -> Option<String> {
 }
 
 /// Whether the events are those of the trace. Where it says so, strands of them may come in any order.
-pub(crate) fn matches(expected: &[Value], events: &[String]) -> bool {
+pub(crate) fn matches(expected: &[Value], events: &[Value]) -> bool {
     let mut rest = events;
     for entry in expected {
         let count = count(entry);
         let Some((these, others)) = rest.split_at_checked(count) else { return false };
         let is_there = match entry {
-            Value::String(line) => these[0] == *line,
+            Value::String(_) => these[0] == *entry,
             _ => strands(entry).iter().all(|strand| {
                 // The process of a strand ends last, and all below it before.
                 let top = lines(strand).into_iter().map(path).min_by_key(|path| path.len()).unwrap_or_default();
-                let is_below =
-                    |line: &&String| path(line).strip_prefix(top).is_some_and(|rest| !rest.starts_with(|c| c != '/'));
+                let is_below = |line: &&Value| {
+                    let rest = line.as_str().and_then(|line| path(line).strip_prefix(top));
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
                 let own: Vec<_> = these.iter().filter(is_below).cloned().collect();
                 matches(strand, &own)
             }),

@@ -51,10 +51,7 @@ impl Executor {
     pub(crate) fn run(self, test: impl AsyncFn(World)) {
         let mut builder = match self {
             Self::Sim => {
-                for seed in 0..8 {
-                    let sim = Sim::with_seed(seed);
-                    sim.run_until(test(World::new(sim.spawner())));
-                }
+                (0..8).for_each(|seed| simulate(seed, &test));
                 return;
             }
             Self::TokioCurrentThread => Builder::new_current_thread(),
@@ -65,6 +62,12 @@ impl Executor {
         let spawner = Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock");
         runtime.block_on(test(World::new(spawner)));
     }
+}
+
+/// Runs a test in virtual time, in the order that the seed decides.
+pub(crate) fn simulate(seed: u64, test: impl AsyncFn(World)) {
+    let sim = Sim::with_seed(seed);
+    sim.run_until(test(World::new(sim.spawner())));
 }
 
 /// Mounts tests on the executors: `everywhere`; in `virtual time`, where a test waits for longer than anybody wants to; or
