@@ -95,6 +95,7 @@ impl<C: Spec> Engine<C> {
                 if let Work::Stop(cause) = std::mem::replace(&mut self.work, Work::None) {
                     self.work = Work::Finished(cause);
                 }
+                self.stop_by = None;
                 self.effects.push_back(Effect::Finish);
                 true
             }

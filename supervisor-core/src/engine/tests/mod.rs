@@ -1,6 +1,9 @@
 //! The rules, tested on the engine alone. Each test that checks a rule of OTP names it (`docs/otp.md` has the list).
 
+mod calls;
+mod dynamic;
 mod exits;
+mod groups;
 mod intensity;
 mod retries;
 mod significant;

@@ -1,0 +1,286 @@
+//! What calls do while a group is being restarted: N2, N4 to N6.
+
+use super::*;
+
+/// One-for-all, and a is starting again after its own failure, with b and c behind it.
+fn restarting() -> World {
+    let mut world = World::up(one_for_all(9), [child("a"), child("b"), child("c")]);
+    world.plan("a", [None]);
+    world.exit("a", error());
+    world.did("ask c, ask b, start a");
+    world.shows("a? b~ c~");
+    world
+}
+
+fn ready(world: &mut World, name: &str) {
+    world.report(name, News::Ready);
+    world.settle();
+}
+
+#[test]
+fn n2_a_terminated_sibling_is_left_out_of_the_pending_restart_and_later_ones_revive_it() {
+    let mut world = restarting();
+    world.terminate("b");
+    world.told("terminate b: ok");
+    ready(&mut world, "a");
+    world.did("start c");
+    world.shows("a b- c");
+    world.exit("c", error());
+    world.did("ask a, start a, start b, start c");
+}
+
+#[test]
+fn n2_a_terminated_sibling_is_left_out_of_the_retries_of_the_pending_restart_too() {
+    let mut world = restarting();
+    world.terminate("b");
+    world.exit("a", error());
+    world.did("start a, start c");
+    world.shows("a b- c");
+}
+
+#[test]
+fn n2_a_sibling_that_is_terminated_while_its_group_stops_stays_stopped() {
+    let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c")]);
+    world.deaf.push("c");
+    world.exit("a", error());
+    world.did("ask c");
+    world.terminate("c");
+    world.told("");
+    world.exit("c", Exit::Normal);
+    world.told("terminate c: ok");
+    world.did("ask b, start a, start b");
+    world.shows("a b c-");
+}
+
+#[test]
+fn r18_a_child_that_was_being_terminated_before_its_group_failed_comes_back_with_it() {
+    let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
+    world.deaf.push("b");
+    world.terminate("b");
+    world.exit("a", error());
+    world.did("ask b");
+    world.exit("b", Exit::Normal);
+    world.told("terminate b: ok");
+    world.did("start a, start b");
+}
+
+#[test]
+fn r28_terminating_the_child_that_a_restart_waits_for_keeps_its_siblings_down_and_names_them() {
+    let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c"), child("d")]);
+    world.plan("b", [Some(error()), None]);
+    world.exit("b", error());
+    world.did("ask d, ask c, start b, start b");
+    world.terminate("b");
+    world.did("abort b, b leaves down c d");
+    world.told("terminate b: ok");
+    world.shows("a b- c- d-");
+    // They can be restarted by hand, and come back with the next restart of their group.
+    world.restart("c");
+    world.exit("c", error());
+    world.did("start c, start c, start d");
+    world.shows("a b- c d");
+}
+
+#[test]
+fn r28_also_while_it_waits_for_its_backoff() {
+    let backoff = child("a").backoff(Backoff::constant(SECOND));
+    let mut world = World::up(one_for_all(9), [backoff, child("b").temporary(), child("c")]);
+    world.deaf.push("c");
+    world.exit("a", error());
+    world.did("delay a 1000, ask c");
+    world.terminate("a");
+    world.did("a leaves down c");
+    world.told("terminate a: ok");
+    world.exit("c", Exit::Normal);
+    world.pass(2 * SECOND);
+    world.did("");
+    world.shows("a- b c-");
+}
+
+#[test]
+fn r28_a_child_that_was_to_be_added_with_the_group_is_started_all_the_same() {
+    let mut world = restarting();
+    world.start_child(child("d"));
+    world.told("");
+    world.terminate("a");
+    world.did("abort a, a leaves down b c, start d");
+    world.told("terminate a: ok, start d: ok");
+    world.shows("a- b- c- d");
+}
+
+#[test]
+fn terminating_the_child_that_failed_once_it_runs_again_is_an_ordinary_stop() {
+    let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
+    world.plan("b", [None]);
+    world.exit("a", error());
+    world.did("ask b, start a, start b");
+    world.terminate("a");
+    world.did("ask a");
+    ready(&mut world, "b");
+    world.shows("a- b");
+}
+
+#[test]
+fn terminating_a_sibling_that_is_just_starting_lets_the_restart_go_on() {
+    let mut world = World::up(one_for_all(9), [child("a"), child("b"), child("c")]);
+    world.plan("b", [None]);
+    world.exit("a", error());
+    world.terminate("b");
+    world.did("ask c, ask b, start a, start b, abort b, start c");
+    world.told("terminate b: ok");
+    world.shows("a b- c");
+}
+
+#[test]
+fn n5_a_child_added_during_a_group_restart_is_the_last_to_start() {
+    let mut world = restarting();
+    world.start_child(child("d"));
+    world.told("");
+    world.shows("a? b~ c~ d?");
+    ready(&mut world, "a");
+    world.did("start b, start c, start d");
+    world.told("start d: ok");
+}
+
+#[test]
+fn n5_it_is_also_when_its_group_is_still_stopping_or_waits_for_its_backoff() {
+    let backoff = child("a").backoff(Backoff::constant(SECOND));
+    let mut world = World::up(rest_for_one(9), [backoff, child("b")]);
+    world.deaf.push("b");
+    world.exit("a", error());
+    world.start_child(child("c"));
+    world.exit("b", Exit::Normal);
+    world.start_child(child("d"));
+    world.did("delay a 1000, ask b");
+    world.pass(SECOND);
+    world.did("start a, start b, start c, start d");
+    world.told("start c: ok, start d: ok");
+}
+
+#[test]
+fn r60_a_child_added_during_a_group_restart_that_fails_to_start_costs_nothing() {
+    let mut world = World::up(one_for_all(1), [child("a"), child("b")]);
+    world.plan("a", [None]);
+    world.exit("a", error());
+    world.plan("c", [Some(error())]);
+    world.start_child(child("c"));
+    world.start_child(child("d"));
+    ready(&mut world, "a");
+    world.did("ask b, start a, start b, start c, start d");
+    world.told(r#"start c: FailedToStart(Failed("boom")), start d: ok"#);
+    world.shows("a b d");
+}
+
+#[test]
+fn an_added_child_whose_group_fails_while_it_starts_starts_again_with_it() {
+    let mut world = World::up(one_for_all(9), [child("a")]);
+    world.plan("b", [None]);
+    world.start_child(child("b"));
+    world.exit("a", error());
+    world.did("start b, abort b, start a, start b");
+    world.told("start b: ok");
+}
+
+#[test]
+fn r17_a_temporary_one_is_removed_instead_and_its_caller_told() {
+    let mut world = World::up(one_for_all(9), [child("a")]);
+    world.plan("b", [None]);
+    world.start_child(child("b").temporary());
+    world.exit("a", error());
+    world.did("start b, abort b, start a");
+    world.told("start b: FailedToStart(Aborted)");
+    world.shows("a");
+}
+
+#[test]
+fn restart_of_a_child_that_was_left_out_takes_its_turn_in_the_group() {
+    let mut world = restarting();
+    world.terminate("b");
+    world.restart("b");
+    world.told("terminate b: ok");
+    ready(&mut world, "a");
+    world.did("start b, start c");
+    world.told("restart b: ok");
+}
+
+#[test]
+fn restart_of_a_child_that_the_group_has_passed_starts_it_at_once() {
+    let mut world = World::up(one_for_all(9), [child("a"), child("b"), child("c")]);
+    world.plan("c", [None]);
+    world.exit("b", error());
+    world.terminate("a");
+    world.take();
+    world.restart("a");
+    world.did("start a");
+    world.told("terminate a: ok, restart a: ok");
+}
+
+#[test]
+fn n6_start_child_from_the_set_up_of_a_member_of_the_pending_group_would_deadlock() {
+    let mut world = restarting();
+    world.within = Some("a");
+    world.start_child(child("d"));
+    world.told("start d: WouldDeadlock");
+    world.terminate("b");
+    world.restart("b");
+    world.told("terminate b: ok, restart b: WouldDeadlock");
+    // Nobody waits for this one.
+    world.spawn(child("e"));
+    ready(&mut world, "a");
+    world.did("start c, start e");
+}
+
+#[test]
+fn n6_so_would_one_from_a_member_that_the_group_waits_for_to_stop() {
+    let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
+    world.deaf.push("b");
+    world.exit("a", error());
+    world.within = Some("b");
+    world.start_child(child("c"));
+    world.told("start c: WouldDeadlock");
+}
+
+#[test]
+fn n6_from_anywhere_else_it_would_not() {
+    let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c")]);
+    world.plan("c", [None]);
+    world.exit("b", error());
+    // Neither is waited for: one is not in the group, the other is ready again.
+    for (within, name) in [("a", "d"), ("b", "e")] {
+        world.within = Some(within);
+        world.start_child(child(name));
+    }
+    ready(&mut world, "c");
+    world.told("start d: ok, start e: ok");
+    // In a first start nothing waits for its turn behind the others.
+    let mut world = World::new(one_for_all(9), [child("a"), child("b")]);
+    world.plan("a", [None]);
+    world.start();
+    world.within = Some("a");
+    world.start_child(child("c"));
+    world.told("start c: ok");
+}
+
+#[test]
+fn n4_auto_shutdown_during_a_group_restart_ends_it_where_it_is() {
+    let settings = SupervisorSettings { auto_shutdown: AutoShutdown::AnySignificant, ..rest_for_one(9) };
+    let mut world = World::up(settings, [child("a").transient().significant(), child("b"), child("c")]);
+    world.plan("b", [None]);
+    world.exit("b", error());
+    world.start_child(child("d"));
+    world.exit("a", Exit::Normal);
+    world.did("ask c, start b, abort b, finish");
+    world.told("start d: ShuttingDown");
+}
+
+#[test]
+fn a_group_restart_during_the_first_start_is_not_cancelled_by_terminating_who_failed() {
+    let mut world = World::new(one_for_all(9), [child("a"), child("b"), child("c")]);
+    world.plan("b", [None]);
+    world.start();
+    world.plan("a", [None]);
+    world.exit("a", error());
+    world.did("start a, start b, abort b, start a");
+    world.terminate("a");
+    world.did("abort a, start b, start c, ready");
+}
