@@ -218,7 +218,7 @@ impl SupervisorHandle {
 
     async fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Result<T, SupervisorError> {
         let (reply, answer) = async_channel::bounded(1);
-        self.0.send(|| (command(reply), ()))?;
+        self.0.send(command(reply))?;
         // A supervisor that ends before it answers drops the other end.
         answer.recv().await.map_err(|_| self.0.not_running())
     }

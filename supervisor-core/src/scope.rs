@@ -1,7 +1,7 @@
 use std::{any::Any, iter, ptr, sync::Arc};
 
-use async_channel::{Receiver, Sender};
 use atomic_waker::AtomicWaker;
+use concurrent_queue::ConcurrentQueue;
 
 use crate::{
     observe::{Event, EventKind, Events, Observers, Subscribers},
@@ -24,7 +24,7 @@ pub(crate) struct Scope {
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) observers: Observers,
     pub(crate) quiet: Quiet,
-    reports: Sender<Envelope<Report>>,
+    reports: ConcurrentQueue<Envelope<Report>>,
     /// The supervisor, when it has seen all that there was.
     pub(crate) waker: AtomicWaker,
 }
@@ -66,9 +66,8 @@ impl Scope {
         observers: Observers,
         quiet: Quiet,
         hub: Arc<dyn Any + Send + Sync>,
-    ) -> (Arc<Self>, Receiver<Envelope<Report>>) {
-        let (reports, receiver) = async_channel::unbounded();
-        let scope = Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             name: None,
             parent: None,
             child: ChildId::FIRST,
@@ -77,10 +76,9 @@ impl Scope {
             spawner,
             observers,
             quiet,
-            reports,
+            reports: ConcurrentQueue::unbounded(),
             waker: AtomicWaker::new(),
-        };
-        (Arc::new(scope), receiver)
+        })
     }
 
     /// A supervisor of this name below.
@@ -90,9 +88,8 @@ impl Scope {
         child: ChildId,
         hub: Arc<dyn Any + Send + Sync>,
         subscribers: Arc<Subscribers>,
-    ) -> (Arc<Self>, Receiver<Envelope<Report>>) {
-        let (reports, receiver) = async_channel::unbounded();
-        let scope = Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             name: Some(name),
             child,
             hub,
@@ -101,10 +98,9 @@ impl Scope {
             observers: self.observers.clone(),
             quiet: self.quiet.clone(),
             parent: Some(self),
-            reports,
+            reports: ConcurrentQueue::unbounded(),
             waker: AtomicWaker::new(),
-        };
-        (Arc::new(scope), receiver)
+        })
     }
 
     pub(crate) fn is_outside(&self) -> bool {
@@ -143,6 +139,17 @@ impl Scope {
         }
     }
 
+    /// The next report of a child.
+    pub(crate) fn next_report(&self) -> Option<Envelope<Report>> {
+        self.reports.pop().ok()
+    }
+
+    /// The supervisor is gone: there is nobody to report to any more.
+    pub(crate) fn close(&self) {
+        self.reports.close();
+        while self.reports.pop().is_ok() {}
+    }
+
     pub(crate) fn envelope<M>(&self, message: M) -> Envelope<M> {
         Envelope { message, token: self.quiet.token() }
     }
@@ -153,7 +160,7 @@ impl Link for Scope {
         // A tree is quiet though nobody outside has looked yet.
         let token = if self.is_outside() { Token::none() } else { self.quiet.token() };
         // A supervisor that is gone has nobody to tell.
-        let _ = self.reports.try_send(Envelope { message: report, token });
+        let _ = self.reports.push(Envelope { message: report, token });
         self.waker.wake();
     }
 

@@ -178,7 +178,7 @@ impl Supervisor {
     pub(crate) fn into_root(self) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
         let handle = self.handle();
         let root = ChildSpec::from(self).into_child();
-        root.check(root.segment())?;
+        root.check(&|| root.segment().to_owned())?;
         Ok((root, handle))
     }
 }
@@ -249,17 +249,17 @@ impl Body for Supervision {
         Some(self.hub.subscribers())
     }
 
-    fn check(&self, path: &str) -> Result<(), SupervisorError> {
+    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {
         let Some(Blueprint { settings, children }) = self.lock().clone() else { return Ok(()) };
-        let invalid = |path: &str, reason| Err(SupervisorError::InvalidSpec { path: path.to_owned(), reason });
+        let invalid = |path, reason| Err(SupervisorError::InvalidSpec { path, reason });
         if let Some(reason) = settings.what_is_wrong(children.len()) {
-            return invalid(path, reason);
+            return invalid(path(), reason);
         }
         let mut names = BTreeSet::new();
         for child in children.iter() {
             child::check(&**child, path, settings.auto_shutdown)?;
             if settings.unique_names && !names.insert(child.segment()) {
-                return invalid(&format!("{path}.{}", child.segment()), InvalidSpec::DuplicateName);
+                return invalid(format!("{}.{}", path(), child.segment()), InvalidSpec::DuplicateName);
             }
         }
         Ok(())

@@ -14,14 +14,23 @@ use std::{
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use supervision_benches::{Arrivals, by_hand, supervised};
-use supervisor_core::worker;
-use tokio::runtime::{Builder, Runtime};
+use supervisor_core::{Supervisor, one_shot, worker};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+    task::{JoinSet, yield_now},
+};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Restarts of the child that ends again and again, in each sample.
 const RESTARTS: usize = 100_000;
+
+/// Short children, in each sample.
+const CHURN: usize = 200_000;
+/// How many of them are alive at a time.
+const ALIVE: usize = 64;
 
 fn main() {
     let mut arguments = env::args().skip(1).map(|argument| argument.parse().expect("a number"));
@@ -46,6 +55,12 @@ fn main() {
         let allocations = |sample: &Sample| sample.allocations / RESTARTS as f64;
         row(&format!("allocations per restart beside {siblings}"), allocations(&by_hand), allocations(&ours));
     }
+
+    let [by_hand, ours] = samples(rounds, [&churn_by_hand, &churn_supervised]);
+    let rate = |sample: &Sample| 1e9 * CHURN as f64 / sample.nanoseconds;
+    row(&format!("short children per second, {ALIVE} alive, `JoinSet` and `spawn`"), rate(&by_hand), rate(&ours));
+    let [by_hand, ours] = samples(rounds, [&churn_by_hand, &churn_with_reply]);
+    row(&format!("short children per second, {ALIVE} alive, `JoinSet` and `start_child`"), rate(&by_hand), rate(&ours));
 }
 
 fn row(workload: &str, by_hand: f64, ours: f64) {
@@ -230,6 +245,81 @@ fn restart_supervised(siblings: usize) -> Sample {
         let meter = Meter::start();
         go.notify_one();
         ends.wait().await;
+        let sample = meter.stop();
+        tree.shutdown().await.expect("stopped");
+        sample
+    })
+}
+
+/// A bare `JoinSet`: no names, no panics, no stop of one child.
+fn churn_by_hand() -> Sample {
+    runtime().block_on(async {
+        tokio::spawn(async {
+            let meter = Meter::start();
+            let mut set = JoinSet::new();
+            for _ in 0..CHURN {
+                if set.len() == ALIVE {
+                    set.join_next().await;
+                }
+                set.spawn(yield_now());
+            }
+            while set.join_next().await.is_some() {}
+            meter.stop()
+        })
+        .await
+        .expect("a sample")
+    })
+}
+
+fn churn_supervised() -> Sample {
+    runtime().block_on(async {
+        let pool = Supervisor::dynamic("pool").expect("a valid name");
+        let handle = pool.handle();
+        let tree = supervised::start(pool).await;
+        let sample = tokio::spawn(async move {
+            let alive = Arc::new(Semaphore::new(ALIVE));
+            let meter = Meter::start();
+            for _ in 0..CHURN {
+                let place = alive.clone().acquire_owned().await.expect("open");
+                let child = one_shot("child", async move {
+                    yield_now().await;
+                    drop(place);
+                });
+                handle.spawn(child).expect("started");
+            }
+            let _all = alive.acquire_many(ALIVE as u32).await.expect("open");
+            meter.stop()
+        });
+        let sample = sample.await.expect("a sample");
+        tree.shutdown().await.expect("stopped");
+        sample
+    })
+}
+
+/// As many callers as children, each of which waits until its child is there.
+fn churn_with_reply() -> Sample {
+    runtime().block_on(async {
+        let pool = Supervisor::dynamic("pool").expect("a valid name");
+        let handle = pool.handle();
+        let tree = supervised::start(pool).await;
+        let meter = Meter::start();
+        let callers = (0..ALIVE).map(|_| {
+            let handle = handle.clone();
+            tokio::spawn(async move {
+                for _ in 0..CHURN / ALIVE {
+                    let (done, over) = tokio::sync::oneshot::channel::<()>();
+                    let child = one_shot("child", async move {
+                        yield_now().await;
+                        drop(done);
+                    });
+                    handle.start_child(child).await.expect("started");
+                    let _ = over.await;
+                }
+            })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.await.expect("done");
+        }
         let sample = meter.stop();
         tree.shutdown().await.expect("stopped");
         sample

@@ -39,8 +39,8 @@ pub(crate) trait Child: Control {
     /// Whether there is user code left whose destructor would run.
     fn is_loaded(&self) -> bool;
 
-    /// Whether what is inside can work, at all depths.
-    fn check(&self, path: &str) -> Result<(), SupervisorError>;
+    /// Whether what is inside can work, at all depths. `path`: its dotted name.
+    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError>;
 
     /// Who listens to it, if it is a supervisor.
     fn subscribers(&self) -> Option<&Subscribers>;
@@ -62,8 +62,8 @@ pub(crate) trait Body: Send + Sync + Sized + 'static {
     /// Whether there is user code left whose destructor would run.
     fn is_loaded(&self) -> bool;
 
-    /// Whether what is inside can work, at all depths.
-    fn check(&self, path: &str) -> Result<(), SupervisorError> {
+    /// Whether what is inside can work, at all depths. `path`: its dotted name.
+    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {
         let _ = path;
         Ok(())
     }
@@ -148,7 +148,7 @@ impl<B: Body> Child for Seat<B> {
         self.body.is_loaded()
     }
 
-    fn check(&self, path: &str) -> Result<(), SupervisorError> {
+    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {
         self.body.check(path)
     }
 

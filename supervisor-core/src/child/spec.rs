@@ -102,12 +102,16 @@ impl fmt::Debug for ChildSpec {
 }
 
 /// Whether a child can work under a supervisor with this name and this auto-shutdown.
-pub(crate) fn check(child: &dyn Child, parent: &str, auto_shutdown: AutoShutdown) -> Result<(), SupervisorError> {
+pub(crate) fn check(
+    child: &dyn Child,
+    parent: &dyn Fn() -> String,
+    auto_shutdown: AutoShutdown,
+) -> Result<(), SupervisorError> {
     let name = child.name();
     if !name.is_valid() {
-        return Err(SupervisorError::InvalidName { name: name.as_str().into(), parent: Some(parent.into()) });
+        return Err(SupervisorError::InvalidName { name: name.as_str().into(), parent: Some(parent()) });
     }
-    let path = format!("{parent}.{}", name.as_str());
+    let path = || format!("{}.{}", parent(), name.as_str());
     let settings = child.settings();
     let reason = if settings.runs_once && settings.restart() != RestartType::Temporary {
         Some(InvalidSpec::OneShotNotTemporary)
@@ -123,7 +127,7 @@ pub(crate) fn check(child: &dyn Child, parent: &str, auto_shutdown: AutoShutdown
         None
     };
     match reason {
-        Some(reason) => Err(SupervisorError::InvalidSpec { path, reason }),
+        Some(reason) => Err(SupervisorError::InvalidSpec { path: path(), reason }),
         None => child.check(&path),
     }
 }

@@ -123,7 +123,7 @@ impl Driver {
             Refusal::NameTaken { by: id, runs: false } => SupervisorError::AlreadyPresent { path, id },
             Refusal::ShuttingDown => SupervisorError::ShuttingDown { path: own() },
             Refusal::WouldDeadlock => SupervisorError::WouldDeadlock { path: own() },
-            Refusal::FailedToStart(cause) => match cause {
+            Refusal::FailedToStart(cause) => match *cause {
                 StartFailure::Below { path, cause } => SupervisorError::FailedToStart { path, cause: *cause },
                 cause => SupervisorError::FailedToStart { path, cause },
             },

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_channel::{Receiver, Sender};
+use concurrent_queue::ConcurrentQueue;
 
 use super::command::{Call, Command};
 use crate::{
@@ -14,6 +14,8 @@ use crate::{
 };
 
 /// Where the handles of a supervisor find it: over its restarts, and also when it does not run.
+///
+/// Nobody is woken, and nothing of a user's is dropped, under the lock.
 pub(crate) struct Hub {
     state: Mutex<State>,
     subscribers: Arc<Subscribers>,
@@ -28,10 +30,19 @@ struct State {
 struct Running {
     scope: Arc<Scope>,
     control: Arc<dyn Control>,
-    commands: Sender<Envelope<Command>>,
+    commands: Arc<ConcurrentQueue<Envelope<Command>>>,
     auto_shutdown: AutoShutdown,
     /// It was asked to stop, and has not seen it yet.
     asked: Token,
+}
+
+impl Running {
+    /// Who has to be woken, once the lock is let go of.
+    fn post(&self, command: Command) -> Arc<Scope> {
+        // It is never closed: as long as it can be found here, somebody is going to look into it.
+        let _ = self.commands.push(self.scope.envelope(command));
+        self.scope.clone()
+    }
 }
 
 impl Hub {
@@ -46,18 +57,18 @@ impl Hub {
         scope: &Arc<Scope>,
         control: &Arc<dyn Control>,
         auto_shutdown: AutoShutdown,
-    ) -> Receiver<Envelope<Command>> {
-        let (commands, receiver) = async_channel::unbounded();
+    ) -> Arc<ConcurrentQueue<Envelope<Command>>> {
+        let commands = Arc::new(ConcurrentQueue::unbounded());
         let (scope, control) = (scope.clone(), control.clone());
         let path = scope.path();
-        let running = Running { scope, control, commands, auto_shutdown, asked: Token::none() };
+        let running = Running { scope, control, commands: commands.clone(), auto_shutdown, asked: Token::none() };
         let before = {
             let mut state = self.lock();
             state.path = path;
             state.running.replace(running)
         };
         drop(before);
-        receiver
+        commands
     }
 
     /// That run of the supervisor is over. Nothing is sent to it after this.
@@ -73,32 +84,37 @@ impl Hub {
         self.subscribers.close();
     }
 
-    /// Sends a command to the supervisor, if it runs. What `make` puts together is sent in the order in which it was made.
-    pub(crate) fn send<R>(&self, make: impl FnOnce() -> (Command, R)) -> Result<R, SupervisorError> {
+    /// Sends a command to the supervisor, if it runs.
+    pub(crate) fn send(&self, command: Command) -> Result<(), SupervisorError> {
         let state = self.lock();
         let Some(running) = &state.running else {
             drop(state);
             return Err(self.not_running());
         };
-        let (command, result) = make();
-        let sent = running.commands.try_send(running.scope.envelope(command));
-        let scope = running.scope.clone();
+        let scope = running.post(command);
         drop(state);
-        sent.map_err(|_| self.not_running())?;
         scope.waker.wake();
-        Ok(result)
+        Ok(())
     }
 
     /// Has the supervisor start another child, if it runs and the child can work there.
     pub(crate) fn start(&self, spec: ChildSpec, call: Option<Call>) -> Result<ChildId, SupervisorError> {
-        let running = self.lock().running.as_ref().map(|running| (running.scope.clone(), running.auto_shutdown));
-        let (scope, auto_shutdown) = running.ok_or_else(|| self.not_running())?;
-        check(spec.as_child(), &scope.path(), auto_shutdown)?;
-        self.send(|| {
-            let child = spec.into_child();
-            let id = child.id();
-            (Command::Start { child, call }, id)
-        })
+        let state = self.lock();
+        let Some(running) = &state.running else {
+            drop(state);
+            return Err(self.not_running());
+        };
+        if let Err(invalid) = check(spec.as_child(), &|| running.scope.path(), running.auto_shutdown) {
+            drop(state);
+            return Err(invalid);
+        }
+        // Under the lock, so that children come in the order of their ids.
+        let child = spec.into_child();
+        let id = child.id();
+        let scope = running.post(Command::Start { child, call });
+        drop(state);
+        scope.waker.wake();
+        Ok(id)
     }
 
     /// Asks the supervisor itself to stop, if it runs.

@@ -14,7 +14,8 @@ use std::{
     time::Instant,
 };
 
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
+use concurrent_queue::ConcurrentQueue;
 use slab::Slab;
 
 pub(crate) use self::{
@@ -41,8 +42,7 @@ pub(crate) struct Driver {
     strategy: RestartStrategy,
     /// What its children have above them.
     scope: Arc<Scope>,
-    reports: Receiver<Envelope<Report>>,
-    commands: Receiver<Envelope<Command>>,
+    commands: Arc<ConcurrentQueue<Envelope<Command>>>,
     hub: Arc<Hub>,
     /// Its static children, alive or not: to be disposed of when nothing comes after it.
     specs: Arc<[Arc<dyn Child>]>,
@@ -88,7 +88,7 @@ impl Driver {
     ) -> Self {
         let is_root = parent.is_outside();
         let own_id = birth.ticket.place().child;
-        let (scope, reports) = parent.below(name, own_id, hub.clone(), hub.subscribers().clone());
+        let scope = parent.below(name, own_id, hub.clone(), hub.subscribers().clone());
         let commands = hub.open(&scope, &birth.control, settings.auto_shutdown);
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
@@ -100,7 +100,6 @@ impl Driver {
             strategy,
             gauge: scope.quiet.gauge(),
             scope,
-            reports,
             commands,
             hub,
             specs,
@@ -162,7 +161,7 @@ impl Driver {
 
     fn take_reports(&mut self, now: Instant) -> bool {
         for _ in 0..BATCH {
-            let Ok(Envelope { message: Report { ticket, news }, token }) = self.reports.try_recv() else {
+            let Some(Envelope { message: Report { ticket, news }, token }) = self.scope.next_report() else {
                 return false;
             };
             self.tokens.push(token);
@@ -177,7 +176,7 @@ impl Driver {
 
     fn take_commands(&mut self, now: Instant) -> bool {
         for _ in 0..BATCH {
-            let Ok(Envelope { message, token }) = self.commands.try_recv() else { return false };
+            let Ok(Envelope { message, token }) = self.commands.pop() else { return false };
             self.tokens.push(token);
             self.carry_out(message, now);
         }
@@ -199,7 +198,7 @@ impl Driver {
             }
             Effect::Ask { child, last } => self.request(child, Flags::SHUTDOWN, last),
             Effect::Abort { child, last } => self.request(child, Flags::ABORT, last),
-            Effect::Tell { spec, kind } => self.tell(&*spec, kind),
+            Effect::Tell { spec, kind } => self.tell(&*spec, *kind),
             Effect::Ready => return Some(Step::Ready),
             Effect::GaveUp => self.tell_of_giving_up(now),
             Effect::Answer { caller, spec, answer } => self.answer(caller, spec.as_deref(), answer),
@@ -300,7 +299,8 @@ impl Life for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.hub.close(&self.scope);
-        while let Ok(Envelope { message, .. }) = self.commands.try_recv() {
+        self.scope.close();
+        while let Ok(Envelope { message, .. }) = self.commands.pop() {
             if let Command::Start { child, call } = message {
                 if call.is_none() {
                     self.tell(&*child, EventKind::Refused(self.hub.not_running()));

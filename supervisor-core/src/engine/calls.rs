@@ -177,7 +177,7 @@ impl<C: Spec> Engine<C> {
 
     /// What a child's start has come to, if somebody waits for that.
     pub(super) fn answer_start(&mut self, child: Place, result: Result<(), StartFailure>) {
-        self.answer(child, Awaited::Ready, result.map_err(Refusal::FailedToStart));
+        self.answer(child, Awaited::Ready, result.map_err(|failure| Refusal::FailedToStart(Box::new(failure))));
     }
 
     /// What these callers have waited for has happened.

@@ -38,17 +38,20 @@ struct Tallies {
 
 impl<C: Spec> Children<C> {
     pub(super) fn new(specs: impl Iterator<Item = (ChildId, C)>, unique_names: bool) -> Self {
-        let mut children = Self {
-            slots: Slab::with_capacity(specs.size_hint().0),
-            order: BTreeMap::new(),
-            names: unique_names.then(BTreeMap::new),
-            deadlines: BTreeSet::new(),
-            tallies: Tallies::default(),
+        let mut slots = Slab::with_capacity(specs.size_hint().0);
+        let mut tallies = Tallies::default();
+        let place = |(child, spec)| {
+            let slot = Slot::new(child, spec, Attempt::Own);
+            tallies.count(&slot, |n| *n += 1);
+            (child, key(slots.insert(slot)))
         };
-        specs.for_each(|(child, spec)| {
-            children.add(child, spec, Attempt::Own);
-        });
-        children
+        // All at once, which packs them closer than one after the other would.
+        let order: BTreeMap<_, _> = specs.map(place).collect();
+        let name = |(child, slot): (&ChildId, &u32)| {
+            (slots[*slot as usize].spec.name().to_owned(), Place { child: *child, slot: *slot })
+        };
+        let names = unique_names.then(|| order.iter().map(name).collect());
+        Self { slots, order, names, deadlines: BTreeSet::new(), tallies }
     }
 
     /// A child behind all others, which is owed a start.

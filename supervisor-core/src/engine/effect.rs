@@ -14,7 +14,7 @@ pub(crate) enum Effect<C> {
     /// Abort the child.
     Abort { child: Place, last: bool },
     /// Tell whoever listens.
-    Tell { spec: C, kind: EventKind },
+    Tell { spec: C, kind: Box<EventKind> },
     /// Answer a call. `spec`: the child that it was about, if there is one.
     Answer { caller: Caller, spec: Option<C>, answer: Result<(), Refusal> },
     /// A child that was to be added is not. There is no caller where nobody waits.
@@ -75,5 +75,5 @@ pub(crate) enum Refusal {
     },
     ShuttingDown,
     WouldDeadlock,
-    FailedToStart(StartFailure),
+    FailedToStart(Box<StartFailure>),
 }

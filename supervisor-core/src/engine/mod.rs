@@ -311,7 +311,7 @@ impl<C: Spec> Engine<C> {
         if self.is_heard {
             if let Some(slot) = self.children.get(child) {
                 let spec = slot.spec.clone();
-                self.effects.push_back(Effect::Tell { spec, kind: kind() });
+                self.effects.push_back(Effect::Tell { spec, kind: Box::new(kind()) });
             }
         }
     }

@@ -121,11 +121,13 @@ impl ControlCell {
 
     /// A new incarnation starts.
     pub(crate) fn begin(&self, id: ProcessId, flags: Flags) {
-        self.word.store(id.as_u64() << FLAG_BITS | flags.0, Ordering::Release);
-        // Normally nobody is here: the end of an incarnation fires all its waits. But if the executor of a supervisor
-        // dies, a new one may start a child before the old process is gone, and that one has to notice.
-        let left = mem::take(&mut *self.lock());
-        left.wake();
+        let before = Flags(self.word.swap(id.as_u64() << FLAG_BITS | flags.0, Ordering::AcqRel) & FLAG_MASK);
+        // Normally nobody is here: the end of an incarnation lets go of all. But if the executor of a supervisor dies, a new
+        // one may start a child before the old process is gone, and that one has to notice.
+        if !before.contains(Flags::ENDED) {
+            let left = mem::take(&mut *self.lock());
+            left.wake();
+        }
     }
 
     /// Asks something of the current incarnation. Nothing happens if there is none, or if it was asked before.

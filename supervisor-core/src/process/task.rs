@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    ptr,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -100,7 +101,14 @@ impl Process {
         let span = trace::process_span(id.as_u64(), || link.path_of(control.segment()));
         let current = Current { id, control, link, ticket };
         let arrival = quiet.token();
-        Self(Box::pin(Task { current: Some(current), waker: None, quiet, arrival, span, life: Some(life) }))
+        Self(Box::pin(Task {
+            current: Some(current),
+            waker: WakerId::default(),
+            quiet,
+            arrival,
+            span,
+            life: Some(life),
+        }))
     }
 
     /// The process's id, until it has ended.
@@ -167,8 +175,8 @@ pin_project! {
     struct Task<L: Life> {
         // Out while user code runs: then it is in the thread-local. Gone for good once the exit is reported.
         current: Option<Current>,
-        // A clone of the one in the control cell, so that a poll can compare them without a lock.
-        waker: Option<Waker>,
+        // Which one is in the control cell, so that a poll can compare them without a lock.
+        waker: WakerId,
         quiet: Quiet,
         // Held until it was polled for the first time.
         arrival: Token,
@@ -199,9 +207,10 @@ impl<L: Life> Future for Task<L> {
         let this = self.as_mut().project();
         let Some(current) = this.current.take() else { return Poll::Ready(()) };
         let _busy = this.quiet.token();
-        if !this.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+        let waker = WakerId::of(cx.waker());
+        if *this.waker != waker {
             current.control.cell().register_process(current.id, cx.waker());
-            *this.waker = Some(cx.waker().clone());
+            *this.waker = waker;
         }
         if is_aborted::<L>(&current) {
             self.end(current, Exit::Aborted);
@@ -260,12 +269,21 @@ impl<L: Life> Task<L> {
 
         let Current { id, link, ticket, control: own, .. } = current;
         // Wakers are user code, and so is what the last owner of a child drops.
-        let waker = this.waker.take();
         let _ = guard(move || {
             control.cell().end(id);
-            drop((own, control, waker));
+            drop((own, control));
         });
         link.report(Report { ticket, news: News::Exited(exit) });
+    }
+}
+
+/// Tells wakers apart, as long as one of the two is kept: the one in the control cell is.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct WakerId(usize, usize);
+
+impl WakerId {
+    fn of(waker: &Waker) -> Self {
+        Self(waker.data() as usize, ptr::from_ref(waker.vtable()) as usize)
     }
 }
 

@@ -3,8 +3,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use async_channel::Receiver;
-
 use crate::{
     child::Child,
     error::SupervisorError,
@@ -23,7 +21,6 @@ pub(super) struct Root {
     root: Arc<dyn Child>,
     pub(super) handle: SupervisorHandle,
     outside: Arc<Scope>,
-    reports: Receiver<Envelope<Report>>,
     has_ended: bool,
 }
 
@@ -41,16 +38,16 @@ impl Root {
     ) -> Result<Self, SupervisorError> {
         let (root, handle) = supervisor.into_root()?;
         trace::warn_of_panic_abort();
-        let (outside, reports) = Scope::outside(spawner, observers, quiet, handle.hub());
+        let outside = Scope::outside(spawner, observers, quiet, handle.hub());
         let ticket = Ticket::only(root.id());
         let process = root.clone().incarnate(ticket, &outside, Flags::LAST);
         outside.spawner.spawn(process);
-        Ok(Self { root, handle, outside, reports, has_ended: false })
+        Ok(Self { root, handle, outside, has_ended: false })
     }
 
     pub(super) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<RootNews> {
         self.outside.waker.register(cx.waker());
-        while let Ok(Envelope { message: Report { news, .. }, token: _token }) = self.reports.try_recv() {
+        while let Some(Envelope { message: Report { news, .. }, token: _token }) = self.outside.next_report() {
             match news {
                 News::Ready => return Poll::Ready(RootNews::Ready),
                 News::Acknowledged => {}

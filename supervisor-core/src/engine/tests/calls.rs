@@ -4,10 +4,7 @@ use super::*;
 
 /// A supervisor whose child b is in this state.
 fn with_b(state: ChildState) -> World {
-    let mut world = World::up(
-        one_for_one(9),
-        [child("a"), child("b").backoff(Backoff::constant(SECOND)), child("c")],
-    );
+    let mut world = World::up(one_for_one(9), [child("a"), child("b").backoff(Backoff::constant(SECOND)), child("c")]);
     match state {
         ChildState::Running => {}
         ChildState::Starting => {

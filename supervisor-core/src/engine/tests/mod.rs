@@ -299,7 +299,7 @@ impl World {
                     self.report(name, News::Exited(Exit::Aborted));
                 }
             }
-            Effect::Tell { spec, kind } => match kind {
+            Effect::Tell { spec, kind } => match *kind {
                 EventKind::Stuck => self.log.push(format!("stuck {}", spec.name)),
                 EventKind::Abandoned => self.log.push(format!("abandoned {}", spec.name)),
                 EventKind::Restarting { delay, .. } if !delay.is_zero() => {
