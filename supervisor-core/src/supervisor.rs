@@ -174,6 +174,12 @@ impl Supervisor {
         SupervisorHandle::new(self.hub.clone())
     }
 
+    /// The static children, to be added later instead.
+    #[cfg(feature = "testing")]
+    pub(crate) fn take_children(&mut self) -> Vec<ChildSpec> {
+        self.children.drain(..).map(ChildSpec::of).collect()
+    }
+
     /// The root of a tree, if all of it can work.
     pub(crate) fn into_root(self) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
         let handle = self.handle();

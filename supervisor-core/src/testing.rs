@@ -70,6 +70,20 @@ impl Probe {
         SupervisionTree::start(root, Arc::new(spawner), Observers::one(self.log.clone()), self.quiet.clone()).await
     }
 
+    /// As [`start`](Self::start), but without the root's children; they are added one by one when the tree runs.
+    pub async fn start_and_add(
+        &self,
+        mut root: Supervisor,
+        spawner: impl Spawner,
+    ) -> Result<SupervisionTree, SupervisorError> {
+        let children = root.take_children();
+        let tree = self.start(root, spawner).await?;
+        for child in children {
+            tree.handle().start_child(child).await?;
+        }
+        Ok(tree)
+    }
+
     /// Waits until nothing is in flight and no transition is under way. A process that is stuck, and a supervisor that
     /// waits for something below it, count as quiet.
     pub async fn quiet(&self) {

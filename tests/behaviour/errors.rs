@@ -110,7 +110,7 @@ fn names_need_not_be_unique_by_default() {
     let mut root = root();
     root.add_worker(worker("conn", |shutdown| shutdown));
     root.add_worker(worker("conn", |shutdown| shutdown));
-    crate::harness::Executor::Sim.run(async |world: World| {
+    crate::harness::Executor::Sim.run(crate::harness::Children::Static, async |world: World| {
         let mut root = Supervisor::new("root").unwrap();
         root.add_worker(worker("conn", |shutdown| shutdown));
         root.add_worker(worker("conn", |shutdown| shutdown));

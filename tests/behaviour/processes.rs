@@ -15,7 +15,7 @@ use crate::{
     harness::World,
 };
 
-mount! { everywhere:
+mount! { everywhere, also added at run time:
     c_a_panic_in_a_destructor_at_abort_is_one_exit
     d_a_closure_that_panics_fails_its_child_and_the_supervisor_lives
     g_a_panic_is_told_with_its_message_though_nobody_holds_a_join_handle

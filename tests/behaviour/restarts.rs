@@ -15,7 +15,7 @@ use crate::{
     harness::World,
 };
 
-mount! { everywhere:
+mount! { everywhere, also added at run time:
     f_in_one_for_all_live_instances_never_exceed_declared_children
     l_two_children_that_fail_together_are_one_group_restart
     n_restarting_a_supervisor_orphans_no_grandchild
@@ -25,7 +25,7 @@ mount! { everywhere:
     what_a_supervisor_runs_is_new_after_its_restart
 }
 
-mount! { virtual time:
+mount! { virtual time, also added at run time:
     h_crashes_just_slower_than_the_budget_never_trip_it
     h_crashes_just_faster_than_the_budget_always_do
     a_restart_waits_for_its_backoff
@@ -33,10 +33,10 @@ mount! { virtual time:
 
 async fn f_in_one_for_all_live_instances_never_exceed_declared_children(world: World) {
     let (strings, census) = (Strings::new(), Census::default());
-    let mut group = supervisor("group", RestartStrategy::one_for_all());
+    let mut root = supervisor("root", RestartStrategy::one_for_all());
     for name in ["a", "b", "c"] {
         let (strings, census) = (strings.clone(), census.clone());
-        group.add_worker(worker(name, move |shutdown| {
+        root.add_worker(worker(name, move |shutdown| {
             let (strings, present) = (strings.clone(), census.enter());
             async move {
                 let _present = present;
@@ -44,8 +44,6 @@ async fn f_in_one_for_all_live_instances_never_exceed_declared_children(world: W
             }
         }));
     }
-    let mut root = root();
-    root.add_worker(group);
     let tree = world.start(root).await.unwrap();
     for _ in 0..30 {
         strings.pull(Err("boom"));
@@ -59,28 +57,26 @@ async fn f_in_one_for_all_live_instances_never_exceed_declared_children(world: W
 
 async fn l_two_children_that_fail_together_are_one_group_restart(world: World) {
     let strings = Strings::new();
-    let mut group = supervisor("group", RestartStrategy::one_for_all()).with_restart_strategy(
+    let mut root = root().with_restart_strategy(
         // A second restart would be one too many.
         RestartStrategy::one_for_all().with_intensity_and_period(1, Duration::from_secs(3600)),
     );
     for name in ["a", "b"] {
         let strings = strings.clone();
-        group.add_worker(worker(name, move |shutdown| {
+        root.add_worker(worker(name, move |shutdown| {
             let strings = strings.clone();
             async move { strings.hang(shutdown).await }
         }));
     }
     // Stops when it is let go, so that there is time for the other one to fail.
     let (release, gate) = async_channel::bounded::<()>(1);
-    group.add_worker(worker("slow", move |shutdown| {
+    root.add_worker(worker("slow", move |shutdown| {
         let gate = gate.clone();
         async move {
             shutdown.await;
             let _ = gate.recv().await;
         }
     }));
-    let mut root = root();
-    root.add_worker(group);
     let tree = world.start(root).await.unwrap();
     world.probe.quiet().await;
     strings.pull(Err("boom"));
@@ -117,8 +113,9 @@ async fn n_restarting_a_supervisor_orphans_no_grandchild(world: World) {
         }));
     }
     let mut root = root();
-    let id = root.add_worker(inner);
+    root.add_worker(inner);
     let tree = world.start(root).await.unwrap();
+    let id = tree.handle().find("inner").await.unwrap()[0].id;
     for _ in 0..20 {
         world.probe.quiet().await;
         tree.handle().kill_child(id).await.unwrap();
@@ -212,8 +209,9 @@ async fn what_a_supervisor_runs_is_new_after_its_restart(world: World) {
     inner.add_worker(worker("child", |shutdown| shutdown));
     let handle = inner.handle();
     let mut root = root();
-    let id = root.add_worker(inner);
+    root.add_worker(inner);
     let tree = world.start(root).await.unwrap();
+    let id = tree.handle().find("inner").await.unwrap()[0].id;
     world.probe.quiet().await;
     let before = handle.children().await.unwrap();
     tree.handle().kill_child(id).await.unwrap();

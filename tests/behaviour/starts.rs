@@ -14,18 +14,21 @@ use crate::{
     harness::World,
 };
 
-mount! { everywhere:
+mount! { everywhere, also added at run time:
     children_start_in_order_each_after_the_one_before_is_ready
     a_failed_start_names_the_whole_path_and_chains_its_source
-    a_failed_start_deep_in_the_tree_stops_all_that_had_started
     k_a_set_up_that_fails_at_a_restart_follows_the_policy_and_the_root_survives
     nothing_to_run_is_not_a_failure
-    n1_shutdown_during_the_first_start_ends_it_and_says_so
     a_set_up_that_is_cut_short_runs_its_destructors
     n3_giving_up_before_being_ready_is_a_failed_start_with_that_story
 }
 
-mount! { virtual time:
+mount! { everywhere:
+    a_failed_start_deep_in_the_tree_stops_all_that_had_started
+    n1_shutdown_during_the_first_start_ends_it_and_says_so
+}
+
+mount! { virtual time, also added at run time:
     j_a_start_that_never_becomes_ready_times_out
     j_shutdown_works_before_a_start_timeout
 }

@@ -7,14 +7,14 @@ use crate::{
     harness::World,
 };
 
-mount! { everywhere:
+mount! { everywhere, also added at run time:
     children_stop_in_reverse_order_and_nested_ones_first
     p_a_shutdown_during_a_group_restart_is_honoured_at_once_and_nothing_starts_after_it
     d9_a_failed_last_flush_is_not_a_success
     q_a_wait_for_shutdown_that_is_cancelled_in_a_select_loop_does_not_fire_by_itself
 }
 
-mount! { virtual time:
+mount! { virtual time, also added at run time:
     a5_those_who_had_to_be_aborted_are_named_through_the_whole_tree
     a_brutal_childs_abort_is_its_contract
     d8_a_concurrent_stop_takes_as_long_as_the_slowest
@@ -233,8 +233,9 @@ async fn n8_killing_a_nested_supervisor_aborts_all_below_it_at_once_and_it_is_re
     let handle = inner.handle();
     let mut root = root();
     let spec = supervisor_core::ChildSpec::from(inner).with_restart_type(supervisor_core::RestartType::Transient);
-    let id = root.add_worker(spec);
+    root.add_worker(spec);
     let tree = world.start(root).await.unwrap();
+    let id = tree.handle().find("inner").await.unwrap()[0].id;
     let begin = world.spawner.now();
     let before = handle.children().await.unwrap();
     tree.handle().kill_child(id).await.unwrap();

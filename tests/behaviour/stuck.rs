@@ -18,7 +18,7 @@ use crate::{
     harness::World,
 };
 
-mount! { two threads:
+mount! { two threads, also added at run time:
     e_a_shutdown_returns_by_its_deadline_and_names_a_child_that_never_yields
     e_also_when_it_blocks_in_the_very_poll_in_which_it_became_ready
     d3_a_nested_supervisor_abandons_a_stuck_process_when_the_whole_tree_stops
@@ -166,7 +166,7 @@ async fn a_blocked_child_stalls_no_sibling(world: World) {
     let census = Census::default();
     let counted = census.clone();
     let mut root = root();
-    let id = root.add_worker(worker("sibling", move |shutdown| {
+    root.add_worker(worker("sibling", move |shutdown| {
         let _present = counted.enter();
         shutdown
     }));
@@ -177,6 +177,7 @@ async fn a_blocked_child_stalls_no_sibling(world: World) {
     let tree = world.start(root).await.unwrap();
     blocked.blocked.recv().await.unwrap();
     let handle = tree.handle();
+    let id = handle.find("sibling").await.unwrap()[0].id;
     for round in 2..12 {
         handle.kill_child(id).await.unwrap();
         let begin = Instant::now();

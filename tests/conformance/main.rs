@@ -23,7 +23,7 @@ use std::{
 };
 
 use self::{
-    harness::{Executor, simulate},
+    harness::{Children, Executor, simulate},
     scenario::Scenario,
 };
 
@@ -63,7 +63,7 @@ fn every_scenario(executor: Executor) {
         }
         run += 1;
         let differences = RefCell::new(None);
-        executor.run(async |world| {
+        executor.run(Children::Static, async |world| {
             if let Err(difference) = runner::run(&scenario, world).await {
                 differences.replace(Some(difference));
             }
@@ -116,7 +116,7 @@ fn read(file: &Path) -> Vec<Scenario> {
 }
 
 fn record(file: &Path, scenario: Scenario) {
-    simulate(0, async |world| {
+    simulate(0, Children::Static, async |world| {
         let (trace, root) = runner::play(&scenario, world).await;
         let line = serde_json::json!({"name": scenario.name, "trace": trace, "root": root});
         let mut file = fs::OpenOptions::new().create(true).append(true).open(file).expect("a file to write to");

@@ -17,16 +17,29 @@ use tokio::runtime::Builder;
 pub(crate) struct World {
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) probe: Probe,
+    children: Children,
+}
+
+/// When the children of a test's root are there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Children {
+    /// From the beginning.
+    Static,
+    /// They are added one by one when the root runs.
+    Added,
 }
 
 impl World {
-    fn new(spawner: impl Spawner) -> Self {
-        Self { spawner: Arc::new(spawner), probe: Probe::default() }
+    fn new(spawner: impl Spawner, children: Children) -> Self {
+        Self { spawner: Arc::new(spawner), probe: Probe::default(), children }
     }
 
     /// Starts a tree that the probe watches.
     pub(crate) async fn start(&self, root: Supervisor) -> Result<SupervisionTree, SupervisorError> {
-        self.probe.start(root, self.spawner.clone()).await
+        match self.children {
+            Children::Static => self.probe.start(root, self.spawner.clone()).await,
+            Children::Added => self.probe.start_and_add(root, self.spawner.clone()).await,
+        }
     }
 
     pub(crate) async fn sleep(&self, time: Duration) {
@@ -48,10 +61,10 @@ pub(crate) enum Executor {
 }
 
 impl Executor {
-    pub(crate) fn run(self, test: impl AsyncFn(World)) {
+    pub(crate) fn run(self, children: Children, test: impl AsyncFn(World)) {
         let mut builder = match self {
             Self::Sim => {
-                (0..8).for_each(|seed| simulate(seed, &test));
+                (0..8).for_each(|seed| simulate(seed, children, &test));
                 return;
             }
             Self::TokioCurrentThread => Builder::new_current_thread(),
@@ -60,42 +73,52 @@ impl Executor {
         let is_virtual = matches!(self, Self::TokioCurrentThread);
         let runtime = builder.worker_threads(2).enable_all().start_paused(is_virtual).build().expect("a runtime");
         let spawner = Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock");
-        runtime.block_on(test(World::new(spawner)));
+        runtime.block_on(test(World::new(spawner, children)));
     }
 }
 
 /// Runs a test in virtual time, in the order that the seed decides.
-pub(crate) fn simulate(seed: u64, test: impl AsyncFn(World)) {
+pub(crate) fn simulate(seed: u64, children: Children, test: impl AsyncFn(World)) {
     let sim = Sim::with_seed(seed);
-    sim.run_until(test(World::new(sim.spawner())));
+    sim.run_until(test(World::new(sim.spawner(), children)));
 }
 
 /// Mounts tests on the executors: `everywhere`; in `virtual time`, where a test waits for longer than anybody wants to; or
-/// where there are `two threads`, for what blocks one of them.
+/// where there are `two threads`, for what blocks one of them. `also added at run time`: and again with children that are
+/// added to a root that runs.
 #[macro_export]
 macro_rules! mount {
     (everywhere: $($test:ident)*) => {
-        mod sim {
-            $(#[test] fn $test() { $crate::harness::Executor::Sim.run(super::$test); })*
-        }
-        mod tokio_current_thread {
-            $(#[test] fn $test() { $crate::harness::Executor::TokioCurrentThread.run(super::$test); })*
-        }
-        mod tokio_multi_thread {
-            $(#[test] fn $test() { $crate::harness::Executor::TokioMultiThread.run(super::$test); })*
-        }
+        $crate::mount!(sim, Sim, Static: $($test)*);
+        $crate::mount!(tokio_current_thread, TokioCurrentThread, Static: $($test)*);
+        $crate::mount!(tokio_multi_thread, TokioMultiThread, Static: $($test)*);
+    };
+    (everywhere, also added at run time: $($test:ident)*) => {
+        $crate::mount!(everywhere: $($test)*);
+        $crate::mount!(sim_added, Sim, Added: $($test)*);
+        $crate::mount!(tokio_current_thread_added, TokioCurrentThread, Added: $($test)*);
+        $crate::mount!(tokio_multi_thread_added, TokioMultiThread, Added: $($test)*);
     };
     (virtual time: $($test:ident)*) => {
-        mod sim_in_virtual_time {
-            $(#[test] fn $test() { $crate::harness::Executor::Sim.run(super::$test); })*
-        }
-        mod tokio_in_virtual_time {
-            $(#[test] fn $test() { $crate::harness::Executor::TokioCurrentThread.run(super::$test); })*
-        }
+        $crate::mount!(sim_in_virtual_time, Sim, Static: $($test)*);
+        $crate::mount!(tokio_in_virtual_time, TokioCurrentThread, Static: $($test)*);
+    };
+    (virtual time, also added at run time: $($test:ident)*) => {
+        $crate::mount!(virtual time: $($test)*);
+        $crate::mount!(sim_in_virtual_time_added, Sim, Added: $($test)*);
+        $crate::mount!(tokio_in_virtual_time_added, TokioCurrentThread, Added: $($test)*);
     };
     (two threads: $($test:ident)*) => {
-        mod tokio_on_two_threads {
-            $(#[test] fn $test() { $crate::harness::Executor::TokioMultiThread.run(super::$test); })*
+        $crate::mount!(tokio_on_two_threads, TokioMultiThread, Static: $($test)*);
+    };
+    (two threads, also added at run time: $($test:ident)*) => {
+        $crate::mount!(two threads: $($test)*);
+        $crate::mount!(tokio_on_two_threads_added, TokioMultiThread, Added: $($test)*);
+    };
+    ($module:ident, $executor:ident, $children:ident: $($test:ident)*) => {
+        mod $module {
+            use $crate::harness::{Children, Executor};
+            $(#[test] fn $test() { Executor::$executor.run(Children::$children, super::$test); })*
         }
     };
 }

@@ -35,6 +35,12 @@ impl ChildSpec {
         Self(Arc::new(Seat::new(name, settings, body)))
     }
 
+    /// Of a child that no supervisor has yet.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of(child: Arc<dyn Child>) -> Self {
+        Self(child)
+    }
+
     /// The child's own segment of its dotted name.
     pub fn name(&self) -> &str {
         self.0.name().as_str()
