@@ -23,9 +23,16 @@ mount! { everywhere, also added at run time:
     n3_giving_up_before_being_ready_is_a_failed_start_with_that_story
 }
 
-mount! { everywhere:
-    a_failed_start_deep_in_the_tree_stops_all_that_had_started
-    n1_shutdown_during_the_first_start_ends_it_and_says_so
+mod of_the_root {
+    use super::{
+        a_failed_start_deep_in_the_tree_stops_all_that_had_started,
+        n1_shutdown_during_the_first_start_ends_it_and_says_so,
+    };
+
+    mount! { everywhere:
+        a_failed_start_deep_in_the_tree_stops_all_that_had_started
+        n1_shutdown_during_the_first_start_ends_it_and_says_so
+    }
 }
 
 mount! { virtual time, also added at run time:
