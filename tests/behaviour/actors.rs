@@ -1,7 +1,7 @@
 //! Workers to test with.
 
 use std::{
-    future::Future,
+    future::{Future, pending},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -12,6 +12,7 @@ use supervisor_core::{
     BoxError, ChildSpec, Event, EventKind, InitializationError, ProcessShutdown, RestartStrategy, Supervisable,
     Supervisor, SupervisorFuture,
     testing::{Entry, Probe},
+    worker,
 };
 
 /// A root of this name with a generous budget, so that only what a test is about ends it.
@@ -61,6 +62,21 @@ pub(crate) fn until(shutdown: ProcessShutdown) -> SupervisorFuture {
         shutdown.await;
         Ok(())
     })
+}
+
+/// Until it is asked to stop.
+pub(crate) fn idle(name: &'static str) -> ChildSpec {
+    worker(name, |shutdown| shutdown)
+}
+
+/// Does not react to being asked.
+pub(crate) fn deaf(name: &'static str) -> ChildSpec {
+    worker(name, |_| pending::<()>())
+}
+
+/// Fails as often as it is started.
+pub(crate) fn failing(name: &'static str) -> ChildSpec {
+    set_up(name, |_| async { Err("no route".into()) })
 }
 
 /// Counts who is there, and how many there were at once at most.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use supervisor_core::{
-    AutoShutdown, Backoff, InvalidSpec, RestartStrategy, RestartType, Supervisor, SupervisorError, one_shot, worker,
+    AutoShutdown, Backoff, InvalidSpec, RestartStrategy, RestartType, ShutdownOrder, Supervisor, SupervisorError,
+    one_shot, worker,
 };
 
 use crate::{
@@ -22,9 +23,13 @@ fn a_supervisors_own_name_is_checked_at_once() {
     assert_eq!(Supervisor::new("my api!").unwrap().name(), "my_api");
 }
 
+fn dynamic(name: &'static str) -> Supervisor {
+    Supervisor::dynamic(name).expect("a valid name")
+}
+
 async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(world: World) {
     type Spoil = fn(&mut Supervisor);
-    let spoilt: [(Spoil, &str); 9] = [
+    let spoilt: [(Spoil, &str); 14] = [
         (
             |s| {
                 s.add_worker(worker(" ", |shutdown| shutdown));
@@ -85,6 +90,41 @@ async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(wor
                 s.add_worker(unique);
             },
             "`root.inner.x.same`: a sibling has the same name",
+        ),
+        (
+            |s| {
+                let mut full = supervisor("x", RestartStrategy::one_for_one()).with_max_children(1);
+                full.add_worker(worker("a", |shutdown| shutdown));
+                full.add_worker(worker("b", |shutdown| shutdown));
+                s.add_worker(full);
+            },
+            "`root.inner.x`: it has more children than its own maximum",
+        ),
+        (
+            |s| {
+                let mut dynamic = dynamic("x");
+                dynamic.add_worker(worker("a", |shutdown| shutdown));
+                s.add_worker(dynamic);
+            },
+            "`root.inner.x`: it is dynamic and starts without children",
+        ),
+        (
+            |s| {
+                s.add_worker(dynamic("x").with_restart_strategy(RestartStrategy::one_for_all()));
+            },
+            "`root.inner.x`: it is dynamic, and its children have nothing to do with each other",
+        ),
+        (
+            |s| {
+                s.add_worker(dynamic("x").with_shutdown_order(ShutdownOrder::Reverse));
+            },
+            "`root.inner.x`: it is dynamic, and stops its children all at once",
+        ),
+        (
+            |s| {
+                s.add_worker(dynamic("x").with_auto_shutdown(AutoShutdown::AnySignificant));
+            },
+            "`root.inner.x`: it is dynamic, and cannot shut down by itself",
         ),
     ];
     for (spoil, expected) in spoilt {

@@ -4,8 +4,12 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 mod actors;
+mod calls;
+mod dynamic;
 mod errors;
+mod events;
 mod handles;
+mod inside;
 mod processes;
 mod restarts;
 mod running;

@@ -1,9 +1,9 @@
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
 use supervisor_core::{BoxError, RestartStrategy, ShutdownOrder, ShutdownStrategy, SupervisorError, ambient, worker};
 
 use crate::{
-    actors::{Diary, Strings, root, set_up, supervisor, until},
+    actors::{Diary, Strings, deaf, root, set_up, supervisor, until},
     harness::World,
 };
 
@@ -128,11 +128,6 @@ async fn q_a_wait_for_shutdown_that_is_cancelled_in_a_select_loop_does_not_fire_
     }
     tree.shutdown().await.unwrap();
     assert_eq!(diary.take(), ["stopped"]);
-}
-
-/// Does not react to being asked.
-fn deaf(name: &'static str) -> supervisor_core::ChildSpec {
-    worker(name, |_| pending::<()>())
 }
 
 async fn a5_those_who_had_to_be_aborted_are_named_through_the_whole_tree(world: World) {

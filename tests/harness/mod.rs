@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) probe: Probe,
     children: Children,
+    simulated: bool,
 }
 
 /// When the children of a test's root are there.
@@ -30,8 +31,8 @@ pub(crate) enum Children {
 }
 
 impl World {
-    fn new(spawner: impl Spawner, children: Children) -> Self {
-        Self { spawner: Arc::new(spawner), probe: Probe::default(), children }
+    fn new(spawner: impl Spawner, children: Children, simulated: bool) -> Self {
+        Self { spawner: Arc::new(spawner), probe: Probe::default(), children, simulated }
     }
 
     /// Starts a tree that the probe watches.
@@ -40,6 +41,11 @@ impl World {
             Children::Static => self.probe.start(root, self.spawner.clone()).await,
             Children::Added => self.probe.start_and_add(root, self.spawner.clone()).await,
         }
+    }
+
+    /// Whether one thread does everything, in an order that a seed decides.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.simulated
     }
 
     pub(crate) async fn sleep(&self, time: Duration) {
@@ -73,14 +79,14 @@ impl Executor {
         let is_virtual = matches!(self, Self::TokioCurrentThread);
         let runtime = builder.worker_threads(2).enable_all().start_paused(is_virtual).build().expect("a runtime");
         let spawner = Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock");
-        runtime.block_on(test(World::new(spawner, children)));
+        runtime.block_on(test(World::new(spawner, children, false)));
     }
 }
 
 /// Runs a test in virtual time, in the order that the seed decides.
 pub(crate) fn simulate(seed: u64, children: Children, test: impl AsyncFn(World)) {
     let sim = Sim::with_seed(seed);
-    sim.run_until(test(World::new(sim.spawner(), children)));
+    sim.run_until(test(World::new(sim.spawner(), children, true)));
 }
 
 /// Mounts tests on the executors: `everywhere`; in `virtual time`, where a test waits for longer than anybody wants to; or

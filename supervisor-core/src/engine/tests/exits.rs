@@ -167,3 +167,21 @@ fn r67_counts_tell_all_specs_and_those_that_run() {
     let counts = world.engine.counts();
     assert_eq!((counts.specs, counts.active, counts.supervisors, counts.workers), (2, 1, 1, 1));
 }
+
+#[test]
+fn b3_where_nobody_listens_nothing_is_told() {
+    for (is_heard, expected) in [(true, true), (false, false)] {
+        let mut world = World::up(one_for_one(1), [child("a")]);
+        world.engine.is_heard = is_heard;
+        world.engine.exited(world.ticket("a"), error(), world.now);
+        let mut is_told = false;
+        loop {
+            match world.engine.poll_effect() {
+                Some(effect) => is_told |= matches!(effect, Effect::Tell { .. }),
+                None if world.engine.advance(world.now) => {}
+                None => break,
+            }
+        }
+        assert_eq!(is_told, expected);
+    }
+}

@@ -1,0 +1,207 @@
+//! What subscribers hear.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_lite::{StreamExt, future::poll_once};
+use supervisor_core::{Backoff, Event, EventKind, Events, RestartStrategy, Supervisor, ambient, one_shot, worker};
+
+use crate::{
+    actors::{Strings, idle, root, supervisor},
+    harness::World,
+};
+
+mount! { everywhere:
+    a_subscriber_hears_what_happens_in_order_until_the_tree_has_ended
+    a_handle_hears_of_its_own_supervisor_and_all_below_over_its_restarts
+    a_subtree_can_be_picked_out
+    o_a_subscriber_that_stalls_slows_nobody_loses_the_oldest_and_is_told_how_many
+    a_subscriber_that_is_gone_is_forgotten
+    after_the_end_there_is_nothing_to_hear
+    the_events_of_a_supervisor_that_never_ran_end_with_it
+}
+
+mod timed {
+    use super::restarts_tell_their_attempt_and_delay;
+
+    mount! { virtual time:
+        restarts_tell_their_attempt_and_delay
+    }
+}
+
+/// All that are waiting, as text.
+async fn waiting(events: &mut Events) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some(Some(event)) = poll_once(events.next()).await {
+        texts.push(event.to_string());
+    }
+    texts
+}
+
+async fn a_subscriber_hears_what_happens_in_order_until_the_tree_has_ended(world: World) {
+    let mut root = root();
+    let mut before = root.handle().events();
+    root.add_worker(idle("a"));
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    let mut since = tree.events();
+    let id = tree.handle().children().await.unwrap()[0].id;
+    tree.handle().kill_child(id).await.unwrap();
+    world.probe.quiet().await;
+    tree.shutdown().await.unwrap();
+
+    // As a stream, and as it is.
+    let mut all = Vec::new();
+    while let Some(event) = StreamExt::next(&mut before).await {
+        all.push(event.to_string());
+    }
+    let expected = [
+        "root.a started",
+        "root.a is ready",
+        "root.a is aborted",
+        "root.a was aborted",
+        "root.a is restarted (attempt 1), it was aborted",
+        "root.a started",
+        "root.a is ready",
+        "root.a is stopped",
+        "root.a ended normally",
+        "root has ended, with everything below it: it shut down as asked",
+    ];
+    assert_eq!(all, expected);
+    let mut later = Vec::new();
+    while let Some(event) = since.next().await {
+        later.push(event.to_string());
+    }
+    assert_eq!(later, expected[2..]);
+    assert_eq!((before.lost(), since.lost()), (0, 0));
+}
+
+async fn a_handle_hears_of_its_own_supervisor_and_all_below_over_its_restarts(world: World) {
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(idle("x"));
+    let mut events = inner.handle().events();
+    let mut root = root();
+    root.add_worker(idle("other"));
+    let id = root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    let started = ["root.inner started", "root.inner.x started", "root.inner.x is ready", "root.inner is ready"];
+    assert_eq!(waiting(&mut events).await, started);
+    tree.handle().kill_child(id).await.unwrap();
+    world.probe.quiet().await;
+    let told = waiting(&mut events).await;
+    assert!(told.contains(&"root.inner is restarted (attempt 1), it was killed".to_owned()), "{told:?}");
+    assert_eq!(told[told.len() - 4..], started);
+    assert!(told.iter().all(|text| text.starts_with("root.inner")), "{told:?}");
+    tree.shutdown().await.unwrap();
+    let last = waiting(&mut events).await;
+    let end = "root.inner has ended, with everything below it: it shut down as asked";
+    assert_eq!(last.last().map(String::as_str), Some(end));
+    assert!(events.next().await.is_none());
+}
+
+async fn a_subtree_can_be_picked_out(world: World) {
+    let mut root = root();
+    for name in ["api", "api_v2"] {
+        let mut inner = supervisor(name, RestartStrategy::one_for_one());
+        inner.add_worker(idle("x"));
+        root.add_worker(inner);
+    }
+    let mut events = root.handle().events_below("root.api");
+    let tree = world.start(root).await.unwrap();
+    tree.shutdown().await.unwrap();
+    let mut paths: Vec<String> = Vec::new();
+    while let Some(event) = events.next().await {
+        paths.push(event.path.clone());
+    }
+    assert!(paths.contains(&"root.api".to_owned()) && paths.contains(&"root.api.x".to_owned()));
+    assert!(paths.iter().all(|path| path == "root.api" || path == "root.api.x"), "{paths:?}");
+}
+
+async fn o_a_subscriber_that_stalls_slows_nobody_loses_the_oldest_and_is_told_how_many(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    let (mut stalled, mut quick) = (tree.events(), tree.events());
+    let handle = tree.handle();
+    let mut heard: Vec<Arc<Event>> = Vec::new();
+    for _ in 0..Events::CAPACITY {
+        // Started, ready, exited.
+        handle.start_child(one_shot("x", async {})).await.unwrap();
+        while let Some(Some(event)) = poll_once(quick.next()).await {
+            heard.push(event);
+        }
+    }
+    world.probe.quiet().await;
+    while let Some(Some(event)) = poll_once(quick.next()).await {
+        heard.push(event);
+    }
+    assert_eq!((heard.len(), quick.lost()), (3 * Events::CAPACITY, 0));
+    assert_eq!(stalled.lost(), 2 * Events::CAPACITY as u64);
+    let mut left = Vec::new();
+    while let Some(Some(event)) = poll_once(stalled.next()).await {
+        left.push(event);
+    }
+    // The very same events: one is made for all.
+    assert_eq!(left.len(), Events::CAPACITY);
+    assert!(left.iter().zip(&heard[2 * Events::CAPACITY..]).all(|(left, heard)| Arc::ptr_eq(left, heard)));
+    tree.shutdown().await.unwrap();
+}
+
+async fn a_subscriber_that_is_gone_is_forgotten(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    for _ in 0..100 {
+        drop(tree.events());
+    }
+    let mut events = tree.events();
+    tree.handle().start_child(idle("a")).await.unwrap();
+    assert_eq!(waiting(&mut events).await, ["root.a started", "root.a is ready"]);
+    tree.shutdown().await.unwrap();
+}
+
+async fn after_the_end_there_is_nothing_to_hear(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    let handle = tree.handle();
+    tree.shutdown().await.unwrap();
+    world.probe.quiet().await;
+    assert!(handle.events().next().await.is_none());
+}
+
+async fn the_events_of_a_supervisor_that_never_ran_end_with_it(world: World) {
+    let inner = supervisor("inner", RestartStrategy::one_for_one());
+    let mut events = inner.handle().events();
+    let mut tree = root();
+    tree.add_worker(inner);
+    tree.add_worker(worker(" ", |shutdown| shutdown));
+    world.start(tree).await.unwrap_err();
+    assert!(events.next().await.is_none());
+    let alone = Supervisor::new("alone").unwrap();
+    let mut events = alone.handle().events();
+    drop(alone);
+    assert!(events.next().await.is_none());
+}
+
+async fn restarts_tell_their_attempt_and_delay(world: World) {
+    let strings = Strings::new();
+    let pulled = strings.clone();
+    let second = Duration::from_secs(1);
+    let mut root = root().with_backoff(Backoff::exponential(second, 4 * second).with_jitter(false));
+    root.add_worker(worker("a", move |shutdown| {
+        let strings = pulled.clone();
+        async move {
+            ambient::sleep(Duration::from_millis(1)).await;
+            strings.hang(shutdown).await
+        }
+    }));
+    let tree = world.start(root).await.unwrap();
+    let mut events = tree.events();
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        strings.pull(Err("boom"));
+        while let Some(event) = events.next().await {
+            if let EventKind::Restarting { attempt, delay, .. } = &event.kind {
+                told.push((*attempt, *delay));
+                break;
+            }
+        }
+    }
+    assert_eq!(told, [(1, second), (2, 2 * second), (3, 4 * second), (4, 4 * second)]);
+    tree.shutdown().await.unwrap();
+}
