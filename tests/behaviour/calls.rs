@@ -450,6 +450,8 @@ async fn r28_terminating_who_failed_keeps_its_group_down_and_names_it(world: Wor
     let left = told.iter().find(|event| matches!(event.kind, EventKind::LeftDown { .. })).expect("it is told");
     let text = "root.brittle was terminated before its group was restarted; these stay down: sibling";
     assert_eq!(left.to_string(), text);
+    // It may be on its way out still.
+    world.probe.quiet().await;
     assert_eq!(state_of(&handle, sibling).await, Some(ChildState::Stopped));
     handle.restart_child(sibling).await.unwrap();
     handle.restart_child(id).await.unwrap();

@@ -91,12 +91,13 @@ impl<C: Spec> Engine<C> {
                 return;
             }
             State::Owed | State::Delayed { .. } => {
-                self.reply(child, caller, Ok(()));
+                let spec = Some(slot.spec.clone());
                 if siblings_stay_down {
                     self.cancel_group(child, now);
                 }
                 self.answer_start(child, Err(StartFailure::Aborted));
                 self.put_down(child);
+                self.effects.push_back(Effect::Answer { caller, spec, answer: Ok(()) });
                 return;
             }
             State::Stopping(stopping) if stopping.stage == Stage::Stuck => {
