@@ -14,10 +14,10 @@ use std::{
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use supervision_benches::{Arrivals, by_hand, supervised};
-use supervisor_core::{Supervisor, one_shot, worker};
+use supervisor_core::{Supervisor, SupervisorHandle, one_shot, worker};
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::Semaphore,
+    sync::{Semaphore, mpsc},
     task::{JoinSet, yield_now},
 };
 
@@ -31,6 +31,11 @@ const RESTARTS: usize = 100_000;
 const CHURN: usize = 200_000;
 /// How many of them are alive at a time.
 const ALIVE: usize = 64;
+/// Restarts in front of subscribers, in each sample.
+const EVENTFUL: usize = 2_000;
+const SUBSCRIBERS: usize = 1_000;
+/// Exited, restarting, started, ready.
+const EVENTS_PER_RESTART: usize = 4;
 
 fn main() {
     let mut arguments = env::args().skip(1).map(|argument| argument.parse().expect("a number"));
@@ -56,11 +61,31 @@ fn main() {
         row(&format!("allocations per restart beside {siblings}"), allocations(&by_hand), allocations(&ours));
     }
 
-    let [by_hand, ours] = samples(rounds, [&churn_by_hand, &churn_supervised]);
     let rate = |sample: &Sample| 1e9 * CHURN as f64 / sample.nanoseconds;
-    row(&format!("short children per second, {ALIVE} alive, `JoinSet` and `spawn`"), rate(&by_hand), rate(&ours));
-    let [by_hand, ours] = samples(rounds, [&churn_by_hand, &churn_with_reply]);
-    row(&format!("short children per second, {ALIVE} alive, `JoinSet` and `start_child`"), rate(&by_hand), rate(&ours));
+    for producer in [Producer::Main, Producer::Task] {
+        let [by_hand, ours] = samples(rounds, [&|| churn_by_hand(producer), &|| churn_supervised(producer)]);
+        let workload = format!("short children per second, {ALIVE} alive, spawned from {producer:?}");
+        row(&workload, rate(&by_hand), rate(&ours));
+    }
+    let [by_hand, ours] = samples(rounds, [&|| churn_by_hand(Producer::Task), &churn_with_reply]);
+    row(&format!("short children per second, {ALIVE} alive, `start_child`"), rate(&by_hand), rate(&ours));
+
+    println!("\n| workload | without | with | ratio |");
+    println!("|---|---|---|---|");
+    let [without, with] = samples(rounds, [&|| reaction(0), &|| reaction(10 * children)]);
+    let flood = format!("{} spawns queued", 10 * children);
+    row(&format!("shutdown seen after, us; {flood}"), without.nanoseconds / 1e3, with.nanoseconds / 1e3);
+    row(&format!("failed child restarted after, us; {flood}"), without.bytes / 1e3, with.bytes / 1e3);
+    let rate = |sample: &Sample| 1e9 * EVENTFUL as f64 / sample.nanoseconds;
+    let [without, with] = samples(rounds, [&|| eventful(0), &|| eventful(1)]);
+    row("restarts per second; one silent subscriber", rate(&without), rate(&with));
+    let [_, with] = samples(rounds, [&|| eventful(0), &|| eventful(SUBSCRIBERS)]);
+    let push = (with.nanoseconds - without.nanoseconds) / (EVENTFUL * SUBSCRIBERS * EVENTS_PER_RESTART) as f64;
+    println!("\n{SUBSCRIBERS} silent subscribers: {push:.0} ns for each event and subscriber");
+
+    let short = 100 * children;
+    let before_and_after = residue(short);
+    println!("heap after {} short children: {before_and_after:?} bytes before and after {short} more", short / 10);
 }
 
 fn row(workload: &str, by_hand: f64, ours: f64) {
@@ -251,47 +276,162 @@ fn restart_supervised(siblings: usize) -> Sample {
     })
 }
 
+/// Who makes the short children.
+#[derive(Clone, Copy, Debug)]
+enum Producer {
+    /// The thread that has built the runtime, in `block_on`.
+    Main,
+    /// A task of the runtime.
+    Task,
+}
+
+impl Producer {
+    fn run(self, runtime: &Runtime, work: impl Future<Output = Sample> + Send + 'static) -> Sample {
+        match self {
+            Self::Main => runtime.block_on(work),
+            Self::Task => runtime.block_on(async { tokio::spawn(work).await.expect("a sample") }),
+        }
+    }
+}
+
 /// A bare `JoinSet`: no names, no panics, no stop of one child.
-fn churn_by_hand() -> Sample {
-    runtime().block_on(async {
-        tokio::spawn(async {
-            let meter = Meter::start();
-            let mut set = JoinSet::new();
-            for _ in 0..CHURN {
-                if set.len() == ALIVE {
-                    set.join_next().await;
-                }
-                set.spawn(yield_now());
+fn churn_by_hand(producer: Producer) -> Sample {
+    producer.run(&runtime(), async {
+        let meter = Meter::start();
+        let mut set = JoinSet::new();
+        for _ in 0..CHURN {
+            if set.len() == ALIVE {
+                set.join_next().await;
             }
-            while set.join_next().await.is_some() {}
-            meter.stop()
-        })
-        .await
-        .expect("a sample")
+            set.spawn(yield_now());
+        }
+        while set.join_next().await.is_some() {}
+        meter.stop()
     })
 }
 
-fn churn_supervised() -> Sample {
-    runtime().block_on(async {
-        let pool = Supervisor::dynamic("pool").expect("a valid name");
-        let handle = pool.handle();
-        let tree = supervised::start(pool).await;
-        let sample = tokio::spawn(async move {
-            let alive = Arc::new(Semaphore::new(ALIVE));
-            let meter = Meter::start();
-            for _ in 0..CHURN {
-                let place = alive.clone().acquire_owned().await.expect("open");
-                let child = one_shot("child", async move {
-                    yield_now().await;
-                    drop(place);
-                });
-                handle.spawn(child).expect("started");
-            }
-            let _all = alive.acquire_many(ALIVE as u32).await.expect("open");
-            meter.stop()
+fn churn_supervised(producer: Producer) -> Sample {
+    let runtime = runtime();
+    let pool = Supervisor::dynamic("pool").expect("a valid name");
+    let handle = pool.handle();
+    let tree = runtime.block_on(supervised::start(pool));
+    let sample = producer.run(&runtime, async move {
+        let meter = Meter::start();
+        short_children(&handle, CHURN).await;
+        meter.stop()
+    });
+    runtime.block_on(tree.shutdown()).expect("stopped");
+    sample
+}
+
+async fn short_children(pool: &SupervisorHandle, count: usize) {
+    let alive = Arc::new(Semaphore::new(ALIVE));
+    for _ in 0..count {
+        let place = alive.clone().acquire_owned().await.expect("open");
+        let child = one_shot("child", async move {
+            yield_now().await;
+            drop(place);
         });
-        let sample = sample.await.expect("a sample");
+        pool.spawn(child).expect("started");
+    }
+    let _all = alive.acquire_many(ALIVE as u32).await.expect("open");
+}
+
+/// How many bytes are allocated before and after so many children have come and gone.
+fn residue(short: usize) -> [usize; 2] {
+    let runtime = runtime();
+    let pool = Supervisor::dynamic("pool").expect("a valid name");
+    let handle = pool.handle();
+    let tree = runtime.block_on(supervised::start(pool));
+    let live = |stats: stats_alloc::Stats| stats.bytes_allocated - stats.bytes_deallocated;
+    let after = |count| {
+        runtime.block_on(async {
+            short_children(&handle, count).await;
+            while handle.count().await.expect("it runs").specs > 0 {
+                yield_now().await;
+            }
+            // What has ended may hold its last bytes for a moment longer.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        });
+        live(ALLOCATOR.stats())
+    };
+    // Queues keep a block or two once they have been full.
+    let bytes = [after(short / 10), after(short)];
+    runtime.block_on(tree.shutdown()).expect("stopped");
+    bytes
+}
+
+/// How long a supervisor takes to see that it is asked to stop (as `nanoseconds`), and to restart a child that has failed (as
+/// `bytes`), with so many spawns in its queue.
+fn reaction(flood: usize) -> Sample {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let (begun, has_begun) = mpsc::unbounded_channel();
+        let (stopped, has_stopped) = mpsc::unbounded_channel();
+        let (fail, failing) = mpsc::unbounded_channel::<()>();
+        let failing = Arc::new(tokio::sync::Mutex::new(failing));
+        let mut root = supervised::root();
+        root.add_worker(worker("child", move |shutdown| {
+            let (failing, stopped) = (failing.clone(), stopped.clone());
+            let _ = begun.send(Instant::now());
+            async move {
+                let mut failing = failing.lock().await;
+                tokio::select! {
+                    () = shutdown => drop(stopped.send(Instant::now())),
+                    _ = failing.recv() => {}
+                }
+            }
+        }));
+        let (mut has_begun, mut has_stopped) = (has_begun, has_stopped);
+        let tree = supervised::start(root).await;
+        has_begun.recv().await;
+        let handle = tree.handle();
+        let spawn = |count| {
+            for _ in 0..count {
+                handle.spawn(one_shot("short", yield_now())).expect("accepted");
+            }
+        };
+        spawn(flood / 2);
+        let failed = Instant::now();
+        let _ = fail.send(());
+        spawn(flood / 2);
+        let restarted = has_begun.recv().await.expect("a restart") - failed;
+        spawn(flood);
+        let asked = Instant::now();
+        let (_, outcome) = tokio::join!(async { handle.shutdown() }, async {
+            let seen = has_stopped.recv().await.expect("it was asked") - asked;
+            (seen, tree.shutdown().await)
+        });
+        outcome.1.expect("stopped");
+        let nanoseconds = |time: std::time::Duration| time.as_nanos() as f64;
+        Sample { nanoseconds: nanoseconds(outcome.0), bytes: nanoseconds(restarted), ..Sample::default() }
+    })
+}
+
+/// Restarts in front of subscribers that never read.
+fn eventful(subscribers: usize) -> Sample {
+    runtime().block_on(async {
+        let ends = Arrivals::new(EVENTFUL + 1);
+        let counted = ends.clone();
+        let mut begun = 0;
+        let mut root = supervised::root();
+        root.add_worker(worker("restarting", move |shutdown| {
+            let (counted, nth) = (counted.clone(), begun);
+            begun += 1;
+            async move {
+                counted.arrive();
+                if nth == EVENTFUL {
+                    shutdown.await;
+                }
+            }
+        }));
+        let silent: Vec<_> = (0..subscribers).map(|_| root.handle().events()).collect();
+        let meter = Meter::start();
+        let tree = supervised::start(root).await;
+        ends.wait().await;
+        let sample = meter.stop();
         tree.shutdown().await.expect("stopped");
+        drop(silent);
         sample
     })
 }

@@ -90,7 +90,7 @@ impl fmt::Display for EventKind {
                 write!(f, "is restarted (attempt {attempt}), it {cause}")
             }
             Self::Restarting { attempt, delay, cause } => {
-                write!(f, "is restarted in {delay:?} (attempt {attempt}), it {cause}")
+                write!(f, "is restarted in {delay:.1?} (attempt {attempt}), it {cause}")
             }
             Self::Stopping => f.write_str("is stopped"),
             Self::Aborted => f.write_str("is aborted"),

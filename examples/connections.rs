@@ -1,0 +1,196 @@
+//! A TCP server with a process per connection, under a dynamic supervisor with a bound.
+//!
+//! Over the bound a client gets a clear refusal. A connection that panics harms no other. A shutdown lets what is in flight
+//! finish, within a budget, and names who did not.
+//!
+//! `cargo run --example connections` drives itself with clients and checks all that. With `-- --serve` it stays up, for
+//! `nc 127.0.0.1 PORT`.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use supervision::{
+    BoxError, InitializationError, ProcessShutdown, Supervisable, Supervisor, SupervisorError, SupervisorFuture,
+    SupervisorHandle, one_shot, process,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::oneshot,
+    time::{Instant, sleep},
+};
+
+const MAX_CONNECTIONS: usize = 8;
+const DRAIN: Duration = Duration::from_secs(2);
+const SLOW: Duration = Duration::from_millis(500);
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let serve = std::env::args().any(|argument| argument == "--serve");
+    // Any free port will do; but then it stays this one.
+    let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+
+    let connections =
+        Supervisor::dynamic("connections")?.with_max_children(MAX_CONNECTIONS).with_shutdown_budget(DRAIN);
+    let pool = connections.handle();
+    let mut root = Supervisor::new("root")?;
+    root.add_worker(connections);
+    // Started after them, so stopped before them: nobody comes in any more while they drain.
+    root.add_worker(Listener { address, connections: pool.clone() });
+
+    println!("listening on {address}, for {MAX_CONNECTIONS} connections");
+    if serve {
+        println!("lines are echoed; `slow` takes a while, `panic` panics, `hang` hangs; Ctrl-C ends");
+        supervision::run(root).until_signal().await?;
+        return Ok(());
+    }
+
+    std::panic::set_hook(Box::new(|_| {})); // the one panic is on purpose
+    let tree = supervision::start(root).await?;
+
+    let mut clients = Vec::new();
+    for n in 0..MAX_CONNECTIONS {
+        let mut client = Client::connect(address).await?;
+        assert_eq!(client.ask("hello").await?, "hello");
+        clients.push(client);
+        assert_eq!(pool.count().await?.active, n + 1);
+    }
+    println!("{} clients are served", clients.len());
+
+    let refusal = Client::connect(address).await?.read_all().await?;
+    println!("one more is told: {}", refusal.trim_end());
+    assert!(refusal.starts_with("busy: "));
+
+    let mut victim = clients.swap_remove(0);
+    victim.send("panic").await?;
+    assert_eq!(victim.read_all().await?, "", "its connection is closed");
+    for client in &mut clients {
+        assert_eq!(client.ask("still there?").await?, "still there?");
+    }
+    println!("a connection has panicked, and the other {} did not notice", clients.len());
+    clients.push(connect_when_there_is_room(address).await?);
+
+    let mut slow = clients.swap_remove(0);
+    let mut hanging = clients.swap_remove(0);
+    slow.send("slow").await?;
+    hanging.send("hang").await?;
+    sleep(SLOW / 5).await;
+    let begin = Instant::now();
+    let (outcome, answer) = tokio::join!(tree.shutdown(), slow.read_all());
+    println!("shutdown took {:.1?}; what was in flight was answered: {:?}", begin.elapsed(), answer?.trim_end());
+    let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("one of them hangs: {outcome:?}") };
+    for process in &unclean {
+        println!("not clean: {process}");
+    }
+    assert_eq!(unclean.len(), 1);
+    assert!(begin.elapsed() < DRAIN + Duration::from_secs(1), "the budget holds");
+    Ok(())
+}
+
+/// Accepts connections, and gives each a process of its own.
+struct Listener {
+    address: SocketAddr,
+    connections: SupervisorHandle,
+}
+
+impl Supervisable for Listener {
+    fn name(&self) -> &str {
+        "listener"
+    }
+
+    async fn initialize(&self, mut shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
+        let listener = TcpListener::bind(self.address).await?;
+        let connections = self.connections.clone();
+        Ok(Box::pin(async move {
+            loop {
+                let (stream, peer) = tokio::select! {
+                    () = shutdown.wait_for_shutdown() => return Ok(()),
+                    accepted = listener.accept() => accepted?,
+                };
+                admit(stream, peer, &connections).await?;
+            }
+        }))
+    }
+}
+
+/// First the place, then the connection: so it is still here to be refused if there is none.
+async fn admit(mut stream: TcpStream, peer: SocketAddr, connections: &SupervisorHandle) -> Result<(), BoxError> {
+    let (give, take) = oneshot::channel();
+    let connection = one_shot(format!("connection_{}", peer.port()), async move {
+        match take.await {
+            Ok(stream) => serve(stream).await,
+            Err(_) => Ok(()),
+        }
+    });
+    match connections.start_child(connection).await {
+        Ok(_) => drop(give.send(stream)),
+        Err(SupervisorError::AtCapacity { max, .. }) => {
+            // A client that has gone already does not hear it.
+            let _ = stream.write_all(format!("busy: there are {max} connections, try again\n").as_bytes()).await;
+        }
+        Err(other) => return Err(other.into()),
+    }
+    Ok(())
+}
+
+/// Echoes lines. Asked to stop, it finishes the line that it is at.
+async fn serve(stream: TcpStream) -> Result<(), BoxError> {
+    let mut shutdown = process::current().ok_or("not in a process")?.shutdown();
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read).lines();
+    loop {
+        let line = tokio::select! {
+            () = shutdown.wait_for_shutdown() => return Ok(()),
+            line = lines.next_line() => line?,
+        };
+        let Some(line) = line else { return Ok(()) };
+        match line.as_str() {
+            "panic" => panic!("a client said so"),
+            "hang" => std::future::pending().await,
+            "slow" => sleep(SLOW).await,
+            _ => {}
+        }
+        write.write_all(format!("{line}\n").as_bytes()).await?;
+    }
+}
+
+struct Client {
+    lines: Lines<BufReader<OwnedReadHalf>>,
+    write: OwnedWriteHalf,
+}
+
+impl Client {
+    async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let (read, write) = TcpStream::connect(address).await?.into_split();
+        Ok(Self { lines: BufReader::new(read).lines(), write })
+    }
+
+    async fn send(&mut self, line: &str) -> io::Result<()> {
+        self.write.write_all(format!("{line}\n").as_bytes()).await
+    }
+
+    async fn ask(&mut self, line: &str) -> io::Result<String> {
+        self.send(line).await?;
+        self.lines.next_line().await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// All that comes until the connection is closed.
+    async fn read_all(self) -> io::Result<String> {
+        let mut text = String::new();
+        self.lines.into_inner().read_to_string(&mut text).await?;
+        Ok(text)
+    }
+}
+
+/// The place of a connection is free when its process has ended, which takes a moment.
+async fn connect_when_there_is_room(address: SocketAddr) -> io::Result<Client> {
+    loop {
+        let mut client = Client::connect(address).await?;
+        match client.ask("hello").await {
+            Ok(answer) if answer == "hello" => return Ok(client),
+            _ => sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
