@@ -10,6 +10,7 @@
 mod id;
 mod error;
 mod quiet;
+mod mailbox;
 mod trace;
 mod process;
 mod shutdown;

@@ -1,9 +1,9 @@
 use std::{any::Any, iter, ptr, sync::Arc};
 
 use atomic_waker::AtomicWaker;
-use concurrent_queue::ConcurrentQueue;
 
 use crate::{
+    mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind, Events, Observers, Subscribers},
     process::{ChildId, Link, Name, Report, current},
     quiet::{Quiet, Token},
@@ -24,7 +24,7 @@ pub(crate) struct Scope {
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) observers: Observers,
     pub(crate) quiet: Quiet,
-    reports: ConcurrentQueue<Envelope<Report>>,
+    reports: Mailbox<Report>,
     /// The supervisor, when it has seen all that there was.
     pub(crate) waker: AtomicWaker,
 }
@@ -53,12 +53,6 @@ impl Position {
     }
 }
 
-/// A message on its way.
-pub(crate) struct Envelope<M> {
-    pub(crate) message: M,
-    pub(crate) token: Token,
-}
-
 impl Scope {
     /// What is above a root. `hub` is that of the root.
     pub(crate) fn outside(
@@ -76,7 +70,7 @@ impl Scope {
             spawner,
             observers,
             quiet,
-            reports: ConcurrentQueue::unbounded(),
+            reports: Mailbox::new(),
             waker: AtomicWaker::new(),
         })
     }
@@ -98,7 +92,7 @@ impl Scope {
             observers: self.observers.clone(),
             quiet: self.quiet.clone(),
             parent: Some(self),
-            reports: ConcurrentQueue::unbounded(),
+            reports: Mailbox::new(),
             waker: AtomicWaker::new(),
         })
     }
@@ -140,14 +134,13 @@ impl Scope {
     }
 
     /// The next report of a child.
-    pub(crate) fn next_report(&self) -> Option<Envelope<Report>> {
-        self.reports.pop().ok()
+    pub(crate) fn next_report(&self, taken: &mut Taken<Report>) -> Option<Envelope<Report>> {
+        self.reports.next(taken)
     }
 
     /// The supervisor is gone: there is nobody to report to any more.
     pub(crate) fn close(&self) {
-        self.reports.close();
-        while self.reports.pop().is_ok() {}
+        self.reports.close().for_each(drop);
     }
 
     pub(crate) fn envelope<M>(&self, message: M) -> Envelope<M> {
@@ -160,7 +153,7 @@ impl Link for Scope {
         // A tree is quiet though nobody outside has looked yet.
         let token = if self.is_outside() { Token::none() } else { self.quiet.token() };
         // A supervisor that is gone has nobody to tell.
-        let _ = self.reports.push(Envelope { message: report, token });
+        let _ = self.reports.put(Envelope { message: report, token });
         self.waker.wake();
     }
 

@@ -1,15 +1,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use concurrent_queue::ConcurrentQueue;
-
 use super::command::{Call, Command};
 use crate::{
     child::{ChildSpec, check},
     error::SupervisorError,
+    mailbox::Mailbox,
     observe::{Events, Subscribers},
     process::{ChildId, Control, Flags, Name},
     quiet::Token,
-    scope::{Envelope, Scope},
+    scope::Scope,
     strategy::AutoShutdown,
 };
 
@@ -30,7 +29,7 @@ struct State {
 struct Running {
     scope: Arc<Scope>,
     control: Arc<dyn Control>,
-    commands: Arc<ConcurrentQueue<Envelope<Command>>>,
+    commands: Arc<Mailbox<Command>>,
     auto_shutdown: AutoShutdown,
     /// It was asked to stop, and has not seen it yet.
     asked: Token,
@@ -40,7 +39,7 @@ impl Running {
     /// Who has to be woken, once the lock is let go of.
     fn post(&self, command: Command) -> Arc<Scope> {
         // It is never closed: as long as it can be found here, somebody is going to look into it.
-        let _ = self.commands.push(self.scope.envelope(command));
+        let _ = self.commands.put(self.scope.envelope(command));
         self.scope.clone()
     }
 }
@@ -57,8 +56,8 @@ impl Hub {
         scope: &Arc<Scope>,
         control: &Arc<dyn Control>,
         auto_shutdown: AutoShutdown,
-    ) -> Arc<ConcurrentQueue<Envelope<Command>>> {
-        let commands = Arc::new(ConcurrentQueue::unbounded());
+    ) -> Arc<Mailbox<Command>> {
+        let commands = Arc::new(Mailbox::new());
         let (scope, control) = (scope.clone(), control.clone());
         let path = scope.path();
         let running = Running { scope, control, commands: commands.clone(), auto_shutdown, asked: Token::none() };

@@ -15,7 +15,6 @@ use std::{
 };
 
 use async_channel::Sender;
-use concurrent_queue::ConcurrentQueue;
 use slab::Slab;
 
 pub(crate) use self::{
@@ -26,10 +25,11 @@ use crate::{
     child::Child,
     engine::{Effect, Engine, Order},
     error::{GaveUp, SupervisorError},
+    mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
     process::{Birth, ChildId, Control, Flags, Life, Link, Name, News, Place, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
-    scope::{Envelope, Scope},
+    scope::Scope,
     spawner::Timer,
     strategy::{ChildKind, RestartStrategy, RestartType, SupervisorSettings},
 };
@@ -42,7 +42,9 @@ pub(crate) struct Driver {
     strategy: RestartStrategy,
     /// What its children have above them.
     scope: Arc<Scope>,
-    commands: Arc<ConcurrentQueue<Envelope<Command>>>,
+    reports: Taken<Report>,
+    commands: Arc<Mailbox<Command>>,
+    commands_taken: Taken<Command>,
     hub: Arc<Hub>,
     /// Its static children, alive or not: to be disposed of when nothing comes after it.
     specs: Arc<[Arc<dyn Child>]>,
@@ -100,7 +102,9 @@ impl Driver {
             strategy,
             gauge: scope.quiet.gauge(),
             scope,
+            reports: Taken::nothing(),
             commands,
+            commands_taken: Taken::nothing(),
             hub,
             specs,
             own: Own { id: birth.id, ticket: birth.ticket, control: birth.control.clone(), parent: birth.link.clone() },
@@ -161,7 +165,8 @@ impl Driver {
 
     fn take_reports(&mut self, now: Instant) -> bool {
         for _ in 0..BATCH {
-            let Some(Envelope { message: Report { ticket, news }, token }) = self.scope.next_report() else {
+            let Some(Envelope { message: Report { ticket, news }, token }) = self.scope.next_report(&mut self.reports)
+            else {
                 return false;
             };
             self.tokens.push(token);
@@ -176,7 +181,7 @@ impl Driver {
 
     fn take_commands(&mut self, now: Instant) -> bool {
         for _ in 0..BATCH {
-            let Ok(Envelope { message, token }) = self.commands.pop() else { return false };
+            let Some(Envelope { message, token }) = self.commands.next(&mut self.commands_taken) else { return false };
             self.tokens.push(token);
             self.carry_out(message, now);
         }
@@ -300,7 +305,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.hub.close(&self.scope);
         self.scope.close();
-        while let Ok(Envelope { message, .. }) = self.commands.pop() {
+        while let Some(Envelope { message, .. }) = self.commands.next(&mut self.commands_taken) {
             if let Command::Start { child, call } = message {
                 if call.is_none() {
                     self.tell(&*child, EventKind::Refused(self.hub.not_running()));

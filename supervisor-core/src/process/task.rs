@@ -146,16 +146,17 @@ impl Current {
         self.link.path_of(self.control.segment())
     }
 
-    /// Makes this the thread's current process while `f` runs, and nothing but the old one after it.
-    fn enter<R>(self, f: impl FnOnce() -> R) -> (Self, R) {
-        let mut current = Some(self);
+    /// Makes this the thread's current process while `f` runs: the two trade places, there and back. What runs in `f` must
+    /// not unwind.
+    fn enter<R>(own: &mut Option<Self>, f: impl FnOnce() -> R) -> R {
+        let own = Cell::from_mut(own);
         // The thread-local may be gone already, where a thread's end drops processes. Then there is no context.
-        let outer = CURRENT.try_with(|slot| slot.replace(current.take())).ok();
+        let is_entered = CURRENT.try_with(|slot| slot.swap(own)).is_ok();
         let result = f();
-        if let Some(outer) = outer {
-            current = CURRENT.with(|slot| slot.replace(outer));
+        if is_entered {
+            CURRENT.with(|slot| slot.swap(own));
         }
-        (current.expect("whoever enters a process leaves it again"), result)
+        result
     }
 }
 
@@ -173,7 +174,7 @@ trait Incarnation: Future<Output = ()> + Send {
 
 pin_project! {
     struct Task<L: Life> {
-        // Out while user code runs: then it is in the thread-local. Gone for good once the exit is reported.
+        // While user code runs it is in the thread-local. Gone for good once the exit is reported.
         current: Option<Current>,
         // Which one is in the control cell, so that a poll can compare them without a lock.
         waker: WakerId,
@@ -187,8 +188,8 @@ pin_project! {
 
     impl<L: Life> PinnedDrop for Task<L> {
         fn drop(mut this: Pin<&mut Self>) {
-            if let Some(current) = this.as_mut().project().current.take() {
-                this.end(current, Exit::Lost);
+            if this.current.is_some() {
+                this.end(Exit::Lost);
             }
         }
     }
@@ -205,32 +206,32 @@ impl<L: Life> Future for Task<L> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_mut().project();
-        let Some(current) = this.current.take() else { return Poll::Ready(()) };
+        let Some(current) = this.current.as_ref() else { return Poll::Ready(()) };
         let _busy = this.quiet.token();
         let waker = WakerId::of(cx.waker());
         if *this.waker != waker {
             current.control.cell().register_process(current.id, cx.waker());
             *this.waker = waker;
         }
-        if is_aborted::<L>(&current) {
-            self.end(current, Exit::Aborted);
+        if is_aborted::<L>(current) {
+            self.end(Exit::Aborted);
             return Poll::Ready(());
         }
 
-        let (current, polled) = {
+        let polled = {
             let _entered = this.span.enter();
             let life = this.life.as_pin_mut();
-            current.enter(|| guard(|| life.expect("a process lives until it has ended").poll(cx)))
+            Current::enter(this.current, || guard(|| life.expect("a process lives until it has ended").poll(cx)))
         };
         let exit = match polled {
             Ok(Poll::Pending) => {
-                *this.current = Some(current);
                 *this.arrival = Token::none();
                 return Poll::Pending;
             }
             Ok(Poll::Ready(Step::Ready)) => {
-                current.link.report(Report { ticket: current.ticket, news: News::Ready });
-                *this.current = Some(current);
+                if let Some(current) = this.current {
+                    current.link.report(Report { ticket: current.ticket, news: News::Ready });
+                }
                 *this.arrival = Token::none();
                 // User code may block in its next poll, and some executors keep the task that this report has woken on
                 // the thread that woke it. So let go of the thread once.
@@ -240,23 +241,25 @@ impl<L: Life> Future for Task<L> {
             Ok(Poll::Ready(Step::Ended(exit))) => exit,
             Err(panic) => Exit::Panicked(panic),
         };
-        self.end(current, exit);
+        self.end(exit);
         Poll::Ready(())
     }
 }
 
 impl<L: Life> Task<L> {
     /// The end of the incarnation: drops user code, lets go of all that wait, and then reports.
-    fn end(self: Pin<&mut Self>, current: Current, exit: Exit) {
+    fn end(self: Pin<&mut Self>, exit: Exit) {
         let mut this = self.project();
+        let mut current = this.current.take();
+        let own = current.as_ref().map(|current| (current.control.clone(), current.id));
+        let Some((control, id)) = own else { return };
         let _busy = this.quiet.token();
         *this.arrival = Token::none();
-        let control = current.control.clone();
-        let is_last = control.cell().flags(current.id).is_some_and(|flags| flags.contains(Flags::LAST));
+        let is_last = control.cell().flags(id).is_some_and(|flags| flags.contains(Flags::LAST));
 
-        let (current, dropped) = {
+        let dropped = {
             let _entered = this.span.enter();
-            current.enter(|| {
+            Current::enter(&mut current, || {
                 let life = guard(|| this.life.set(None));
                 let specification = if is_last { guard(|| control.release()) } else { Ok(()) };
                 life.and(specification)
@@ -267,7 +270,7 @@ impl<L: Life> Task<L> {
             (Err(panic), _) => Exit::Panicked(panic),
         };
 
-        let Current { id, link, ticket, control: own, .. } = current;
+        let Some(Current { link, ticket, control: own, .. }) = current else { return };
         // Wakers are user code, and so is what the last owner of a child drops.
         let _ = guard(move || {
             control.cell().end(id);

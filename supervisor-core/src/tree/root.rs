@@ -7,10 +7,11 @@ use crate::{
     child::Child,
     error::SupervisorError,
     handle::SupervisorHandle,
+    mailbox::{Envelope, Taken},
     observe::Observers,
     process::{Ending, Exit, Flags, News, Report, Ticket, guard},
     quiet::Quiet,
-    scope::{Envelope, Position, Scope},
+    scope::{Position, Scope},
     spawner::Spawner,
     supervisor::Supervisor,
     trace,
@@ -21,6 +22,7 @@ pub(super) struct Root {
     root: Arc<dyn Child>,
     pub(super) handle: SupervisorHandle,
     outside: Arc<Scope>,
+    reports: Taken<Report>,
     has_ended: bool,
 }
 
@@ -42,12 +44,14 @@ impl Root {
         let ticket = Ticket::only(root.id());
         let process = root.clone().incarnate(ticket, &outside, Flags::LAST);
         outside.spawner.spawn(process);
-        Ok(Self { root, handle, outside, has_ended: false })
+        Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
     }
 
     pub(super) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<RootNews> {
         self.outside.waker.register(cx.waker());
-        while let Some(Envelope { message: Report { news, .. }, token: _token }) = self.outside.next_report() {
+        while let Some(Envelope { message: Report { news, .. }, token: _token }) =
+            self.outside.next_report(&mut self.reports)
+        {
             match news {
                 News::Ready => return Poll::Ready(RootNews::Ready),
                 News::Acknowledged => {}

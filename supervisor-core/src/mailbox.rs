@@ -1,0 +1,118 @@
+//! Where messages wait for a supervisor.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::quiet::Token;
+
+/// A message on its way.
+pub(crate) struct Envelope<M> {
+    pub(crate) message: M,
+    pub(crate) token: Token,
+}
+
+/// Messages in the order in which they came. Nobody waits in here: who puts one in wakes the supervisor by other means.
+///
+/// The reader takes out all at once, so in the common case neither side allocates, and they meet once for many messages.
+pub(crate) struct Mailbox<M>(Mutex<Option<VecDeque<Envelope<M>>>>);
+
+/// What a reader has taken out of a mailbox, and not read yet.
+pub(crate) struct Taken<M>(VecDeque<Envelope<M>>);
+
+/// More than this is not kept for the next time.
+const KEPT: usize = 1024;
+
+impl<M> Mailbox<M> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Some(VecDeque::new())))
+    }
+
+    /// Gives the message back if the mailbox is closed.
+    pub(crate) fn put(&self, envelope: Envelope<M>) -> Result<(), Envelope<M>> {
+        match &mut *self.lock() {
+            Some(waiting) => {
+                waiting.push_back(envelope);
+                Ok(())
+            }
+            None => Err(envelope),
+        }
+    }
+
+    /// The next message.
+    pub(crate) fn next(&self, taken: &mut Taken<M>) -> Option<Envelope<M>> {
+        if taken.0.is_empty() {
+            if taken.0.capacity() > KEPT {
+                taken.0 = VecDeque::new();
+            }
+            if let Some(waiting) = &mut *self.lock() {
+                mem::swap(waiting, &mut taken.0);
+            }
+        }
+        taken.0.pop_front()
+    }
+
+    /// There is nobody any more to read what is put in. What is left in it is given back.
+    pub(crate) fn close(&self) -> Taken<M> {
+        Taken(self.lock().take().unwrap_or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<VecDeque<Envelope<M>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M> Taken<M> {
+    pub(crate) fn nothing() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<M> Iterator for Taken<M> {
+    type Item = Envelope<M>;
+
+    fn next(&mut self) -> Option<Envelope<M>> {
+        self.0.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(mailbox: &Mailbox<u32>, message: u32) -> Result<(), u32> {
+        mailbox.put(Envelope { message, token: Token::none() }).map_err(|envelope| envelope.message)
+    }
+
+    #[test]
+    fn messages_come_in_order_whether_they_were_taken_before_or_after() {
+        let (mailbox, mut taken) = (Mailbox::new(), Taken::nothing());
+        let mut next = |mailbox: &Mailbox<u32>| mailbox.next(&mut taken).map(|envelope| envelope.message);
+        assert_eq!(next(&mailbox), None);
+        (1..=3).for_each(|n| put(&mailbox, n).unwrap());
+        assert_eq!(next(&mailbox), Some(1));
+        put(&mailbox, 4).unwrap();
+        assert_eq!([next(&mailbox), next(&mailbox), next(&mailbox), next(&mailbox)], [Some(2), Some(3), Some(4), None]);
+    }
+
+    #[test]
+    fn a_closed_mailbox_gives_back_what_is_in_it_and_what_is_put_in() {
+        let mailbox = Mailbox::new();
+        put(&mailbox, 1).unwrap();
+        assert_eq!(mailbox.close().map(|envelope| envelope.message).collect::<Vec<_>>(), [1]);
+        assert_eq!(put(&mailbox, 2), Err(2));
+        assert!(mailbox.next(&mut Taken::nothing()).is_none());
+    }
+
+    #[test]
+    fn a_flood_leaves_no_room_behind() {
+        let (mailbox, mut taken) = (Mailbox::new(), Taken::nothing());
+        (0..100_000).for_each(|n| put(&mailbox, n).unwrap());
+        while mailbox.next(&mut taken).is_some() {}
+        assert!(mailbox.next(&mut taken).is_none());
+        let room = taken.0.capacity() + mailbox.lock().as_ref().map_or(0, VecDeque::capacity);
+        assert!(room <= 2 * KEPT, "{room}");
+    }
+}
