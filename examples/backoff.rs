@@ -14,7 +14,7 @@ use supervision::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    task::JoinSet,
     time::{Instant, sleep},
 };
 
@@ -25,7 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let server = quotes(listener);
+    let server = tokio::spawn(quotes(listener));
 
     // Doubles from 20 ms, and waits a random part of that. A failure counts when it happens: allow as many restarts as fit
     // into the longest outage that is to be sat out.
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let _ = server.await;
     let back = tokio::spawn(async move {
         sleep(OUTAGE).await;
-        quotes(TcpListener::bind(address).await.expect("the port is still ours"))
+        quotes(TcpListener::bind(address).await.expect("the port is still ours")).await;
     });
 
     let attempts = until_ready(&mut events, begin).await;
@@ -57,7 +57,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{:>7.3?}s {event}", begin.elapsed().as_secs_f64());
     }
     assert_eq!(events.lost(), 0);
-    back.await?.abort();
+    back.abort();
     Ok(())
 }
 
@@ -105,15 +105,13 @@ impl Supervisable for Feed {
 }
 
 /// The dependency: a quote every 50 ms, for whoever connects.
-fn quotes(listener: TcpListener) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut clients = tokio::task::JoinSet::new();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            clients.spawn(async move {
-                while stream.write_all(b"42\n").await.is_ok() {
-                    sleep(Duration::from_millis(50)).await;
-                }
-            });
-        }
-    })
+async fn quotes(listener: TcpListener) {
+    let mut clients = JoinSet::new();
+    while let Ok((mut stream, _)) = listener.accept().await {
+        clients.spawn(async move {
+            while stream.write_all(b"42\n").await.is_ok() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        });
+    }
 }
