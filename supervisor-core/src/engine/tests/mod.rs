@@ -5,6 +5,7 @@ mod dynamic;
 mod exits;
 mod groups;
 mod intensity;
+mod random;
 mod retries;
 mod significant;
 mod start;
@@ -24,7 +25,7 @@ use crate::{
     observe::ChildState,
     process::News,
     shutdown::{ShutdownOrder, ShutdownStrategy},
-    strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, RestartType},
+    strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartStrategy, RestartType},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,0 +1,274 @@
+//! Random trees under random exits, calls and delays, in which what must never happen is looked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+/// What an engine is put through.
+struct Trial {
+    engine: Engine<Child>,
+    rng: Rng,
+    now: Instant,
+    /// Processes that are there, by child: the incarnation, and whether it was ready.
+    live: BTreeMap<ChildId, (Ticket, bool)>,
+    /// Those that were asked to stop, or aborted.
+    told: BTreeSet<ChildId>,
+    /// Those that nothing ends, as long as the trial wants.
+    stubborn: BTreeSet<ChildId>,
+    /// Every child that there ever was.
+    known: Vec<ChildId>,
+    waiting: BTreeSet<usize>,
+    calls: usize,
+    has_called: bool,
+    has_finished: bool,
+}
+
+impl Trial {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mode = *pick(
+            &mut rng,
+            &[RestartStrategy::one_for_one(), RestartStrategy::one_for_all(), RestartStrategy::rest_for_one()],
+        );
+        let dynamic = rng.u8(..5) == 0;
+        let auto_shutdown = if dynamic {
+            AutoShutdown::Never
+        } else {
+            *pick(&mut rng, &[AutoShutdown::Never, AutoShutdown::AnySignificant, AutoShutdown::AllSignificant])
+        };
+        let settings = SupervisorSettings {
+            strategy: if dynamic { RestartStrategy::one_for_one() } else { mode }
+                .with_intensity_and_period(*pick(&mut rng, &[0, 1, 3, 100]), 5 * SECOND),
+            auto_shutdown,
+            dynamic,
+            shutdown_order: *pick(&mut rng, &[ShutdownOrder::Reverse, ShutdownOrder::Concurrent]),
+            max_children: rng.bool().then_some(8),
+            shutdown_budget: rng.bool().then_some(7 * SECOND),
+            backoff: (rng.u8(..4) == 0).then_some(Backoff::constant(SECOND)),
+            ..SupervisorSettings::default()
+        };
+        let children = if dynamic { 0 } else { rng.usize(..6) };
+        let specs: Vec<_> = (0..children).map(|_| (ChildId::next(), spec(&mut rng))).collect();
+        let known = specs.iter().map(|(id, _)| *id).collect();
+        let mut engine = Engine::new(settings, specs.into_iter(), seed);
+        engine.start(rng.bool());
+        Self {
+            engine,
+            rng,
+            now: Instant::now(),
+            live: BTreeMap::new(),
+            told: BTreeSet::new(),
+            stubborn: BTreeSet::new(),
+            known,
+            waiting: BTreeSet::new(),
+            calls: 0,
+            has_called: false,
+            has_finished: false,
+        }
+    }
+
+    fn run(mut self) {
+        for _ in 0..self.rng.usize(5..60) {
+            if self.has_finished {
+                break;
+            }
+            self.step();
+        }
+        self.drain();
+        self.stop();
+        for _ in 0..200 {
+            if self.has_finished {
+                break;
+            }
+            // Whoever was told to goes, sooner or later.
+            self.stubborn.clear();
+            let told: Vec<_> = self.told.iter().copied().collect();
+            told.into_iter().for_each(|child| self.end(child));
+            self.pass(SECOND);
+            self.drain();
+        }
+        assert!(self.has_finished, "the stop does not come to an end: {:?}", self.engine);
+        assert!(self.waiting.is_empty(), "nobody is left without an answer: {:?}", self.waiting);
+        assert_eq!(self.engine.next_deadline(), None);
+    }
+
+    fn step(&mut self) {
+        let what = self.rng.u8(..20);
+        // Calls are the last that is taken in in a turn.
+        if !(12..=18).contains(&what) && self.has_called {
+            self.drain();
+        }
+        self.has_called = (12..=18).contains(&what);
+        match what {
+            0..=3 => self.drain(),
+            4..=5 => {
+                let time = *pick(&mut self.rng, &[SECOND / 2, SECOND, 6 * SECOND]);
+                self.pass(time);
+            }
+            6..=11 => {
+                let children: Vec<_> = self.live.keys().copied().collect();
+                if children.is_empty() {
+                    return;
+                }
+                let child = *pick(&mut self.rng, &children);
+                let (ticket, is_ready) = self.live[&child];
+                match self.rng.u8(..4) {
+                    0 if !self.stubborn.remove(&child) => drop(self.stubborn.insert(child)),
+                    1 if !is_ready => {
+                        self.live.insert(child, (ticket, true));
+                        self.engine.ready(ticket, self.now);
+                    }
+                    _ => self.end(child),
+                }
+            }
+            12..=14 => {
+                let (id, spec) = (ChildId::next(), spec(&mut self.rng));
+                self.known.push(id);
+                let caller = self.rng.bool().then(|| self.caller());
+                self.engine.start_child(id, spec, caller, self.now);
+            }
+            15..=18 => {
+                if self.known.is_empty() {
+                    return;
+                }
+                let (child, caller) = (*pick(&mut self.rng, &self.known.clone()), self.caller());
+                match self.rng.u8(..5) {
+                    0 | 1 => self.engine.terminate_child(child, caller, self.now),
+                    2 => self.engine.restart_child(child, caller, self.now),
+                    3 => self.engine.delete_child(child, caller),
+                    _ => self.engine.kill_child(child, caller, self.now),
+                }
+            }
+            _ => {
+                if self.rng.u8(..4) == 0 {
+                    self.stop();
+                }
+            }
+        }
+        // Sometimes several things come in before the engine has its next turn.
+        if self.rng.bool() {
+            self.drain();
+        }
+        self.check();
+    }
+
+    fn caller(&mut self) -> Caller {
+        self.calls += 1;
+        self.waiting.insert(self.calls);
+        let within =
+            (self.rng.u8(..4) == 0 && !self.known.is_empty()).then(|| *pick(&mut self.rng, &self.known.clone()));
+        Caller { key: self.calls, within }
+    }
+
+    fn stop(&mut self) {
+        let order = Order { last: self.rng.bool(), kill: self.rng.u8(..4) == 0 };
+        self.engine.shutdown(order, self.now);
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.engine.tick(self.now);
+    }
+
+    /// A process ends, in whatever way.
+    fn end(&mut self, child: ChildId) {
+        if self.stubborn.contains(&child) {
+            return;
+        }
+        let Some((ticket, is_ready)) = self.live.remove(&child) else { return };
+        let exit = match self.rng.u8(..6) {
+            _ if self.told.remove(&child) => pick(&mut self.rng, &[Exit::Normal, Exit::Aborted, error()]).clone(),
+            0 if !is_ready => Exit::Ignored,
+            0..=2 => Exit::Normal,
+            3 => Exit::Panicked(Failure::new("ouch")),
+            _ => error(),
+        };
+        // A process that was not ready can only have failed to become so, or have been told to go.
+        let exit = if !is_ready && matches!(exit, Exit::Normal) { Exit::Aborted } else { exit };
+        self.engine.exited(ticket, exit, self.now);
+    }
+
+    fn drain(&mut self) {
+        loop {
+            while let Some(effect) = self.engine.poll_effect() {
+                self.play(effect);
+            }
+            if !self.engine.advance(self.now) {
+                return;
+            }
+        }
+    }
+
+    fn play(&mut self, effect: Effect<Child>) {
+        assert!(!self.has_finished, "nothing comes after the end: {effect:?}");
+        match effect {
+            Effect::Start { child, incarnation } => {
+                assert!(!self.engine.is_stopping(), "nothing is started while the supervisor stops");
+                let Some(spec) = self.engine.child(child) else { return };
+                let is_ready = spec.settings.ready_at_once;
+                let before = self.live.insert(child.child, (Ticket::new(child, incarnation), is_ready));
+                assert!(before.is_none(), "two incarnations beside each other");
+                self.told.remove(&child.child);
+            }
+            Effect::Ask { child, .. } | Effect::Abort { child, .. } => {
+                if self.live.contains_key(&child.child) {
+                    self.told.insert(child.child);
+                }
+            }
+            Effect::Answer { caller, .. } => {
+                assert!(self.waiting.remove(&caller.key), "a call is answered once");
+            }
+            Effect::Refuse { caller, .. } => {
+                let is_expected = caller.is_none_or(|caller| self.waiting.remove(&caller.key));
+                assert!(is_expected, "a call is answered once");
+            }
+            Effect::Finish => {
+                self.has_finished = true;
+            }
+            Effect::Tell { .. } | Effect::Forget { .. } | Effect::Ready | Effect::GaveUp => {}
+        }
+    }
+
+    /// What is counted is what is there.
+    fn check(&self) {
+        let counts = self.engine.counts();
+        let states: Vec<_> = self.engine.children().map(|(_, _, state)| state).collect();
+        assert_eq!(counts.specs, states.len());
+        assert_eq!(counts.specs, counts.workers + counts.supervisors);
+        assert_eq!(counts.active, states.iter().filter(|state| **state == ChildState::Running).count());
+        let settings = &self.engine.settings;
+        assert!(settings.max_children.is_none_or(|max| counts.specs <= max.max(self.known.len())));
+        if let (true, Some(until)) = (self.has_finished, self.engine.next_deadline()) {
+            panic!("a timer is left at {until:?}");
+        }
+    }
+}
+
+fn spec(rng: &mut Rng) -> Child {
+    let mut spec = if rng.u8(..4) == 0 { supervisor("s") } else { child("a") };
+    spec.settings.ready_at_once = spec.settings.kind == ChildKind::Worker && rng.bool();
+    spec.settings.restart = Some(*pick(rng, &[RestartType::Permanent, RestartType::Transient, RestartType::Temporary]));
+    spec.settings.significant = spec.settings.restart != Some(RestartType::Permanent) && rng.bool();
+    if rng.u8(..4) == 0 {
+        spec = spec.shutdown(*pick(rng, &[ShutdownStrategy::Brutal, ShutdownStrategy::Graceful(SECOND)]));
+    }
+    if rng.u8(..4) == 0 {
+        spec = spec.start_timeout(2 * SECOND);
+    }
+    if rng.u8(..4) == 0 {
+        spec = spec.backoff(Backoff::constant(SECOND));
+    }
+    spec
+}
+
+fn pick<'a, T>(rng: &mut Rng, choice: &'a [T]) -> &'a T {
+    &choice[rng.usize(..choice.len())]
+}
+
+#[test]
+fn whatever_happens_every_call_is_answered_once_and_every_stop_comes_to_an_end() {
+    for seed in 0..20_000 {
+        let outcome = std::panic::catch_unwind(|| Trial::new(seed).run());
+        assert!(outcome.is_ok(), "seed {seed}");
+    }
+}
