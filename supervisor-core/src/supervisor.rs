@@ -12,7 +12,7 @@ use crate::{
     error::{InvalidSpec, SupervisorError},
     handle::SupervisorHandle,
     observe::Subscribers,
-    process::{Birth, ChildId, Life, Name},
+    process::{Birth, ChildId, Control, Life, Name, guard},
     scope::Scope,
     shutdown::ShutdownOrder,
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},
@@ -243,6 +243,11 @@ impl Body for Supervision {
 
     fn release(&self) {
         let blueprint = self.lock().take();
+        let children = blueprint.iter().flat_map(|blueprint| blueprint.children.iter());
+        // One by one, because two destructors that panic together are the end of the program. What still runs does it itself.
+        for child in children.filter(|child| child.cell().process().is_none()) {
+            let _ = guard(|| child.release());
+        }
         drop(blueprint);
         self.hub.retire();
     }

@@ -485,9 +485,34 @@ async fn p3_what_specifications_own_is_dropped_in_processes_of_their_own(world: 
         async { Err("no route".into()) }
     });
     handle.start_child(failing).await.unwrap_err();
+    // A whole subsystem. Two panics in one process, one while the other unwinds, would be the end of the program.
+    struct Ruthless(crate::actors::Present);
+
+    impl Drop for Ruthless {
+        fn drop(&mut self) {
+            let _present = &self.0;
+            panic!("in a destructor");
+        }
+    }
+
+    let subsystem = || {
+        let mut nested = supervisor("subsystem", RestartStrategy::one_for_one());
+        for name in ["first", "second"] {
+            let owned = Ruthless(census.enter());
+            nested.add_worker(worker(name, move |shutdown| {
+                let _owned = &owned;
+                shutdown
+            }));
+        }
+        nested
+    };
+    let id = handle.spawn(subsystem()).unwrap();
+    handle.terminate_child(id).await.unwrap();
+    handle.start_child(idle("full again")).await.unwrap();
+    handle.start_child(subsystem()).await.unwrap_err();
     world.probe.quiet().await;
-    assert_eq!((census.ever(), census.present()), (5, 0));
-    assert_eq!(handle.count().await.unwrap().active, 1, "no destructor took anybody down");
+    assert_eq!((census.ever(), census.present()), (9, 0));
+    assert_eq!(handle.count().await.unwrap().active, 2, "no destructor took anybody down");
     tree.shutdown().await.unwrap();
 }
 
