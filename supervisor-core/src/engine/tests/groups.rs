@@ -284,3 +284,33 @@ fn a_group_restart_during_the_first_start_is_not_cancelled_by_terminating_who_fa
     world.terminate("a");
     world.did("abort a, start b, start c, ready");
 }
+
+#[test]
+fn r28_who_was_killed_before_is_judged_all_the_same() {
+    let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c")]);
+    world.stuck.push("b");
+    world.kill("b");
+    world.deaf.push("c");
+    world.exit("a", error());
+    world.did("abort b, ask c");
+    world.terminate("a");
+    world.did("a leaves down c");
+    world.exit("b", Exit::Aborted);
+    world.exit("c", Exit::Normal);
+    world.did("start b, start c");
+    world.shows("a- b c");
+}
+
+#[test]
+fn n2_a_failure_before_the_group_does_not_cut_its_delay_short() {
+    let backoff = child("b").backoff(Backoff::constant(10 * SECOND));
+    let mut world = World::up(rest_for_one(9), [child("a"), backoff, child("c")]);
+    world.exit("b", error());
+    world.did("delay b 10000, ask c");
+    world.pass(SECOND);
+    world.exit("a", error());
+    world.pass(8 * SECOND);
+    world.did("");
+    world.pass(SECOND);
+    world.did("start a, start b, start c");
+}
