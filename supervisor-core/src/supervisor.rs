@@ -12,7 +12,7 @@ use crate::{
     error::{InvalidSpec, SupervisorError},
     handle::SupervisorHandle,
     observe::Subscribers,
-    process::{Birth, ChildId, Control, Life, Name, guard},
+    process::{Birth, ChildId, Life, Name, guard},
     scope::Scope,
     shutdown::ShutdownOrder,
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},

@@ -178,7 +178,10 @@ impl<C: Spec> Engine<C> {
 
     /// What a child's start has come to, if somebody waits for that.
     pub(super) fn answer_start(&mut self, child: Place, result: Result<(), StartFailure>) {
-        self.answer(child, Awaited::Ready, result.map_err(|failure| Refusal::FailedToStart(Box::new(failure))));
+        if self.callers.contains_key(&child) {
+            let answer = result.map_err(|failure| Refusal::FailedToStart(Box::new(failure)));
+            self.answer(child, Awaited::Ready, answer);
+        }
     }
 
     /// What these callers have waited for has happened.

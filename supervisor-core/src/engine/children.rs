@@ -1,12 +1,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::{Bound, RangeBounds},
     time::Instant,
 };
 
 use slab::Slab;
 
-use super::slot::{Attempt, Class, Slot, Spec, State};
+use super::{
+    order::Order,
+    slot::{Attempt, Class, Slot, Spec, State},
+};
 use crate::{
     observe::Counts,
     process::{ChildId, Place, Ticket},
@@ -20,8 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Children<C> {
     slots: Slab<Slot<C>>,
-    /// Their slots, in start order, which is the order of their ids.
-    order: BTreeMap<ChildId, u32>,
+    order: Order,
     /// Where names have to be unique.
     names: Option<BTreeMap<String, Place>>,
     deadlines: BTreeSet<(Instant, Place)>,
@@ -43,13 +44,10 @@ impl<C: Spec> Children<C> {
         let place = |(child, spec)| {
             let slot = Slot::new(child, spec, Attempt::Own);
             tallies.count(&slot, |n| *n += 1);
-            (child, key(slots.insert(slot)))
+            Place { child, slot: key(slots.insert(slot)) }
         };
-        // All at once, which packs them closer than one after the other would.
-        let order: BTreeMap<_, _> = specs.map(place).collect();
-        let name = |(child, slot): (&ChildId, &u32)| {
-            (slots[*slot as usize].spec.name().to_owned(), Place { child: *child, slot: *slot })
-        };
+        let order = Order::new(specs.map(place));
+        let name = |place: Place| (slots[place.slot as usize].spec.name().to_owned(), place);
         let names = unique_names.then(|| order.iter().map(name).collect());
         Self { slots, order, names, deadlines: BTreeSet::new(), tallies }
     }
@@ -60,7 +58,7 @@ impl<C: Spec> Children<C> {
         self.tallies.count(&slot, |n| *n += 1);
         let name = self.names.is_some().then(|| slot.spec.name().to_owned());
         let place = Place { child, slot: key(self.slots.insert(slot)) };
-        self.order.insert(child, place.slot);
+        self.order.push(place);
         if let (Some(names), Some(name)) = (&mut self.names, name) {
             names.insert(name, place);
         }
@@ -77,7 +75,7 @@ impl<C: Spec> Children<C> {
     }
 
     pub(super) fn find(&self, child: ChildId) -> Option<Place> {
-        self.order.get(&child).map(|slot| Place { child, slot: *slot })
+        self.order.find(child)
     }
 
     pub(crate) fn get(&self, place: Place) -> Option<&Slot<C>> {
@@ -116,7 +114,7 @@ impl<C: Spec> Children<C> {
     pub(super) fn remove(&mut self, place: Place) -> Option<Slot<C>> {
         self.get(place)?;
         let slot = self.slots.remove(place.slot as usize);
-        self.order.remove(&place.child);
+        self.order.remove(place.child);
         if let Some(names) = &mut self.names {
             names.remove(slot.spec.name());
         }
@@ -128,7 +126,7 @@ impl<C: Spec> Children<C> {
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Place, &Slot<C>)> {
-        self.range(..)
+        self.order.iter().map(|place| self.with_slot(place))
     }
 
     /// From `from` on, but before `end`, where there is one.
@@ -137,24 +135,16 @@ impl<C: Spec> Children<C> {
         from: ChildId,
         end: Option<ChildId>,
     ) -> impl DoubleEndedIterator<Item = (Place, &Slot<C>)> {
-        let end = match end {
-            Some(end) => Bound::Excluded(end.max(from)),
-            None => Bound::Unbounded,
-        };
-        self.range((Bound::Included(from), end))
+        self.order.between(from, end).map(|place| self.with_slot(place))
     }
 
     /// Behind this child, in start order.
     pub(super) fn behind(&self, child: ChildId) -> impl Iterator<Item = (Place, &Slot<C>)> {
-        self.range((Bound::Excluded(child), Bound::Unbounded))
+        self.order.behind(child).map(|place| self.with_slot(place))
     }
 
-    fn range(&self, range: impl RangeBounds<ChildId>) -> impl DoubleEndedIterator<Item = (Place, &Slot<C>)> {
-        let place = |(child, slot): (&ChildId, &u32)| {
-            let place = Place { child: *child, slot: *slot };
-            (place, &self.slots[*slot as usize])
-        };
-        self.order.range(range).map(place)
+    fn with_slot(&self, place: Place) -> (Place, &Slot<C>) {
+        (place, &self.slots[place.slot as usize])
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {

@@ -16,6 +16,7 @@ mod children;
 mod effect;
 mod exits;
 mod intensity;
+mod order;
 mod sequence;
 mod slot;
 mod stop;

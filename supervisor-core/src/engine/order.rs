@@ -1,0 +1,109 @@
+use std::{collections::VecDeque, ops::Range};
+
+use crate::process::{ChildId, Place};
+
+/// Where the children are, in start order: that is the order of their ids, because each is added behind all others.
+///
+/// A child is found by halving. One that is removed leaves a gap, which goes as soon as it is at either end, and with all
+/// others when there are more gaps than children: so adding and removing cost the same beside any number of others.
+#[derive(Debug)]
+pub(super) struct Order {
+    entries: VecDeque<(ChildId, Option<u32>)>,
+    gaps: usize,
+}
+
+impl Order {
+    /// They come in the order of their ids.
+    pub(super) fn new(places: impl Iterator<Item = Place>) -> Self {
+        Self { entries: places.map(|place| (place.child, Some(place.slot))).collect(), gaps: 0 }
+    }
+
+    pub(super) fn push(&mut self, place: Place) {
+        debug_assert!(self.entries.back().is_none_or(|(last, _)| *last < place.child), "not the last one");
+        self.entries.push_back((place.child, Some(place.slot)));
+    }
+
+    pub(super) fn find(&self, child: ChildId) -> Option<Place> {
+        let slot = self.entries[self.index(child)?].1?;
+        Some(Place { child, slot })
+    }
+
+    pub(super) fn remove(&mut self, child: ChildId) {
+        let Some(entry) = self.index(child).and_then(|index| self.entries.get_mut(index)) else { return };
+        if entry.1.take().is_some() {
+            self.gaps += 1;
+        }
+        while let Some((_, None)) = self.entries.front() {
+            self.entries.pop_front();
+            self.gaps -= 1;
+        }
+        while let Some((_, None)) = self.entries.back() {
+            self.entries.pop_back();
+            self.gaps -= 1;
+        }
+        if self.gaps > self.entries.len() / 2 {
+            self.entries.retain(|(_, slot)| slot.is_some());
+            self.gaps = 0;
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Place> {
+        self.range(0..self.entries.len())
+    }
+
+    /// From `from` on, but before `end`, where there is one.
+    pub(super) fn between(&self, from: ChildId, end: Option<ChildId>) -> impl DoubleEndedIterator<Item = Place> {
+        let begin = self.entries.partition_point(|(child, _)| *child < from);
+        let end = end.map_or(self.entries.len(), |end| self.entries.partition_point(|(child, _)| *child < end));
+        self.range(begin..end.max(begin))
+    }
+
+    pub(super) fn behind(&self, child: ChildId) -> impl Iterator<Item = Place> {
+        let begin = self.entries.partition_point(|(other, _)| *other <= child);
+        self.range(begin..self.entries.len())
+    }
+
+    fn index(&self, child: ChildId) -> Option<usize> {
+        self.entries.binary_search_by_key(&child, |(child, _)| *child).ok()
+    }
+
+    fn range(&self, range: Range<usize>) -> impl DoubleEndedIterator<Item = Place> {
+        let place = |(child, slot): &(ChildId, Option<u32>)| Some(Place { child: *child, slot: (*slot)? });
+        self.entries.range(range).filter_map(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+
+    use super::*;
+
+    #[test]
+    fn it_is_the_same_as_a_sorted_list_whatever_is_added_and_removed() {
+        let mut rng = Rng::with_seed(7);
+        let (mut order, mut list) = (Order::new([].into_iter()), Vec::new());
+        let mut ever = vec![ChildId::next()];
+        for slot in 0..5_000 {
+            // In some stretches it grows, in others it shrinks.
+            if rng.u32(..1000) < if slot / 500 % 2 == 0 { 700 } else { 300 } {
+                let place = Place { child: ChildId::next(), slot };
+                order.push(place);
+                list.push(place);
+                ever.push(place.child);
+            } else if !list.is_empty() {
+                let place = list.remove(rng.usize(..list.len()));
+                order.remove(place.child);
+                order.remove(place.child);
+            }
+            let (one, other) = (ever[rng.usize(..ever.len())], ever[rng.usize(..ever.len())]);
+            assert_eq!(order.find(one), list.iter().copied().find(|place| place.child == one));
+            assert!(order.behind(one).eq(list.iter().copied().filter(|place| place.child > one)));
+            let within = list.iter().copied().filter(|place| place.child >= one && place.child < other);
+            assert!(order.between(one, Some(other)).eq(within));
+            assert!(order.between(one, None).rev().eq(list.iter().copied().filter(|place| place.child >= one).rev()));
+            assert!(order.iter().eq(list.iter().copied()));
+            assert!(order.entries.len() <= 2 * list.len(), "few gaps");
+        }
+    }
+}
