@@ -36,6 +36,8 @@ use crate::{
 
 /// How much of a kind is taken, or done, before the rest gets its turn.
 const BATCH: usize = 256;
+/// How many commands: new work is less urgent than what has happened, and makes more to do.
+const COMMANDS: usize = 64;
 
 pub(crate) struct Driver {
     engine: Engine<Arc<dyn Child>>,
@@ -180,7 +182,7 @@ impl Driver {
     }
 
     fn take_commands(&mut self, now: Instant) -> bool {
-        for _ in 0..BATCH {
+        for _ in 0..COMMANDS {
             let Some(Envelope { message, token }) = self.commands.next(&mut self.commands_taken) else { return false };
             self.tokens.push(token);
             self.carry_out(message, now);
