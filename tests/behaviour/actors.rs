@@ -9,8 +9,8 @@ use std::{
 };
 
 use supervisor_core::{
-    BoxError, ChildSpec, Event, EventKind, InitializationError, ProcessShutdown, RestartStrategy, Supervisable,
-    Supervisor, SupervisorFuture,
+    BoxError, ChildId, ChildSpec, ChildState, Event, EventKind, InitializationError, ProcessShutdown, RestartStrategy,
+    Supervisable, Supervisor, SupervisorFuture, SupervisorHandle,
     testing::{Entry, Probe},
     worker,
 };
@@ -77,6 +77,12 @@ pub(crate) fn deaf(name: &'static str) -> ChildSpec {
 /// Fails as often as it is started.
 pub(crate) fn failing(name: &'static str) -> ChildSpec {
     set_up(name, |_| async { Err("no route".into()) })
+}
+
+/// What a child is doing, if it is there.
+pub(crate) async fn state_of(handle: &SupervisorHandle, id: ChildId) -> Option<ChildState> {
+    let children = handle.children().await.unwrap();
+    children.iter().find(|child| child.id == id).map(|child| child.state)
 }
 
 /// Counts who is there, and how many there were at once at most.

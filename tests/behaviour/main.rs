@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 mod actors;
+mod adding;
 mod calls;
 mod dynamic;
 mod errors;

@@ -1,5 +1,6 @@
 //! The rules, tested on the engine alone. Each test that checks a rule of OTP names it (`docs/otp.md` has the list).
 
+mod adding;
 mod calls;
 mod dynamic;
 mod exits;

@@ -1,0 +1,191 @@
+//! Children that are added to a supervisor that runs, or starts.
+
+use super::*;
+
+#[test]
+fn r58_r20_a_child_that_is_added_starts_behind_the_others_and_stops_before_them() {
+    let mut world = World::up(one_for_all(1), [child("a")]);
+    world.start_child(child("b"));
+    world.told("start b: ok");
+    world.did("start b");
+    world.exit("a", error());
+    world.did("ask b, start a, start b");
+    world.shutdown();
+    world.did("ask b, ask a, finish");
+}
+
+#[test]
+fn r58_start_child_answers_when_the_child_is_ready() {
+    let mut world = World::up(one_for_one(0), []);
+    world.plan("a", [None]);
+    world.start_child(child("a"));
+    world.told("");
+    world.shows("a?");
+    world.report("a", News::Ready);
+    world.settle();
+    world.told("start a: ok");
+}
+
+#[test]
+fn r60_t_a_start_that_fails_leaves_nothing_behind_and_touches_nobody() {
+    for spec in [child("b"), child("b").transient(), child("b").temporary()] {
+        for exit in [error(), Exit::Panicked(Failure::new("ouch")), Exit::Lost] {
+            let mut world = World::up(one_for_all(0), [child("a")]);
+            world.plan("b", [Some(exit)]);
+            world.start_child(spec.clone());
+            assert!(world.answers[0].starts_with("start b: FailedToStart("), "{:?}", world.answers);
+            world.did("start b");
+            world.shows("a");
+            assert_eq!(world.forgotten, ["b"]);
+        }
+    }
+}
+
+#[test]
+fn t_the_failing_start_of_a_spawned_child_touches_nobody() {
+    let mut world = World::up(one_for_all(0), [child("a")]);
+    world.plan("b", [Some(error())]);
+    world.spawn(child("b").temporary());
+    world.did("start b");
+    world.told("");
+    world.shows("a");
+}
+
+#[test]
+fn a2_an_added_child_that_is_not_ready_in_time_has_failed_to_start() {
+    let mut world = World::up(one_for_one(0), [child("a")]);
+    world.plan("b", [None]);
+    world.start_child(child("b").start_timeout(SECOND));
+    world.pass(SECOND);
+    world.did("start b, abort b");
+    world.told("start b: FailedToStart(TimedOut(1s))");
+    world.shows("a");
+}
+
+#[test]
+fn d3_an_added_child_that_is_not_ready_in_time_and_does_not_let_go_holds_nobody_up() {
+    let mut world = World::up(one_for_one(0), [child("a")]);
+    world.plan("b", [None]);
+    world.stuck.push("b");
+    world.start_child(child("b").start_timeout(SECOND));
+    world.pass(SECOND);
+    world.told("");
+    world.pass(5 * SECOND);
+    world.did("start b, abort b, stuck b");
+    world.told("start b: FailedToStart(TimedOut(1s))");
+    world.shows("a b!");
+    world.exit("b", Exit::Aborted);
+    world.shows("a");
+}
+
+#[test]
+fn r61_a_child_that_has_nothing_to_run_is_kept_stopped_unless_it_is_temporary() {
+    for (spec, shows) in [(child("b"), "a b-"), (child("b").transient(), "a b-"), (child("b").temporary(), "a")] {
+        let mut world = World::up(one_for_one(0), [child("a")]);
+        world.plan("b", [Some(Exit::Ignored)]);
+        world.start_child(spec);
+        world.told("start b: ok");
+        world.shows(shows);
+    }
+}
+
+#[test]
+fn a_child_that_is_terminated_before_it_was_ever_ready_is_removed() {
+    let mut world = World::up(one_for_one(0), [child("a")]);
+    world.plan("b", [None]);
+    world.start_child(child("b"));
+    world.terminate("b");
+    world.told("start b: FailedToStart(Aborted), terminate b: ok");
+    world.shows("a");
+}
+
+#[test]
+fn a_child_that_is_killed_before_it_was_ever_ready_is_removed() {
+    let mut world = World::up(one_for_one(0), [child("a")]);
+    world.plan("b", [None]);
+    world.start_child(child("b"));
+    world.kill("b");
+    world.told("kill b: ok, start b: FailedToStart(Aborted)");
+    world.shows("a");
+}
+
+#[test]
+fn r62_r59_with_unique_names_a_name_is_there_once() {
+    let settings = SupervisorSettings { unique_names: true, ..one_for_one(9) };
+    let backoff = child("restarting").backoff(Backoff::constant(SECOND));
+    let mut world = World::up(settings, [child("running"), backoff, child("stopped"), child("starting")]);
+    world.exit("restarting", error());
+    world.terminate("stopped");
+    world.plan("starting", [None]);
+    world.exit("starting", error());
+    world.answers.clear();
+    let ids = world.names.clone();
+    for (name, runs) in [("running", true), ("starting", true), ("restarting", false), ("stopped", false)] {
+        world.names.clone_from(&ids);
+        world.start_child(child(name));
+        world.told(&format!("start {name}: NameTaken {{ by: {:?}, runs: {runs} }}", ids[name]));
+    }
+    world.names = ids;
+    world.delete("stopped");
+    world.start_child(child("stopped"));
+    world.told("delete stopped: ok, start stopped: ok");
+}
+
+#[test]
+fn r10_with_unique_names_the_name_of_a_temporary_child_is_free_when_it_has_ended() {
+    let settings = SupervisorSettings { unique_names: true, ..one_for_one(0) };
+    let mut world = World::up(settings, [child("a").temporary()]);
+    world.exit("a", error());
+    world.start_child(child("a"));
+    world.told("start a: ok");
+}
+
+#[test]
+fn d2_otherwise_names_may_be_the_same() {
+    let mut world = World::up(one_for_one(0), [child("a")]);
+    world.start_child(child("a"));
+    world.told("start a: ok");
+    world.shows("a a");
+}
+
+#[test]
+fn a8_a_full_supervisor_takes_no_more_and_a_child_in_backoff_keeps_its_place() {
+    let settings = SupervisorSettings { max_children: Some(2), ..one_for_one(9) };
+    let mut world = World::up(settings, [child("a").backoff(Backoff::constant(SECOND)), child("b").temporary()]);
+    world.exit("a", error());
+    world.start_child(child("c"));
+    world.spawn(child("d"));
+    world.told("start c: AtCapacity(2), spawn d: AtCapacity(2)");
+    world.pass(SECOND);
+    world.shows("a b");
+    world.exit("b", Exit::Normal);
+    world.start_child(child("c"));
+    world.told("start c: ok");
+    world.shows("a c");
+}
+
+#[test]
+fn n5_a_child_added_during_the_first_start_starts_at_once_beside_it() {
+    let mut world = World::new(one_for_one(0), [child("a"), child("b")]);
+    world.plan("a", [None]);
+    world.start();
+    world.start_child(child("c"));
+    world.did("start a, start c");
+    world.told("start c: ok");
+    world.report("a", News::Ready);
+    world.settle();
+    world.did("start b, ready");
+}
+
+#[test]
+fn n5_a_child_added_during_the_first_start_that_fails_to_start_does_not_fail_it() {
+    let mut world = World::new(one_for_one(0), [child("a"), child("b")]);
+    world.plan("a", [None]);
+    world.plan("c", [Some(error())]);
+    world.start();
+    world.start_child(child("c"));
+    world.told(r#"start c: FailedToStart(Failed("boom"))"#);
+    world.report("a", News::Ready);
+    world.settle();
+    world.did("start a, start c, start b, ready");
+}
