@@ -6,6 +6,7 @@ mod harness;
 mod actors;
 mod adding;
 mod calls;
+mod crowd;
 mod dynamic;
 mod errors;
 mod events;
