@@ -37,7 +37,7 @@ use crate::{
 /// How much of a kind is taken, or done, before the rest gets its turn.
 const BATCH: usize = 256;
 /// How many commands: new work is less urgent than what has happened, and makes more to do.
-const COMMANDS: usize = 64;
+const COMMANDS: usize = 128;
 
 pub(crate) struct Driver {
     engine: Engine<Arc<dyn Child>>,
