@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use async_channel::Sender;
+use oneshot::Sender;
 
 use crate::{
     child::ChildSpec,
@@ -76,9 +76,9 @@ impl SupervisorHandle {
     /// [`WouldDeadlock`](SupervisorError::WouldDeadlock) from the set-up of a sibling that would have to be ready first;
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn start_child(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
-        let (reply, answer) = async_channel::bounded(1);
+        let (reply, answer) = oneshot::channel();
         let id = self.0.start(child.into(), Some(Call::new(reply)))?;
-        match answer.recv().await {
+        match answer.await {
             Ok(answer) => answer.map(|()| id),
             Err(_) => Err(self.0.not_running()),
         }
@@ -217,10 +217,10 @@ impl SupervisorHandle {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Result<T, SupervisorError> {
-        let (reply, answer) = async_channel::bounded(1);
+        let (reply, answer) = oneshot::channel();
         self.0.send(command(reply))?;
         // A supervisor that ends before it answers drops the other end.
-        answer.recv().await.map_err(|_| self.0.not_running())
+        answer.await.map_err(|_| self.0.not_running())
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Instant};
 
-use async_channel::Sender;
+use oneshot::Sender;
 
 use super::Driver;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     engine::{Caller, Refusal},
     error::{StartFailure, SupervisorError},
     observe::{ChildInfo, ChildSpecInfo, ChildState, Counts, EventKind},
-    process::{ChildId, Link, Name},
+    process::{ChildId, Link, Name, guard},
     scope::Position,
 };
 
@@ -44,7 +44,6 @@ impl Call {
 
 impl Driver {
     pub(super) fn carry_out(&mut self, command: Command, now: Instant) {
-        // Whoever does not wait for an answer any longer does not get one.
         match command {
             Command::Start { child, call } => {
                 let caller = call.map(|call| self.expect(call));
@@ -67,19 +66,19 @@ impl Driver {
                 self.engine.kill_child(child, caller, now);
             }
             Command::Children(reply) => {
-                let _ = reply.try_send(self.engine.children().map(info).collect());
+                reply_with(reply, self.engine.children().map(info).collect());
             }
             Command::Find(name, reply) => {
                 let is_it = |(_, spec, _): &(ChildId, &Arc<dyn Child>, ChildState)| spec.segment() == name.as_str();
-                let _ = reply.try_send(self.engine.children().filter(is_it).map(info).collect());
+                reply_with(reply, self.engine.children().filter(is_it).map(info).collect());
             }
             Command::Count(reply) => {
-                let _ = reply.try_send(self.engine.counts());
+                reply_with(reply, self.engine.counts());
             }
             Command::Spec(child, reply) => {
                 let found = self.engine.find(child);
                 let spec = found.map(|spec| ChildSpecInfo::new(spec.segment(), spec.settings()));
-                let _ = reply.try_send(spec.ok_or_else(|| self.error(None, Refusal::NotFound)));
+                reply_with(reply, spec.ok_or_else(|| self.error(None, Refusal::NotFound)));
             }
         }
     }
@@ -87,7 +86,7 @@ impl Driver {
     pub(super) fn answer(&mut self, caller: Caller, spec: Option<&dyn Child>, answer: Result<(), Refusal>) {
         let answer = answer.map_err(|refusal| self.error(spec, refusal));
         if let Some(reply) = self.calls.try_remove(caller.key) {
-            let _ = reply.try_send(answer);
+            reply_with(reply, answer);
         }
     }
 
@@ -129,6 +128,11 @@ impl Driver {
             },
         }
     }
+}
+
+/// Whoever does not wait for an answer any longer does not get one. To answer is to wake, and a waker is user code.
+fn reply_with<T>(reply: Sender<T>, answer: T) {
+    let _ = guard(|| reply.send(answer));
 }
 
 fn info((id, spec, state): (ChildId, &Arc<dyn Child>, ChildState)) -> ChildInfo {

@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use async_channel::Sender;
+use oneshot::Sender;
 use slab::Slab;
 
 pub(crate) use self::{
