@@ -20,7 +20,8 @@ use crate::{
 ///
 /// No call ever holds the supervisor up. What it takes time to do, an answer waits for: `start_child` and `restart_child`
 /// until the child is ready, `terminate_child` until it is gone. The others are answered between two steps of whatever the
-/// supervisor is doing. A call may be dropped: it is still carried out, and only the answer is lost.
+/// supervisor is doing. A call is made when it is first polled; dropped after that it is still carried out, and only the
+/// answer is lost.
 ///
 /// A call that would wait for the process that makes it, or for one above it, is carried out and answers at once: a worker
 /// may terminate itself. That is known in the process itself, not in tasks that it spawns by other means.

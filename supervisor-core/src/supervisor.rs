@@ -118,7 +118,8 @@ impl Supervisor {
     /// How long all of a stop may take, with everything below. When it is over, whatever is left is aborted at once. By
     /// default there is no such limit: each child has its own, and those of children that stop in turn add up.
     ///
-    /// Within it each child has the time that its own strategy gives it.
+    /// Within it each child has the time that its own strategy gives it. What does not let go when it is aborted has its
+    /// [grace](Self::with_abort_grace) on top, all of them the same one.
     pub fn with_shutdown_budget(mut self, budget: Duration) -> Self {
         self.settings.shutdown_budget = Some(budget);
         self

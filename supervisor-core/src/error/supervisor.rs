@@ -12,7 +12,7 @@ use crate::id::ChildId;
 /// | `Supervisor::new` | `InvalidName` |
 /// | running a tree, or starting one | `InvalidName` and `InvalidSpec`, before anything starts; `FailedToStart`, `GaveUp`, `SignificantChildFailed`, `UncleanShutdown`, `Lost`, `Broken`, `Executor`; when starting, `ShutdownDuringStart` |
 /// | every call of a `SupervisorHandle` | `NotRunning` |
-/// | `start_child`, `spawn` | `InvalidName`, `InvalidSpec`, `AtCapacity`, `ShuttingDown`; with unique names `AlreadyStarted`, `AlreadyPresent`; `start_child` alone `FailedToStart`, `WouldDeadlock`; `spawn` from within a process `OutsideProcess` |
+/// | `start_child`, `spawn` | `InvalidName`, `InvalidSpec`, `AtCapacity`, `ShuttingDown`; with unique names `AlreadyStarted`, `AlreadyPresent`; `start_child` alone `FailedToStart`, `WouldDeadlock`; the function `spawn` also `OutsideProcess` |
 /// | `terminate_child` | `NotFound`, `Stuck` |
 /// | `restart_child` | `NotFound`, `Running`, `Restarting`, `Stopping`, `Dynamic`, `FailedToStart`, `ShuttingDown`, `WouldDeadlock` |
 /// | `delete_child` | `NotFound`, `Running`, `Restarting`, `Stopping`, `Dynamic` |

@@ -77,7 +77,7 @@ impl SupervisionTree {
     }
 
     /// Waits until the tree has ended, by itself or because it was asked to. Cancel-safe, and when the tree has ended it
-    /// answers the same again.
+    /// answers the same again. A process of this very tree waits in vain: the tree ends after it.
     ///
     /// # Errors
     ///
