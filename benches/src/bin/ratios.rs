@@ -66,6 +66,12 @@ fn main() {
         let [by_hand, ours] = samples(rounds, [&|| churn_by_hand(producer), &|| churn_supervised(producer)]);
         let workload = format!("short children per second, {ALIVE} alive, spawned from {producer:?}");
         row(&workload, rate(&by_hand), rate(&ours));
+        let allocations = |sample: &Sample| sample.allocations / CHURN as f64;
+        row(
+            &format!("allocations per short child, spawned from {producer:?}"),
+            allocations(&by_hand),
+            allocations(&ours),
+        );
     }
     let [by_hand, ours] = samples(rounds, [&|| churn_by_hand(Producer::Task), &churn_with_reply]);
     row(&format!("short children per second, {ALIVE} alive, `start_child`"), rate(&by_hand), rate(&ours));
