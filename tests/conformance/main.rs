@@ -42,6 +42,16 @@ fn tokio_multi_thread() {
     every_scenario(Executor::TokioMultiThread);
 }
 
+#[test]
+fn smol() {
+    every_scenario(Executor::Smol);
+}
+
+#[test]
+fn async_executor() {
+    every_scenario(Executor::Own);
+}
+
 fn every_scenario(executor: Executor) {
     silence_scripted_panics();
     let mut skipped: BTreeMap<String, Vec<String>> = BTreeMap::new();

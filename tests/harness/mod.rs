@@ -5,9 +5,10 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, thread, time::Duration};
 
 use executor_sim::Sim;
+use executor_smol::Smol;
 use executor_tokio::Tokio;
 use supervisor_core::{Spawner, SupervisionTree, Supervisor, SupervisorError, testing::Probe};
 use tokio::runtime::Builder;
@@ -64,6 +65,12 @@ pub(crate) enum Executor {
     TokioCurrentThread,
     /// On two threads of Tokio, in real time.
     TokioMultiThread,
+    /// On smol's global executor, which has one thread, in real time.
+    Smol,
+    /// On an `async-executor` that the test's own thread runs, in real time.
+    Own,
+    /// On an `async-executor` that two threads run, in real time.
+    OwnOnTwoThreads,
 }
 
 impl Executor {
@@ -75,6 +82,30 @@ impl Executor {
             }
             Self::TokioCurrentThread => Builder::new_current_thread(),
             Self::TokioMultiThread => Builder::new_multi_thread(),
+            Self::Smol => {
+                smol::block_on(test(World::new(Smol::global(), children, false)));
+                return;
+            }
+            Self::Own => {
+                let executor = Arc::new(async_executor::Executor::new());
+                let world = World::new(Smol::on(&executor), children, false);
+                smol::block_on(executor.run(test(world)));
+                return;
+            }
+            Self::OwnOnTwoThreads => {
+                let executor = Arc::new(async_executor::Executor::new());
+                let world = World::new(Smol::on(&executor), children, false);
+                let (stop, stopped) = async_channel::bounded::<()>(1);
+                thread::scope(|scope| {
+                    // Let go of also by a test that fails.
+                    let _stop = stop;
+                    for _ in 0..2 {
+                        scope.spawn(|| smol::block_on(executor.run(stopped.recv())));
+                    }
+                    smol::block_on(test(world));
+                });
+                return;
+            }
         };
         let is_virtual = matches!(self, Self::TokioCurrentThread);
         let runtime = builder.worker_threads(2).enable_all().start_paused(is_virtual).build().expect("a runtime");
@@ -98,12 +129,16 @@ macro_rules! mount {
         $crate::mount!(sim, Sim, Static: $($test)*);
         $crate::mount!(tokio_current_thread, TokioCurrentThread, Static: $($test)*);
         $crate::mount!(tokio_multi_thread, TokioMultiThread, Static: $($test)*);
+        $crate::mount!(smol, Smol, Static: $($test)*);
+        $crate::mount!(async_executor, Own, Static: $($test)*);
     };
     (everywhere, also added at run time: $($test:ident)*) => {
         $crate::mount!(everywhere: $($test)*);
         $crate::mount!(sim_added, Sim, Added: $($test)*);
         $crate::mount!(tokio_current_thread_added, TokioCurrentThread, Added: $($test)*);
         $crate::mount!(tokio_multi_thread_added, TokioMultiThread, Added: $($test)*);
+        $crate::mount!(smol_added, Smol, Added: $($test)*);
+        $crate::mount!(async_executor_added, Own, Added: $($test)*);
     };
     (virtual time: $($test:ident)*) => {
         $crate::mount!(sim_in_virtual_time, Sim, Static: $($test)*);
@@ -116,10 +151,12 @@ macro_rules! mount {
     };
     (two threads: $($test:ident)*) => {
         $crate::mount!(tokio_on_two_threads, TokioMultiThread, Static: $($test)*);
+        $crate::mount!(async_executor_on_two_threads, OwnOnTwoThreads, Static: $($test)*);
     };
     (two threads, also added at run time: $($test:ident)*) => {
         $crate::mount!(two threads: $($test)*);
         $crate::mount!(tokio_on_two_threads_added, TokioMultiThread, Added: $($test)*);
+        $crate::mount!(async_executor_on_two_threads_added, OwnOnTwoThreads, Added: $($test)*);
     };
     ($module:ident, $executor:ident, $children:ident: $($test:ident)*) => {
         mod $module {

@@ -1,0 +1,37 @@
+use std::{future::IntoFuture, sync::Arc};
+
+use async_executor::Executor;
+use supervisor_core::{RunOn, Supervisor, SupervisorError};
+
+use crate::Smol;
+
+/// Runs a tree on the current thread, with an executor that is there for this tree alone, until it has ended. `set_up` is
+/// where its shutdown is arranged; `|run| run` runs it until it ends by itself.
+///
+/// For small programs: there is no other thread, but for the one that waits for timers and sockets. On a single thread a
+/// process that does not yield stops everything, the supervisors included.
+///
+/// ```
+/// use std::time::Duration;
+/// use supervisor_core::{worker, Supervisor, SupervisorError};
+///
+/// # fn main() -> Result<(), SupervisorError> {
+/// let mut root = Supervisor::new("root")?;
+/// root.add_worker(worker("ticker", |shutdown| shutdown));
+/// executor_smol::block_on(root, |run| {
+///     run.with_shutdown(async { async_io::Timer::after(Duration::from_millis(10)).await; })
+/// })
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As running a tree tells it: see [`RunOn`].
+pub fn block_on(root: Supervisor, set_up: impl FnOnce(RunOn) -> RunOn) -> Result<(), SupervisorError> {
+    let executor = Arc::new(Executor::new());
+    let run = set_up(root.run_on(Smol::on(&executor)));
+    let outcome = async_io::block_on(executor.run(run.into_future()));
+    // What was left to be dropped in processes of its own.
+    while executor.try_tick() {}
+    outcome
+}

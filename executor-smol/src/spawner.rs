@@ -1,0 +1,74 @@
+use std::{
+    pin::Pin,
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+use async_executor::Executor;
+use supervisor_core::{Process, Spawner, Timer};
+
+use crate::timer::SmolTimer;
+
+/// Spawns onto smol's global executor, or onto an executor of your own.
+///
+/// Every process is a task of its own there. Timers are those of `async-io`, on the system's clock.
+///
+/// ```
+/// use std::sync::Arc;
+/// use async_executor::Executor;
+/// use executor_smol::Smol;
+/// use supervisor_core::{one_shot, AutoShutdown, Supervisor, SupervisorError};
+///
+/// # fn main() -> Result<(), SupervisorError> {
+/// let mut root = Supervisor::new("root")?.with_auto_shutdown(AutoShutdown::AnySignificant);
+/// root.add_worker(one_shot("greeter", async { println!("hello") }).with_significant(true));
+///
+/// let executor = Arc::new(Executor::new());
+/// async_io::block_on(executor.run(async { root.run_on(Smol::on(&executor)).await }))
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Smol(Target);
+
+#[derive(Clone, Debug)]
+enum Target {
+    Global,
+    /// Processes hold their spawner, and an executor holds its processes.
+    Owned(Weak<Executor<'static>>),
+}
+
+impl Smol {
+    /// Smol's global executor. It has one thread, or as many as the environment variable `SMOL_THREADS` says. It has no end.
+    pub fn global() -> Self {
+        Self(Target::Global)
+    }
+
+    /// An executor of your own. Somebody has to run it.
+    ///
+    /// It is not kept alive by this. When it is dropped all its processes are lost, and so is every one that is spawned
+    /// after that.
+    pub fn on(executor: &Arc<Executor<'static>>) -> Self {
+        Self(Target::Owned(Arc::downgrade(executor)))
+    }
+}
+
+impl Spawner for Smol {
+    fn spawn(&self, process: Process) {
+        // The process reports its end itself, so nobody waits for the task.
+        match &self.0 {
+            Target::Global => smol::spawn(process).detach(),
+            Target::Owned(executor) => match executor.upgrade() {
+                Some(executor) => executor.spawn(process).detach(),
+                None => drop(process),
+            },
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        Box::pin(SmolTimer::new())
+    }
+}

@@ -1,0 +1,42 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use async_io::Timer;
+
+/// A timer of `async-io`, which ticks once for each time that it is set.
+pub(crate) struct SmolTimer {
+    deadline: Option<Instant>,
+    timer: Timer,
+}
+
+impl SmolTimer {
+    pub(crate) fn new() -> Self {
+        Self { deadline: None, timer: Timer::never() }
+    }
+}
+
+impl supervisor_core::Timer for SmolTimer {
+    fn reset(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
+        self.deadline = deadline;
+        match deadline {
+            Some(deadline) => self.timer.set_at(deadline),
+            None => self.timer = Timer::never(),
+        }
+    }
+
+    fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        // Looked at first: once it has ticked it does not tick again, but it stays elapsed.
+        while Instant::now() < deadline {
+            ready!(Pin::new(&mut self.timer).poll(cx));
+            if Instant::now() < deadline {
+                self.timer.set_at(deadline);
+            }
+        }
+        Poll::Ready(())
+    }
+}
