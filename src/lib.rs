@@ -8,7 +8,8 @@
 //!
 //! - To put a tree together: [`Supervisor`], [`worker`], [`one_shot`], [`Supervisable`], [`ChildSpec`].
 //! - To run it: `run`, or `start` for a [`SupervisionTree`] to hold on to: on the Tokio runtime that they are awaited in, with
-//!   the feature `tokio`. [`Supervisor::run_on`] and [`Supervisor::start_on`] to say on which executor.
+//!   the feature `tokio`; on smol, with the feature `smol`. They are there only with one of these.
+//!   [`Supervisor::run_on`] and [`Supervisor::start_on`] are always there, to say on which executor.
 //! - To say what happens when something fails: [`RestartStrategy`] on a supervisor; [`RestartType`], [`Backoff`] and
 //!   [`ShutdownStrategy`] on a child.
 //! - Inside a worker: [`ProcessShutdown`], [`process`] for what it may ask about itself, and [`spawn`] to add a sibling.
@@ -17,7 +18,9 @@
 //! - When it went wrong: [`SupervisorError`].
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "smol"))]
+mod here;
+#[cfg(any(feature = "tokio", feature = "smol"))]
 mod run;
 
 /// What a process can ask about itself, and do where it runs.
@@ -39,6 +42,17 @@ pub use supervisor_core::{
 cfg_if::cfg_if! {
     if #[cfg(feature = "tokio")] {
         pub use executor_tokio::{Tokio, TokioError};
+    }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(feature = "smol")] {
+        pub use executor_smol::{Smol, block_on};
+    }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(any(feature = "tokio", feature = "smol"))] {
         pub use run::{Run, run, start};
     }
 }

@@ -1,22 +1,23 @@
 use std::{
     fmt,
     future::{Future, IntoFuture},
-    pin::Pin,
 };
 
-use executor_tokio::{Signals, Tokio};
 use supervisor_core::{SupervisionTree, Supervisor, SupervisorError};
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+use crate::here::{BoxFuture, here};
 
 /// Runs a tree until it ends: awaited, it resolves when the root has ended, with everything below it.
 ///
-/// It runs on the Tokio runtime in which it is awaited. To say where, use [`Supervisor::run_on`]: a library should, and a
-/// binary that cares.
+/// With the feature `tokio` it runs on the Tokio runtime in which it is first polled; with the feature `smol`, on smol's
+/// global executor. With both it takes Tokio where there is a runtime, and smol outside of one. So where it runs depends on
+/// the features of the whole build, which any other crate in it may turn on: to say where, use [`Supervisor::run_on`]. A
+/// library should, and a binary that cares.
 ///
 /// ```
 /// use supervision::{worker, Supervisor, SupervisorError};
 ///
+/// # #[cfg(feature = "tokio")]
 /// #[tokio::main]
 /// async fn main() -> Result<(), SupervisorError> {
 ///     let mut root = Supervisor::new("root")?;
@@ -24,22 +25,21 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 ///     let enough = async { tokio::time::sleep(std::time::Duration::from_millis(10)).await };
 ///     supervision::run(root).with_shutdown(enough).await
 /// }
+/// # #[cfg(not(feature = "tokio"))]
+/// # fn main() {}
 /// ```
 pub fn run(root: Supervisor) -> Run {
     Run { root, triggers: Vec::new(), until_signal: false }
 }
 
-/// Starts a tree on the Tokio runtime in which this is awaited. Resolves when every child is ready.
+/// Starts a tree on the executor that [`run`] takes. Resolves when every child is ready.
 ///
 /// # Errors
 ///
-/// As [`Supervisor::start_on`]; [`SupervisorError::Executor`] outside of a Tokio runtime, or on one without a clock.
+/// As [`Supervisor::start_on`]; with Tokio alone [`SupervisorError::Executor`] outside of a runtime, or on one without a
+/// clock.
 pub async fn start(root: Supervisor) -> Result<SupervisionTree, SupervisorError> {
-    root.start_on(here()?).await
-}
-
-fn here() -> Result<Tokio, SupervisorError> {
-    Tokio::current().map_err(SupervisorError::executor)
+    root.start_on(here()?.spawner).await
 }
 
 /// A tree that is going to run; see [`run`].
@@ -79,13 +79,13 @@ impl IntoFuture for Run {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let mut run = self.root.run_on(here()?);
+            let here = here()?;
+            let mut run = self.root.run_on(here.spawner);
             for trigger in self.triggers {
                 run = run.with_shutdown(trigger);
             }
             if self.until_signal {
-                let mut signals = Signals::listen().map_err(SupervisorError::executor)?;
-                run = run.with_shutdown(async move { signals.recv().await });
+                run = run.with_shutdown((here.listen)()?);
             }
             run.await
         })

@@ -19,6 +19,8 @@ fn root() -> Supervisor {
     Supervisor::new("root").expect("a valid name")
 }
 
+// Where smol is there, too, it is taken.
+#[cfg(not(feature = "smol"))]
 #[test]
 fn outside_of_a_runtime_there_is_an_error_that_says_what_to_do() {
     assert!(matches!(Tokio::current(), Err(TokioError::NoRuntime)));

@@ -1,0 +1,139 @@
+//! The facade on smol.
+
+use std::{
+    future::{IntoFuture, pending},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use supervision::{AutoShutdown, Smol, Supervisor, SupervisorError, one_shot, process, worker};
+
+fn root() -> Supervisor {
+    Supervisor::new("root").expect("a valid name")
+}
+
+/// A root with one process that tells the thread it runs on, and whether it is in a Tokio runtime; its end is the tree's.
+fn witness() -> (Supervisor, mpsc::Receiver<(Option<String>, bool)>) {
+    let (sender, receiver) = mpsc::channel();
+    let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
+    root.add_worker(
+        one_shot("witness", async move {
+            let thread = thread::current().name().map(str::to_owned);
+            sender.send((thread, tokio::runtime::Handle::try_current().is_ok())).expect("somebody waits");
+        })
+        .with_significant(true),
+    );
+    (root, receiver)
+}
+
+#[test]
+fn outside_of_a_tokio_runtime_a_tree_runs_on_smol() {
+    let (root, seen) = witness();
+    smol::block_on(supervision::run(root).into_future()).unwrap();
+    let (thread, is_in_tokio) = seen.recv().unwrap();
+    assert_eq!((thread.as_deref(), is_in_tokio), (Some("smol-1"), false));
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn inside_of_a_tokio_runtime_it_runs_there_if_tokio_is_there_at_all() {
+    let (root, seen) = witness();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(supervision::run(root).into_future()).unwrap();
+    assert!(seen.recv().unwrap().1);
+}
+
+#[test]
+fn a_tree_that_is_started_is_shut_down_in_order() {
+    smol::block_on(async {
+        let mut root = root();
+        root.add_worker(worker("sleeper", |shutdown| async move {
+            process::sleep(Duration::from_millis(1)).await;
+            shutdown.await;
+        }));
+        let tree = supervision::start(root).await.unwrap();
+        assert_eq!(tree.handle().count().await.unwrap().active, 1);
+        tree.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn block_on_runs_a_tree_on_the_current_thread_and_drops_what_it_leaves_behind() {
+    struct Owned(mpsc::Sender<thread::ThreadId>);
+
+    impl Drop for Owned {
+        fn drop(&mut self) {
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+
+    let (sender, dropped) = mpsc::channel();
+    let mut root = root();
+    for name in ["running", "stopped"] {
+        let owned = Owned(sender.clone());
+        let spec = worker(name, move |shutdown| {
+            let _owned = &owned;
+            async move {
+                if name == "running" {
+                    shutdown.await;
+                }
+            }
+        });
+        root.add_worker(spec.with_restart_type(supervision::RestartType::Transient));
+    }
+    drop(sender);
+    let enough = async {
+        smol::Timer::after(Duration::from_millis(5)).await;
+    };
+    supervision::block_on(root, |run| run.with_shutdown(enough)).unwrap();
+    assert_eq!(dropped.iter().collect::<Vec<_>>(), [thread::current().id(); 2]);
+}
+
+#[test]
+fn the_end_of_an_executor_loses_its_tree() {
+    let executor = std::sync::Arc::new(async_executor::Executor::new());
+    let mut root = root();
+    root.add_worker(worker("a", |_| pending::<()>()));
+    let handle = root.handle();
+    let mut tree = smol::block_on(executor.run(root.start_on(Smol::on(&executor)))).unwrap();
+    drop(executor);
+    assert!(matches!(smol::block_on(tree.wait()), Err(SupervisorError::Lost { path }) if path == "root"));
+    assert!(matches!(smol::block_on(handle.count()), Err(SupervisorError::NotRunning { .. })));
+}
+
+/// Run by the test below, in a program of its own.
+#[test]
+fn child_waits_for_a_signal() {
+    if std::env::var_os("WAIT_FOR_A_SIGNAL").is_none() {
+        return;
+    }
+    let mut root = root();
+    root.add_worker(worker("a", |shutdown| async move {
+        println!("waiting");
+        shutdown.await;
+        println!("asked to stop");
+    }));
+    smol::block_on(supervision::run(root).until_signal().into_future()).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_shuts_the_tree_down() {
+    use std::io::{BufRead as _, BufReader};
+
+    for signal in ["-INT", "-TERM"] {
+        let mut program = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_waits_for_a_signal", "--nocapture"])
+            .env("WAIT_FOR_A_SIGNAL", "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("waiting")));
+        assert!(Command::new("kill").args([signal, &program.id().to_string()]).status().unwrap().success());
+        assert!(lines.any(|line| line.unwrap().contains("asked to stop")));
+        assert!(program.wait().unwrap().success());
+    }
+}
