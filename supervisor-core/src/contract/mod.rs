@@ -6,7 +6,7 @@
 //!    [`Process`](crate::Process) is a `Future<Output = ()>` that is `Send`, never panics, and needs no join handle: hand
 //!    it to your executor and forget it.
 //! 2. Implement [`Backend`] in a test: how an executor is made, driven, and ended.
-//! 3. Name it in one line, and every clause becomes a test of its own:
+//! 3. Name it in one line, and every clause becomes a test of its own (the example `custom_executor` is a complete backend):
 //!
 //! ```text
 //! supervisor_core::contract_tests!(MyBackend);
