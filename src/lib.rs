@@ -41,7 +41,7 @@ pub use supervisor_core::{
 
 cfg_if::cfg_if! {
     if #[cfg(feature = "tokio")] {
-        pub use executor_tokio::{Tokio, TokioError};
+        pub use executor_tokio::{RuntimeConfiguration, Tokio, TokioError};
     }
 }
 

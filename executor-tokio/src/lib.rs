@@ -5,11 +5,13 @@
 //! never name it.
 #![forbid(unsafe_code)]
 
+mod dedicated;
 mod error;
 mod signals;
 mod spawner;
 mod timer;
 
+pub use dedicated::RuntimeConfiguration;
 pub use error::TokioError;
 pub use signals::Signals;
 pub use spawner::Tokio;

@@ -15,6 +15,7 @@ mod trace;
 mod process;
 mod shutdown;
 mod spawner;
+mod placement;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod strategy;
@@ -41,6 +42,7 @@ pub use self::{
     },
     handle::SupervisorHandle,
     observe::{ChildInfo, ChildSpecInfo, ChildState, Counts, Event, EventKind, Events, RestartCause},
+    placement::{Factory, Placement},
     process::{ChildId, Ending, Exit, Process, ProcessId, Termination},
     shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
     spawner::{Spawner, Timer},

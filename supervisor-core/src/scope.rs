@@ -75,20 +75,21 @@ impl Scope {
         })
     }
 
-    /// A supervisor of this name below.
+    /// A supervisor of this name below, whose children run on that executor.
     pub(crate) fn below(
         self: Arc<Self>,
         name: Name,
         child: ChildId,
         hub: Arc<dyn Any + Send + Sync>,
         subscribers: Arc<Subscribers>,
+        spawner: Arc<dyn Spawner>,
     ) -> Arc<Self> {
         Arc::new(Self {
             name: Some(name),
             child,
             hub,
             subscribers,
-            spawner: self.spawner.clone(),
+            spawner,
             observers: self.observers.clone(),
             quiet: self.quiet.clone(),
             parent: Some(self),

@@ -8,10 +8,11 @@ use std::{
 
 use crate::{
     child::{self, Body, Child, ChildSpec, Seat},
-    driver::{Driver, Hub},
+    driver::{Hub, Launch},
     error::{InvalidSpec, SupervisorError},
     handle::SupervisorHandle,
     observe::Subscribers,
+    placement::Placement,
     process::{Birth, ChildId, Life, Name, guard},
     scope::Scope,
     shutdown::ShutdownOrder,
@@ -122,6 +123,13 @@ impl Supervisor {
     /// [grace](Self::with_abort_grace) on top, all of them the same one.
     pub fn with_shutdown_budget(mut self, budget: Duration) -> Self {
         self.settings.shutdown_budget = Some(budget);
+        self
+    }
+
+    /// On which executor its children run, and all below them that do not say otherwise. By default on the one that the
+    /// supervisor itself runs on.
+    pub fn with_placement(mut self, placement: impl Into<Placement>) -> Self {
+        self.settings.placement = placement.into();
         self
     }
 
@@ -239,7 +247,7 @@ impl Body for Supervision {
     fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life {
         let blueprint = seat.body.lock().clone().expect("nothing is started after the last incarnation");
         let Blueprint { settings, children } = blueprint;
-        Driver::new(settings, children, seat.body.hub.clone(), above.clone(), birth, seat.name().clone())
+        Launch::new(settings, children, seat.body.hub.clone(), above.clone(), birth, seat.name().clone())
     }
 
     fn release(&self) {

@@ -6,6 +6,7 @@
 mod command;
 mod conclusion;
 mod hub;
+mod launch;
 
 use std::{
     pin::Pin,
@@ -17,9 +18,11 @@ use std::{
 use oneshot::Sender;
 use slab::Slab;
 
+use self::launch::Plan;
 pub(crate) use self::{
     command::{Call, Command},
     hub::Hub,
+    launch::Launch,
 };
 use crate::{
     child::Child,
@@ -27,11 +30,11 @@ use crate::{
     error::{GaveUp, SupervisorError},
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
-    process::{Birth, ChildId, Control, Flags, Life, Link, Name, News, Place, ProcessId, Report, Step, Ticket, guard},
+    process::{ChildId, Control, Flags, Life, Link, News, Place, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
-    spawner::Timer,
-    strategy::{ChildKind, RestartStrategy, RestartType, SupervisorSettings},
+    spawner::{Spawner, Timer},
+    strategy::{ChildKind, RestartStrategy, RestartType},
 };
 
 /// How much of a kind is taken, or done, before the rest gets its turn.
@@ -82,18 +85,12 @@ enum Turn {
 }
 
 impl Driver {
-    pub(crate) fn new(
-        settings: SupervisorSettings,
-        specs: Arc<[Arc<dyn Child>]>,
-        hub: Arc<Hub>,
-        parent: Arc<Scope>,
-        birth: &Birth,
-        name: Name,
-    ) -> Self {
+    fn new(plan: Plan, spawner: Arc<dyn Spawner>) -> Self {
+        let Plan { settings, specs, hub, parent, name, own } = plan;
         let is_root = parent.is_outside();
-        let own_id = birth.ticket.place().child;
-        let scope = parent.below(name, own_id, hub.clone(), hub.subscribers().clone());
-        let commands = hub.open(&scope, &birth.control, settings.auto_shutdown);
+        let own_id = own.ticket.place().child;
+        let scope = parent.below(name, own_id, hub.clone(), hub.subscribers().clone(), spawner);
+        let commands = hub.open(&scope, &own.control, settings.auto_shutdown);
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let strategy = settings.strategy;
@@ -109,7 +106,7 @@ impl Driver {
             commands_taken: Taken::nothing(),
             hub,
             specs,
-            own: Own { id: birth.id, ticket: birth.ticket, control: birth.control.clone(), parent: birth.link.clone() },
+            own,
             timer: None,
             armed: None,
             calls: Slab::new(),

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType};
 use crate::{
     error::InvalidSpec,
+    placement::Placement,
     shutdown::{ShutdownOrder, ShutdownStrategy},
 };
 
@@ -76,6 +77,8 @@ pub(crate) struct SupervisorSettings {
     pub(crate) max_children: Option<usize>,
     /// For how long all of its stopping may take.
     pub(crate) shutdown_budget: Option<Duration>,
+    /// Where its children run.
+    pub(crate) placement: Placement,
     /// For children without one of their own.
     pub(crate) backoff: Option<Backoff>,
 }
@@ -116,6 +119,7 @@ impl Default for SupervisorSettings {
             dynamic: false,
             max_children: None,
             shutdown_budget: None,
+            placement: Placement::Inherit,
             backoff: None,
         }
     }

@@ -1,0 +1,107 @@
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, mpsc},
+    thread,
+    time::Instant,
+};
+
+use supervisor_core::{Placement, Process, Spawner, Timer};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::oneshot,
+};
+
+use crate::Tokio;
+
+/// A Tokio runtime of its own for a supervisor's children, with threads named after it: what blocks or starves there, a
+/// hasher or a parser, takes nothing from anybody else.
+///
+/// Made anew at each start of the supervisor. It ends, on a thread of its own, when all its processes have ended.
+///
+/// ```
+/// use executor_tokio::RuntimeConfiguration;
+/// use supervisor_core::{worker, Supervisor, SupervisorError};
+///
+/// # fn main() -> Result<(), SupervisorError> {
+/// let mut crypto = Supervisor::new("crypto")?.with_placement(RuntimeConfiguration::multi_threaded(2));
+/// crypto.add_worker(worker("hasher", |shutdown| shutdown)); // runs on a thread named `root.crypto`
+/// let mut root = Supervisor::new("root")?;
+/// root.add_worker(crypto);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct RuntimeConfiguration {
+    /// `None` is a single one, which also drives the runtime.
+    workers: Option<usize>,
+}
+
+impl RuntimeConfiguration {
+    /// One thread.
+    pub fn single_threaded() -> Self {
+        Self { workers: None }
+    }
+
+    /// So many threads, at least one.
+    pub fn multi_threaded(threads: usize) -> Self {
+        Self { workers: Some(threads.max(1)) }
+    }
+
+    fn start(self, name: &str) -> io::Result<Dedicated> {
+        let mut builder = match self.workers {
+            None => Builder::new_current_thread(),
+            Some(workers) => {
+                let mut builder = Builder::new_multi_thread();
+                builder.worker_threads(workers);
+                builder
+            }
+        };
+        builder.enable_all().thread_name(name);
+        let (give, take) = mpsc::channel::<Runtime>();
+        let (stop, stopped) = oneshot::channel::<()>();
+        // The thread is there before the runtime, which must not be dropped in here.
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if let Ok(runtime) = take.recv() {
+                // Nothing is ever sent: it is over when the last one has let go.
+                let _ = runtime.block_on(stopped);
+                runtime.shutdown_background();
+            }
+        })?;
+        let runtime = builder.build()?;
+        let handle: Handle = runtime.handle().clone();
+        if let Err(mpsc::SendError(runtime)) = give.send(runtime) {
+            runtime.shutdown_background();
+            return Err(io::Error::other("the thread of the runtime has ended"));
+        }
+        let tokio = Tokio::try_from(handle).map_err(io::Error::other)?;
+        Ok(Dedicated { tokio, _stop: Arc::new(stop) })
+    }
+}
+
+impl From<RuntimeConfiguration> for Placement {
+    fn from(configuration: RuntimeConfiguration) -> Self {
+        Self::fresh(move |name| configuration.start(name))
+    }
+}
+
+/// Keeps the runtime for as long as a process, or its supervisor, keeps this.
+#[derive(Clone, Debug)]
+struct Dedicated {
+    tokio: Tokio,
+    _stop: Arc<oneshot::Sender<()>>,
+}
+
+impl Spawner for Dedicated {
+    fn spawn(&self, process: Process) {
+        self.tokio.spawn(process);
+    }
+
+    fn now(&self) -> Instant {
+        self.tokio.now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.tokio.timer()
+    }
+}

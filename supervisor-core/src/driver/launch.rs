@@ -1,0 +1,101 @@
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{Driver, Hub, Own};
+use crate::{
+    child::Child,
+    error::{Failure, StartFailure},
+    placement::{Factory, Placement},
+    process::{Birth, Ending, Exit, Flags, Life, Link, Name, Step, Termination, guard},
+    scope::Scope,
+    spawner::Spawner,
+    strategy::SupervisorSettings,
+};
+
+/// A supervisor's process: it has an executor made for its children, where it is set to, and then it drives them.
+pub(crate) enum Launch {
+    Placing(Option<(Box<Plan>, Factory)>),
+    Driving(Box<Driver>),
+}
+
+/// All that it takes to run a supervisor.
+pub(crate) struct Plan {
+    pub(super) settings: SupervisorSettings,
+    pub(super) specs: Arc<[Arc<dyn Child>]>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) parent: Arc<Scope>,
+    pub(super) name: Name,
+    pub(super) own: Own,
+}
+
+impl Launch {
+    pub(crate) fn new(
+        settings: SupervisorSettings,
+        specs: Arc<[Arc<dyn Child>]>,
+        hub: Arc<Hub>,
+        parent: Arc<Scope>,
+        birth: &Birth,
+        name: Name,
+    ) -> Self {
+        let own =
+            Own { id: birth.id, ticket: birth.ticket, control: birth.control.clone(), parent: birth.link.clone() };
+        let (placement, inherited) = (settings.placement.clone(), parent.spawner.clone());
+        let plan = Plan { settings, specs, hub, parent, name, own };
+        match placement {
+            Placement::Inherit => Self::Driving(Box::new(Driver::new(plan, inherited))),
+            Placement::On(spawner) => Self::Driving(Box::new(Driver::new(plan, spawner))),
+            // The code of a user, which runs in the process that it belongs to.
+            Placement::Fresh(factory) => Self::Placing(Some((Box::new(plan), factory))),
+        }
+    }
+}
+
+impl Plan {
+    fn path(&self) -> String {
+        self.parent.path_of(self.name.as_str())
+    }
+
+    fn is_asked_to_stop(&self) -> bool {
+        let flags = self.own.control.cell().flags(self.own.id);
+        flags.is_none_or(|flags| flags.contains(Flags::SHUTDOWN) || flags.contains(Flags::ABORT))
+    }
+}
+
+fn make(factory: &Factory, path: &str) -> Result<Arc<dyn Spawner>, StartFailure> {
+    match guard(|| factory(path).map_err(|error| Failure::from_error(&*error))) {
+        Ok(made) => made.map_err(StartFailure::Failed),
+        Err(panic) => Err(StartFailure::Panicked(panic)),
+    }
+}
+
+/// The end of a supervisor that has started nothing.
+fn end(ending: Ending) -> Poll<Step> {
+    Poll::Ready(Step::Ended(Exit::Shutdown(Arc::new(Termination { ending, unclean: Vec::new() }))))
+}
+
+/// Nothing in here is pinned.
+impl Unpin for Launch {}
+
+impl Life for Launch {
+    const ABORTABLE: bool = false;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        if let Self::Placing(plan) = &mut *self {
+            let Some((plan, factory)) = plan.take() else { return Poll::Pending };
+            if plan.is_asked_to_stop() {
+                return end(Ending::Requested);
+            }
+            match make(&factory, &plan.path()) {
+                Ok(spawner) => *self = Self::Driving(Box::new(Driver::new(*plan, spawner))),
+                Err(cause) => return end(Ending::FailedToStart { path: plan.path(), cause }),
+            }
+        }
+        match &mut *self {
+            Self::Driving(driver) => Pin::new(&mut **driver).poll(cx),
+            Self::Placing(_) => Poll::Pending,
+        }
+    }
+}
