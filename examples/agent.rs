@@ -1,8 +1,8 @@
 //! A small agent, as it would run beside a service: it samples the machine's load, reports it, and goes on when either part
-//! fails. One thread, and no Tokio in the binary.
+//! fails. On one thread; on smol without Tokio in the binary, or on Tokio.
 //!
 //! `cargo run --example agent --no-default-features --features smol` ends by itself after two seconds;
-//! with `--profile lightweight` the binary is as small as it gets.
+//! with `--profile lightweight` the binary is as small as it gets. `--features tokio` is the same on Tokio.
 
 use std::{
     fs, io,
@@ -19,6 +19,7 @@ use supervision::{
 };
 
 const EVERY: Duration = Duration::from_millis(250);
+#[cfg(any(feature = "smol", feature = "tokio"))]
 const FOR: Duration = Duration::from_secs(2);
 
 fn main() -> Result<(), SupervisorError> {
@@ -33,13 +34,30 @@ fn main() -> Result<(), SupervisorError> {
     let (read, count) = (sample, reports.clone());
     root.add_worker(worker("reporter", move |shutdown| report(read.clone(), count.clone(), shutdown)));
 
-    let enough = async {
-        smol::Timer::after(FOR).await;
-    };
-    supervision::block_on(root, |run| run.with_shutdown(enough))?;
+    run(root)?;
     println!("{} reports, one of them a crash", reports.load(Relaxed));
     assert!(reports.load(Relaxed) > 3, "the agent has gone on after the crash");
     Ok(())
+}
+
+#[cfg(feature = "smol")]
+fn run(root: Supervisor) -> Result<(), SupervisorError> {
+    let enough = async {
+        smol::Timer::after(FOR).await;
+    };
+    supervision::block_on(root, |run| run.with_shutdown(enough))
+}
+
+#[cfg(not(any(feature = "smol", feature = "tokio")))]
+fn run(_: Supervisor) -> Result<(), SupervisorError> {
+    Err(SupervisorError::executor("turn on the feature `smol` or `tokio`"))
+}
+
+#[cfg(all(feature = "tokio", not(feature = "smol")))]
+fn run(root: Supervisor) -> Result<(), SupervisorError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(SupervisorError::executor)?;
+    runtime.block_on(async { supervision::run(root).with_shutdown(tokio::time::sleep(FOR)).await })
 }
 
 /// Reads the load of the machine again and again.
@@ -96,5 +114,5 @@ async fn pause(shutdown: &mut ProcessShutdown) -> bool {
         process::sleep(EVERY).await;
         false
     };
-    smol::future::or(asked, elapsed).await
+    futures_lite::future::or(asked, elapsed).await
 }
