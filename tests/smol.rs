@@ -2,7 +2,7 @@
 
 use std::{
     future::{IntoFuture, pending},
-    process::{Command, Stdio},
+    process::Command,
     sync::mpsc,
     thread,
     time::Duration,
@@ -103,37 +103,17 @@ fn the_end_of_an_executor_loses_its_tree() {
     assert!(matches!(smol::block_on(handle.count()), Err(SupervisorError::NotRunning { .. })));
 }
 
-/// Run by the test below, in a program of its own.
-#[test]
-fn child_waits_for_a_signal() {
-    if std::env::var_os("WAIT_FOR_A_SIGNAL").is_none() {
-        return;
-    }
-    let mut root = root();
-    root.add_worker(worker("a", |shutdown| async move {
-        println!("waiting");
-        shutdown.await;
-        println!("asked to stop");
-    }));
-    smol::block_on(supervision::run(root).until_signal().into_future()).unwrap();
-}
-
 #[cfg(unix)]
 #[test]
 fn a_signal_shuts_the_tree_down() {
-    use std::io::{BufRead as _, BufReader};
-
-    for signal in ["-INT", "-TERM"] {
-        let mut program = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_waits_for_a_signal", "--nocapture"])
-            .env("WAIT_FOR_A_SIGNAL", "1")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains("waiting")));
-        assert!(Command::new("kill").args([signal, &program.id().to_string()]).status().unwrap().success());
-        assert!(lines.any(|line| line.unwrap().contains("asked to stop")));
-        assert!(program.wait().unwrap().success());
+    for signal in ["-TERM", "-INT"] {
+        let mut root = root();
+        root.add_worker(worker("signaller", move |shutdown| async move {
+            // The signals are heard from when the tree starts.
+            let status = Command::new("kill").args([signal, &std::process::id().to_string()]).status();
+            assert!(status.expect("`kill` runs").success());
+            shutdown.await;
+        }));
+        smol::block_on(supervision::run(root).until_signal().into_future()).unwrap();
     }
 }

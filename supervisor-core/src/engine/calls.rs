@@ -77,10 +77,7 @@ impl<C: Spec> Engine<C> {
 
     /// Stops a child, or keeps it from being restarted. It stays stopped; a temporary one is removed.
     pub(crate) fn terminate_child(&mut self, child: ChildId, caller: Caller, now: Instant) {
-        let Some(child) = self.children.find(child) else {
-            self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::NotFound) });
-            return;
-        };
+        let Some(child) = self.found(child, caller) else { return };
         let group = if let Work::Sequence(_) = &self.work { self.group } else { 0 };
         self.children.edit(child, |slot| slot.left_out_of = group);
         let siblings_stay_down = self.leads_group(child);
@@ -120,16 +117,13 @@ impl<C: Spec> Engine<C> {
             // It would wait for itself.
             self.reply(child, caller, Ok(()));
         } else {
-            self.await_(child, Awaited::Gone, caller);
+            self.wait(child, Awaited::Gone, caller);
         }
     }
 
     /// Aborts a child from outside, which counts as its failure.
     pub(crate) fn kill_child(&mut self, child: ChildId, caller: Caller, now: Instant) {
-        let Some(child) = self.children.find(child) else {
-            self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::NotFound) });
-            return;
-        };
+        let Some(child) = self.found(child, caller) else { return };
         let Some(slot) = self.children.get(child) else { return };
         let then = match &slot.state {
             State::Stopped | State::Owed | State::Delayed { .. } => {
@@ -146,33 +140,42 @@ impl<C: Spec> Engine<C> {
         self.reply(child, caller, Ok(()));
     }
 
-    /// The child, if it is stopped. Otherwise that is refused.
-    fn stopped(&mut self, child: ChildId, caller: Caller) -> Option<Place> {
+    /// The child, if it is there. Otherwise the call is refused.
+    fn found(&mut self, child: ChildId, caller: Caller) -> Option<Place> {
         let found = self.children.find(child);
-        let state = found.and_then(|child| self.children.get(child)).map(|slot| slot.public_state());
-        let refusal = match state {
-            _ if self.settings.dynamic => Refusal::Dynamic,
-            None => Refusal::NotFound,
-            Some(ChildState::Stopped) => return found,
-            Some(ChildState::Starting | ChildState::Running) => Refusal::Running,
-            Some(ChildState::Restarting) => Refusal::Restarting,
-            Some(ChildState::Stopping) => Refusal::Stopping,
+        if found.is_none() {
+            self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::NotFound) });
+        }
+        found
+    }
+
+    /// The child, if it is there and stopped. Otherwise the call is refused.
+    fn stopped(&mut self, child: ChildId, caller: Caller) -> Option<Place> {
+        if self.settings.dynamic {
+            self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::Dynamic) });
+            return None;
+        }
+        let child = self.found(child, caller)?;
+        let refusal = match self.children.get(child)?.public_state() {
+            ChildState::Stopped => return Some(child),
+            ChildState::Starting | ChildState::Running => Refusal::Running,
+            ChildState::Restarting => Refusal::Restarting,
+            ChildState::Stopping => Refusal::Stopping,
         };
-        let spec = found.and_then(|child| self.child(child)).cloned();
-        self.effects.push_back(Effect::Answer { caller, spec, answer: Err(refusal) });
+        self.refuse(child, caller, refusal);
         None
     }
 
     fn start_in_turn(&mut self, child: Place, caller: Option<Caller>, now: Instant) {
         if let Some(caller) = caller {
-            self.await_(child, Awaited::Ready, caller);
+            self.wait(child, Awaited::Ready, caller);
         }
         if !self.group_comes_to(child.child) {
             self.begin_start(child, now);
         }
     }
 
-    fn await_(&mut self, child: Place, awaited: Awaited, caller: Caller) {
+    fn wait(&mut self, child: Place, awaited: Awaited, caller: Caller) {
         self.callers.entry(child).or_default().push((awaited, caller));
     }
 
@@ -232,8 +235,8 @@ impl<C: Spec> Engine<C> {
         let (mut down, mut wanted) = (Vec::new(), Vec::new());
         for (place, slot) in self.children.between(from, None).filter(|(place, _)| *place != child) {
             match &slot.state {
-                State::Owed | State::Delayed { .. } if slot.attempt != Attempt::Own => wanted.push(place),
-                State::Owed | State::Delayed { .. } => down.push(place),
+                State::Owed if slot.attempt != Attempt::Own => wanted.push(place),
+                State::Owed => down.push(place),
                 State::Stopping(stopping) if stopping.then == Then::Restart => down.push(place),
                 _ => {}
             }
