@@ -3,19 +3,20 @@
 use std::{
     collections::BTreeSet,
     future::pending,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use executor_smol::Smol;
 use executor_tokio::{RuntimeConfiguration, Tokio};
-use supervisor_core::{
-    EventKind, Placement, ProcessShutdown, RestartStrategy, ShutdownStrategy, Spawner, Supervisor, SupervisorError,
-    ambient, one_shot, worker,
+use supervision::{
+    ChildSpec, EventKind, Placement, Process, ProcessShutdown, RestartStrategy, ShutdownStrategy, Spawner, Supervisor,
+    SupervisorError, Timer, one_shot, process, worker,
 };
 use tokio::runtime::Builder;
 
@@ -37,7 +38,7 @@ impl Threads {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 
-    fn worker(&self, name: &'static str) -> supervisor_core::ChildSpec {
+    fn worker(&self, name: &'static str) -> ChildSpec {
         let threads = self.clone();
         worker(name, move |shutdown: ProcessShutdown| {
             threads.here();
@@ -90,7 +91,7 @@ fn a_dedicated_runtime_has_threads_named_after_its_subtree_and_is_made_anew_for_
             crypto.add_worker(threads.worker("hasher"));
             crypto.add_worker(worker("witness", move |shutdown| {
                 seen.lock().unwrap().insert(tokio::runtime::Handle::current().id().to_string());
-                assert_eq!(ambient::current().expect("a process").name(), "root.crypto.witness");
+                assert_eq!(process::current().expect("a process").name(), "root.crypto.witness");
                 shutdown
             }));
             let handle = crypto.handle();
@@ -233,5 +234,163 @@ fn a_dedicated_runtime_ends_when_its_last_process_has_ended() {
             .unwrap();
         tree.shutdown().await.unwrap();
         assert!(receiver.recv().await.is_err(), "the runtime has dropped what was left on it");
+    });
+}
+
+/// smol's executor, and how often somebody wanted a timer of it.
+#[derive(Clone, Debug)]
+struct Counting(Smol, Arc<AtomicUsize>);
+
+impl Spawner for Counting {
+    fn spawn(&self, process: Process) {
+        self.0.spawn(process);
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.1.fetch_add(1, SeqCst);
+        self.0.timer()
+    }
+}
+
+#[test]
+fn one_child_runs_on_an_executor_of_its_own_and_sleeps_on_its_clock() {
+    on_both(async |spawner| {
+        let timers = Arc::new(AtomicUsize::new(0));
+        let elsewhere = Counting(Smol::global(), timers.clone());
+        let (tell, told) = async_channel::bounded(1);
+        let mut root = supervisor("root");
+        let child = worker("a", move |shutdown| {
+            let (tell, timers) = (tell.clone(), timers.clone());
+            async move {
+                let timers_before = timers.load(SeqCst);
+                process::sleep(Duration::from_millis(1)).await;
+                let current = process::current().expect("a process");
+                tell.send((current.name(), timers.load(SeqCst) - timers_before)).await.unwrap();
+                shutdown.await;
+            }
+        });
+        root.add_worker(child.with_placement(Placement::on(elsewhere)));
+        let tree = root.start_on(spawner).await.unwrap();
+        assert_eq!(told.recv().await.unwrap(), ("root.a".to_owned(), 1));
+        tree.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_child_on_another_executor_may_terminate_itself_and_add_siblings() {
+    on_both(async |spawner| {
+        let mut root = supervisor("root");
+        let (tell, told) = async_channel::bounded(1);
+        let child = worker("a", move |_| {
+            let tell = tell.clone();
+            async move {
+                let supervisor = process::current().expect("a process").supervisor();
+                supervision::spawn(one_shot("b", async move { tell.send(()).await.unwrap() })).unwrap();
+                let own = supervisor.find("a").await.unwrap()[0].id;
+                supervisor.terminate_child(own).await.unwrap();
+                pending::<()>().await;
+            }
+        });
+        let child = child.with_shutdown_strategy(ShutdownStrategy::Brutal);
+        let a = root.add_worker(child.with_placement(Placement::on(Smol::global())));
+        let tree = root.start_on(spawner).await.unwrap();
+        told.recv().await.unwrap();
+        let mut events = tree.events();
+        while tree.handle().children().await.unwrap().iter().any(|child| child.id == a && child.process.is_some()) {
+            events.next().await.unwrap();
+        }
+        tree.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_supervisor_that_is_placed_runs_there_with_all_below_it() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("elsewhere").build().unwrap();
+    let elsewhere = Tokio::try_from(runtime.handle().clone()).unwrap();
+    let threads = Threads::default();
+    let mut inner = supervisor("inner");
+    inner.add_worker(threads.worker("a"));
+    let mut root = supervisor("root");
+    root.add_worker(ChildSpec::from(inner).with_placement(Placement::on(elsewhere)));
+    smol::block_on(async {
+        let tree = root.start_on(Smol::global()).await.unwrap();
+        while threads.0.lock().unwrap().is_empty() {
+            smol::Timer::after(Duration::from_millis(1)).await;
+        }
+        tree.shutdown().await.unwrap();
+    });
+    assert_eq!(threads.take(), ["elsewhere"]);
+}
+
+#[test]
+fn a_child_gets_a_fresh_runtime_for_each_of_its_processes() {
+    on_both(async |spawner| {
+        let threads = Threads::default();
+        let mut root = supervisor("root");
+        let child = threads.worker("hasher").with_placement(RuntimeConfiguration::single_threaded());
+        let id = root.add_worker(child);
+        let tree = root.start_on(spawner).await.unwrap();
+        for round in 1..=3 {
+            while threads.0.lock().unwrap().len() < round {
+                smol::Timer::after(Duration::from_millis(1)).await;
+            }
+            if round < 3 {
+                tree.handle().kill_child(id).await.unwrap();
+            }
+        }
+        tree.shutdown().await.unwrap();
+        assert_eq!(threads.take(), ["root.hasher"; 3]);
+    });
+}
+
+#[test]
+fn a_child_whose_executor_cannot_be_made_has_failed_to_start() {
+    on_both(async |spawner| {
+        let failing = Placement::fresh(|name| Err::<Smol, _>(format!("no threads left for {name}")));
+        let panicking = Placement::fresh(|_| -> Result<Smol, String> { panic!("in the factory") });
+        let outcomes = [
+            (failing, "`root.a` failed to start: no threads left for root.a"),
+            (panicking, "`root.a` failed to start: panicked: in the factory"),
+        ];
+        for (placement, expected) in outcomes {
+            let mut root = supervisor("root");
+            root.add_worker(worker("a", |shutdown| shutdown).with_placement(placement));
+            root.add_worker(worker("b", |_| async { panic!("nothing is started behind a failed start") }));
+            let error = root.start_on(spawner.clone()).await.unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    });
+}
+
+#[test]
+fn a_child_whose_executor_goes_away_is_lost_and_is_restarted_on_a_fresh_one() {
+    on_both(async |spawner| {
+        let executors: Arc<Mutex<Vec<Arc<async_executor::Executor<'static>>>>> = Arc::default();
+        let made = executors.clone();
+        let placement = Placement::fresh(move |_| -> Result<Smol, String> {
+            let executor = Arc::new(async_executor::Executor::new());
+            let spawner = Smol::on(&executor);
+            made.lock().unwrap().push(executor);
+            Ok(spawner)
+        });
+        let mut root = supervisor("root");
+        root.add_worker(worker("a", |shutdown| shutdown).with_placement(placement));
+        let tree = root.start_on(spawner).await.unwrap();
+        let mut events = tree.events();
+        for _ in 0..3 {
+            // Nobody drives it, so the process is dropped before its first poll.
+            drop(executors.lock().unwrap().pop());
+            let mut told = Vec::new();
+            while told.last().is_none_or(|last| last != "root.a is ready") {
+                told.push(events.next().await.unwrap().to_string());
+            }
+            assert_eq!(told[0], "root.a was dropped by its executor");
+        }
+        drop(executors.lock().unwrap().pop());
+        drop(tree);
     });
 }

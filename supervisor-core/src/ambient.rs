@@ -35,7 +35,7 @@ use crate::{
 /// ```
 pub fn current() -> Option<CurrentProcess> {
     process::current(|current| {
-        let scope = current.link.clone().as_any().downcast::<Scope>().ok()?;
+        let scope = Scope::above(&current.link)?;
         Some(CurrentProcess { id: current.id, control: current.control.clone(), scope })
     })?
 }
@@ -107,10 +107,9 @@ pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
 /// Outside of a process, where there is no executor to ask. Use the executor's own sleep there.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let Some(process) = current() else {
+    let Some(spawner) = process::current(|current| Scope::executor(&current.link)).flatten() else {
         panic!("`process::sleep` was called outside of a process; use your executor's own sleep there");
     };
-    let spawner = &process.scope.spawner;
     let mut timer = spawner.timer();
     timer.as_mut().reset(spawner.now().checked_add(duration));
     Sleep { timer }

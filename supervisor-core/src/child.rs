@@ -1,5 +1,6 @@
 //! What is supervised, whatever it is: the specification of a child, and the seat that its incarnations take in turn.
 
+mod relay;
 mod seat;
 mod spec;
 

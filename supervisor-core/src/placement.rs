@@ -2,22 +2,25 @@ use std::{fmt, sync::Arc};
 
 use crate::{error::BoxError, spawner::Spawner};
 
-/// On which executor the children of a supervisor run, and all below them that do not say otherwise.
+/// On which executor processes run: the children of a supervisor, and all below them that do not say otherwise
+/// ([`Supervisor::with_placement`](crate::Supervisor::with_placement)), or one child
+/// ([`ChildSpec::with_placement`](crate::ChildSpec::with_placement)).
 ///
-/// The supervisor itself is a process of the executor above: so it is there to see what becomes of the one below.
+/// A supervisor that is told where its children run is itself a process of the executor above: so it is there to see what
+/// becomes of the one below.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Placement {
-    /// On the executor that the supervisor itself runs on. The default.
+    /// On the executor of what is above. The default.
     #[default]
     Inherit,
     /// On this one.
     On(Arc<dyn Spawner>),
-    /// On a new one for each start of the supervisor.
+    /// On a new one for each start of the supervisor, or of the child.
     Fresh(Factory),
 }
 
-/// Makes an executor. It is given the dotted name of the supervisor, to name threads after.
+/// Makes an executor. It is given the dotted name of the supervisor, or of the child, to name threads after.
 pub type Factory = Arc<dyn Fn(&str) -> Result<Arc<dyn Spawner>, BoxError> + Send + Sync>;
 
 impl Placement {
@@ -26,9 +29,9 @@ impl Placement {
         Self::On(Arc::new(spawner))
     }
 
-    /// On a new executor for each start of the supervisor.
+    /// On a new executor for each start of the supervisor, or of the child.
     ///
-    /// The factory is called in the supervisor's own process. An error, or a panic, is a failed start. What it returns is let
+    /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error, or a panic, is a failed start. What it returns is let
     /// go of when all its processes have ended; dropping it must not block.
     pub fn fresh<S, E>(factory: impl Fn(&str) -> Result<S, E> + Send + Sync + 'static) -> Self
     where

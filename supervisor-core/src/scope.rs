@@ -29,6 +29,12 @@ pub(crate) struct Scope {
     pub(crate) waker: AtomicWaker,
 }
 
+/// What a child that runs on an executor of its own has above it.
+pub(crate) struct Elsewhere {
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) spawner: Arc<dyn Spawner>,
+}
+
 /// Where a call comes from: a process, as a child of its supervisor.
 pub(crate) struct Position {
     scope: Arc<Scope>,
@@ -39,7 +45,7 @@ impl Position {
     /// Of the process that this runs in.
     pub(crate) fn current() -> Option<Self> {
         let (link, child) = current(|current| (current.link.clone(), current.child()))?;
-        Some(Self { scope: link.as_any().downcast().ok()?, child })
+        Some(Self { scope: Scope::above(&link)?, child })
     }
 
     /// The child of that supervisor which this is, or is below of.
@@ -54,6 +60,24 @@ impl Position {
 }
 
 impl Scope {
+    /// The supervisor that a process has above it.
+    pub(crate) fn above(link: &Arc<dyn Link>) -> Option<Arc<Self>> {
+        let above = link.clone().as_any();
+        match above.downcast() {
+            Ok(scope) => Some(scope),
+            Err(above) => Some(above.downcast_ref::<Elsewhere>()?.scope.clone()),
+        }
+    }
+
+    /// The executor that runs a process.
+    pub(crate) fn executor(link: &Arc<dyn Link>) -> Option<Arc<dyn Spawner>> {
+        let above = link.clone().as_any();
+        match above.downcast_ref::<Self>() {
+            Some(scope) => Some(scope.spawner.clone()),
+            None => Some(above.downcast_ref::<Elsewhere>()?.spawner.clone()),
+        }
+    }
+
     /// What is above a root. `hub` is that of the root.
     pub(crate) fn outside(
         spawner: Arc<dyn Spawner>,
@@ -164,6 +188,20 @@ impl Link for Scope {
             path.push('.');
         }
         path + segment
+    }
+
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+impl Link for Elsewhere {
+    fn report(&self, report: Report) {
+        self.scope.report(report);
+    }
+
+    fn path_of(&self, segment: &str) -> String {
+        self.scope.path_of(segment)
     }
 
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

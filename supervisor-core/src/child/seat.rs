@@ -5,12 +5,15 @@ use std::{
     task::{Context, Poll},
 };
 
+use super::relay::Relay;
 use crate::{
     engine::Spec,
     error::SupervisorError,
     observe::Subscribers,
+    placement::Placement,
     process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket},
-    scope::Scope,
+    scope::{Elsewhere, Scope},
+    spawner::Spawner,
     strategy::ChildSettings,
 };
 
@@ -27,11 +30,14 @@ pub(crate) trait Child: Control {
     /// Gives it the id that puts it behind all that were added before.
     fn enlist(&mut self);
 
-    /// Begins a new incarnation, and makes its process.
-    fn incarnate(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Process;
+    /// Begins a new incarnation: its process is on its way.
+    fn start(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags);
 
-    /// A process that does nothing but drop the user code that is left here.
-    fn dispose(self: Arc<Self>, scope: &Arc<Scope>) -> Process;
+    /// Spawns the process of an incarnation on that executor, instead of its supervisor's.
+    fn embody_on(self: Arc<Self>, spawner: Arc<dyn Spawner>, birth: Birth, scope: &Arc<Scope>);
+
+    /// Has a process drop the user code that is left here.
+    fn dispose(self: Arc<Self>, scope: &Arc<Scope>);
 
     /// Whether there is anything left to start.
     fn can_start(&self) -> bool;
@@ -92,6 +98,11 @@ impl<B: Body> Seat<B> {
         self.cell.begin(id, flags);
         Birth { id, ticket, control: self.clone(), link: scope.clone(), quiet: scope.quiet.clone() }
     }
+
+    fn embody(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) -> Process {
+        let life = B::live(self, &birth, scope);
+        Process::new(birth, life)
+    }
 }
 
 impl<B: Body> Control for Seat<B> {
@@ -129,15 +140,31 @@ impl<B: Body> Child for Seat<B> {
         self.id = ChildId::next();
     }
 
-    fn incarnate(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Process {
+    fn start(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) {
         let birth = self.birth(ticket, scope, flags);
-        let life = B::live(self, &birth, scope);
-        Process::new(birth, life)
+        match self.settings.placement() {
+            Placement::Inherit => scope.spawner.spawn(self.embody(birth, scope)),
+            Placement::On(spawner) => self.clone().embody_on(spawner.clone(), birth, scope),
+            Placement::Fresh(factory) => {
+                let (factory, scope) = (factory.clone(), scope.clone());
+                let spawner = scope.spawner.clone();
+                spawner.spawn(Process::new(birth.clone(), Relay { child: self, factory, birth, scope }));
+            }
+        }
     }
 
-    fn dispose(self: Arc<Self>, scope: &Arc<Scope>) -> Process {
-        let ticket = Ticket::only(self.id);
-        Process::new(self.birth(ticket, scope, Flags::LAST), Nothing)
+    fn embody_on(self: Arc<Self>, spawner: Arc<dyn Spawner>, birth: Birth, scope: &Arc<Scope>) {
+        let link = Arc::new(Elsewhere { scope: scope.clone(), spawner: spawner.clone() });
+        spawner.spawn(self.embody(Birth { link, ..birth }, scope));
+    }
+
+    fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
+        let birth = self.birth(Ticket::only(self.id), scope, Flags::LAST);
+        let spawner = match self.settings.placement() {
+            Placement::On(spawner) => spawner,
+            _ => &scope.spawner,
+        };
+        spawner.spawn(Process::new(birth, Nothing));
     }
 
     fn can_start(&self) -> bool {

@@ -3,6 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{Body, Child, Seat};
 use crate::{
     error::{InvalidSpec, SupervisorError},
+    placement::Placement,
     process::Name,
     shutdown::ShutdownStrategy,
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartType},
@@ -72,6 +73,16 @@ impl ChildSpec {
     /// How long its restarts wait. By default what its supervisor says, which is not at all.
     pub fn with_backoff(self, backoff: Backoff) -> Self {
         self.with(|settings| settings.special_mut().backoff = Some(backoff))
+    }
+
+    /// On which executor its process runs. By default on that of its supervisor's children.
+    ///
+    /// [`Placement::Fresh`] makes one for each of its processes, in a process beside the other children: while that runs, the
+    /// child is starting. A supervisor runs there with all below it that does not say otherwise; to have only its children
+    /// there, say [`Supervisor::with_placement`](crate::Supervisor::with_placement) on the supervisor.
+    pub fn with_placement(self, placement: impl Into<Placement>) -> Self {
+        let placement = placement.into();
+        self.with(|settings| settings.special_mut().placement = placement)
     }
 
     /// Temporary, unless the specification says when it is restarted.

@@ -42,7 +42,8 @@ impl Launch {
     ) -> Self {
         let own =
             Own { id: birth.id, ticket: birth.ticket, control: birth.control.clone(), parent: birth.link.clone() };
-        let (placement, inherited) = (settings.placement.clone(), parent.spawner.clone());
+        let placement = settings.placement.clone();
+        let inherited = Scope::executor(&birth.link).unwrap_or_else(|| parent.spawner.clone());
         let plan = Plan { settings, specs, hub, parent, name, own };
         match placement {
             Placement::Inherit => Self::Driving(Box::new(Driver::new(plan, inherited))),

@@ -196,8 +196,7 @@ impl Driver {
                     let is_only_run =
                         settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
                     let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
-                    let process = spec.clone().incarnate(Ticket::new(place, incarnation), &self.scope, flags);
-                    self.scope.spawner.spawn(process);
+                    spec.clone().start(Ticket::new(place, incarnation), &self.scope, flags);
                 }
             }
             Effect::Ask { child, last } => self.request(child, Flags::SHUTDOWN, last),
@@ -248,7 +247,7 @@ impl Driver {
     /// itself; otherwise a process of its own does, so that no destructor can hold anything up.
     fn dispose(&self, spec: Arc<dyn Child>) {
         if spec.cell().process().is_none() && spec.is_loaded() {
-            self.scope.spawner.spawn(spec.dispose(&self.scope));
+            spec.dispose(&self.scope);
         }
     }
 

@@ -152,7 +152,7 @@ impl<C: Spec> Engine<C> {
             slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
             slot.has_acknowledged = false;
             let settings = slot.spec.settings();
-            (slot.incarnation, settings.ready_at_once, settings.start_timeout())
+            (slot.incarnation, settings.is_ready_at_once(), settings.start_timeout())
         });
         let Some((incarnation, ready_at_once, timeout)) = begun else { return };
         self.effects.push_back(Effect::Start { child, incarnation });

@@ -60,6 +60,7 @@ pub(crate) enum News {
 }
 
 /// All that a process has to know about itself.
+#[derive(Clone)]
 pub(crate) struct Birth {
     pub(crate) id: ProcessId,
     pub(crate) ticket: Ticket,
@@ -81,6 +82,8 @@ pub(crate) enum Step {
     /// Set-up is done; poll again.
     Ready,
     Ended(Exit),
+    /// Another process has taken this one's place: it reports, and this one no more.
+    Moved,
 }
 
 /// The process that is being polled, or dropped, on this thread.
@@ -238,6 +241,10 @@ impl<L: Life> Future for Task<L> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            Ok(Poll::Ready(Step::Moved)) => {
+                self.leave();
+                return Poll::Ready(());
+            }
             Ok(Poll::Ready(Step::Ended(exit))) => exit,
             Err(panic) => Exit::Panicked(panic),
         };
@@ -247,6 +254,15 @@ impl<L: Life> Future for Task<L> {
 }
 
 impl<L: Life> Task<L> {
+    /// The end of this process, but not of the incarnation.
+    fn leave(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let own = this.current.take();
+        // What the last owner of a child drops is user code.
+        let _ = guard(|| this.life.set(None));
+        let _ = guard(|| drop(own));
+    }
+
     /// The end of the incarnation: drops user code, lets go of all that wait, and then reports.
     fn end(self: Pin<&mut Self>, exit: Exit) {
         let mut this = self.project();

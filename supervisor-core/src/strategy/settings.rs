@@ -27,6 +27,8 @@ pub(crate) struct ChildSettings {
 pub(crate) struct Special {
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) backoff: Option<Backoff>,
+    /// Where its process runs.
+    pub(crate) placement: Placement,
 }
 
 impl ChildSettings {
@@ -46,6 +48,11 @@ impl ChildSettings {
         self.restart.unwrap_or_default()
     }
 
+    /// Whether nobody has to say that it is ready. An executor that is made for it may fail to be.
+    pub(crate) fn is_ready_at_once(&self) -> bool {
+        self.ready_at_once && !matches!(self.placement(), Placement::Fresh(_))
+    }
+
     pub(crate) fn special_mut(&mut self) -> &mut Special {
         self.special.get_or_insert_default()
     }
@@ -56,6 +63,10 @@ impl ChildSettings {
 
     pub(crate) fn backoff(&self) -> Option<Backoff> {
         self.special.as_ref()?.backoff
+    }
+
+    pub(crate) fn placement(&self) -> &Placement {
+        self.special.as_ref().map_or(&Placement::Inherit, |special| &special.placement)
     }
 
     pub(crate) fn supervisor() -> Self {

@@ -42,8 +42,7 @@ impl Root {
         trace::warn_of_panic_abort();
         let outside = Scope::outside(spawner, observers, quiet, handle.hub());
         let ticket = Ticket::only(root.id());
-        let process = root.clone().incarnate(ticket, &outside, Flags::LAST);
-        outside.spawner.spawn(process);
+        root.clone().start(ticket, &outside, Flags::LAST);
         Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
     }
 

@@ -1,0 +1,38 @@
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::Child;
+use crate::{
+    error::Failure,
+    placement::Factory,
+    process::{Birth, Exit, Life, News, Report, Step, guard},
+    scope::Scope,
+};
+
+/// Has an executor made for a child, and goes on there as the child's process. Runs beside the other children: the factory is
+/// the code of a user.
+pub(super) struct Relay {
+    pub(super) child: Arc<dyn Child>,
+    pub(super) factory: Factory,
+    pub(super) birth: Birth,
+    pub(super) scope: Arc<Scope>,
+}
+
+impl Life for Relay {
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
+        let Self { child, factory, birth, scope } = &*self;
+        let spawner = match factory(&birth.link.path_of(child.segment())) {
+            Ok(spawner) => spawner,
+            Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
+        };
+        if child.settings().ready_at_once {
+            birth.link.report(Report { ticket: birth.ticket, news: News::Ready });
+        }
+        // From here on the exit is that process's to report, whatever the new executor does with it.
+        let _ = guard(|| child.clone().embody_on(spawner, birth.clone(), scope));
+        Poll::Ready(Step::Moved)
+    }
+}
