@@ -16,6 +16,7 @@
 //! - From outside: [`SupervisorHandle`] to add children and take them away, and [`Events`] to see what happens.
 //! - For children that come and go, connections or jobs: [`Supervisor::dynamic`].
 //! - When it went wrong: [`SupervisorError`].
+//! - To test a tree in virtual time, with faults, from a seed: the module `sim`, with the feature of that name.
 #![forbid(unsafe_code)]
 
 #[cfg(any(feature = "tokio", feature = "smol"))]
@@ -26,6 +27,12 @@ mod run;
 /// What a process can ask about itself, and do where it runs.
 pub mod process {
     pub use supervisor_core::ambient::{CurrentProcess, Sleep, current, sleep};
+}
+
+#[cfg(feature = "sim")]
+#[doc = include_str!("../docs/simulation.md")]
+pub mod sim {
+    pub use executor_sim::{Fault, Record, Sim, SimExecutor, SimSpawner, sweep};
 }
 
 pub use supervisor_core::ambient::spawn;

@@ -3,12 +3,15 @@ use std::{
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
     task::Waker,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Virtual time, and who waits for it.
 #[derive(Debug)]
-pub(crate) struct Clock(Mutex<Time>);
+pub(crate) struct Clock {
+    begin: Instant,
+    time: Mutex<Time>,
+}
 
 #[derive(Debug)]
 struct Time {
@@ -27,20 +30,33 @@ pub(crate) struct Alarm {
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Time { now: Instant::now(), next_key: 0, waiting: BTreeMap::new() }))
+        let begin = Instant::now();
+        Self { begin, time: Mutex::new(Time { now: begin, next_key: 0, waiting: BTreeMap::new() }) }
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.lock().now
     }
 
+    /// The time since the simulation was made.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.now() - self.begin
+    }
+
     /// Wakes this waker when the deadline has come.
-    pub(crate) fn set(&self, deadline: Instant, waker: &Waker) -> Alarm {
+    pub(crate) fn set(&self, deadline: Instant, waker: Waker) -> Alarm {
         let mut time = self.lock();
         let alarm = Alarm { deadline, key: time.next_key };
         time.next_key += 1;
-        time.waiting.insert(alarm, waker.clone());
+        time.waiting.insert(alarm, waker);
         alarm
+    }
+
+    /// The same, for a deadline that is counted from the start.
+    pub(crate) fn set_after_start(&self, deadline: Duration, waker: Waker) {
+        if let Some(deadline) = self.begin.checked_add(deadline) {
+            self.set(deadline, waker);
+        }
     }
 
     pub(crate) fn clear(&self, alarm: Alarm) {
@@ -48,8 +64,9 @@ impl Clock {
         drop(waker);
     }
 
-    /// Jumps to the next deadline, but not beyond `limit`. Whether there was one.
-    pub(crate) fn jump(&self, limit: Option<Instant>) -> bool {
+    /// Jumps to the next deadline, but not beyond `limit` since the start. Whether there was one.
+    pub(crate) fn jump(&self, limit: Option<Duration>) -> bool {
+        let limit = limit.and_then(|limit| self.begin.checked_add(limit));
         let due = {
             let mut time = self.lock();
             let Some(next) = time.waiting.keys().next().copied() else { return false };
@@ -66,12 +83,19 @@ impl Clock {
     }
 
     /// Moves the time forward, with nothing due in between.
-    pub(crate) fn set_now(&self, now: Instant) {
+    pub(crate) fn set_elapsed(&self, elapsed: Duration) {
+        let Some(now) = self.begin.checked_add(elapsed) else { return };
         let mut time = self.lock();
         time.now = time.now.max(now);
     }
 
+    /// Lets go of all that wait.
+    pub(crate) fn stop(&self) {
+        let waiting = mem::take(&mut self.lock().waiting);
+        drop(waiting);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Time> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,32 +2,45 @@
 //!
 //! [`Sim`] is an executor for tests. Which of the processes that can go on goes next is drawn from a seeded generator, and
 //! the clock stands still while there is anything to do, and then jumps to the next timer. So a test that waits for hours
-//! takes microseconds, and the same seed gives the same run.
+//! takes microseconds, and the same seed gives the same run. [`Fault`]s say what goes wrong in it, and [`sweep`] runs a test
+//! under many seeds.
 //!
 //! ```
 //! use std::time::Duration;
-//! use executor_sim::Sim;
-//! use supervisor_core::{ambient, worker, Supervisor};
+//! use executor_sim::{Fault, Sim};
+//! use supervisor_core::{worker, Supervisor};
 //!
+//! # fn main() -> Result<(), supervisor_core::SupervisorError> {
 //! let sim = Sim::with_seed(7);
-//! let outcome = sim.run_until(async {
-//!     let mut root = Supervisor::new("root")?;
-//!     root.add_worker(worker("spool", |shutdown| async move {
-//!         shutdown.await;
-//!         ambient::sleep(Duration::from_secs(4)).await; // the last flush
-//!     }));
-//!     root.start_on(sim.spawner()).await?.shutdown().await
-//! });
-//! assert!(outcome.is_ok());
-//! assert_eq!(sim.elapsed(), Duration::from_secs(4));
+//! sim.fault(Fault::panic("root.spool").nth(1).after(Duration::from_secs(90)));
+//!
+//! let mut root = Supervisor::new("root")?;
+//! root.add_worker(worker("spool", |shutdown| shutdown));
+//! let record = sim.run_for(root, Duration::from_secs(3600));
+//! assert!(record.outcome.is_ok());
+//! assert!(record.to_string().contains("90.000s  root.spool panicked: a simulated panic"));
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! The feature `sim` of `supervision` has it as the module `supervision::sim`, with a guide.
 #![forbid(unsafe_code)]
 
 mod clock;
+mod executor;
+mod fault;
+mod plan;
+mod record;
 mod sim;
 mod spawner;
+mod sweep;
 mod task;
 mod timer;
+mod trace;
 
+pub use executor::SimExecutor;
+pub use fault::Fault;
+pub use record::Record;
 pub use sim::Sim;
 pub use spawner::SimSpawner;
+pub use sweep::sweep;

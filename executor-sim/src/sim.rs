@@ -1,46 +1,125 @@
 use std::{
+    cell::{Cell, RefCell},
     fmt,
-    future::Future,
+    future::{Future, pending},
     pin::pin,
     sync::{Arc, Weak},
     task::{Context, Poll, Wake, Waker},
-    time::{Duration, Instant},
+    thread,
+    time::Duration,
 };
+
+use futures_lite::future::{or, poll_once};
+use supervisor_core::{Spawner, SupervisionTree, Supervisor, SupervisorError};
 
 use crate::{
     clock::Clock,
+    executor::SimExecutor,
+    fault::Fault,
+    record::Record,
     spawner::SimSpawner,
+    sweep,
     task::{Next, Tasks},
+    trace::Recorder,
 };
 
 /// How long a standstill lasts in real time before it is one: another thread may be about to wake something.
 const FOREIGN_THREAD: Duration = Duration::from_secs(1);
+/// How far apart the clocks of two executors may be: half a year.
+const CLOCKS_APART: u64 = 180 * 24 * 60 * 60;
 
 /// A simulation: one thread, a virtual clock, and an order of events that a seed decides.
 ///
-/// Its end, when it is dropped, drops every process that is still there, as the end of any executor does.
+/// Its end, when it is dropped, drops every process that is still there, as the end of any executor does. If it is dropped by
+/// a panic, it says which seed that was, and how to replay it.
 pub struct Sim {
     seed: u64,
     tasks: Arc<Tasks>,
-    clock: Arc<Clock>,
-    begin: Instant,
+    main: SimSpawner,
+    executors: Cell<u32>,
 }
 
 impl Sim {
-    /// A simulation in which this seed decides who goes next.
+    /// A simulation in which this seed decides who goes next, and all else that is left to chance.
     pub fn with_seed(seed: u64) -> Self {
-        let clock = Arc::new(Clock::new());
-        Self { seed, tasks: Tasks::with_seed(seed), begin: clock.now(), clock }
+        Self::recorded(seed, Recorder::brief())
+    }
+
+    pub(crate) fn recorded(seed: u64, recorder: Recorder) -> Self {
+        let tasks = Tasks::new(seed, Arc::new(Clock::new()), recorder);
+        Self { seed, main: SimSpawner::new(&tasks, 0, Duration::ZERO), tasks, executors: Cell::new(0) }
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Spawns onto this simulation.
     pub fn spawner(&self) -> SimSpawner {
-        SimSpawner::new(&self.tasks, &self.clock)
+        self.main.clone()
+    }
+
+    /// Another executor in this simulation. Its clock goes as fast, and shows another time.
+    pub fn executor(&self) -> SimExecutor {
+        self.executors.set(self.executors.get() + 1);
+        let ahead = Duration::from_secs(self.tasks.random() % CLOCKS_APART);
+        SimExecutor::new(SimSpawner::new(&self.tasks, self.executors.get(), ahead))
+    }
+
+    /// From now on, this goes wrong.
+    pub fn fault(&self, fault: Fault) {
+        self.tasks.add_fault(fault);
     }
 
     /// The virtual time that has passed since the simulation was made.
     pub fn elapsed(&self) -> Duration {
-        self.clock.now() - self.begin
+        self.tasks.clock.elapsed()
+    }
+
+    /// A number that sums up all that happened so far, and in which order: the same for the same seed and the same test, in
+    /// all runs and on all machines.
+    pub fn fingerprint(&self) -> u64 {
+        self.tasks.with_recorder(|recorder| recorder.fingerprint())
+    }
+
+    pub(crate) fn take_steps(&self) -> Vec<String> {
+        self.tasks.with_recorder(Recorder::take_steps)
+    }
+
+    /// Runs a tree until it ends by itself.
+    ///
+    /// # Panics
+    ///
+    /// If that never happens, because nothing can go on any more. What ticks for ever runs for ever: see
+    /// [`run_for`](Self::run_for).
+    pub fn run(&self, root: Supervisor) -> Record {
+        self.run_with(root, pending())
+    }
+
+    /// Runs a tree for so long, and then shuts it down, unless it has ended before.
+    pub fn run_for(&self, root: Supervisor, time: Duration) -> Record {
+        self.run_with(root, self.sleep(time))
+    }
+
+    /// Starts a tree, and returns when every child is ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`Supervisor::start_on`].
+    pub fn start(&self, root: Supervisor) -> Result<SupervisionTree, SupervisorError> {
+        self.run_until(root.start_on(self.spawner()))
+    }
+
+    /// Sleeps on the simulation's clock: for the future of a test.
+    pub fn sleep(&self, time: Duration) -> impl Future<Output = ()> + use<> {
+        let spawner = self.spawner();
+        let deadline = spawner.now().checked_add(time);
+        async move {
+            let mut timer = spawner.timer();
+            timer.as_mut().reset(deadline);
+            std::future::poll_fn(|cx| timer.as_mut().poll_elapsed(cx)).await;
+        }
     }
 
     /// Runs everything until the future resolves. While nothing can go on, the clock jumps to the next timer.
@@ -60,7 +139,7 @@ impl Sim {
                         return output;
                     }
                 }
-                None if self.clock.jump(None) => {}
+                None if self.tasks.jump(None) => {}
                 None if self.tasks.wait_for_foreign_wake(FOREIGN_THREAD) => {}
                 None => panic!(
                     "the simulation (seed {}) has come to a standstill after {:?}: no process can go on, and no timer is set",
@@ -73,36 +152,69 @@ impl Sim {
 
     /// Runs everything until no process can go on and no timer is set. What ticks for ever is never idle.
     pub fn run_until_idle(&self) {
+        self.run_while_busy(None);
+    }
+
+    /// Lets this much time pass, and everything happen that happens in it.
+    pub fn advance(&self, duration: Duration) {
+        let end = self.elapsed().saturating_add(duration);
+        self.run_while_busy(Some(end));
+        self.tasks.clock.set_elapsed(end);
+    }
+
+    fn run_while_busy(&self, until: Option<Duration>) {
         loop {
             match self.tasks.next() {
                 Some(Next::Task(task)) => task.poll(),
                 Some(Next::Main) => {}
-                None if self.clock.jump(None) => {}
+                None if self.tasks.jump(until) => {}
                 None => return,
             }
         }
     }
 
-    /// Lets this much time pass, and everything happen that happens in it.
-    pub fn advance(&self, duration: Duration) {
-        let end = self.clock.now().checked_add(duration);
-        loop {
-            match self.tasks.next() {
-                Some(Next::Task(task)) => task.poll(),
-                Some(Next::Main) => {}
-                None if self.clock.jump(end) => {}
-                None => break,
+    fn run_with(&self, root: Supervisor, end: impl Future<Output = ()>) -> Record {
+        let mut told = root.handle().events();
+        let events = RefCell::new(Vec::new());
+        let life = async {
+            let mut tree = root.start_on(self.spawner()).await?;
+            let by_itself = or(async { Some(tree.wait().await) }, async {
+                end.await;
+                None
+            });
+            match by_itself.await {
+                Some(outcome) => outcome,
+                None => tree.shutdown().await,
             }
-        }
-        if let Some(end) = end {
-            self.clock.set_now(end);
-        }
+        };
+        let outcome = self.run_until(async {
+            let listen = async {
+                while let Some(event) = told.next().await {
+                    events.borrow_mut().push((self.elapsed(), event));
+                }
+                pending().await
+            };
+            or(life, listen).await
+        });
+        let rest = || self.run_until(poll_once(told.next())).flatten();
+        events.borrow_mut().extend(std::iter::from_fn(rest).map(|event| (self.elapsed(), event)));
+        assert_eq!(told.lost(), 0, "events came faster than the record of seed {} could take them", self.seed);
+        Record { outcome, events: events.into_inner() }
     }
 }
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        self.tasks.end();
+        if thread::panicking() {
+            eprintln!(
+                "the simulation failed: seed {}, {:?} after its start; replay it with\n    {}",
+                self.seed,
+                self.elapsed(),
+                sweep::replay(self.seed)
+            );
+        }
+        self.tasks.end(None);
+        self.tasks.clock.stop();
     }
 }
 

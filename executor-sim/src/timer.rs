@@ -2,7 +2,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use supervisor_core::Timer;
@@ -12,13 +12,15 @@ use crate::clock::{Alarm, Clock};
 #[derive(Debug)]
 pub(crate) struct SimTimer {
     clock: Arc<Clock>,
+    /// How far the clock of its executor is ahead.
+    ahead: Duration,
     deadline: Option<Instant>,
     alarm: Option<Alarm>,
 }
 
 impl SimTimer {
-    pub(crate) fn new(clock: Arc<Clock>) -> Self {
-        Self { clock, deadline: None, alarm: None }
+    pub(crate) fn new(clock: Arc<Clock>, ahead: Duration) -> Self {
+        Self { clock, ahead, deadline: None, alarm: None }
     }
 
     fn disarm(&mut self) {
@@ -31,7 +33,8 @@ impl SimTimer {
 impl Timer for SimTimer {
     fn reset(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
         self.disarm();
-        self.deadline = deadline;
+        // A time from before there was this clock has passed.
+        self.deadline = deadline.map(|deadline| deadline.checked_sub(self.ahead).unwrap_or_else(|| self.clock.now()));
     }
 
     fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -40,7 +43,7 @@ impl Timer for SimTimer {
         if self.clock.now() >= deadline {
             return Poll::Ready(());
         }
-        let alarm = self.clock.set(deadline, cx.waker());
+        let alarm = self.clock.set(deadline, cx.waker().clone());
         self.alarm = Some(alarm);
         Poll::Pending
     }

@@ -17,15 +17,20 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{self, Write as _},
+    num::NonZeroUsize,
     panic,
     path::{Path, PathBuf},
-    sync::Once,
+    sync::{Mutex, Once},
+    thread,
 };
 
 use self::{
     harness::{Children, Executor, simulate},
     scenario::Scenario,
 };
+
+/// Under how many orders of things a simulated scenario is run.
+const SEEDS: u64 = 100;
 
 #[test]
 fn sim() {
@@ -56,7 +61,7 @@ fn every_scenario(executor: Executor) {
     silence_scripted_panics();
     let mut skipped: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut differing = BTreeMap::new();
-    let mut run = 0;
+    let mut to_run = Vec::new();
     let scenarios = read_scenarios();
     let names: BTreeSet<_> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
     for scenario in scenarios {
@@ -71,17 +76,10 @@ fn every_scenario(executor: Executor) {
             skipped.entry(reason).or_default().push(scenario.name);
             continue;
         }
-        run += 1;
-        let differences = RefCell::new(None);
-        executor.run(Children::Static, async |world| {
-            if let Err(difference) = runner::run(&scenario, world).await {
-                differences.replace(Some(difference));
-            }
-        });
-        if let Some(difference) = differences.take() {
-            differing.insert(scenario.name, difference);
-        }
+        to_run.push(scenario);
     }
+    let run = to_run.len();
+    differing.extend(run_all(executor, to_run));
 
     // Past the test harness, which shows only what failing tests print.
     let mut out = io::stderr().lock();
@@ -94,6 +92,41 @@ fn every_scenario(executor: Executor) {
     assert!(run > 0, "no scenario could be run");
     let report: Vec<_> = differing.iter().map(|(name, difference)| format!("{name}: {difference}")).collect();
     assert!(report.is_empty(), "{} of {run} scenarios differ\n{}", report.len(), report.join("\n"));
+}
+
+/// The names of those that differ, and how.
+fn run_all(executor: Executor, scenarios: Vec<Scenario>) -> Vec<(String, String)> {
+    let Executor::Sim = executor else {
+        let differ = |scenario: Scenario| Some((difference(executor, &scenario)?, scenario.name));
+        return scenarios.into_iter().filter_map(differ).map(|(difference, name)| (name, difference)).collect();
+    };
+    let scenarios = Mutex::new(scenarios);
+    let differing = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZeroUsize::get) {
+            scope.spawn(|| {
+                while let Some(scenario) = { scenarios.lock().unwrap().pop() } {
+                    let difference = (0..SEEDS).find_map(|seed| difference_with_seed(seed, &scenario));
+                    differing.lock().unwrap().extend(difference.map(|difference| (scenario.name, difference)));
+                }
+            });
+        }
+    });
+    differing.into_inner().unwrap()
+}
+
+fn difference(executor: Executor, scenario: &Scenario) -> Option<String> {
+    let difference = RefCell::new(None);
+    executor.run(Children::Static, async |world| *difference.borrow_mut() = runner::run(scenario, world).await.err());
+    difference.take()
+}
+
+fn difference_with_seed(seed: u64, scenario: &Scenario) -> Option<String> {
+    let difference = RefCell::new(None);
+    simulate(seed, Children::Static, async |world| {
+        *difference.borrow_mut() = runner::run(scenario, world).await.err();
+    });
+    difference.take().map(|difference| format!("with seed {seed}: {difference}"))
 }
 
 fn read_scenarios() -> Vec<Scenario> {

@@ -95,6 +95,7 @@ impl<B: Body> Seat<B> {
 
     fn birth(self: &Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Birth {
         let id = ProcessId::next();
+        let flags = if self.settings.is_ready_at_once() { flags | Flags::READY } else { flags };
         self.cell.begin(id, flags);
         Birth { id, ticket, control: self.clone(), link: scope.clone(), quiet: scope.quiet.clone() }
     }

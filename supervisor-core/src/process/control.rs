@@ -56,6 +56,8 @@ impl Flags {
     /// Nothing will be started here after this incarnation: it drops its specification when it ends, and a
     /// supervisor need not wait for a process that does not yield.
     pub(crate) const LAST: Self = Self(4);
+    /// The incarnation has finished its set-up. Nothing is asked with this.
+    pub(crate) const READY: Self = Self(16);
     /// The incarnation is over.
     const ENDED: Self = Self(8);
 
@@ -142,6 +144,11 @@ impl ControlCell {
             Wakers { process: wakers.process.clone(), others }
         };
         wakers.wake();
+    }
+
+    /// The incarnation is ready. Whether it was not before.
+    pub(crate) fn mark_ready(&self, id: ProcessId) -> bool {
+        self.is(id) && !Flags(self.word.fetch_or(Flags::READY.0, Ordering::AcqRel) & FLAG_MASK).contains(Flags::READY)
     }
 
     /// The incarnation is over: all that wait for its shutdown are let go.

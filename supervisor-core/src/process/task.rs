@@ -123,6 +123,19 @@ impl Process {
     pub fn name(&self) -> Option<String> {
         self.0.current().map(Current::path)
     }
+
+    /// Whether the process has finished its set-up. For simulators.
+    #[doc(hidden)]
+    pub fn is_ready(&self) -> bool {
+        let flags = self.0.current().and_then(|current| current.control.cell().flags(current.id));
+        flags.is_some_and(|flags| flags.contains(Flags::READY))
+    }
+
+    /// Ends the process, here and now, as if what runs in it had ended like this. For simulators.
+    #[doc(hidden)]
+    pub fn break_off(mut self, exit: Exit) {
+        self.0.as_mut().break_off(exit);
+    }
 }
 
 impl Future for Process {
@@ -173,6 +186,8 @@ pub(crate) fn current<R>(look: impl FnOnce(&Current) -> R) -> Option<R> {
 
 trait Incarnation: Future<Output = ()> + Send {
     fn current(&self) -> Option<&Current>;
+
+    fn break_off(self: Pin<&mut Self>, exit: Exit);
 }
 
 pin_project! {
@@ -201,6 +216,10 @@ pin_project! {
 impl<L: Life> Incarnation for Task<L> {
     fn current(&self) -> Option<&Current> {
         self.current.as_ref()
+    }
+
+    fn break_off(self: Pin<&mut Self>, exit: Exit) {
+        self.end(exit);
     }
 }
 
@@ -233,6 +252,7 @@ impl<L: Life> Future for Task<L> {
             }
             Ok(Poll::Ready(Step::Ready)) => {
                 if let Some(current) = this.current {
+                    current.control.cell().mark_ready(current.id);
                     current.link.report(Report { ticket: current.ticket, news: News::Ready });
                 }
                 *this.arrival = Token::none();

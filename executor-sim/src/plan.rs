@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use supervisor_core::{Exit, Failure, Process};
+
+use crate::fault::{Fault, What, When};
+
+/// What is going to happen to one process.
+///
+/// Times are counted from the start of the simulation.
+pub(crate) struct Plan {
+    strokes: Vec<Stroke>,
+    is_ready: bool,
+    /// When the process has to be looked at.
+    alarms: Vec<Duration>,
+    /// It does not get to run until then; for good, if that is none.
+    stalled: Option<Option<Duration>>,
+}
+
+struct Stroke {
+    fault: Fault,
+    /// Once it is known.
+    at: Option<Duration>,
+}
+
+/// What happens to a process instead of a poll.
+pub(crate) enum Intervention {
+    Drop,
+    BreakOff(Exit),
+    Stall,
+}
+
+impl Plan {
+    pub(crate) fn new(faults: Vec<Fault>) -> Self {
+        let strokes = faults.into_iter().map(|fault| Stroke { fault, at: None }).collect();
+        Self { strokes, is_ready: false, alarms: Vec::new(), stalled: None }
+    }
+
+    pub(crate) fn add(&mut self, fault: Fault) {
+        self.strokes.push(Stroke { fault, at: None });
+        // Those who were ready before are so for this one, too.
+        self.is_ready = false;
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        self.strokes.iter().any(|stroke| matches!(stroke.fault.what, What::Refuse))
+    }
+
+    pub(crate) fn wakes_late_by(&self) -> Option<Duration> {
+        self.strokes.iter().find_map(|stroke| match stroke.fault.what {
+            What::DelayWakes(up_to) => Some(up_to),
+            _ => None,
+        })
+    }
+
+    /// Once it is ready, the times are known of all that happens after that.
+    pub(crate) fn notice_ready(
+        &mut self,
+        process: &Process,
+        now: Duration,
+        mut draw: impl FnMut(Duration) -> Duration,
+    ) {
+        if self.is_ready || self.strokes.is_empty() || !process.is_ready() {
+            return;
+        }
+        self.is_ready = true;
+        for stroke in &mut self.strokes {
+            let after = match stroke.fault.when {
+                When::Start => continue,
+                When::Ready(after) => after,
+                When::SomeTime(within) => draw(within),
+            };
+            let at = *stroke.at.get_or_insert(now + after);
+            self.alarms.push(at);
+        }
+    }
+
+    pub(crate) fn take_alarms(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.alarms)
+    }
+
+    pub(crate) fn intervention(&mut self, now: Duration) -> Option<Intervention> {
+        match self.stalled {
+            Some(until) if until.is_none_or(|until| now < until) => return Some(Intervention::Stall),
+            _ => self.stalled = None,
+        }
+        let is_due = |stroke: &Stroke| match stroke.fault.when {
+            When::Start => stroke.fault.is_blow(),
+            _ => stroke.fault.is_blow() && stroke.at.is_some_and(|at| at <= now),
+        };
+        let due = self.strokes.iter().position(is_due)?;
+        Some(match self.strokes.remove(due).fault.what {
+            What::Panic(message) => Intervention::BreakOff(Exit::Panicked(Failure::new(message))),
+            What::Fail(message) => Intervention::BreakOff(Exit::Failed(Failure::new(message))),
+            What::Stall(lasting) => {
+                let until = lasting.map(|lasting| now.saturating_add(lasting));
+                self.alarms.extend(until);
+                self.stalled = Some(until);
+                Intervention::Stall
+            }
+            What::Lose | What::Refuse | What::DelayWakes(_) => Intervention::Drop,
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! Many seeds, one test.
+
+use std::{env, iter, thread};
+
+use crate::{sim::Sim, trace::Recorder};
+
+/// Names the one seed that is to be run.
+const SEED: &str = "SIM_SEED";
+
+/// Runs a test once for each seed, each in a simulation of its own.
+///
+/// A run that fails names its seed, and the command that replays it alone: with `SIM_SEED=17` in the environment a sweep runs
+/// seed 17 and no other.
+///
+/// ```
+/// use std::time::Duration;
+/// use executor_sim::{Fault, sweep};
+/// use supervisor_core::{worker, EventKind, Supervisor};
+///
+/// sweep(0..50, |sim| {
+///     sim.fault(Fault::panic("root.spool").nth(1).within(Duration::from_secs(60)));
+///     let mut root = Supervisor::new("root").unwrap();
+///     root.add_worker(worker("spool", |shutdown| shutdown));
+///     let record = sim.run_for(root, Duration::from_secs(3600));
+///     assert!(record.outcome.is_ok());
+///     let restarts = record.of("root.spool").filter(|event| matches!(event.kind, EventKind::Restarting { .. }));
+///     assert_eq!(restarts.count(), 1);
+/// });
+/// ```
+///
+/// # Panics
+///
+/// As the test does. And if `SIM_SEED` is set to something that is no number.
+pub fn sweep(seeds: impl IntoIterator<Item = u64>, test: impl Fn(&Sim)) {
+    match env::var(SEED) {
+        Ok(seed) => {
+            let seed = seed.parse().unwrap_or_else(|_| panic!("{SEED} has to be a number, and is {seed:?}"));
+            test(&Sim::with_seed(seed));
+        }
+        Err(_) => seeds.into_iter().for_each(|seed| test(&Sim::with_seed(seed))),
+    }
+}
+
+impl Sim {
+    /// Runs a test twice with the same seed, and compares all that happens: whether it hangs on anything but the seed, such as
+    /// the time of day, other threads, or the order in a `HashMap`.
+    ///
+    /// ```
+    /// # use executor_sim::Sim;
+    /// # use supervisor_core::{worker, Supervisor};
+    /// Sim::check_determinism(7, |sim| {
+    ///     let mut root = Supervisor::new("root").unwrap();
+    ///     root.add_worker(worker("spool", |shutdown| shutdown));
+    ///     sim.run_for(root, std::time::Duration::from_secs(60));
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the two runs differ: where they do for the first time.
+    pub fn check_determinism(seed: u64, test: impl Fn(&Self)) {
+        let [first, second] = [(), ()].map(|()| {
+            let sim = Self::recorded(seed, Recorder::full());
+            test(&sim);
+            sim.take_steps()
+        });
+        let steps =
+            first.iter().map(Some).chain(iter::repeat(None)).zip(second.iter().map(Some).chain(iter::repeat(None)));
+        let steps = steps.take(first.len().max(second.len()));
+        for (number, (first, second)) in steps.enumerate() {
+            let [first, second] = [first, second].map(|step| step.map_or("was over", String::as_str));
+            assert!(
+                first == second,
+                "two runs with seed {seed} differ at step {number}: the first one {first}, the second one {second}"
+            );
+        }
+    }
+}
+
+/// The command that runs the test of this thread again, with this seed alone.
+pub(crate) fn replay(seed: u64) -> String {
+    let test = thread::current().name().filter(|name| *name != "main").map(|name| format!(" '{name}' -- --exact"));
+    format!("{SEED}={seed} cargo test{}", test.unwrap_or_default())
+}

@@ -1,0 +1,108 @@
+use std::{fmt, time::Duration};
+
+/// One step of a simulation.
+///
+/// Processes are told apart by the order in which they were spawned: ids are others in each run.
+#[derive(Clone, Copy)]
+pub(crate) enum Moment<'a> {
+    Spawned {
+        number: u64,
+        name: &'a str,
+    },
+    Polled {
+        number: u64,
+        name: &'a str,
+    },
+    Ended {
+        number: u64,
+        name: &'a str,
+    },
+    /// The future that the caller waits for was polled.
+    Main,
+    Jumped {
+        to: Duration,
+    },
+}
+
+/// Takes down what happens: always as a number that sums it up, and where it was asked for, step by step.
+pub(crate) struct Recorder {
+    fingerprint: u64,
+    steps: Option<Vec<String>>,
+}
+
+impl Recorder {
+    pub(crate) fn brief() -> Self {
+        Self { fingerprint: Fnv::OFFSET, steps: None }
+    }
+
+    pub(crate) fn full() -> Self {
+        Self { steps: Some(Vec::new()), ..Self::brief() }
+    }
+
+    pub(crate) fn record(&mut self, moment: Moment<'_>) {
+        let mut hash = Fnv(self.fingerprint);
+        match moment {
+            Moment::Spawned { number, name } => {
+                hash.number(1);
+                hash.number(number);
+                hash.bytes(name.as_bytes());
+            }
+            Moment::Polled { number, .. } => {
+                hash.number(2);
+                hash.number(number);
+            }
+            Moment::Ended { number, .. } => {
+                hash.number(3);
+                hash.number(number);
+            }
+            Moment::Main => hash.number(4),
+            Moment::Jumped { to } => {
+                hash.number(5);
+                hash.number(to.as_secs());
+                hash.number(to.subsec_nanos().into());
+            }
+        }
+        self.fingerprint = hash.0;
+        if let Some(steps) = &mut self.steps {
+            steps.push(moment.to_string());
+        }
+    }
+
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    pub(crate) fn take_steps(&mut self) -> Vec<String> {
+        self.steps.take().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Moment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spawned { number, name } => write!(f, "spawned #{number} {name}"),
+            Self::Polled { number, name } => write!(f, "polled #{number} {name}"),
+            Self::Ended { number, name } => write!(f, "ended #{number} {name}"),
+            Self::Main => f.write_str("polled the test"),
+            Self::Jumped { to } => write!(f, "the clock jumped to {to:?}"),
+        }
+    }
+}
+
+/// FNV-1a: the same on all machines, and in all versions of anything.
+struct Fnv(u64);
+
+impl Fnv {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(Self::PRIME);
+        }
+    }
+
+    fn number(&mut self, number: u64) {
+        self.bytes(&number.to_le_bytes());
+    }
+}
