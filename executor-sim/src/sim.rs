@@ -77,6 +77,11 @@ impl Sim {
         self.tasks.clock.elapsed()
     }
 
+    /// How many processes there are, on all executors.
+    pub fn processes(&self) -> usize {
+        self.tasks.count()
+    }
+
     /// A number that sums up all that happened so far, and in which order: the same for the same seed and the same test, in
     /// all runs and on all machines.
     pub fn fingerprint(&self) -> u64 {

@@ -171,6 +171,10 @@ impl Tasks {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.lock().all.len()
+    }
+
     pub(crate) fn random(&self) -> u64 {
         self.lock().rng.u64(..)
     }

@@ -16,7 +16,7 @@ fn supervisor(name: &'static str) -> Supervisor {
 }
 
 fn quiet(name: &'static str) -> ChildSpec {
-    worker(name, |shutdown| shutdown).into()
+    worker(name, |shutdown| shutdown)
 }
 
 /// A worker that takes a second to become ready.

@@ -30,8 +30,11 @@ pub(crate) trait Child: Control {
     /// Gives it the id that puts it behind all that were added before.
     fn enlist(&mut self);
 
-    /// Begins a new incarnation: its process is on its way.
-    fn start(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags);
+    /// Begins a new incarnation.
+    fn begin(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Birth;
+
+    /// Spawns the process of an incarnation, where the child is placed.
+    fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>);
 
     /// Spawns the process of an incarnation on that executor, instead of its supervisor's.
     fn embody_on(self: Arc<Self>, spawner: Arc<dyn Spawner>, birth: Birth, scope: &Arc<Scope>);
@@ -93,13 +96,6 @@ impl<B: Body> Seat<B> {
         Self { id: ChildId::FIRST, name, settings, cell: ControlCell::new(), body }
     }
 
-    fn birth(self: &Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Birth {
-        let id = ProcessId::next();
-        let flags = if self.settings.is_ready_at_once() { flags | Flags::READY } else { flags };
-        self.cell.begin(id, flags);
-        Birth { id, ticket, control: self.clone(), link: scope.clone(), quiet: scope.quiet.clone() }
-    }
-
     fn embody(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) -> Process {
         let life = B::live(self, &birth, scope);
         Process::new(birth, life)
@@ -141,8 +137,14 @@ impl<B: Body> Child for Seat<B> {
         self.id = ChildId::next();
     }
 
-    fn start(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) {
-        let birth = self.birth(ticket, scope, flags);
+    fn begin(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Birth {
+        let id = ProcessId::next();
+        let flags = if self.settings.is_ready_at_once() { flags | Flags::READY } else { flags };
+        self.cell.begin(id, flags);
+        Birth { id, ticket, control: self, link: scope.clone(), quiet: scope.quiet.clone() }
+    }
+
+    fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) {
         match self.settings.placement() {
             Placement::Inherit => scope.spawner.spawn(self.embody(birth, scope)),
             Placement::On(spawner) => self.clone().embody_on(spawner.clone(), birth, scope),
@@ -160,7 +162,7 @@ impl<B: Body> Child for Seat<B> {
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
-        let birth = self.birth(Ticket::only(self.id), scope, Flags::LAST);
+        let birth = self.clone().begin(Ticket::only(self.id), scope, Flags::LAST);
         let spawner = match self.settings.placement() {
             Placement::On(spawner) => spawner,
             _ => &scope.spawner,

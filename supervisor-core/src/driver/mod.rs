@@ -196,7 +196,11 @@ impl Driver {
                     let is_only_run =
                         settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
                     let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
-                    spec.clone().start(Ticket::new(place, incarnation), &self.scope, flags);
+                    let spec = spec.clone();
+                    let birth = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
+                    // Before it is told of anything that it does.
+                    self.tell(&*spec, EventKind::Started);
+                    spec.start(birth, &self.scope);
                 }
             }
             Effect::Ask { child, last } => self.request(child, Flags::SHUTDOWN, last),

@@ -5,7 +5,7 @@ use std::{
 
 use crate::{error::GaveUp, observe::RestartCause, strategy::RestartStrategy};
 
-/// The restarts that still count, and the last few to tell about.
+/// The restarts that still count, and the last few of them to tell about.
 #[derive(Debug)]
 pub(super) struct Intensity<C> {
     limit: usize,
@@ -29,8 +29,9 @@ impl<C> Intensity<C> {
 
     /// Counts a restart. Whether it is within the limit: a restart counts while `now - then <= period`.
     pub(super) fn charge(&mut self, charge: Charge<C>) -> bool {
-        let now = charge.at;
-        if self.story.len() == GaveUp::STORY {
+        let (now, period) = (charge.at, self.period);
+        let is_over = |then: Instant| now.saturating_duration_since(then) > period;
+        while self.story.len() == GaveUp::STORY || self.story.front().is_some_and(|charge| is_over(charge.at)) {
             self.story.pop_front();
         }
         self.story.push_back(charge);
@@ -38,7 +39,7 @@ impl<C> Intensity<C> {
             // Never out of restarts, so there is nothing to count, or to remember for ever.
             return true;
         }
-        while self.window.front().is_some_and(|then| now.saturating_duration_since(*then) > self.period) {
+        while self.window.front().is_some_and(|then| is_over(*then)) {
             self.window.pop_front();
         }
         self.window.push_back(now);

@@ -156,7 +156,6 @@ impl<C: Spec> Engine<C> {
         });
         let Some((incarnation, ready_at_once, timeout)) = begun else { return };
         self.effects.push_back(Effect::Start { child, incarnation });
-        self.tell(child, || EventKind::Started);
         if ready_at_once {
             self.set_running(child, now);
         } else {

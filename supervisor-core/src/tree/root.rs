@@ -42,7 +42,8 @@ impl Root {
         trace::warn_of_panic_abort();
         let outside = Scope::outside(spawner, observers, quiet, handle.hub());
         let ticket = Ticket::only(root.id());
-        root.clone().start(ticket, &outside, Flags::LAST);
+        let birth = root.clone().begin(ticket, &outside, Flags::LAST);
+        root.clone().start(birth, &outside);
         Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
     }
 

@@ -107,3 +107,14 @@ fn a1_the_story_keeps_the_last_failures_in_order_and_ends_with_the_fatal_one() {
     assert_eq!(story[0], "a failed: boom 15");
     assert_eq!(story[15], "b failed: the last straw");
 }
+
+#[test]
+fn a1_the_story_is_of_failures_that_still_count() {
+    let mut world = World::up(one_for_one(1), [child("a"), child("b")]);
+    world.exit("a", error());
+    world.pass(6 * SECOND);
+    world.exit("b", error());
+    world.exit("b", error());
+    let story: Vec<_> = world.engine.story().map(|charge| charge.spec.name).collect();
+    assert_eq!(story, ["b", "b"]);
+}

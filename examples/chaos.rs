@@ -1,0 +1,106 @@
+//! A soak: random trees under random faults, commands and subscribers, for as long as you like, on the executor that you
+//! like. Whatever must hold is looked at all the time; the first thing that does not ends the program, with its seed.
+//!
+//! ```sh
+//! cargo run --release --example chaos -- --seconds 60 --seed 1 --executor tokio   # or smol, or sim
+//! ```
+
+#[path = "../tests/chaos/mod.rs"]
+mod chaos;
+
+use std::{
+    env,
+    process::ExitCode,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use chaos::{Round, Summary, silence_scripted_panics};
+use executor_sim::Sim;
+use executor_smol::Smol;
+use executor_tokio::Tokio;
+
+/// How long one tree lives.
+const LIFE: Duration = Duration::from_millis(300);
+/// How many trees there are at once.
+const AT_ONCE: usize = 8;
+
+#[derive(Clone, Copy, Debug)]
+enum Executor {
+    Tokio,
+    Smol,
+    Sim,
+}
+
+struct Arguments {
+    seconds: u64,
+    seed: u64,
+    executor: Executor,
+}
+
+fn main() -> ExitCode {
+    let Arguments { seconds, seed, executor } = match arguments(env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(problem) => {
+            eprintln!("{problem}\nusage: chaos [--seconds N] [--seed S] [--executor tokio|smol|sim]");
+            return ExitCode::FAILURE;
+        }
+    };
+    silence_scripted_panics();
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let (next, total) = (AtomicU64::new(seed), Mutex::new(Summary::default()));
+    let rounds = |play: &(dyn Fn(u64) -> Summary + Sync)| {
+        while Instant::now() < end {
+            let summary = play(next.fetch_add(1, Relaxed));
+            total.lock().expect("a round that fails ends the program").add(summary);
+        }
+    };
+    match executor {
+        Executor::Sim => rounds(&|seed| {
+            let sim = Sim::with_seed(seed);
+            sim.run_until(Round::new(seed, Arc::new(sim.spawner()), true).play(LIFE))
+        }),
+        Executor::Tokio => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+            let spawner = Arc::new(Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock"));
+            at_once(&|| rounds(&|seed| runtime.block_on(Round::new(seed, spawner.clone(), false).play(LIFE))));
+        }
+        Executor::Smol => {
+            let spawner = Arc::new(Smol::global());
+            at_once(&|| rounds(&|seed| smol::block_on(Round::new(seed, spawner.clone(), false).play(LIFE))));
+        }
+    }
+    let total = total.into_inner().expect("nobody has failed");
+    println!("on {executor:?}, from seed {seed}:\n{total}{:>10}  exits lost", total.exits_lost());
+    if total.exits_lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn at_once(play: &(dyn Fn() + Sync)) {
+    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(play))));
+}
+
+fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let mut arguments = Arguments { seconds: 2, seed: 1, executor: Executor::Tokio };
+    while let Some(name) = given.next() {
+        let value = given.next().ok_or_else(|| format!("{name} needs a value"))?;
+        let number = || value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"));
+        match name.as_str() {
+            "--seconds" => arguments.seconds = number()?,
+            "--seed" => arguments.seed = number()?,
+            "--executor" => {
+                arguments.executor = match value.as_str() {
+                    "tokio" => Executor::Tokio,
+                    "smol" => Executor::Smol,
+                    "sim" => Executor::Sim,
+                    _ => return Err(format!("there is no executor {value:?}")),
+                };
+            }
+            _ => return Err(format!("there is no {name}")),
+        }
+    }
+    Ok(arguments)
+}

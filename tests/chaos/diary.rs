@@ -1,0 +1,109 @@
+use std::{
+    panic,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    thread,
+};
+
+use supervisor_core::{ambient, testing::Probe};
+
+use super::worker::SCRIPTED;
+
+/// What the workers of a tree tell of themselves, among the events of the tree.
+#[derive(Clone)]
+pub(crate) struct Diary {
+    probe: Probe,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// Processes that have begun and not ended.
+    present: AtomicUsize,
+    /// Specifications that are still there.
+    owned: AtomicUsize,
+    begun: AtomicUsize,
+    calls: AtomicUsize,
+}
+
+/// While it lives, a process is there, or the specification of one.
+pub(crate) struct Presence {
+    counts: Arc<Counts>,
+    /// Of a process: its number and its dotted name.
+    of: Option<(Probe, u64, String)>,
+    panics_in_drop: bool,
+}
+
+impl Diary {
+    pub(crate) fn new(probe: Probe) -> Self {
+        Self { probe, counts: Arc::default() }
+    }
+
+    pub(crate) fn note(&self, text: &str) {
+        self.probe.note(text);
+    }
+
+    /// The process that this is called in has begun.
+    pub(crate) fn begin(&self, panics_in_drop: bool) -> Presence {
+        let me = ambient::current().expect("workers begin in their processes");
+        let (id, name) = (me.id().as_u64(), me.name());
+        self.probe.note(format!("begin {id} {name}"));
+        self.counts.present.fetch_add(1, SeqCst);
+        self.counts.begun.fetch_add(1, SeqCst);
+        Presence { counts: self.counts.clone(), of: Some((self.probe.clone(), id, name)), panics_in_drop }
+    }
+
+    /// A specification has been made.
+    pub(crate) fn owned(&self) -> Presence {
+        self.counts.owned.fetch_add(1, SeqCst);
+        Presence { counts: self.counts.clone(), of: None, panics_in_drop: false }
+    }
+
+    /// Somebody is about to make a call that may stop this child.
+    pub(crate) fn calls_on(&self, path: &str) {
+        self.probe.note(format!("call 0 {path}"));
+    }
+
+    /// A call was made, and answered.
+    pub(crate) fn called(&self) {
+        self.counts.calls.fetch_add(1, SeqCst);
+    }
+
+    /// How many processes are there.
+    pub(crate) fn present(&self) -> usize {
+        self.counts.present.load(SeqCst)
+    }
+
+    /// How many specifications are there.
+    pub(crate) fn specifications(&self) -> usize {
+        self.counts.owned.load(SeqCst)
+    }
+
+    /// How many processes there were.
+    pub(crate) fn incarnations(&self) -> usize {
+        self.counts.begun.load(SeqCst)
+    }
+
+    /// How many calls there were.
+    pub(crate) fn calls(&self) -> usize {
+        self.counts.calls.load(SeqCst)
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        match &self.of {
+            None => drop(self.counts.owned.fetch_sub(1, SeqCst)),
+            Some((probe, id, name)) => {
+                probe.note(format!("end {id} {name}"));
+                self.counts.present.fetch_sub(1, SeqCst);
+                // A second panic at once would be the end of the program, in any Rust.
+                if self.panics_in_drop && !thread::panicking() {
+                    panic::panic_any(SCRIPTED);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+use supervisor_core::EventKind;
+
+use super::{Invariant, Seen};
+
+/// Who gives up tells of one restart more than it may make.
+pub(super) struct Budget;
+
+impl Invariant for Budget {
+    fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let Seen::Event(event) = seen else { return Ok(()) };
+        let EventKind::GaveUp(story) = &event.kind else { return Ok(()) };
+        // The story keeps the last sixteen.
+        let expected = (story.intensity + 1).min(16);
+        if story.restarts.len() != expected {
+            let told = story.restarts.len();
+            return Err(format!("{} gave up after {told} restarts instead of {expected}", event.path));
+        }
+        Ok(())
+    }
+}
