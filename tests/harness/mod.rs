@@ -5,12 +5,18 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use std::{future::poll_fn, sync::Arc, thread, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
-use executor_sim::Sim;
+use executor_sim::{Sim, SimSpawner};
 use executor_smol::Smol;
 use executor_tokio::Tokio;
-use supervisor_core::{Spawner, SupervisionTree, Supervisor, SupervisorError, testing::Probe};
+use supervisor_core::{Process, Spawner, SupervisionTree, Supervisor, SupervisorError, Timer, testing::Probe};
 use tokio::runtime::Builder;
 
 /// What a test runs on.
@@ -69,6 +75,8 @@ pub(crate) enum Executor {
     Smol,
     /// On an `async-executor` that the test's own thread runs, in real time.
     Own,
+    /// The same, with a clock that jumps when there is nothing to do.
+    OwnInVirtualTime,
     /// On an `async-executor` that two threads run, in real time.
     OwnOnTwoThreads,
 }
@@ -92,6 +100,12 @@ impl Executor {
                 smol::block_on(executor.run(test(world)));
                 return;
             }
+            Self::OwnInVirtualTime => {
+                let (executor, sim) = (Arc::new(async_executor::Executor::new()), Sim::with_seed(0));
+                let spawner = InVirtualTime { smol: Smol::on(&executor), clock: sim.spawner() };
+                sim.run_until(executor.run(test(World::new(spawner, children, false))));
+                return;
+            }
             Self::OwnOnTwoThreads => {
                 let executor = Arc::new(async_executor::Executor::new());
                 let world = World::new(Smol::on(&executor), children, false);
@@ -111,6 +125,27 @@ impl Executor {
         let runtime = builder.worker_threads(2).enable_all().start_paused(is_virtual).build().expect("a runtime");
         let spawner = Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock");
         runtime.block_on(test(World::new(spawner, children, false)));
+    }
+}
+
+/// Processes on smol's executor, time from a simulator that runs it.
+#[derive(Debug)]
+struct InVirtualTime {
+    smol: Smol,
+    clock: SimSpawner,
+}
+
+impl Spawner for InVirtualTime {
+    fn spawn(&self, process: Process) {
+        self.smol.spawn(process);
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.clock.timer()
     }
 }
 
@@ -143,11 +178,13 @@ macro_rules! mount {
     (virtual time: $($test:ident)*) => {
         $crate::mount!(sim_in_virtual_time, Sim, Static: $($test)*);
         $crate::mount!(tokio_in_virtual_time, TokioCurrentThread, Static: $($test)*);
+        $crate::mount!(smol_in_virtual_time, OwnInVirtualTime, Static: $($test)*);
     };
     (virtual time, also added at run time: $($test:ident)*) => {
         $crate::mount!(virtual time: $($test)*);
         $crate::mount!(sim_in_virtual_time_added, Sim, Added: $($test)*);
         $crate::mount!(tokio_in_virtual_time_added, TokioCurrentThread, Added: $($test)*);
+        $crate::mount!(smol_in_virtual_time_added, OwnInVirtualTime, Added: $($test)*);
     };
     (two threads: $($test:ident)*) => {
         $crate::mount!(tokio_on_two_threads, TokioMultiThread, Static: $($test)*);
