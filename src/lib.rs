@@ -26,7 +26,7 @@ mod run;
 
 /// What a process can ask about itself, and do where it runs.
 pub mod process {
-    pub use supervisor_core::ambient::{CurrentProcess, Sleep, current, sleep};
+    pub use supervisor_core::ambient::{CurrentProcess, Sleep, current, heartbeat, ready, sleep};
 }
 
 #[cfg(feature = "sim")]

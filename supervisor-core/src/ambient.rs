@@ -14,7 +14,7 @@ use crate::{
     child::ChildSpec,
     error::SupervisorError,
     handle::SupervisorHandle,
-    process::{self, ChildId, Control, ProcessId},
+    process::{self, ChildId, Control, Link, News, ProcessId, Report, Ticket},
     scope::Scope,
     shutdown::ProcessShutdown,
     spawner::Timer,
@@ -36,7 +36,7 @@ use crate::{
 pub fn current() -> Option<CurrentProcess> {
     process::current(|current| {
         let scope = Scope::above(&current.link)?;
-        Some(CurrentProcess { id: current.id, control: current.control.clone(), scope })
+        Some(CurrentProcess { id: current.id, ticket: current.ticket, control: current.control.clone(), scope })
     })?
 }
 
@@ -44,6 +44,7 @@ pub fn current() -> Option<CurrentProcess> {
 #[derive(Clone)]
 pub struct CurrentProcess {
     id: ProcessId,
+    ticket: Ticket,
     control: Arc<dyn Control>,
     scope: Arc<Scope>,
 }
@@ -56,12 +57,24 @@ impl CurrentProcess {
 
     /// The process's dotted name.
     pub fn name(&self) -> String {
-        process::Link::path_of(&*self.scope, self.control.segment())
+        self.scope.path_of(self.control.segment())
     }
 
     /// A handle on the supervisor of this process.
     pub fn supervisor(&self) -> SupervisorHandle {
         SupervisorHandle::of(&self.scope)
+    }
+
+    /// Says that the process is ready: see [`ready`].
+    pub fn ready(&self) {
+        if self.control.cell().say_ready(self.id) {
+            self.scope.report(Report { ticket: self.ticket, news: News::Ready });
+        }
+    }
+
+    /// Gives a sign of life: see [`heartbeat`].
+    pub fn heartbeat(&self) {
+        self.control.cell().mark_alive(self.id);
     }
 
     /// Tells when the process is asked to stop.
@@ -95,6 +108,51 @@ impl fmt::Debug for CurrentProcess {
 /// included: hand it a [`SupervisorHandle`]. And those of [`SupervisorHandle::spawn`].
 pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
     current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn(child)
+}
+
+/// Gives a sign of life: see [`ChildSpec::with_watchdog`]. Costs next to nothing, and outside of a process does nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use supervisor_core::{ambient, worker};
+///
+/// let poller = worker("poller", |_| async {
+///     loop {
+///         ambient::sleep(Duration::from_secs(1)).await; // ask the peer, which may never answer
+///         ambient::heartbeat();
+///     }
+/// });
+/// let poller = poller.with_watchdog(Duration::from_secs(30));
+/// # let _ = poller;
+/// ```
+pub fn heartbeat() {
+    process::current(|current| current.control.cell().mark_alive(current.id));
+}
+
+/// Says that this process is ready: see [`ChildSpec::with_explicit_ready`]. Of no meaning for one that is ready already.
+///
+/// ```
+/// use supervisor_core::{ambient, worker, ProcessShutdown};
+///
+/// let cache = worker("cache", |shutdown: ProcessShutdown| async move {
+///     // Warm up; then:
+///     ambient::ready();
+///     shutdown.await;
+/// });
+/// let cache = cache.with_explicit_ready();
+/// # let _ = cache;
+/// ```
+///
+/// # Panics
+///
+/// Outside of a process, where nobody would hear of it: a task that a process has spawned by other means needs a
+/// [`CurrentProcess`] to say it with.
+#[track_caller]
+pub fn ready() {
+    match current() {
+        Some(process) => process.ready(),
+        None => panic!("`process::ready` was called outside of a process; take `process::current()` along from inside"),
+    }
 }
 
 /// Sleeps on the clock of the executor that runs this process: so a worker can be written once, for all of them, and a

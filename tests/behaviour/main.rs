@@ -15,6 +15,7 @@ mod inside;
 mod processes;
 mod restarts;
 mod running;
+mod signs;
 mod starts;
 mod stops;
 mod stuck;

@@ -28,7 +28,7 @@ impl Life for Relay {
             Ok(spawner) => spawner,
             Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
         };
-        if child.settings().ready_at_once && child.cell().mark_ready(birth.id) {
+        if child.settings().is_ready_when_there() && child.cell().mark_ready(birth.id) {
             birth.link.report(Report { ticket: birth.ticket, news: News::Ready });
         }
         // From here on the exit is that process's to report, whatever the new executor does with it.

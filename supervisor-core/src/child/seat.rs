@@ -139,7 +139,11 @@ impl<B: Body> Child for Seat<B> {
 
     fn begin(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Birth {
         let id = ProcessId::next();
-        let flags = if self.settings.is_ready_at_once() { flags | Flags::READY } else { flags };
+        let flags = match &self.settings {
+            settings if settings.is_ready_at_once() => flags | Flags::READY,
+            settings if settings.explicit_ready() => flags | Flags::SAYS_READY,
+            _ => flags,
+        };
         self.cell.begin(id, flags);
         Birth { id, ticket, control: self, link: scope.clone(), quiet: scope.quiet.clone() }
     }

@@ -6,7 +6,7 @@ use crate::{
     placement::Placement,
     process::Name,
     shutdown::ShutdownStrategy,
-    strategy::{AutoShutdown, Backoff, ChildSettings, RestartType},
+    strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartType},
 };
 
 /// How a child is started, restarted and stopped: what a supervisor is given.
@@ -75,6 +75,24 @@ impl ChildSpec {
         self.with(|settings| settings.special_mut().backoff = Some(backoff))
     }
 
+    /// Has it give a sign of life, [`heartbeat`](crate::ambient::heartbeat), at least once in this time, from when it is ready
+    /// until it is stopped. A worker that does not is aborted, and its exit is a failure:
+    /// [`Exit::Unresponsive`](crate::Exit::Unresponsive). By default nobody looks.
+    ///
+    /// For workers that may hang while they still yield: on a peer that does not answer, in a loop without progress. A miss is
+    /// found between one and two of these times after the last sign. What does not yield cannot be aborted, only named: see
+    /// `watch_polls` for that.
+    pub fn with_watchdog(self, within: Duration) -> Self {
+        self.with(|settings| settings.special_mut().watchdog = Some(within))
+    }
+
+    /// Has it say itself when it is ready, by [`ready`](crate::ambient::ready); until then it is starting, and the siblings
+    /// behind it wait. For closures and one-shots: a [`Supervisable`](crate::Supervisable) is ready when its `initialize` is
+    /// done. By default a closure is ready as soon as it is spawned.
+    pub fn with_explicit_ready(self) -> Self {
+        self.with(|settings| settings.special_mut().explicit_ready = true)
+    }
+
     /// On which executor its process runs. By default on that of its supervisor's children.
     ///
     /// [`Placement::Fresh`] makes one for each of its processes, in a process beside the other children: while that runs, the
@@ -138,6 +156,12 @@ pub(crate) fn check(
         Some(InvalidSpec::SignificantWithoutAutoShutdown)
     } else if settings.start_timeout().is_some_and(|limit| limit.is_zero()) {
         Some(InvalidSpec::StartTimeoutZero)
+    } else if settings.watchdog().is_some_and(|within| within.is_zero()) {
+        Some(InvalidSpec::WatchdogZero)
+    } else if settings.watchdog().is_some() && settings.kind == ChildKind::Supervisor {
+        Some(InvalidSpec::WatchdogOnSupervisor)
+    } else if settings.explicit_ready() && !settings.ready_at_once {
+        Some(InvalidSpec::ExplicitReady)
     } else if settings.backoff().is_some_and(|backoff| !backoff.is_valid()) {
         Some(InvalidSpec::BackoffFactor)
     } else {

@@ -205,6 +205,10 @@ impl Driver {
             }
             Effect::Ask { child, last } => self.request(child, Flags::SHUTDOWN, last),
             Effect::Abort { child, last } => self.request(child, Flags::ABORT, last),
+            Effect::Listen { child, incarnation } => {
+                let sign_of_life = self.engine.child(child).is_some_and(|spec| spec.cell().take_alive());
+                self.engine.heard(Ticket::new(child, incarnation), sign_of_life, now);
+            }
             Effect::Tell { spec, kind } => self.tell(&*spec, *kind),
             Effect::Ready => return Some(Step::Ready),
             Effect::GaveUp => self.tell_of_giving_up(now),

@@ -131,7 +131,7 @@ impl<C: Spec> Engine<C> {
                 return;
             }
             State::Starting { .. } => Some(Then::FailStart { limit: None }),
-            &State::Running { since } => Some(Then::Judge { since }),
+            &State::Running { since } => Some(Then::Judge { since, unresponsive: false }),
             State::Stopping(stopping) => (!stopping.is_aborted()).then_some(stopping.then),
         };
         if let Some(then) = then {

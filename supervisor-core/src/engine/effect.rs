@@ -13,6 +13,8 @@ pub(crate) enum Effect<C> {
     Ask { child: Place, last: bool },
     /// Abort the child.
     Abort { child: Place, last: bool },
+    /// Find out whether the process has given a sign of life, and tell the engine at once.
+    Listen { child: Place, incarnation: u32 },
     /// Tell whoever listens.
     Tell { spec: C, kind: Box<EventKind> },
     /// Answer a call. `spec`: the child that it was about, if there is one.

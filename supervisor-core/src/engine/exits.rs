@@ -84,11 +84,12 @@ impl<C: Spec> Engine<C> {
     /// A process ended that was being stopped.
     pub(super) fn gone(&mut self, child: Place, stopping: Stopping, exit: Exit, now: Instant) {
         self.sweep.left(child, &stopping);
+        let exit = self.exit_of(child, &stopping, exit);
         if !matches!(stopping.then, Then::FailStart { .. }) {
             self.tell(child, || EventKind::Exited(exit.clone()));
         }
         match stopping.then {
-            Then::Judge { since } => self.judge(child, exit, Some(since), now),
+            Then::Judge { since, .. } => self.judge(child, exit, Some(since), now),
             Then::FailStart { limit } => self.unready(child, exit, limit, now),
             Then::Restart => self.down_with_group(child),
             Then::Stay => {
@@ -165,7 +166,7 @@ impl<C: Spec> Engine<C> {
             // A set-up that was cut short had nothing to end well.
             _ if stopping.unready => None,
             Exit::Normal | Exit::Ignored => None,
-            Exit::Aborted => (!is_brutal).then_some(Badly::Aborted),
+            Exit::Aborted | Exit::Unresponsive { .. } => (!is_brutal).then_some(Badly::Aborted),
             Exit::Failed(failure) => Some(Badly::Failed(failure)),
             Exit::Panicked(panic) => Some(Badly::Failed(Failure::new(format!("panicked: {panic:#}")))),
             Exit::Lost => Some(Badly::Failed(Failure::new(Exit::Lost.to_string()))),

@@ -3,7 +3,7 @@
 //! The engine is pure. Time comes in with each call, and what it wants done goes out as [`Effect`]s:
 //!
 //! - inputs: [`start`](Engine::start) once, then [`ready`](Engine::ready), [`acknowledged`](Engine::acknowledged),
-//!   [`exited`](Engine::exited), [`shutdown`](Engine::shutdown), the calls of `calls.rs`, and [`tick`](Engine::tick) when
+//!   [`exited`](Engine::exited), [`heard`](Engine::heard), [`shutdown`](Engine::shutdown), the calls of `calls.rs`, and [`tick`](Engine::tick) when
 //!   [`next_deadline`](Engine::next_deadline) has come;
 //! - outputs: [`poll_effect`](Engine::poll_effect), until it returns `None`, after any input or several; then
 //!   [`advance`](Engine::advance), which takes work in order (a start, a group restart, a stop) one step further, and the
@@ -20,6 +20,7 @@ mod order;
 mod sequence;
 mod slot;
 mod stop;
+mod watch;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -36,6 +37,7 @@ use self::{
     sequence::Sequence,
     slot::{Class, Stage, Stopping, Then},
     stop::Sweep,
+    watch::Watch,
 };
 pub(crate) use self::{
     effect::{Badly, Caller, Cause, Effect, Refusal},
@@ -58,6 +60,7 @@ pub(crate) struct Engine<C> {
     sweep: Sweep,
     /// Children that are owed a start of their own, not as part of a group.
     restarts: VecDeque<Place>,
+    watch: Watch,
     /// The number of the latest group restart; the first start is one, too.
     group: u32,
     /// Who waits for something to happen to a child.
@@ -115,6 +118,7 @@ impl<C: Spec> Engine<C> {
             work: Work::None,
             sweep: Sweep::NONE,
             restarts: VecDeque::new(),
+            watch: Watch::default(),
             group: 1,
             callers: BTreeMap::new(),
             is_up: false,
@@ -221,6 +225,7 @@ impl<C: Spec> Engine<C> {
                 State::Stopped | State::Owed | State::Running { .. } => return,
             }
         }
+        self.look_for_signs(now);
         self.end_delay(now);
         if self.stop_by.is_some_and(|by| by <= now) {
             self.stop_by = None;
@@ -251,7 +256,7 @@ impl<C: Spec> Engine<C> {
             Work::Sequence(sequence) => sequence.delayed_until(),
             _ => None,
         };
-        [self.children.next_deadline(), group, self.stop_by].into_iter().flatten().min()
+        [self.children.next_deadline(), self.watch.next_deadline(), group, self.stop_by].into_iter().flatten().min()
     }
 
     /// How it ended, after `Effect::Finish`.

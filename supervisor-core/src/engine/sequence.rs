@@ -143,6 +143,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn set_running(&mut self, child: Place, now: Instant) {
         self.children.set(child, State::Running { since: now });
         self.children.edit(child, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
+        self.watch_over(child, now);
         self.tell(child, || EventKind::Ready);
         self.answer_start(child, Ok(()));
     }

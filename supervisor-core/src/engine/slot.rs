@@ -15,8 +15,8 @@
 //! 1. `begin_start`: its turn has come. A child without a set-up is `Running` at once.
 //! 2. `ready`
 //! 3. `judge`, of an exit of its own; `unready`, of one before it was ready
-//! 4. `stop_child`, where its supervisor or its group stops, or it is terminated; `abort`, where its time is up or it is
-//!    killed
+//! 4. `stop_child`, where its supervisor or its group stops, or it is terminated; `abort`, where its time is up, it is
+//!    killed, or gives no sign of life
 //! 5. `owe`, if it is to be restarted and a backoff says when
 //! 6. `tick`, when that time has come
 //! 7. `owe`, if it is to be restarted at once: by way of `Owed`
@@ -114,8 +114,8 @@ pub(super) enum Stage {
 /// What becomes of a child when it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Then {
-    /// Its exit counts as its own: it was killed, having run since then.
-    Judge { since: Instant },
+    /// Its exit counts as its own: it was killed, or gave no sign of life, having run since then.
+    Judge { since: Instant, unresponsive: bool },
     /// Its start has failed: it was not ready within the limit, or was killed.
     FailStart { limit: Option<Duration> },
     /// It is started again with its group.

@@ -71,6 +71,7 @@ impl<C: Spec> Engine<C> {
         self.work = Work::Stop(cause);
         self.stop_by = self.settings.shutdown_budget.and_then(|budget| now.checked_add(budget));
         self.turn_away_starts();
+        self.watch.end();
         self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
         let moving = [Class::Owed, Class::Delayed, Class::Starting, Class::Stopping, Class::Draining, Class::Stuck];
         if self.children.count_of(&moving) == 0 {

@@ -19,6 +19,15 @@ pub enum InvalidSpec {
     /// The time to become ready is zero, so no start would ever succeed.
     #[error("its start timeout is zero; give a time above zero, or none to wait without limit")]
     StartTimeoutZero,
+    /// The time for a sign of life is zero, so none would ever be in time.
+    #[error("its watchdog has a time of zero; give a time above zero, or no watchdog")]
+    WatchdogZero,
+    /// A supervisor gives no signs of life: it answers calls instead.
+    #[error("it is a supervisor, which gives no signs of life; put watchdogs on its workers")]
+    WatchdogOnSupervisor,
+    /// What has a set-up is ready when that is done.
+    #[error("it has a set-up, and is ready when that is done; only a closure or a one-shot can say so itself")]
+    ExplicitReady,
     /// A backoff whose delays would shrink, or are not numbers.
     #[error("the factor of its backoff is below 1 or not a number; give a finite factor of at least 1")]
     BackoffFactor,

@@ -220,6 +220,9 @@ pub enum StartFailure {
     /// It was not ready in time.
     #[error("not ready within its start timeout of {0:?}")]
     TimedOut(Duration),
+    /// It ended, and had not said that it is ready: see [`with_explicit_ready`](crate::ChildSpec::with_explicit_ready).
+    #[error("ended before it was ready")]
+    Ended,
     /// It was killed.
     #[error("aborted before it was ready")]
     Aborted,

@@ -69,6 +69,8 @@ pub struct ChildSpecInfo {
     pub start_timeout: Option<Duration>,
     /// How long its restarts wait; `None` is as its supervisor says.
     pub backoff: Option<Backoff>,
+    /// Within what time it has to give a sign of life; `None` is that nobody looks.
+    pub watchdog: Option<Duration>,
 }
 
 impl ChildSpecInfo {
@@ -81,6 +83,7 @@ impl ChildSpecInfo {
             significant: settings.significant,
             start_timeout: settings.start_timeout(),
             backoff: settings.backoff(),
+            watchdog: settings.watchdog(),
         }
     }
 }

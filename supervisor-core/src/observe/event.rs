@@ -42,7 +42,12 @@ pub enum EventKind {
     },
     /// It is stopped by its supervisor: asked to, or aborted at once where that is how it is stopped.
     Stopping,
-    /// It is aborted because its time to stop, or to start, was up, or because it was killed.
+    /// It has given no sign of life in time, and is aborted for that.
+    Unresponsive {
+        /// Within what time it has to give one.
+        within: Duration,
+    },
+    /// It is aborted because its time to stop, or to start, was up, or because it was killed, or unresponsive.
     Aborted,
     /// It does not let go though aborted. What waits for its end goes on waiting.
     Stuck,
@@ -93,6 +98,7 @@ impl fmt::Display for EventKind {
                 write!(f, "is restarted in {delay:.1?} (attempt {attempt}), it {cause}")
             }
             Self::Stopping => f.write_str("is stopped"),
+            Self::Unresponsive { within } => write!(f, "has given no sign of life for {within:?}"),
             Self::Aborted => f.write_str("is aborted"),
             Self::Stuck => f.write_str("is stuck: aborted, and does not let go"),
             Self::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),

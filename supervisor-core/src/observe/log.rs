@@ -36,6 +36,7 @@ mod lines {
             EventKind::GaveUp(_) => Level::ERROR,
             EventKind::StartFailed(_)
             | EventKind::Restarting { .. }
+            | EventKind::Unresponsive { .. }
             | EventKind::Aborted
             | EventKind::Stuck
             | EventKind::Refused(_)

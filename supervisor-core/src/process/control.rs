@@ -58,6 +58,10 @@ impl Flags {
     pub(crate) const LAST: Self = Self(4);
     /// The incarnation has finished its set-up. Nothing is asked with this.
     pub(crate) const READY: Self = Self(16);
+    /// The incarnation has given a sign of life since somebody last looked. Nothing is asked with this.
+    const ALIVE: Self = Self(32);
+    /// The incarnation says itself when it is ready. Nothing is asked with this.
+    pub(crate) const SAYS_READY: Self = Self(64);
     /// The incarnation is over.
     const ENDED: Self = Self(8);
 
@@ -146,9 +150,33 @@ impl ControlCell {
         wakers.wake();
     }
 
-    /// The incarnation is ready. Whether it was not before.
+    /// The incarnation is ready. Whether that is news.
     pub(crate) fn mark_ready(&self, id: ProcessId) -> bool {
-        self.is(id) && !Flags(self.word.fetch_or(Flags::READY.0, Ordering::AcqRel) & FLAG_MASK).contains(Flags::READY)
+        self.mark(id, Flags::READY)
+    }
+
+    /// The incarnation says itself that it is ready. Whether that is for it to say, and news.
+    pub(crate) fn say_ready(&self, id: ProcessId) -> bool {
+        self.flags(id).is_some_and(|flags| flags.contains(Flags::SAYS_READY)) && self.mark(id, Flags::READY)
+    }
+
+    /// The incarnation gives a sign of life.
+    pub(crate) fn mark_alive(&self, id: ProcessId) {
+        self.mark(id, Flags::ALIVE);
+    }
+
+    /// Whether it was not marked before. An earlier incarnation marks nothing.
+    fn mark(&self, id: ProcessId, flag: Flags) -> bool {
+        let mark = |word: u64| {
+            let is_news = word >> FLAG_BITS == id.as_u64() && !Flags(word).contains(flag);
+            is_news.then_some(word | flag.0)
+        };
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark).is_ok()
+    }
+
+    /// Whether there was a sign of life since the last time.
+    pub(crate) fn take_alive(&self) -> bool {
+        Flags(self.word.fetch_and(!Flags::ALIVE.0, Ordering::AcqRel)).contains(Flags::ALIVE)
     }
 
     /// The incarnation is over: all that wait for its shutdown are let go.

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::error::{Failure, GaveUp, StartFailure, Unclean};
 
@@ -16,6 +16,11 @@ pub enum Exit {
     Panicked(Failure),
     /// It was aborted.
     Aborted,
+    /// It was aborted because it had given no sign of life: see [`with_watchdog`](crate::ChildSpec::with_watchdog).
+    Unresponsive {
+        /// Within what time it has to give one.
+        within: Duration,
+    },
     /// Its executor dropped it before it had ended, or refused to run it.
     Lost,
     /// It is a supervisor, and stopped in order, whatever the reason was.
@@ -66,7 +71,7 @@ impl Exit {
         match self {
             Self::Normal | Self::Ignored => true,
             Self::Shutdown(termination) => !matches!(termination.ending, Ending::Killed),
-            Self::Failed(_) | Self::Panicked(_) | Self::Aborted | Self::Lost => false,
+            Self::Failed(_) | Self::Panicked(_) | Self::Aborted | Self::Unresponsive { .. } | Self::Lost => false,
         }
     }
 }
@@ -106,7 +111,8 @@ impl StartFailure {
             Exit::Failed(failure) => Self::Failed(failure),
             Exit::Panicked(failure) => Self::Panicked(failure),
             Exit::Lost => Self::Lost,
-            Exit::Aborted | Exit::Normal | Exit::Ignored => Self::Aborted,
+            Exit::Normal => Self::Ended,
+            Exit::Aborted | Exit::Unresponsive { .. } | Exit::Ignored => Self::Aborted,
             Exit::Shutdown(termination) => match &termination.ending {
                 Ending::GaveUp(story) => Self::GaveUp(story.clone()),
                 Ending::FailedToStart { path, cause } => {
@@ -126,6 +132,7 @@ impl fmt::Display for Exit {
             Self::Failed(failure) => write!(f, "failed: {failure:#}"),
             Self::Panicked(failure) => write!(f, "panicked: {failure:#}"),
             Self::Aborted => f.write_str("was aborted"),
+            Self::Unresponsive { within } => write!(f, "was aborted: it gave no sign of life for {within:?}"),
             Self::Lost => f.write_str("was dropped by its executor"),
             Self::Shutdown(termination) => termination.ending.fmt(f),
         }

@@ -91,7 +91,7 @@ pub(crate) struct Current {
     pub(crate) id: ProcessId,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) link: Arc<dyn Link>,
-    ticket: Ticket,
+    pub(crate) ticket: Ticket,
 }
 
 thread_local! {

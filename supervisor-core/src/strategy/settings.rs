@@ -27,6 +27,10 @@ pub(crate) struct ChildSettings {
 pub(crate) struct Special {
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) backoff: Option<Backoff>,
+    /// Within what time it has to give a sign of life.
+    pub(crate) watchdog: Option<Duration>,
+    /// It says itself when it is ready.
+    pub(crate) explicit_ready: bool,
     /// Where its process runs.
     pub(crate) placement: Placement,
 }
@@ -48,9 +52,22 @@ impl ChildSettings {
         self.restart.unwrap_or_default()
     }
 
-    /// Whether nobody has to say that it is ready. An executor that is made for it may fail to be.
+    pub(crate) fn watchdog(&self) -> Option<Duration> {
+        self.special.as_ref()?.watchdog
+    }
+
+    pub(crate) fn explicit_ready(&self) -> bool {
+        self.special.as_ref().is_some_and(|special| special.explicit_ready)
+    }
+
+    /// Whether it is ready as soon as its process is there.
+    pub(crate) fn is_ready_when_there(&self) -> bool {
+        self.ready_at_once && !self.explicit_ready()
+    }
+
+    /// Whether it is ready as soon as it is spawned. An executor that is made for it may fail to be.
     pub(crate) fn is_ready_at_once(&self) -> bool {
-        self.ready_at_once && !matches!(self.placement(), Placement::Fresh(_))
+        self.is_ready_when_there() && !matches!(self.placement(), Placement::Fresh(_))
     }
 
     pub(crate) fn special_mut(&mut self) -> &mut Special {

@@ -14,6 +14,7 @@ mod stopping;
 mod strategies;
 mod stuck;
 mod timing;
+mod watchdog;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -81,6 +82,11 @@ impl Child {
         self
     }
 
+    fn watchdog(mut self, within: Duration) -> Self {
+        self.settings.special_mut().watchdog = Some(within);
+        self
+    }
+
     fn backoff(mut self, backoff: Backoff) -> Self {
         self.settings.special_mut().backoff = Some(backoff);
         self
@@ -122,6 +128,8 @@ struct World {
     deaf: Vec<&'static str>,
     /// Does nothing when aborted.
     stuck: Vec<&'static str>,
+    /// Has given a sign of life since it was last asked for.
+    alive: Vec<&'static str>,
     /// The calls that were made, in words; the key of a caller is its place in here.
     calls: Vec<String>,
     /// What callers were told since it was last looked at.
@@ -146,6 +154,7 @@ impl World {
             starts: BTreeMap::new(),
             deaf: Vec::new(),
             stuck: Vec::new(),
+            alive: Vec::new(),
             calls: Vec::new(),
             answers: Vec::new(),
             within: None,
@@ -301,8 +310,15 @@ impl World {
                     self.report(name, News::Exited(Exit::Aborted));
                 }
             }
+            Effect::Listen { child, incarnation } => {
+                let name = name(child);
+                let sign_of_life = self.alive.contains(&name);
+                self.alive.retain(|alive| *alive != name);
+                self.engine.heard(Ticket::new(child, incarnation), sign_of_life, self.now);
+            }
             Effect::Tell { spec, kind } => match *kind {
                 EventKind::Stuck => self.log.push(format!("stuck {}", spec.name)),
+                EventKind::Unresponsive { .. } => self.log.push(format!("unresponsive {}", spec.name)),
                 EventKind::Abandoned => self.log.push(format!("abandoned {}", spec.name)),
                 EventKind::Restarting { delay, .. } if !delay.is_zero() => {
                     self.log.push(format!("delay {} {}", spec.name, delay.as_millis()));

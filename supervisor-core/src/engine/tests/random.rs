@@ -215,6 +215,10 @@ impl Trial {
                     self.told.insert(child.child);
                 }
             }
+            Effect::Listen { child, incarnation } => {
+                let sign_of_life = self.rng.bool();
+                self.engine.heard(Ticket::new(child, incarnation), sign_of_life, self.now);
+            }
             Effect::Answer { caller, .. } => {
                 assert!(self.waiting.remove(&caller.key), "a call is answered once");
             }
@@ -254,6 +258,9 @@ fn spec(rng: &mut Rng) -> Child {
     }
     if rng.u8(..4) == 0 {
         spec = spec.start_timeout(2 * SECOND);
+    }
+    if spec.settings.kind == ChildKind::Worker && rng.u8(..4) == 0 {
+        spec = spec.watchdog(SECOND);
     }
     if rng.u8(..4) == 0 {
         spec = spec.backoff(Backoff::constant(SECOND));

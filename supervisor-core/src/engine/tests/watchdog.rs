@@ -1,0 +1,167 @@
+//! B2: children that promise signs of life.
+
+use super::*;
+
+fn watched(name: &'static str) -> Child {
+    child(name).watchdog(4 * SECOND)
+}
+
+/// Lets so many seconds pass, one by one, with a sign of life in each of those.
+fn live_through(world: &mut World, seconds: u32, signs: &[u32]) {
+    for second in 1..=seconds {
+        world.pass(SECOND);
+        if signs.contains(&second) {
+            world.alive.push("a");
+        }
+    }
+}
+
+#[test]
+fn b2_who_gives_signs_of_life_is_left_alone() {
+    let mut world = World::up(one_for_one(1), [watched("a"), child("b")]);
+    live_through(&mut world, 100, &(1..=100).collect::<Vec<_>>());
+    world.did("");
+}
+
+#[test]
+fn b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign() {
+    for last in 0..20 {
+        let mut world = World::up(one_for_one(1), [watched("a")]);
+        let signs: Vec<_> = (1..=last).collect();
+        live_through(&mut world, last, &signs);
+        world.did("");
+        let found = (1..=8).find(|_| {
+            world.pass(SECOND);
+            !world.log.is_empty()
+        });
+        assert!(found.is_some_and(|found| (4..=8).contains(&found)), "{found:?} after {last}");
+        world.did("unresponsive a, abort a, start a");
+    }
+}
+
+#[test]
+fn b2_a_miss_is_a_failure_that_is_charged_and_told_as_that() {
+    let mut world = World::up(one_for_one(1), [watched("a").transient()]);
+    world.pass(4 * SECOND);
+    world.did("unresponsive a, abort a, start a");
+    world.pass(4 * SECOND);
+    world.did("unresponsive a, abort a, gave up, finish");
+    let story: Vec<_> = world.engine.story().map(|charge| charge.cause.to_string()).collect();
+    assert_eq!(story, ["was aborted: it gave no sign of life for 4s"; 2]);
+}
+
+#[test]
+fn b2_it_counts_from_ready() {
+    let mut world = World::new(one_for_one(1), [watched("a")]);
+    world.plan("a", [None]);
+    world.start();
+    world.did("start a");
+    world.pass(100 * SECOND);
+    world.did("");
+    world.report("a", News::Ready);
+    world.settle();
+    world.did("ready");
+    world.pass(3 * SECOND);
+    world.did("");
+    world.pass(SECOND);
+    world.did("unresponsive a, abort a, start a");
+}
+
+#[test]
+fn b2_nobody_is_looked_at_while_stopping() {
+    let slow = watched("a").shutdown(ShutdownStrategy::Graceful(60 * SECOND));
+    let mut world = World::up(one_for_one(1), [slow.clone(), child("b")]);
+    world.deaf.push("a");
+    world.terminate("a");
+    world.did("ask a");
+    world.pass(59 * SECOND);
+    world.did("");
+
+    let mut world = World::up(one_for_one(1), [slow, child("b").shutdown(ShutdownStrategy::Graceful(60 * SECOND))]);
+    world.deaf.push("b");
+    world.shutdown();
+    world.did("ask b");
+    world.pass(59 * SECOND);
+    world.did("");
+    world.pass(SECOND);
+    world.did("abort b, ask a, finish");
+    assert_eq!(world.engine.next_deadline(), None);
+}
+
+#[test]
+fn b2_a_new_process_has_all_its_time_whatever_its_predecessor_did() {
+    let mut world = World::up(one_for_one(10), [watched("a")]);
+    world.pass(3 * SECOND);
+    world.exit("a", error());
+    world.did("start a");
+    world.pass(3 * SECOND);
+    world.did("");
+    world.pass(SECOND);
+    world.did("unresponsive a, abort a, start a");
+}
+
+#[test]
+fn b2_a_miss_restarts_the_group() {
+    let mut world = World::up(one_for_all(1), [child("a"), watched("b"), child("c")]);
+    world.pass(4 * SECOND);
+    world.did("unresponsive b, abort b, ask c, ask a, start a, start b, start c");
+}
+
+#[test]
+fn b2_a_miss_waits_for_its_backoff_and_keeps_its_place() {
+    let settings = SupervisorSettings { max_children: Some(1), ..one_for_one(1) };
+    let mut world = World::up(settings, [watched("a").backoff(Backoff::constant(SECOND).with_jitter(false))]);
+    world.pass(4 * SECOND);
+    world.did("unresponsive a, abort a, delay a 1000");
+    world.start_child(child("b"));
+    world.told("start b: AtCapacity(1)");
+    world.pass(SECOND);
+    world.did("start a");
+}
+
+#[test]
+fn b2_a_termination_beats_the_restart_of_one_that_was_found_unresponsive() {
+    let mut world = World::up(one_for_one(1), [watched("a")]);
+    world.stuck.push("a");
+    world.pass(4 * SECOND);
+    world.did("unresponsive a, abort a");
+    world.terminate("a");
+    world.report("a", News::Exited(Exit::Aborted));
+    world.settle();
+    world.told("terminate a: ok");
+    world.did("");
+    world.shows("a-");
+}
+
+#[test]
+fn b2_one_that_does_not_let_go_is_stuck_and_is_not_restarted_beside_itself() {
+    let mut world = World::up(one_for_one(1), [watched("a")]);
+    world.stuck.push("a");
+    world.pass(4 * SECOND);
+    world.pass(5 * SECOND);
+    world.did("unresponsive a, abort a, stuck a");
+    world.pass(100 * SECOND);
+    world.did("");
+}
+
+#[test]
+fn b2_one_that_ends_well_after_all_has_ended_well() {
+    let mut world = World::up(one_for_one(1), [watched("a").transient()]);
+    world.stuck.push("a");
+    world.pass(4 * SECOND);
+    world.report("a", News::Exited(Exit::Normal));
+    world.settle();
+    world.did("unresponsive a, abort a");
+    world.shows("a-");
+}
+
+#[test]
+fn b2_who_is_removed_is_not_looked_at() {
+    let mut world = World::up(one_for_one(1), [watched("a"), child("b")]);
+    world.terminate("a");
+    world.delete("a");
+    world.take();
+    world.pass(100 * SECOND);
+    world.did("");
+    assert_eq!(world.engine.next_deadline(), None);
+}

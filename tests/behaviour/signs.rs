@@ -1,0 +1,202 @@
+//! What workers say of themselves: that they are alive, and that they are ready.
+
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use supervisor_core::{
+    ChildState, EventKind, Exit, ProcessShutdown, RestartStrategy, ShutdownStrategy, StartFailure, SupervisorError,
+    ambient, one_shot, worker,
+};
+
+use crate::{
+    actors::{Diary, root, set_up},
+    harness::World,
+};
+
+mount! { everywhere, also added at run time:
+    a_closure_that_says_itself_when_it_is_ready_holds_up_those_behind_it
+    one_that_ends_before_it_has_said_so_has_failed_to_start
+    who_has_a_set_up_cannot_say_so
+    a_task_of_a_worker_can_say_so_for_it
+    to_say_so_twice_or_too_late_means_nothing
+}
+
+mount! { virtual time, also added at run time:
+    b2_a_worker_that_hangs_is_restarted_and_its_exit_says_why
+    b2_a_worker_that_gives_signs_of_life_is_left_alone
+    b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn a_closure_that_says_itself_when_it_is_ready_holds_up_those_behind_it(world: World) {
+    let diary = Diary::default();
+    let mut root = root();
+    let (warm, behind) = (diary.clone(), diary.clone());
+    let cache = worker("cache", move |shutdown| {
+        let warm = warm.clone();
+        async move {
+            ambient::sleep(Duration::from_millis(5)).await;
+            warm.write("warm");
+            ambient::ready();
+            shutdown.await;
+        }
+    });
+    root.add_worker(cache.with_explicit_ready());
+    root.add_worker(worker("api", move |shutdown| {
+        behind.write("api");
+        shutdown
+    }));
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(diary.take(), ["warm", "api"]);
+    tree.shutdown().await.unwrap();
+}
+
+async fn one_that_ends_before_it_has_said_so_has_failed_to_start(world: World) {
+    let mut root = root();
+    root.add_worker(worker("cache", |_| async {}).with_explicit_ready());
+    let error = world.start(root).await.unwrap_err();
+    let SupervisorError::FailedToStart { cause, .. } = &error else { panic!("{error}") };
+    assert!(matches!(cause, StartFailure::Ended));
+    assert_eq!(error.to_string(), "`root.cache` failed to start: ended before it was ready");
+}
+
+async fn who_has_a_set_up_cannot_say_so(world: World) {
+    let mut root = root();
+    root.add_worker(set_up("db", |_| pending()).with_explicit_ready());
+    let error = world.start(root).await.unwrap_err();
+    assert!(error.to_string().contains("only a closure or a one-shot can say so itself"), "{error}");
+}
+
+async fn a_task_of_a_worker_can_say_so_for_it(world: World) {
+    let mut root = root();
+    let cache = worker("cache", |shutdown: ProcessShutdown| async move {
+        let me = ambient::current().expect("a process");
+        std::thread::spawn(move || me.ready()).join().expect("no panic");
+        shutdown.await;
+    });
+    root.add_worker(cache.with_explicit_ready());
+    let tree = world.start(root).await.unwrap();
+    assert_eq!(tree.handle().count().await.unwrap().active, 1);
+    tree.shutdown().await.unwrap();
+}
+
+async fn to_say_so_twice_or_too_late_means_nothing(world: World) {
+    let kept = Arc::new(std::sync::Mutex::new(None));
+    let keep = kept.clone();
+    let (speak, spoken_again) = async_channel::unbounded();
+    let mut root = root();
+    let spoken = worker("cache", move |shutdown: ProcessShutdown| {
+        let speak = speak.clone();
+        let earlier = keep.lock().unwrap().replace(ambient::current().expect("a process"));
+        async move {
+            match earlier {
+                None => {
+                    ambient::ready();
+                    ambient::ready();
+                    return Err("the first one fails");
+                }
+                // Its predecessor's word counts for nothing.
+                Some(earlier) => {
+                    earlier.ready();
+                    speak.try_send(()).expect("there is room");
+                }
+            }
+            shutdown.await;
+            Ok(())
+        }
+    });
+    root.add_worker(spoken.with_explicit_ready());
+    let mut events = root.handle().events();
+    let tree = world.start(root).await.unwrap();
+    for _ in 0..2 {
+        while !matches!(events.next().await.expect("the tree runs").kind, EventKind::Started) {}
+    }
+    spoken_again.recv().await.expect("the second one speaks");
+    let children = tree.handle().children().await.unwrap();
+    let cache = children.iter().find(|child| child.name == "cache").expect("it is there");
+    assert_eq!(cache.state, ChildState::Starting);
+    tree.shutdown().await.unwrap();
+}
+
+async fn b2_a_worker_that_hangs_is_restarted_and_its_exit_says_why(world: World) {
+    let mut root = root();
+    let mut events = root.handle().events();
+    let hanging = worker("peer", |_| pending::<()>()).with_watchdog(4 * SECOND);
+    root.add_worker(hanging.with_shutdown_strategy(ShutdownStrategy::Brutal));
+    let tree = world.start(root).await.unwrap();
+    let exit = loop {
+        if let EventKind::Exited(exit) = &events.next().await.expect("the tree runs").kind {
+            break exit.clone();
+        }
+    };
+    assert!(matches!(exit, Exit::Unresponsive { within } if within == 4 * SECOND));
+    assert_eq!(exit.to_string(), "was aborted: it gave no sign of life for 4s");
+    world.probe.quiet().await;
+    assert_eq!(tree.handle().count().await.unwrap().active, 1);
+    tree.shutdown().await.unwrap();
+}
+
+async fn b2_a_worker_that_gives_signs_of_life_is_left_alone(world: World) {
+    let mut root = root().with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, SECOND));
+    let beating = worker("peer", |_| async {
+        loop {
+            ambient::sleep(3 * SECOND).await;
+            ambient::heartbeat();
+        }
+    });
+    root.add_worker(beating.with_watchdog(4 * SECOND).with_shutdown_strategy(ShutdownStrategy::Brutal));
+    let tree = world.start(root).await.unwrap();
+    world.sleep(3600 * SECOND).await;
+    assert_eq!(tree.handle().count().await.unwrap().active, 1);
+    tree.shutdown().await.unwrap();
+}
+
+async fn b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign(world: World) {
+    const WITHIN: Duration = Duration::from_secs(10);
+    for millis in [0, 1, 2500, 9_999, 10_001, 17_000, 123_456] {
+        let last = Duration::from_millis(millis);
+        let mut root = root();
+        let mut events = root.handle().events();
+        let beats = Arc::new(AtomicUsize::new(0));
+        let hanging = worker("peer", move |_| {
+            let first = beats.fetch_add(1, SeqCst) == 0;
+            async move {
+                let mut left = last;
+                while first && !left.is_zero() {
+                    let step = left.min(5 * SECOND);
+                    ambient::sleep(step).await;
+                    ambient::heartbeat();
+                    left -= step;
+                }
+                pending::<()>().await;
+            }
+        });
+        root.add_worker(hanging.with_watchdog(WITHIN).with_shutdown_strategy(ShutdownStrategy::Brutal));
+        let begin = world.spawner.now();
+        let tree = world.start(root).await.unwrap();
+        while !matches!(events.next().await.expect("the tree runs").kind, EventKind::Unresponsive { .. }) {}
+        let after = world.spawner.now() - begin - last;
+        assert!(WITHIN <= after && after <= 2 * WITHIN, "{after:?} after the last sign, which came after {last:?}");
+        tree.shutdown().await.unwrap();
+    }
+}
+
+#[test]
+fn outside_of_a_process_a_sign_of_life_means_nothing() {
+    ambient::heartbeat();
+    let _unstarted = one_shot("nobody", async {});
+}
+
+#[test]
+#[should_panic = "`process::ready` was called outside of a process"]
+fn outside_of_a_process_nobody_can_be_ready() {
+    ambient::ready();
+}
