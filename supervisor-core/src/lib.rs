@@ -30,6 +30,7 @@ mod handle;
 mod supervisor;
 mod tree;
 pub mod ambient;
+mod poll_watch;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
@@ -43,6 +44,7 @@ pub use self::{
     handle::SupervisorHandle,
     observe::{ChildInfo, ChildSpecInfo, ChildState, Counts, Event, EventKind, Events, RestartCause},
     placement::{Factory, Placement},
+    poll_watch::{PollWatch, watch_polls},
     process::{ChildId, Ending, Exit, Process, ProcessId, Termination},
     shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
     spawner::{Spawner, Timer},

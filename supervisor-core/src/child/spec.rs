@@ -81,7 +81,7 @@ impl ChildSpec {
     ///
     /// For workers that may hang while they still yield: on a peer that does not answer, in a loop without progress. A miss is
     /// found between one and two of these times after the last sign. What does not yield cannot be aborted, only named: see
-    /// `watch_polls` for that.
+    /// [`watch_polls`](crate::watch_polls) for that.
     pub fn with_watchdog(self, within: Duration) -> Self {
         self.with(|settings| settings.special_mut().watchdog = Some(within))
     }

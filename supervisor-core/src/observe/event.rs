@@ -49,6 +49,12 @@ pub enum EventKind {
     },
     /// It is aborted because its time to stop, or to start, was up, or because it was killed, or unresponsive.
     Aborted,
+    /// It has been in one poll for so long, and blocks its thread. Told while it does, if somebody
+    /// [watches](crate::watch_polls).
+    Blocked {
+        /// How long it has been in there, at least.
+        lasted: Duration,
+    },
     /// It does not let go though aborted. What waits for its end goes on waiting.
     Stuck,
     /// It does not let go though aborted. Nobody waits for it any longer.
@@ -100,6 +106,7 @@ impl fmt::Display for EventKind {
             Self::Stopping => f.write_str("is stopped"),
             Self::Unresponsive { within } => write!(f, "has given no sign of life for {within:?}"),
             Self::Aborted => f.write_str("is aborted"),
+            Self::Blocked { lasted } => write!(f, "blocks its thread: it has been in one poll for {lasted:.1?}"),
             Self::Stuck => f.write_str("is stuck: aborted, and does not let go"),
             Self::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),
             Self::Refused(error) => write!(f, "is not started: {error}"),

@@ -38,6 +38,7 @@ mod lines {
             | EventKind::Restarting { .. }
             | EventKind::Unresponsive { .. }
             | EventKind::Aborted
+            | EventKind::Blocked { .. }
             | EventKind::Stuck
             | EventKind::Refused(_)
             | EventKind::LeftDown { .. }

@@ -4,6 +4,7 @@ mod control;
 mod exit;
 mod guard;
 mod name;
+mod polls;
 mod task;
 
 pub use crate::id::{ChildId, ProcessId};
@@ -12,5 +13,6 @@ pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
 pub use exit::{Ending, Exit, Termination};
 pub(crate) use guard::guard;
 pub(crate) use name::Name;
+pub(crate) use polls::{Slot, Tag, Watching, slots};
 pub use task::Process;
 pub(crate) use task::{Birth, Life, Link, News, Report, Step, current};

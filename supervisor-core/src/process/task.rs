@@ -11,7 +11,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{ChildId, Control, Exit, Flags, ProcessId, Ticket, guard};
+use super::{ChildId, Control, Exit, Flags, ProcessId, Ticket, guard, polls};
 use crate::{
     quiet::{Quiet, Token},
     trace,
@@ -242,6 +242,7 @@ impl<L: Life> Future for Task<L> {
 
         let polled = {
             let _entered = this.span.enter();
+            let _mark = polls::mark(current);
             let life = this.life.as_pin_mut();
             Current::enter(this.current, || guard(|| life.expect("a process lives until it has ended").poll(cx)))
         };
@@ -295,6 +296,7 @@ impl<L: Life> Task<L> {
 
         let dropped = {
             let _entered = this.span.enter();
+            let _mark = current.as_ref().and_then(polls::mark);
             Current::enter(&mut current, || {
                 let life = guard(|| this.life.set(None));
                 let specification = if is_last { guard(|| control.release()) } else { Ok(()) };

@@ -1,0 +1,101 @@
+//! Finds polls that do not end, while they last: from a thread of its own, so that it does so also where the executor has no
+//! other thread left.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    observe::{Event, EventKind},
+    process::{Slot, Tag, Watching, guard, slots},
+    scope::Scope,
+};
+
+/// Watches the polls of all processes in the program: one that lasts longer than `longest` is told as
+/// [`EventKind::Blocked`], in the log and to subscribers, with the dotted name of the process, while it is still in it.
+///
+/// A future has to return from its polls quickly: whatever blocks in one (a lock, a computation, a blocking call) keeps the
+/// thread from everybody else, and can be ended by nobody. This names it. It works on every executor; also where there is one
+/// thread only and nothing else moves.
+///
+/// It goes on until what this returns is dropped. By default nobody watches, and it costs nothing. While somebody does, each
+/// poll takes an uncontended lock and counts two references, some tens of nanoseconds. A poll is found when it has lasted
+/// between one and one and a half times `longest`; half a second is a good start. Of a poll that never ends it tells once.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let _watch = supervisor_core::watch_polls(std::time::Duration::from_millis(500))?;
+/// // and run trees
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// If the thread cannot be made.
+pub fn watch_polls(longest: Duration) -> io::Result<PollWatch> {
+    let (alive, gone) = mpsc::channel();
+    let watching = Watching::begin();
+    thread::Builder::new().name("supervision-polls".into()).spawn(move || watch(longest, &gone))?;
+    Ok(PollWatch { _alive: alive, _watching: watching })
+}
+
+/// Keeps a watch on polls: see [`watch_polls`]. Dropped, the watch is over.
+#[must_use = "the watch is over when this is dropped"]
+pub struct PollWatch {
+    _alive: Sender<()>,
+    _watching: Watching,
+}
+
+/// A thread that was in a poll when it was looked at.
+struct Sighting {
+    slot: Arc<Slot>,
+    number: u64,
+    first: Instant,
+    is_told: bool,
+}
+
+fn watch(longest: Duration, gone: &Receiver<()>) {
+    // Often enough to be in time, and not all the time.
+    let pause = (longest / 2).max(Duration::from_millis(1));
+    let mut sightings: Vec<Sighting> = Vec::new();
+    while let Err(RecvTimeoutError::Timeout) = gone.recv_timeout(pause) {
+        let now = Instant::now();
+        let mut again = Vec::new();
+        for slot in slots() {
+            let Some(number) = slot.occupied() else { continue };
+            let known =
+                sightings.iter().find(|sighting| Arc::ptr_eq(&sighting.slot, &slot) && sighting.number == number);
+            let (first, mut is_told) = known.map_or((now, false), |sighting| (sighting.first, sighting.is_told));
+            if !is_told && now - first >= longest {
+                tell(&slot, number, now - first);
+                is_told = true;
+            }
+            again.push(Sighting { slot, number, first, is_told });
+        }
+        sightings = again;
+    }
+}
+
+fn tell(slot: &Slot, number: u64, lasted: Duration) {
+    // The process cannot go while it is looked at, so nothing of it is dropped here.
+    let found = slot
+        .look(number, |Tag { id, control, link }| Some((*id, link.path_of(control.segment()), Scope::above(link)?)));
+    let Some(Some((id, path, scope))) = found else { return };
+    // The log and wakers are user code.
+    let _ = guard(|| {
+        scope.tell(EventKind::Blocked { lasted }, None, |kind| Event { path, process: Some(id), kind });
+    });
+}
+
+impl fmt::Debug for PollWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PollWatch").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,114 @@
+//! Who is being polled on which thread, for whoever wants to find polls that do not end.
+//!
+//! While somebody watches, each thread has a slot in which a process leaves its tag for as long as it is polled or dropped,
+//! with a number that is new for each time. No clock is read for that. While nobody watches, a poll costs one load more.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use super::{Control, Link, ProcessId, task::Current};
+
+static WATCHERS: AtomicUsize = AtomicUsize::new(0);
+static SLOTS: Mutex<Vec<Weak<Slot>>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static OWN: Arc<Slot> = {
+        let slot = Arc::<Slot>::default();
+        let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|slot| slot.strong_count() > 0);
+        slots.push(Arc::downgrade(&slot));
+        slot
+    };
+}
+
+/// Of one thread.
+#[derive(Default)]
+pub(crate) struct Slot(Mutex<Occupancy>);
+
+#[derive(Default)]
+struct Occupancy {
+    changes: u64,
+    tag: Option<Tag>,
+}
+
+/// A process that is in a poll.
+pub(crate) struct Tag {
+    pub(crate) id: ProcessId,
+    pub(crate) control: Arc<dyn Control>,
+    pub(crate) link: Arc<dyn Link>,
+}
+
+/// While it lives, the process's tag is in its thread's slot.
+pub(super) struct Mark {
+    /// Whoever polls the one who polls: a process may run an executor of its own.
+    before: Option<Tag>,
+}
+
+/// While it lives, polls are marked.
+pub(crate) struct Watching(());
+
+impl Watching {
+    pub(crate) fn begin() -> Self {
+        WATCHERS.fetch_add(1, Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        WATCHERS.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The slots of all threads that have polled anything.
+pub(crate) fn slots() -> Vec<Arc<Slot>> {
+    SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
+}
+
+impl Slot {
+    /// A number for what goes on there, if anything does: the same as long as it is the same.
+    pub(crate) fn occupied(&self) -> Option<u64> {
+        let occupancy = self.lock();
+        occupancy.tag.as_ref().map(|_| occupancy.changes)
+    }
+
+    /// Looks at what goes on there, if it is still that.
+    pub(crate) fn look<R>(&self, number: u64, look: impl FnOnce(&Tag) -> R) -> Option<R> {
+        let occupancy = self.lock();
+        occupancy.tag.as_ref().filter(|_| occupancy.changes == number).map(look)
+    }
+
+    fn exchange(&self, tag: Option<Tag>) -> Option<Tag> {
+        let mut occupancy = self.lock();
+        occupancy.changes += 1;
+        mem::replace(&mut occupancy.tag, tag)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Occupancy> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Marks this thread, if anybody watches. The process outlives the mark.
+#[inline]
+pub(super) fn mark(current: &Current) -> Option<Mark> {
+    if WATCHERS.load(Relaxed) == 0 {
+        return None;
+    }
+    let tag = Tag { id: current.id, control: current.control.clone(), link: current.link.clone() };
+    // A thread that is ending is not watched.
+    OWN.try_with(|slot| Mark { before: slot.exchange(Some(tag)) }).ok()
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        let own = OWN.try_with(|slot| slot.exchange(before));
+        drop(own);
+    }
+}
