@@ -70,7 +70,11 @@ fn names_it(spawner: impl Spawner) {
 fn on_its_thread<R>(runtime: tokio::runtime::Runtime, test: impl FnOnce(Tokio) -> R) -> R {
     let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();
     let (stop, stopped) = async_channel::bounded::<()>(1);
-    let driver = thread::spawn(move || runtime.block_on(async { drop(stopped.recv().await) }));
+    let driver = thread::spawn(move || {
+        runtime.block_on(async {
+            let _ = stopped.recv().await;
+        })
+    });
     let result = test(spawner);
     drop(stop);
     driver.join().unwrap();
