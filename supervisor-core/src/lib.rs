@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 // Each module uses only the ones above it.
+mod sync;
 mod id;
 mod error;
 mod quiet;
@@ -33,6 +34,8 @@ pub mod ambient;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
+#[cfg(all(test, supervision_loom))]
+mod interleavings;
 
 pub use self::{
     child::ChildSpec,

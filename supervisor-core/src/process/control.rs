@@ -15,18 +15,19 @@
 //! word after that; who signals changes the word, and takes the wakers after that. Both touch the wakers under the lock.
 //! Nothing is woken, and no waker is dropped, while the lock is held.
 
+mod wakers;
+
 use std::{
     mem,
-    num::NonZeroU64,
     ops::BitOr,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{PoisonError, atomic::Ordering},
     task::Waker,
 };
 
+pub(crate) use self::wakers::WaiterKey;
+use self::wakers::Wakers;
 use super::ProcessId;
+use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
 /// What has a control cell: a child, or a `ProcessShutdown` of its own.
 pub(crate) trait Control: Send + Sync {
@@ -84,34 +85,6 @@ pub(crate) struct ControlCell {
     /// `id << FLAG_BITS | flags`
     word: AtomicU64,
     wakers: Mutex<Wakers>,
-}
-
-/// Whom to wake.
-#[derive(Debug, Default)]
-struct Wakers {
-    process: Option<Waker>,
-    /// Those who wait in other tasks.
-    others: Option<Box<Others>>,
-}
-
-#[derive(Debug, Default)]
-struct Others(Vec<Waiter>);
-
-#[derive(Debug)]
-struct Waiter {
-    key: WaiterKey,
-    waker: Waker,
-}
-
-/// Finds a waiter's registration again. Never reused, so that a late one finds nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WaiterKey(NonZeroU64);
-
-impl WaiterKey {
-    fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(NonZeroU64::MAX))
-    }
 }
 
 impl ControlCell {
@@ -228,30 +201,6 @@ impl ControlCell {
 
     fn lock(&self) -> MutexGuard<'_, Wakers> {
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Wakers {
-    fn add(&mut self, waker: Waker) -> WaiterKey {
-        let key = WaiterKey::next();
-        self.others.get_or_insert_default().0.push(Waiter { key, waker });
-        key
-    }
-
-    fn find(&mut self, key: WaiterKey) -> Option<&mut Waiter> {
-        self.others.as_mut()?.0.iter_mut().find(|waiter| waiter.key == key)
-    }
-
-    fn remove(&mut self, key: WaiterKey) -> Option<Waiter> {
-        let waiters = &mut self.others.as_mut()?.0;
-        let index = waiters.iter().position(|waiter| waiter.key == key)?;
-        Some(waiters.swap_remove(index))
-    }
-
-    /// Called on what was taken out of a cell, so never under its lock.
-    fn wake(self) {
-        let others = self.others.into_iter().flat_map(|others| others.0);
-        self.process.into_iter().chain(others.map(|waiter| waiter.waker)).for_each(Waker::wake);
     }
 }
 
