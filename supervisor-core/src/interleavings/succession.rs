@@ -61,3 +61,25 @@ fn a_process_that_is_overtaken_by_its_successor_ends() {
     });
     assert_eq!(stories, ["dropped, exit: was aborted", "polled, dropped, exit: was aborted"]);
 }
+
+#[test]
+fn an_end_takes_nothing_from_a_successor_that_has_overtaken_it() {
+    let stories = outcomes(|| {
+        let child = Child::new();
+        let (first, _) = child.begin();
+        let other = child.clone();
+        let executor = thread::spawn(move || {
+            let (second, shutdown) = other.begin();
+            let process = other.process(second, shutdown);
+            other.tell("begun");
+            block_on(process);
+        });
+        child.cell.end(first);
+        child.wait_for("begun");
+        assert!(child.cell.process().is_some(), "the successor has not ended");
+        child.cell.request(Flags::SHUTDOWN);
+        executor.join().unwrap();
+        child.story()
+    });
+    assert_eq!(stories, ["begun, polled, dropped, exit: ended normally"]);
+}

@@ -119,11 +119,15 @@ impl ControlCell {
 
     /// The incarnation is over: all that wait for its shutdown are let go.
     pub(crate) fn end(&self, id: ProcessId) {
-        if !self.is(id) {
-            return;
-        }
-        self.word.fetch_or(Flags::ENDED.0, Ordering::AcqRel);
-        let mut left = mem::take(&mut *self.lock());
+        // Both at once, and under the lock: a successor may begin at any time, and what it registers is its own.
+        let mut left = {
+            let mut wakers = self.lock();
+            let ended = |word| (word >> FLAG_BITS == id.as_u64()).then_some(word | Flags::ENDED.0);
+            if self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended).is_err() {
+                return;
+            }
+            mem::take(&mut *wakers)
+        };
         // The task's own waker. Kept, it would be a cycle: the task owns the process, which owns the cell.
         drop(left.process.take());
         left.wake();
