@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 // Each module uses only the ones above it.
+mod sync;
 mod id;
 mod error;
 mod quiet;
@@ -34,6 +35,8 @@ mod poll_watch;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
+#[cfg(all(test, supervision_loom))]
+mod interleavings;
 
 pub use self::{
     child::ChildSpec,

@@ -79,40 +79,4 @@ impl<M> Iterator for Taken<M> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn put(mailbox: &Mailbox<u32>, message: u32) -> Result<(), u32> {
-        mailbox.put(Envelope { message, token: Token::none() }).map_err(|envelope| envelope.message)
-    }
-
-    #[test]
-    fn messages_come_in_order_whether_they_were_taken_before_or_after() {
-        let (mailbox, mut taken) = (Mailbox::new(), Taken::nothing());
-        let mut next = |mailbox: &Mailbox<u32>| mailbox.next(&mut taken).map(|envelope| envelope.message);
-        assert_eq!(next(&mailbox), None);
-        (1..=3).for_each(|n| put(&mailbox, n).unwrap());
-        assert_eq!(next(&mailbox), Some(1));
-        put(&mailbox, 4).unwrap();
-        assert_eq!([next(&mailbox), next(&mailbox), next(&mailbox), next(&mailbox)], [Some(2), Some(3), Some(4), None]);
-    }
-
-    #[test]
-    fn a_closed_mailbox_gives_back_what_is_in_it_and_what_is_put_in() {
-        let mailbox = Mailbox::new();
-        put(&mailbox, 1).unwrap();
-        assert_eq!(mailbox.close().map(|envelope| envelope.message).collect::<Vec<_>>(), [1]);
-        assert_eq!(put(&mailbox, 2), Err(2));
-        assert!(mailbox.next(&mut Taken::nothing()).is_none());
-    }
-
-    #[test]
-    fn a_flood_leaves_no_room_behind() {
-        let (mailbox, mut taken) = (Mailbox::new(), Taken::nothing());
-        (0..100_000).for_each(|n| put(&mailbox, n).unwrap());
-        while mailbox.next(&mut taken).is_some() {}
-        assert!(mailbox.next(&mut taken).is_none());
-        let room = taken.0.capacity() + mailbox.lock().as_ref().map_or(0, VecDeque::capacity);
-        assert!(room <= 2 * KEPT, "{room}");
-    }
-}
+mod tests;

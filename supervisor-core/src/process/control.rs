@@ -15,18 +15,19 @@
 //! word after that; who signals changes the word, and takes the wakers after that. Both touch the wakers under the lock.
 //! Nothing is woken, and no waker is dropped, while the lock is held.
 
+mod wakers;
+
 use std::{
     mem,
-    num::NonZeroU64,
     ops::BitOr,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{PoisonError, atomic::Ordering},
     task::Waker,
 };
 
+pub(crate) use self::wakers::WaiterKey;
+use self::wakers::Wakers;
 use super::ProcessId;
+use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
 /// What has a control cell: a child, or a `ProcessShutdown` of its own.
 pub(crate) trait Control: Send + Sync {
@@ -92,34 +93,6 @@ pub(crate) struct ControlCell {
     wakers: Mutex<Wakers>,
 }
 
-/// Whom to wake.
-#[derive(Debug, Default)]
-struct Wakers {
-    process: Option<Waker>,
-    /// Those who wait in other tasks.
-    others: Option<Box<Others>>,
-}
-
-#[derive(Debug, Default)]
-struct Others(Vec<Waiter>);
-
-#[derive(Debug)]
-struct Waiter {
-    key: WaiterKey,
-    waker: Waker,
-}
-
-/// Finds a waiter's registration again. Never reused, so that a late one finds nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WaiterKey(NonZeroU64);
-
-impl WaiterKey {
-    fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(NonZeroU64::MAX))
-    }
-}
-
 impl ControlCell {
     pub(crate) fn new() -> Self {
         Self { word: AtomicU64::new(Flags::ENDED.0), wakers: Mutex::default() }
@@ -181,11 +154,15 @@ impl ControlCell {
 
     /// The incarnation is over: all that wait for its shutdown are let go.
     pub(crate) fn end(&self, id: ProcessId) {
-        if !self.is(id) {
-            return;
-        }
-        self.word.fetch_or(Flags::ENDED.0, Ordering::AcqRel);
-        let mut left = mem::take(&mut *self.lock());
+        // Both at once, and under the lock: a successor may begin at any time, and what it registers is its own.
+        let mut left = {
+            let mut wakers = self.lock();
+            let ended = |word| (word >> FLAG_BITS == id.as_u64()).then_some(word | Flags::ENDED.0);
+            if self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended).is_err() {
+                return;
+            }
+            mem::take(&mut *wakers)
+        };
         // The task's own waker. Kept, it would be a cycle: the task owns the process, which owns the cell.
         drop(left.process.take());
         left.wake();
@@ -263,30 +240,6 @@ impl ControlCell {
 
     fn lock(&self) -> MutexGuard<'_, Wakers> {
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Wakers {
-    fn add(&mut self, waker: Waker) -> WaiterKey {
-        let key = WaiterKey::next();
-        self.others.get_or_insert_default().0.push(Waiter { key, waker });
-        key
-    }
-
-    fn find(&mut self, key: WaiterKey) -> Option<&mut Waiter> {
-        self.others.as_mut()?.0.iter_mut().find(|waiter| waiter.key == key)
-    }
-
-    fn remove(&mut self, key: WaiterKey) -> Option<Waiter> {
-        let waiters = &mut self.others.as_mut()?.0;
-        let index = waiters.iter().position(|waiter| waiter.key == key)?;
-        Some(waiters.swap_remove(index))
-    }
-
-    /// Called on what was taken out of a cell, so never under its lock.
-    fn wake(self) {
-        let others = self.others.into_iter().flat_map(|others| others.0);
-        self.process.into_iter().chain(others.map(|waiter| waiter.waker)).for_each(Waker::wake);
     }
 }
 

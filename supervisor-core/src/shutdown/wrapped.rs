@@ -1,11 +1,14 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, PoisonError, Weak},
     task::{Context, Wake, Waker},
 };
 
-use crate::process::{Control, ControlCell, Flags, ProcessId};
+use crate::{
+    process::{Control, ControlCell, Flags, ProcessId},
+    sync::Mutex,
+};
 
 /// A user's future, behind any number of `ProcessShutdown`s. Whoever polls drives it for all.
 pub(super) struct Wrapped {

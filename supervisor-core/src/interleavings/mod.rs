@@ -1,0 +1,189 @@
+//! The races around the control cell, in every order in which they can go. Only for loom:
+//!
+//! ```text
+//! RUSTFLAGS="--cfg supervision_loom" cargo test -p supervisor-core --lib --release interleavings
+//! ```
+//!
+//! A wake that is lost leaves a thread waiting for ever; loom calls that a deadlock, and fails. What came out is collected
+//! over all orders and compared as a whole: so a race that is not there any more is noticed, too. (After a deadlock loom may panic once more and
+//! end the program; the first message counts.)
+//!
+//! Threads are spawned before the race begins: where one was spawned in the midst of it, loom has overlooked orders.
+//!
+//! All threads of a model are one thread of the system, and share the thread-local context of processes. So user code of one
+//! process at a time in a model.
+
+mod process;
+mod shutdown;
+mod succession;
+
+use std::{
+    any::Any,
+    collections::BTreeSet,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll, Wake, Waker},
+};
+
+use loom::{model::Builder, sync::Notify};
+
+use crate::{
+    process::{
+        Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Link, News, Process, ProcessId, Report, Step, Ticket,
+    },
+    quiet::Quiet,
+    shutdown::ProcessShutdown,
+};
+
+/// How often a thread is interrupted where it could have gone on. With five, all models that end within minutes come out the
+/// same, and two do not end.
+const PREEMPTIONS: usize = 3;
+
+/// All that can come out of a model.
+fn outcomes<O>(model: impl Fn() -> O + Send + Sync + 'static) -> Vec<O>
+where
+    O: Ord + Clone + Send + 'static,
+{
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let all = seen.clone();
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(PREEMPTIONS);
+    builder.check(move || {
+        let outcome = model();
+        all.lock().expect("nobody panics in here").insert(outcome);
+    });
+    let seen = seen.lock().expect("nobody panics in here");
+    seen.iter().cloned().collect()
+}
+
+/// That a model comes to its end in every order.
+fn always(model: impl Fn() + Send + Sync + 'static) {
+    outcomes(model);
+}
+
+/// Runs a task on this thread. Not loom's own: a process has to recognise its waker, and loom's differ from their clones.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let task = Arc::new(Task(Notify::new()));
+    let waker = Waker::from(task.clone());
+    assert!(waker.will_wake(&waker.clone()), "else nobody waits in the process's own task");
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        task.0.wait();
+    }
+}
+
+struct Task(Notify);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.0.notify();
+    }
+}
+
+/// A child, and its supervisor in one.
+struct Child {
+    cell: ControlCell,
+    story: Mutex<Vec<String>>,
+    told: Notify,
+}
+
+impl Child {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { cell: ControlCell::new(), story: Mutex::default(), told: Notify::new() })
+    }
+
+    /// A new incarnation, and what tells that it is asked to stop.
+    fn begin(self: &Arc<Self>) -> (ProcessId, ProcessShutdown) {
+        let id = ProcessId::next();
+        self.cell.begin(id, Flags::NONE);
+        (id, ProcessShutdown::of(self.clone(), id))
+    }
+
+    /// A process that runs this future, and says when it is polled first and when its future is dropped.
+    fn process(self: &Arc<Self>, id: ProcessId, future: impl Future<Output = ()> + Send + 'static) -> Process {
+        let ticket = Ticket::only(ChildId::FIRST);
+        let birth = Birth { id, ticket, control: self.clone(), link: self.clone(), quiet: Quiet::uncounted() };
+        let dropped = SaysDropped(self.clone());
+        let run = async move {
+            let dropped = dropped;
+            dropped.0.say("polled");
+            future.await;
+        };
+        Process::new(birth, Run(Box::pin(run)))
+    }
+
+    fn say(&self, line: impl Into<String>) {
+        self.lines().push(line.into());
+    }
+
+    /// Says it to who waits for it.
+    fn tell(&self, line: impl Into<String>) {
+        self.say(line);
+        self.told.notify();
+    }
+
+    /// Waits until it was told a line that begins like this.
+    fn wait_for(&self, line: &str) {
+        while !self.lines().iter().any(|told| told.starts_with(line)) {
+            self.told.wait();
+        }
+    }
+
+    fn story(&self) -> String {
+        self.lines().join(", ")
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.story.lock().expect("nobody panics in here")
+    }
+}
+
+impl Control for Child {
+    fn cell(&self) -> &ControlCell {
+        &self.cell
+    }
+
+    fn segment(&self) -> &str {
+        "child"
+    }
+
+    fn release(&self) {
+        self.say("released");
+    }
+}
+
+impl Link for Child {
+    fn report(&self, report: Report) {
+        if let News::Exited(exit) = report.news {
+            self.tell(format!("exit: {exit}"));
+        }
+    }
+
+    fn path_of(&self, segment: &str) -> String {
+        segment.to_owned()
+    }
+
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+struct Run(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Life for Run {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        self.0.as_mut().poll(cx).map(|()| Step::Ended(Exit::Normal))
+    }
+}
+
+struct SaysDropped(Arc<Child>);
+
+impl Drop for SaysDropped {
+    fn drop(&mut self) {
+        self.0.say("dropped");
+    }
+}
