@@ -90,7 +90,7 @@ fn tell(slot: &Slot, number: u64, lasted: Duration) {
     let Some(Some((id, path, scope))) = found else { return };
     // The log and wakers are user code.
     let _ = guard(|| {
-        scope.tell(EventKind::Blocked { lasted }, None, |kind| Event { path, process: Some(id), kind });
+        scope.tell(EventKind::Blocked { lasted }, None, |kind| Event { path, process: Some(id), kind, took: None });
     });
 }
 

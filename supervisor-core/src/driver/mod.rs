@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use oneshot::Sender;
@@ -209,7 +209,7 @@ impl Driver {
                 let sign_of_life = self.engine.child(child).is_some_and(|spec| spec.cell().take_alive());
                 self.engine.heard(Ticket::new(child, incarnation), sign_of_life, now);
             }
-            Effect::Tell { spec, kind } => self.tell(&*spec, *kind),
+            Effect::Tell { spec, kind, took } => self.tell_timed(&*spec, took, *kind),
             Effect::Ready => return Some(Step::Ready),
             Effect::GaveUp => self.tell_of_giving_up(now),
             Effect::Answer { caller, spec, answer } => self.answer(caller, spec.as_deref(), answer),
@@ -235,15 +235,25 @@ impl Driver {
     }
 
     fn tell(&self, spec: &dyn Child, kind: EventKind) {
+        self.tell_timed(spec, None, kind);
+    }
+
+    fn tell_timed(&self, spec: &dyn Child, took: Option<Duration>, kind: EventKind) {
         self.scope.tell(kind, spec.subscribers(), |kind| Event {
             path: self.scope.path_of(spec.segment()),
             process: spec.cell().latest(),
             kind,
+            took,
         });
     }
 
     fn tell_of_itself(&self, kind: EventKind) {
-        self.scope.tell(kind, None, |kind| Event { path: self.scope.path(), process: Some(self.own.id), kind });
+        self.scope.tell(kind, None, |kind| Event {
+            path: self.scope.path(),
+            process: Some(self.own.id),
+            kind,
+            took: None,
+        });
     }
 
     /// Whether it is one of those that this supervisor has when it starts.

@@ -97,7 +97,7 @@ impl<C: Spec> Children<C> {
         let Some(slot) = self.slots.get_mut(place.slot as usize).filter(|slot| slot.child == place.child) else {
             return;
         };
-        let (before, after) = (slot.state.deadline(), state.deadline());
+        let (before, after) = (slot.deadline(), state.deadline(slot.settings()));
         if before != after {
             before.map(|deadline| self.deadlines.remove(&(deadline, place)));
             after.map(|deadline| self.deadlines.insert((deadline, place)));
@@ -118,7 +118,7 @@ impl<C: Spec> Children<C> {
         if let Some(names) = &mut self.names {
             names.remove(slot.spec.name());
         }
-        if let Some(deadline) = slot.state.deadline() {
+        if let Some(deadline) = slot.deadline() {
             self.deadlines.remove(&(deadline, place));
         }
         self.tallies.count(&slot, |n| *n -= 1);

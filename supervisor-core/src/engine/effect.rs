@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::{
     error::{Failure, StartFailure, Unclean},
     observe::EventKind,
@@ -15,8 +17,8 @@ pub(crate) enum Effect<C> {
     Abort { child: Place, last: bool },
     /// Find out whether the process has given a sign of life, and tell the engine at once.
     Listen { child: Place, incarnation: u32 },
-    /// Tell whoever listens.
-    Tell { spec: C, kind: Box<EventKind> },
+    /// Tell whoever listens. `took`: how long it took until this, where something was waited for.
+    Tell { spec: C, kind: Box<EventKind>, took: Option<Duration> },
     /// Answer a call. `spec`: the child that it was about, if there is one.
     Answer { caller: Caller, spec: Option<C>, answer: Result<(), Refusal> },
     /// A child that was to be added is not. There is no caller where nobody waits.

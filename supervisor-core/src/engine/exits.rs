@@ -19,6 +19,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn unready(&mut self, child: Place, exit: Exit, limit: Option<Duration>, now: Instant) {
         if let Exit::Ignored = exit {
             self.tell(child, || EventKind::Ignored);
+            self.children.edit(child, |slot| slot.remember(RestartCause::Exit(Exit::Ignored), now));
             self.answer_start(child, Ok(()));
             self.children.edit(child, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
             self.put_down(child);
@@ -29,6 +30,7 @@ impl<C: Spec> Engine<C> {
             None => StartFailure::from_exit(exit),
         };
         self.tell(child, || EventKind::StartFailed(failure.clone()));
+        self.children.edit(child, |slot| slot.remember(RestartCause::Start(failure.clone()), now));
         let Some(slot) = self.children.get(child) else { return };
         if self.is_stopping() {
             self.children.set(child, State::Stopped);
@@ -86,7 +88,9 @@ impl<C: Spec> Engine<C> {
         self.sweep.left(child, &stopping);
         let exit = self.exit_of(child, &stopping, exit);
         if !matches!(stopping.then, Then::FailStart { .. }) {
-            self.tell(child, || EventKind::Exited(exit.clone()));
+            let took = now.saturating_duration_since(stopping.since);
+            self.tell_timed(child, Some(took), || EventKind::Exited(exit.clone()));
+            self.children.edit(child, |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
         }
         match stopping.then {
             Then::Judge { since, .. } => self.judge(child, exit, Some(since), now),

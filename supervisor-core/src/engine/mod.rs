@@ -25,7 +25,7 @@ mod watch;
 use std::{
     collections::{BTreeMap, VecDeque},
     mem,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use fastrand::Rng;
@@ -42,10 +42,10 @@ use self::{
 pub(crate) use self::{
     effect::{Badly, Caller, Cause, Effect, Refusal},
     intensity::Charge,
-    slot::{Spec, State},
+    slot::{Slot, Spec, State},
 };
 use crate::{
-    observe::{ChildState, Counts, EventKind},
+    observe::{ChildState, Counts, EventKind, RestartCause},
     process::{ChildId, Exit, Place, Ticket},
     strategy::SupervisorSettings,
 };
@@ -173,7 +173,9 @@ impl<C: Spec> Engine<C> {
             State::Starting { .. } => self.unready(ticket.place(), exit, None, now),
             &State::Running { since } => {
                 self.tell(ticket.place(), || EventKind::Exited(exit.clone()));
+                let how = RestartCause::Exit(exit.clone());
                 self.judge(ticket.place(), exit, Some(since), now);
+                self.children.edit(ticket.place(), |slot| slot.remember(how, now));
             }
             State::Stopping(stopping) => {
                 let stopping = **stopping;
@@ -288,6 +290,16 @@ impl<C: Spec> Engine<C> {
         self.children.iter().map(|(place, slot)| (place.child, &slot.spec, slot.public_state()))
     }
 
+    /// All that is known of the children, in start order.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
+        self.children.iter().map(|(place, slot)| (place.child, slot))
+    }
+
+    /// The first start is done.
+    pub(crate) fn is_up(&self) -> bool {
+        self.is_up
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.children.counts()
     }
@@ -314,10 +326,15 @@ impl<C: Spec> Engine<C> {
     // Shared by the parts
 
     fn tell(&mut self, child: Place, kind: impl FnOnce() -> EventKind) {
+        self.tell_timed(child, None, kind);
+    }
+
+    /// `took`: how long it took until this.
+    fn tell_timed(&mut self, child: Place, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
         if self.is_heard {
             if let Some(slot) = self.children.get(child) {
                 let spec = slot.spec.clone();
-                self.effects.push_back(Effect::Tell { spec, kind: Box::new(kind()) });
+                self.effects.push_back(Effect::Tell { spec, kind: Box::new(kind()), took });
             }
         }
     }

@@ -141,10 +141,14 @@ impl<C: Spec> Engine<C> {
     }
 
     pub(super) fn set_running(&mut self, child: Place, now: Instant) {
+        let took = self.children.get(child).and_then(|slot| match slot.state {
+            State::Starting { since } => Some(now.saturating_duration_since(since)),
+            _ => None,
+        });
         self.children.set(child, State::Running { since: now });
         self.children.edit(child, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
         self.watch_over(child, now);
-        self.tell(child, || EventKind::Ready);
+        self.tell_timed(child, took, || EventKind::Ready);
         self.answer_start(child, Ok(()));
     }
 
@@ -153,15 +157,14 @@ impl<C: Spec> Engine<C> {
             slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
             slot.has_acknowledged = false;
             let settings = slot.spec.settings();
-            (slot.incarnation, settings.is_ready_at_once(), settings.start_timeout())
+            (slot.incarnation, settings.is_ready_at_once())
         });
-        let Some((incarnation, ready_at_once, timeout)) = begun else { return };
+        let Some((incarnation, ready_at_once)) = begun else { return };
         self.effects.push_back(Effect::Start { child, incarnation });
         if ready_at_once {
             self.set_running(child, now);
         } else {
-            let until = timeout.and_then(|timeout| now.checked_add(timeout));
-            self.children.set(child, State::Starting { until });
+            self.children.set(child, State::Starting { since: now });
         }
     }
 

@@ -32,7 +32,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    observe::ChildState,
+    observe::{ChildState, RestartCause},
     process::{ChildId, Ticket},
     strategy::ChildSettings,
 };
@@ -60,6 +60,15 @@ pub(crate) struct Slot<C> {
     pub(super) has_started: bool,
     /// Its process, a supervisor, has seen that it is asked to stop, by whomever.
     pub(super) has_acknowledged: bool,
+    /// How its latest process ended. Most have not, so they do not pay for the space.
+    past: Option<Box<Past>>,
+}
+
+/// How a process ended, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Past {
+    pub(crate) how: RestartCause,
+    pub(crate) at: Instant,
 }
 
 /// On whose behalf a child is started, until it is ready: what a failure means depends on it.
@@ -81,8 +90,8 @@ pub(crate) enum State {
     Owed,
     /// To be started then.
     Delayed { until: Option<Instant> },
-    /// Its set-up is under way, for so long at most.
-    Starting { until: Option<Instant> },
+    /// Its set-up is under way.
+    Starting { since: Instant },
     /// Ready.
     Running { since: Instant },
     /// On its way out. Few are, and not for long, so the others do not pay for the space.
@@ -93,6 +102,8 @@ pub(crate) enum State {
 pub(crate) struct Stopping {
     pub(super) stage: Stage,
     pub(super) then: Then,
+    /// When it began.
+    pub(super) since: Instant,
     /// The sweep that waits for its end, if one does.
     pub(super) sweep: Option<u32>,
     /// It knows that nothing will be started after it.
@@ -157,6 +168,7 @@ impl<C: Spec> Slot<C> {
             attempt,
             has_started: false,
             has_acknowledged: false,
+            past: None,
         }
     }
 
@@ -169,8 +181,38 @@ impl<C: Spec> Slot<C> {
         self.incarnation == ticket.incarnation && self.state.is_live()
     }
 
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.state.deadline(self.settings())
+    }
+
+    pub(super) fn remember(&mut self, how: RestartCause, at: Instant) {
+        match &mut self.past {
+            Some(past) => **past = Past { how, at },
+            None => self.past = Some(Box::new(Past { how, at })),
+        }
+    }
+
+    /// How its latest process ended, if one has.
+    pub(crate) fn past(&self) -> Option<&Past> {
+        self.past.as_deref()
+    }
+
+    /// How often it was started again.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.incarnation.saturating_sub(1)
+    }
+
+    /// Since when it is in its state, as far as that is known.
+    pub(crate) fn since(&self) -> Option<Instant> {
+        match &self.state {
+            State::Starting { since } | State::Running { since } => Some(*since),
+            State::Stopping(stopping) => Some(stopping.since),
+            State::Stopped | State::Owed | State::Delayed { .. } => self.past().map(|past| past.at),
+        }
+    }
+
     /// The state as users see it.
-    pub(super) fn public_state(&self) -> ChildState {
+    pub(crate) fn public_state(&self) -> ChildState {
         match self.state {
             State::Stopped => ChildState::Stopped,
             State::Owed if self.incarnation == 0 => ChildState::Starting,
@@ -208,10 +250,11 @@ impl State {
         matches!(self, Self::Stopping(stopping) if matches!(stopping.then, Then::FailStart { .. }))
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self, settings: &ChildSettings) -> Option<Instant> {
         match self {
             Self::Stopped | Self::Owed | Self::Running { .. } => None,
-            Self::Delayed { until } | Self::Starting { until } => *until,
+            Self::Delayed { until } => *until,
+            Self::Starting { since } => since.checked_add(settings.start_timeout()?),
             Self::Stopping(stopping) => match stopping.stage {
                 Stage::Asked { until, ack_by } => [until, ack_by].into_iter().flatten().min(),
                 Stage::Aborted { until } => until,

@@ -163,7 +163,7 @@ impl<C: Spec> Engine<C> {
                 Stage::Asked { until, ack_by }
             }
         };
-        self.children.set(child, State::stopping(Stopping { stage, then, sweep, last, unready }));
+        self.children.set(child, State::stopping(Stopping { stage, then, since: now, sweep, last, unready }));
     }
 
     /// A stop goes along with one that has begun before.
@@ -185,13 +185,13 @@ impl<C: Spec> Engine<C> {
     /// Aborts a child that is not part of a sweep, or is and had time until now.
     pub(super) fn abort(&mut self, child: Place, then: Then, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
-        let (sweep, unready) = match &slot.state {
-            State::Stopping(stopping) => (stopping.sweep, stopping.unready),
-            state => (None, matches!(state, State::Starting { .. })),
+        let (sweep, unready, since) = match &slot.state {
+            State::Stopping(stopping) => (stopping.sweep, stopping.unready, stopping.since),
+            state => (None, matches!(state, State::Starting { .. }), now),
         };
         self.tell(child, || EventKind::Aborted);
         let (stage, last) = (self.abort_stage(child, now), self.is_final());
-        self.children.set(child, State::stopping(Stopping { stage, then, sweep, last, unready }));
+        self.children.set(child, State::stopping(Stopping { stage, then, since, sweep, last, unready }));
     }
 
     /// Everything that is left is aborted at once, and shares one grace.

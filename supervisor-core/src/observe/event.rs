@@ -15,6 +15,9 @@ pub struct Event {
     pub process: Option<ProcessId>,
     /// What happened.
     pub kind: EventKind,
+    /// How long it took until this: for [`Ready`](EventKind::Ready) the set-up, for [`Exited`](EventKind::Exited) the stop, where
+    /// the process was stopped. `None` where nothing was waited for.
+    pub took: Option<Duration>,
 }
 
 /// What happened to a process.
@@ -81,6 +84,30 @@ pub enum RestartCause {
     Exit(Exit),
     /// An attempt to restart it failed.
     Start(StartFailure),
+}
+
+impl EventKind {
+    /// A word for it: `started`, `gave_up`. For fields of logs, and labels.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ready => "ready",
+            Self::Ignored => "ignored",
+            Self::StartFailed(_) => "start_failed",
+            Self::Exited(_) => "exited",
+            Self::Restarting { .. } => "restarting",
+            Self::Stopping => "stopping",
+            Self::Unresponsive { .. } => "unresponsive",
+            Self::Aborted => "aborted",
+            Self::Blocked { .. } => "blocked",
+            Self::Stuck => "stuck",
+            Self::Abandoned => "abandoned",
+            Self::Refused(_) => "refused",
+            Self::LeftDown { .. } => "left_down",
+            Self::GaveUp(_) => "gave_up",
+            Self::Ended(_) => "ended",
+        }
+    }
 }
 
 impl fmt::Display for Event {

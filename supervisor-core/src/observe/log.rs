@@ -19,14 +19,20 @@ mod lines {
     }
 
     pub(crate) fn log(happened: &Event) {
-        let Event { path, process, kind } = happened;
-        let id = process.map(ProcessId::as_u64);
+        let Event { path, process, kind, took } = happened;
+        let (id, event, took) = (process.map(ProcessId::as_u64), kind.name(), took.map(|took| took.as_secs_f64()));
+        let (attempt, delay) = match kind {
+            EventKind::Restarting { attempt, delay, .. } => (Some(*attempt), Some(delay.as_secs_f64())),
+            _ => (None, None),
+        };
         match (level(kind), kind) {
             (Level::ERROR, EventKind::GaveUp(story)) => {
-                event!(target: "supervision", Level::ERROR, process = %path, id, "{story:#}");
+                event!(target: "supervision", Level::ERROR, process = %path, id, event, "{story:#}");
             }
-            (Level::WARN, _) => event!(target: "supervision", Level::WARN, process = %path, id, "{happened}"),
-            _ => event!(target: "supervision", Level::DEBUG, process = %path, id, "{happened}"),
+            (Level::WARN, _) => {
+                event!(target: "supervision", Level::WARN, process = %path, id, event, took, attempt, delay, "{happened}");
+            }
+            _ => event!(target: "supervision", Level::DEBUG, process = %path, id, event, took, "{happened}"),
         }
     }
 

@@ -155,16 +155,17 @@ impl ControlCell {
     /// The incarnation is over: all that wait for its shutdown are let go.
     pub(crate) fn end(&self, id: ProcessId) {
         // Both at once, and under the lock: a successor may begin at any time, and what it registers is its own.
-        let mut left = {
+        let (before, mut left) = {
             let mut wakers = self.lock();
             let ended = |word| (word >> FLAG_BITS == id.as_u64()).then_some(word | Flags::ENDED.0);
-            if self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended).is_err() {
-                return;
-            }
-            mem::take(&mut *wakers)
+            let Ok(before) = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended) else { return };
+            (Flags(before & FLAG_MASK), mem::take(&mut *wakers))
         };
-        // The task's own waker. Kept, it would be a cycle: the task owns the process, which owns the cell.
-        drop(left.process.take());
+        // The task's own waker is not kept, that would be a cycle: the task owns the process, which owns the cell. Whoever
+        // else waits in that task has to look, unless a signal has had it do so before.
+        if before.contains(Flags::SHUTDOWN) {
+            drop(left.process.take());
+        }
         left.wake();
     }
 

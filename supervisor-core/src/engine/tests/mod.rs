@@ -316,7 +316,7 @@ impl World {
                 self.alive.retain(|alive| *alive != name);
                 self.engine.heard(Ticket::new(child, incarnation), sign_of_life, self.now);
             }
-            Effect::Tell { spec, kind } => match *kind {
+            Effect::Tell { spec, kind, .. } => match *kind {
                 EventKind::Stuck => self.log.push(format!("stuck {}", spec.name)),
                 EventKind::Unresponsive { .. } => self.log.push(format!("unresponsive {}", spec.name)),
                 EventKind::Abandoned => self.log.push(format!("abandoned {}", spec.name)),

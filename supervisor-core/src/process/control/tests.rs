@@ -102,7 +102,7 @@ fn the_end_fires_all_waits_and_forgets_the_process() {
     cell.end(id);
     assert!(cell.is_shutdown(id));
     assert_eq!(cell.process(), None);
-    assert_eq!((process.wakes(), waiter.wakes()), (0, 1));
+    assert_eq!((process.wakes(), waiter.wakes()), (1, 1));
     assert_eq!(Arc::strong_count(&process), 1, "no cycle is left");
 }
 
@@ -143,4 +143,25 @@ fn a_request_after_the_end_is_not_seen_by_the_successor() {
     let next = ProcessId::next();
     cell.begin(next, Flags::NONE);
     assert_eq!(cell.flags(next), Some(Flags::NONE));
+}
+
+#[test]
+fn an_end_without_a_signal_wakes_whoever_else_waits_in_the_process_s_own_task() {
+    let Life { cell, id } = life();
+    let task = Arc::new(Count::default());
+    cell.register_process(id, &task.waker());
+    // Another process that the same task polls waits for this one: it takes no place of its own.
+    let mut key = None;
+    cell.register_waiter(id, &mut key, &task.waker());
+    assert!(key.is_none());
+    cell.end(id);
+    assert_eq!(task.wakes(), 1);
+    assert!(cell.is_shutdown(id));
+
+    cell.begin(ProcessId::next(), Flags::NONE);
+    let id = cell.process().unwrap();
+    cell.register_process(id, &task.waker());
+    cell.request(Flags::SHUTDOWN);
+    cell.end(id);
+    assert_eq!(task.wakes(), 2, "it was told by the signal");
 }
