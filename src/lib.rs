@@ -40,10 +40,11 @@ pub use supervisor_core::ambient::spawn;
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState, Counts,
     Ending, Event, EventKind, Events, Exit, Factory, Failure, GaveUp, InitializationError, IntoWorkerResult,
-    InvalidSpec, Placement, PollWatch, Process, ProcessId, ProcessShutdown, Restart, RestartCause, RestartMode,
-    RestartStrategy, RestartType, RunFuture, RunOn, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Spawner,
-    StartFailure, Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle,
-    Termination, Timer, Unclean, UncleanStop, one_shot, watch_polls, worker,
+    InvalidSpec, LastExit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, Restart, RestartCause,
+    RestartMode, RestartStrategy, RestartType, RunFuture, RunOn, ShutdownHandle, ShutdownOrder, ShutdownStrategy,
+    Snapshot, Source, Spawner, StartFailure, Supervisable, SupervisionTree, Supervisor, SupervisorError,
+    SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, Unclean, UncleanStop, one_shot,
+    watch_polls, worker,
 };
 
 cfg_if::cfg_if! {

@@ -6,7 +6,7 @@ use crate::{
     child::ChildSpec,
     driver::{Call, Command, Hub},
     error::SupervisorError,
-    observe::{ChildInfo, ChildSpecInfo, Counts, Events},
+    observe::{ChildInfo, ChildSpecInfo, Counts, Events, Snapshot},
     process::{ChildId, Name},
     scope::Scope,
 };
@@ -179,6 +179,23 @@ impl SupervisorHandle {
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn count(&self) -> Result<Counts, SupervisorError> {
         self.ask(Command::Count).await
+    }
+
+    /// This supervisor and everything below it, as they are now. Nothing is stopped for it: each supervisor answers in turn, and
+    /// one that does not within a second is shown as that. Where one does not run, its last state is shown; so this answers
+    /// after the end of a tree, too.
+    ///
+    /// ```
+    /// # use supervisor_core::SupervisorHandle;
+    /// # async fn show(root: &SupervisorHandle) {
+    /// let snapshot = root.snapshot().await;
+    /// println!("{snapshot}"); // a picture of the tree
+    /// let is_fine = snapshot.ready; // for a probe
+    /// # let _ = is_fine;
+    /// # }
+    /// ```
+    pub async fn snapshot(&self) -> Snapshot {
+        self.hub().snapshot().await
     }
 
     /// How a child is started, restarted and stopped.

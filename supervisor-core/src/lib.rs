@@ -45,7 +45,10 @@ pub use self::{
         UncleanStop,
     },
     handle::SupervisorHandle,
-    observe::{ChildInfo, ChildSpecInfo, ChildState, Counts, Event, EventKind, Events, RestartCause},
+    observe::{
+        ChildInfo, ChildSpecInfo, ChildState, Counts, Event, EventKind, Events, LastExit, RestartCause, Snapshot,
+        Source, SupervisorInfo,
+    },
     placement::{Factory, Placement},
     poll_watch::{PollWatch, watch_polls},
     process::{ChildId, Ending, Exit, Process, ProcessId, Termination},

@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     borrow::Cow,
     collections::BTreeSet,
     fmt,
@@ -267,6 +268,10 @@ impl Body for Supervision {
 
     fn subscribers(&self) -> Option<&Subscribers> {
         Some(self.hub.subscribers())
+    }
+
+    fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(self.hub.clone())
     }
 
     fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {

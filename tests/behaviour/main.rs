@@ -16,6 +16,7 @@ mod processes;
 mod restarts;
 mod running;
 mod signs;
+mod snapshots;
 mod starts;
 mod stops;
 mod stuck;

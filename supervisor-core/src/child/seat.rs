@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     fmt,
     pin::Pin,
     sync::Arc,
@@ -53,6 +54,9 @@ pub(crate) trait Child: Control {
 
     /// Who listens to it, if it is a supervisor.
     fn subscribers(&self) -> Option<&Subscribers>;
+
+    /// What handles on it hold, if it is a supervisor: for those further down in the module tree.
+    fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>>;
 }
 
 /// What is different between one kind of child and another.
@@ -79,6 +83,11 @@ pub(crate) trait Body: Send + Sync + Sized + 'static {
 
     /// Who listens to it, if it is a supervisor.
     fn subscribers(&self) -> Option<&Subscribers> {
+        None
+    }
+
+    /// What handles on it hold, if it is a supervisor.
+    fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         None
     }
 }
@@ -188,6 +197,10 @@ impl<B: Body> Child for Seat<B> {
 
     fn subscribers(&self) -> Option<&Subscribers> {
         self.body.subscribers()
+    }
+
+    fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.body.hub()
     }
 }
 

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Instant};
 
 use oneshot::Sender;
 
-use super::Driver;
+use super::{Driver, view::View};
 use crate::{
     child::Child,
     engine::{Caller, Refusal},
@@ -26,6 +26,7 @@ pub(crate) enum Command {
     Children(Sender<Vec<ChildInfo>>),
     Find(Name, Sender<Vec<ChildInfo>>),
     Count(Sender<Counts>),
+    Look(Sender<Box<View>>),
     Spec(ChildId, Sender<Result<ChildSpecInfo, SupervisorError>>),
 }
 
@@ -74,6 +75,9 @@ impl Driver {
             }
             Command::Count(reply) => {
                 reply_with(reply, self.engine.counts());
+            }
+            Command::Look(reply) => {
+                reply_with(reply, Box::new(self.view(now)));
             }
             Command::Spec(child, reply) => {
                 let found = self.engine.find(child);

@@ -61,6 +61,7 @@ impl Driver {
         if self.seen.last {
             self.specs.iter().for_each(|spec| self.dispose(spec.clone()));
         }
+        self.leave_remains();
         Exit::Shutdown(Arc::new(Termination { ending, unclean }))
     }
 }

@@ -1,15 +1,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::command::{Call, Command};
+use super::{
+    command::{Call, Command},
+    view::{Remains, View},
+};
 use crate::{
     child::{ChildSpec, check},
     error::SupervisorError,
     mailbox::Mailbox,
-    observe::{Events, Subscribers},
-    process::{ChildId, Control, Flags, Name},
+    observe::{Events, Source, Subscribers, SupervisorInfo},
+    process::{ChildId, Control, Flags, Name, ProcessId},
     quiet::Token,
     scope::Scope,
-    strategy::AutoShutdown,
+    spawner::Spawner,
+    strategy::{AutoShutdown, SupervisorSettings},
 };
 
 /// Where the handles of a supervisor find it: over its restarts, and also when it does not run.
@@ -24,6 +28,8 @@ struct State {
     /// As far as it is known.
     path: String,
     running: Option<Running>,
+    /// What is left of its last run.
+    remains: Option<Arc<Remains>>,
 }
 
 struct Running {
@@ -31,6 +37,7 @@ struct Running {
     control: Arc<dyn Control>,
     commands: Arc<Mailbox<Command>>,
     auto_shutdown: AutoShutdown,
+    info: SupervisorInfo,
     /// It was asked to stop, and has not seen it yet.
     asked: Token,
 }
@@ -46,7 +53,7 @@ impl Running {
 
 impl Hub {
     pub(crate) fn new(name: &Name) -> Arc<Self> {
-        let state = State { path: name.as_str().to_owned(), running: None };
+        let state = State { path: name.as_str().to_owned(), running: None, remains: None };
         Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default() })
     }
 
@@ -55,16 +62,23 @@ impl Hub {
         &self,
         scope: &Arc<Scope>,
         control: &Arc<dyn Control>,
-        auto_shutdown: AutoShutdown,
+        settings: &SupervisorSettings,
     ) -> Arc<Mailbox<Command>> {
         let commands = Arc::new(Mailbox::new());
         let (scope, control) = (scope.clone(), control.clone());
         let path = scope.path();
-        let running = Running { scope, control, commands: commands.clone(), auto_shutdown, asked: Token::none() };
+        let running = Running {
+            scope,
+            control,
+            commands: commands.clone(),
+            auto_shutdown: settings.auto_shutdown,
+            info: SupervisorInfo::new(Source::Unreachable, settings),
+            asked: Token::none(),
+        };
         let before = {
             let mut state = self.lock();
             state.path = path;
-            state.running.replace(running)
+            (state.running.replace(running), state.remains.take())
         };
         drop(before);
         commands
@@ -76,6 +90,29 @@ impl Hub {
         let ended = state.running.take_if(|running| Arc::ptr_eq(&running.scope, scope));
         drop(state);
         drop(ended);
+    }
+
+    /// The supervisor has ended. What is left of it can be looked at.
+    pub(super) fn bury(&self, remains: Remains) {
+        let before = self.lock().remains.replace(Arc::new(remains));
+        drop(before);
+    }
+
+    pub(super) fn last_view(&self) -> Option<View> {
+        let remains = self.lock().remains.clone()?;
+        Some(remains.view())
+    }
+
+    /// The executor of its children, while it runs.
+    pub(super) fn spawner(&self) -> Option<Arc<dyn Spawner>> {
+        self.lock().running.as_ref().map(|running| running.scope.spawner.clone())
+    }
+
+    /// Its process and its settings, while it runs.
+    pub(super) fn known(&self) -> Option<(Option<ProcessId>, SupervisorInfo)> {
+        let state = self.lock();
+        let running = state.running.as_ref()?;
+        Some((running.control.cell().process(), running.info.clone()))
     }
 
     /// The supervisor is not going to run again.

@@ -7,6 +7,7 @@ mod command;
 mod conclusion;
 mod hub;
 mod launch;
+mod view;
 
 use std::{
     pin::Pin,
@@ -90,7 +91,7 @@ impl Driver {
         let is_root = parent.is_outside();
         let own_id = own.ticket.place().child;
         let scope = parent.below(name, own_id, hub.clone(), hub.subscribers().clone(), spawner);
-        let commands = hub.open(&scope, &own.control, settings.auto_shutdown);
+        let commands = hub.open(&scope, &own.control, &settings);
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let strategy = settings.strategy;

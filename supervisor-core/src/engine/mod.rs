@@ -42,7 +42,7 @@ use self::{
 pub(crate) use self::{
     effect::{Badly, Caller, Cause, Effect, Refusal},
     intensity::Charge,
-    slot::{Slot, Spec, State},
+    slot::{Past, Slot, Spec, State},
 };
 use crate::{
     observe::{ChildState, Counts, EventKind, RestartCause},
@@ -131,6 +131,11 @@ impl<C: Spec> Engine<C> {
             is_heard: true,
             rng: Rng::with_seed(seed),
         }
+    }
+
+    /// Of nobody.
+    pub(crate) fn empty() -> Self {
+        Self::new(SupervisorSettings::default(), std::iter::empty(), 0)
     }
 
     // Inputs
@@ -293,6 +298,10 @@ impl<C: Spec> Engine<C> {
     /// All that is known of the children, in start order.
     pub(crate) fn slots(&self) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
         self.children.iter().map(|(place, slot)| (place.child, slot))
+    }
+
+    pub(crate) fn settings(&self) -> &SupervisorSettings {
+        &self.settings
     }
 
     /// The first start is done.

@@ -4,6 +4,7 @@ use std::{error::Error, fmt, time::Duration};
 ///
 /// `{}` prints one line, with the last failure; `{:#}` prints the whole story, one restart a line.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct GaveUp {
     /// Dotted name of the supervisor.
@@ -19,6 +20,7 @@ pub struct GaveUp {
 
 /// A failure that cost a supervisor one of its restarts.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Restart {
     /// Dotted name of the child that failed.

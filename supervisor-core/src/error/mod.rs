@@ -4,6 +4,8 @@ mod failure;
 mod gave_up;
 mod initialization;
 mod invalid;
+#[cfg(feature = "serde")]
+mod serialize;
 mod supervisor;
 mod unclean;
 

@@ -209,6 +209,7 @@ pub enum SupervisorError {
 
 /// How a child failed to start.
 #[derive(Clone, Debug, Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum StartFailure {
     /// `initialize` returned an error.

@@ -4,6 +4,7 @@ use super::Failure;
 
 /// A process that a requested shutdown did not end well.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Unclean {
     /// Dotted name of the process.
@@ -14,6 +15,7 @@ pub struct Unclean {
 
 /// How a process failed to stop well.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum UncleanStop {
     /// It was still running when its time was up, and was aborted. Its destructors have run.

@@ -8,6 +8,7 @@ use crate::{
 
 /// A child of a running supervisor, at the moment of asking.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ChildInfo {
     /// Names the child in calls.
@@ -24,6 +25,7 @@ pub struct ChildInfo {
 
 /// Where a child is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ChildState {
     /// Its `initialize` runs, or it waits for its turn in the first start of its supervisor.
     Starting,
@@ -39,6 +41,7 @@ pub enum ChildState {
 
 /// How many children a supervisor has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Counts {
     /// All children, whatever their state.
@@ -53,6 +56,7 @@ pub struct Counts {
 
 /// How a child is started, restarted and stopped, as its supervisor has it: with all defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ChildSpecInfo {
     /// Its own segment of its dotted name.

@@ -7,6 +7,7 @@ use crate::{
 
 /// Something that happened to a process.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Event {
     /// Dotted name of the process that it happened to.
@@ -22,6 +23,7 @@ pub struct Event {
 
 /// What happened to a process.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum EventKind {
     /// It was handed to its executor.
@@ -78,6 +80,7 @@ pub enum EventKind {
 
 /// Why a child is restarted.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum RestartCause {
     /// It ended.

@@ -4,7 +4,10 @@ mod children;
 mod event;
 mod events;
 mod log;
+mod metrics;
 mod observers;
+mod picture;
+mod snapshot;
 
 pub use children::{ChildInfo, ChildSpecInfo, ChildState, Counts};
 pub use event::{Event, EventKind, RestartCause};
@@ -13,3 +16,4 @@ pub(crate) use events::Subscribers;
 #[cfg(feature = "testing")]
 pub(crate) use observers::Observer;
 pub(crate) use observers::Observers;
+pub use snapshot::{LastExit, Snapshot, Source, SupervisorInfo};

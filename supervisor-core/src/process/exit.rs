@@ -4,6 +4,7 @@ use crate::error::{Failure, GaveUp, StartFailure, Unclean};
 
 /// How a process ended.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Exit {
     /// Its future returned `()` or `Ok`.
@@ -29,6 +30,7 @@ pub enum Exit {
 
 /// Why a supervisor stopped, and what did not stop well.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Termination {
     /// Why it stopped.
@@ -39,6 +41,7 @@ pub struct Termination {
 
 /// Why a supervisor stopped.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Ending {
     /// It was asked to.

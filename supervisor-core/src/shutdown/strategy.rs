@@ -4,6 +4,7 @@ use std::time::Duration;
 ///
 /// On a nested supervisor, the time is a budget for all that is below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ShutdownStrategy {
     /// Asked to stop through its [`ProcessShutdown`](crate::ProcessShutdown), and aborted if it is still there after this
     /// time. `Duration::MAX` waits without limit.
@@ -27,6 +28,7 @@ impl Default for ShutdownStrategy {
 
 /// In which order a supervisor stops several children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ShutdownOrder {
     /// One after the other, the last started first, each gone before the next is asked. As in OTP, and the default: a child
     /// may rely on the ones before it for as long as it runs.

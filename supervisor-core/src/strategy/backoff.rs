@@ -13,6 +13,7 @@ use fastrand::Rng;
 /// children that failed together from coming back together. `n` starts again from zero once the child has run for
 /// `reset_after`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Backoff {
     initial: Duration,
     max: Duration,

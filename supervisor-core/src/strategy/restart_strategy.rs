@@ -2,6 +2,7 @@ use std::time::Duration;
 
 /// Which children are restarted when one fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum RestartMode {
     /// Only the one that failed: for children that do not depend on each other. The default.
     #[default]

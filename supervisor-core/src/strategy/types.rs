@@ -8,6 +8,7 @@ use crate::process::Exit;
 /// | as a supervisor that gave up, or shut down by itself | restarted | stays stopped | removed |
 /// | with an error, a panic, aborted, lost | restarted | restarted | removed |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum RestartType {
     /// Always restarted. The default, as in OTP: what is supervised is meant to run.
     #[default]
@@ -33,6 +34,7 @@ impl RestartType {
 /// Only the end of a significant child that is not restarted counts: of a transient one that ended normally, or of a
 /// temporary one. Being terminated, or stopped in a group restart, does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum AutoShutdown {
     /// Never. The default.
     #[default]
@@ -45,6 +47,7 @@ pub enum AutoShutdown {
 
 /// What kind of process a child is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ChildKind {
     /// It does the work.
     Worker,

@@ -4,7 +4,7 @@ use super::root::{Root, RootNews};
 use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
-    observe::{Events, Observers},
+    observe::{Events, Observers, Snapshot},
     process::{Ending, Exit},
     quiet::Quiet,
     spawner::Spawner,
@@ -60,6 +60,28 @@ impl SupervisionTree {
     /// What happens in the tree from now on, as a stream. See [`SupervisorHandle::events`].
     pub fn events(&self) -> Events {
         self.root.handle.events()
+    }
+
+    /// The whole tree, as it is now. See [`SupervisorHandle::snapshot`].
+    pub async fn snapshot(&self) -> Snapshot {
+        self.root.handle.snapshot().await
+    }
+
+    /// Waits until everything in the tree is ready: also what is being restarted now, or was added. Resolves at once where it is.
+    /// Cancel-safe. See [`Snapshot::ready`] for what that means.
+    ///
+    /// # Errors
+    ///
+    /// [`SupervisorError::NotRunning`], once the tree has ended.
+    pub async fn ready(&self) -> Result<(), SupervisorError> {
+        // Whatever happens after this is not missed.
+        let mut events = self.events();
+        while !self.snapshot().await.ready {
+            if events.next().await.is_none() {
+                return Err(SupervisorError::NotRunning { path: self.root.handle.path() });
+            }
+        }
+        Ok(())
     }
 
     /// Shuts the tree down in order, and waits until it has ended.

@@ -1,0 +1,188 @@
+//! B4: a tree at the moment of asking.
+
+use std::time::Duration;
+
+use supervisor_core::{
+    Backoff, ChildKind, ChildState, EventKind, RestartStrategy, RestartType, Snapshot, Source, Supervisor,
+    SupervisorError, ambient, one_shot, worker,
+};
+
+use crate::{
+    actors::{idle, root, supervisor},
+    harness::World,
+};
+
+mount! { everywhere, also added at run time:
+    b4_a_snapshot_shows_the_whole_tree
+    b4_a_restart_of_a_supervisor_is_one_for_it_and_none_for_its_children
+    b4_after_the_end_the_last_state_stays_readable
+    b4_a_worker_may_look_at_its_own_tree
+}
+
+mount! { virtual time, also added at run time:
+    b4_times_are_counted_back_from_the_moment_of_asking
+    b4_a_tree_is_ready_when_nothing_is_on_its_way
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn inner() -> Supervisor {
+    supervisor("inner", RestartStrategy::one_for_one())
+}
+
+fn failing(name: &'static str, times: usize) -> supervisor_core::ChildSpec {
+    let mut left = times;
+    worker(name, move |shutdown| {
+        let fails = left > 0;
+        left = left.saturating_sub(1);
+        async move {
+            if fails {
+                return Err("boom");
+            }
+            shutdown.await;
+            Ok(())
+        }
+    })
+}
+
+fn shown(snapshot: &Snapshot) -> Vec<String> {
+    let line = |node: &Snapshot| {
+        let last = node.last_exit.as_ref().map_or(String::new(), |last| format!(", it {}", last.how));
+        format!("{} {:?} {}{last}", node.path, node.state, node.restarts)
+    };
+    snapshot.iter().map(line).collect()
+}
+
+async fn b4_a_snapshot_shows_the_whole_tree(world: World) {
+    let mut inner = inner();
+    let b = inner.add_worker(failing("b", 3));
+    let mut root = root();
+    root.add_worker(one_shot("warm_up", async {}).with_restart_type(RestartType::Temporary));
+    root.add_worker(worker("once", |_| async {}).with_restart_type(RestartType::Transient));
+    root.add_worker(inner);
+    root.add_worker(idle("c"));
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    let snapshot = tree.snapshot().await;
+    assert_eq!(
+        shown(&snapshot),
+        [
+            "root Running 0",
+            "root.once Stopped 0, it ended normally",
+            "root.inner Running 0",
+            "root.inner.b Running 3, it failed: boom",
+            "root.c Running 0",
+        ]
+    );
+    let found = snapshot.find("root.inner.b").expect("it is there");
+    assert_eq!((found.id, found.kind, found.ready), (Some(b), ChildKind::Worker, true));
+    assert!(found.process.is_some() && found.since.is_some() && found.spec.is_some() && found.supervisor.is_none());
+    let inner = snapshot.find("root.inner").and_then(|inner| inner.supervisor.as_ref()).expect("it supervises");
+    assert_eq!(inner.source, Source::Answer);
+    assert!(snapshot.ready);
+    tree.shutdown().await.unwrap();
+}
+
+async fn b4_a_restart_of_a_supervisor_is_one_for_it_and_none_for_its_children(world: World) {
+    let mut inner = inner();
+    inner.add_worker(idle("b"));
+    let mut root = root();
+    let mut events = root.handle().events();
+    let inner = root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    let inner = match tree.handle().find("inner").await.unwrap().first() {
+        Some(found) => found.id,
+        None => inner,
+    };
+    tree.handle().kill_child(inner).await.unwrap();
+    while !matches!(events.next().await.unwrap().kind, EventKind::Restarting { .. }) {}
+    tree.ready().await.unwrap();
+    let shown = shown(&tree.snapshot().await);
+    assert_eq!(shown, ["root Running 0", "root.inner Running 1, it was killed", "root.inner.b Running 0"]);
+    tree.shutdown().await.unwrap();
+}
+
+async fn b4_after_the_end_the_last_state_stays_readable(world: World) {
+    let mut inner = inner();
+    inner.add_worker(failing("b", 1));
+    let mut root = root();
+    root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    let handle = tree.handle();
+    tree.shutdown().await.unwrap();
+    let snapshot = handle.snapshot().await;
+    assert_eq!(
+        shown(&snapshot),
+        ["root Stopped 0", "root.inner Stopped 0, it shut down as asked", "root.inner.b Stopped 1, it ended normally",]
+    );
+    assert!(snapshot.iter().all(|node| !node.ready));
+    let info = snapshot.supervisor.expect("it supervised");
+    assert_eq!(info.source, Source::Ended);
+}
+
+async fn b4_a_worker_may_look_at_its_own_tree(world: World) {
+    let (tell, told) = async_channel::bounded(1);
+    let mut root = root();
+    let handle = root.handle();
+    root.add_worker(worker("watcher", move |shutdown| {
+        let (handle, tell) = (handle.clone(), tell.clone());
+        async move {
+            let snapshot = handle.snapshot().await;
+            let _ = tell.send(snapshot.find("root.watcher").map(|node| node.state)).await;
+            shutdown.await;
+        }
+    }));
+    let tree = world.start(root).await.unwrap();
+    assert_eq!(told.recv().await.unwrap(), Some(ChildState::Running));
+    tree.shutdown().await.unwrap();
+}
+
+#[test]
+fn b4_who_has_never_run_is_stopped_and_has_no_children() {
+    let mut root = root();
+    root.add_worker(idle("a"));
+    let snapshot = futures_lite::future::block_on(root.handle().snapshot());
+    assert_eq!(shown(&snapshot), ["root Stopped 0"]);
+}
+
+async fn b4_times_are_counted_back_from_the_moment_of_asking(world: World) {
+    let mut root = root();
+    let slow = worker("slow", |_| async {
+        ambient::sleep(10 * SECOND).await;
+        Err::<(), _>("late")
+    });
+    root.add_worker(slow.with_backoff(Backoff::constant(30 * SECOND).with_jitter(false)));
+    let tree = world.start(root).await.unwrap();
+    world.sleep(4 * SECOND).await;
+    let look = async || tree.snapshot().await.find("root.slow").cloned().expect("it is there");
+    let running = look().await;
+    assert_eq!((running.state, running.since), (ChildState::Running, Some(4 * SECOND)));
+    world.sleep(8 * SECOND).await;
+    let waiting = look().await;
+    assert_eq!((waiting.state, waiting.since), (ChildState::Restarting, Some(2 * SECOND)));
+    assert_eq!(waiting.last_exit.map(|last| (last.how, last.ago)), Some(("failed: late".to_owned(), 2 * SECOND)));
+    world.sleep(30 * SECOND).await;
+    let again = look().await;
+    assert_eq!((again.state, again.since, again.restarts), (ChildState::Running, Some(2 * SECOND), 1));
+    assert_eq!(again.last_exit.map(|last| last.ago), Some(32 * SECOND));
+    let _asleep = tree.shutdown().await;
+}
+
+async fn b4_a_tree_is_ready_when_nothing_is_on_its_way(world: World) {
+    let mut inner = inner();
+    inner.add_worker(failing("b", 1).with_backoff(Backoff::constant(30 * SECOND).with_jitter(false)));
+    let mut root = root();
+    root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    world.sleep(SECOND).await;
+    let begin = world.spawner.now();
+    assert!(!tree.snapshot().await.ready);
+    tree.ready().await.unwrap();
+    assert_eq!(world.spawner.now() - begin, 29 * SECOND);
+    assert!(tree.snapshot().await.ready);
+    tree.handle().shutdown().unwrap();
+    world.sleep(SECOND).await;
+    let ended = tree.ready().await;
+    assert!(matches!(ended, Err(SupervisorError::NotRunning { .. })), "{ended:?}");
+}
