@@ -6,6 +6,7 @@ mod dynamic;
 mod exits;
 mod groups;
 mod intensity;
+mod lifecycle;
 mod random;
 mod retries;
 mod significant;
