@@ -6,6 +6,7 @@ mod dynamic;
 mod exits;
 mod groups;
 mod intensity;
+mod invariants;
 mod lifecycle;
 mod random;
 mod retries;
@@ -17,7 +18,7 @@ mod stuck;
 mod timing;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -27,7 +28,7 @@ use crate::{
     observe::ChildState,
     process::News,
     shutdown::{ShutdownOrder, ShutdownStrategy},
-    strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartStrategy, RestartType},
+    strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartMode, RestartStrategy, RestartType},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
