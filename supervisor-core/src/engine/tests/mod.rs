@@ -8,6 +8,7 @@ mod groups;
 mod intensity;
 mod invariants;
 mod lifecycle;
+mod model;
 mod random;
 mod retries;
 mod significant;
