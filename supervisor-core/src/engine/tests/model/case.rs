@@ -47,7 +47,7 @@ pub(super) enum Input {
     /// A child is added to a supervisor.
     Add {
         to: usize,
-        spec: Spec,
+        spec: ChildSpec,
     },
     /// A nested supervisor is asked to stop, through its handle.
     StopSubtree {
@@ -64,7 +64,7 @@ pub(super) enum Input {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Spec {
+pub(super) struct ChildSpec {
     pub(super) restart: RestartType,
     pub(super) significant: bool,
     pub(super) is_brutal: bool,
@@ -99,7 +99,7 @@ pub(super) struct Supervisor {
     pub(super) has_unique_names: bool,
     pub(super) max_children: Option<usize>,
     pub(super) budget: Option<u64>,
-    pub(super) children: Vec<Spec>,
+    pub(super) children: Vec<ChildSpec>,
 }
 
 /// What a start comes to.
@@ -134,7 +134,7 @@ pub(super) enum How {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) number: usize,
-    pub(super) spec: Spec,
+    pub(super) spec: ChildSpec,
     pub(super) children: Vec<Rc<Node>>,
 }
 
@@ -147,7 +147,7 @@ pub(super) struct Nodes {
 
 impl Nodes {
     /// Numbers what is to stand below the parent.
-    pub(super) fn add(&mut self, spec: &Spec, parent: usize) -> Rc<Node> {
+    pub(super) fn add(&mut self, spec: &ChildSpec, parent: usize) -> Rc<Node> {
         let number = self.all.len();
         self.all.push(None);
         self.parents.push(parent);

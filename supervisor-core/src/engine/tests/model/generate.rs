@@ -6,7 +6,7 @@ use super::{case::*, *};
 
 pub(super) fn case() -> impl Strategy<Value = Case> {
     let starts = prop_oneof![2 => Just(Vec::new()), 1 => vec((0..1000_usize, vec(start(), 1..3)), 1..4)];
-    (supervisor(vec(spec(), 1..6)), starts, vec(input(), 0..24), any::<bool>(), any::<u64>()).prop_map(
+    (supervisor(vec(spec(), 1..6)), starts, vec(input(), 0..32), prop::bool::weighted(0.3), any::<u64>()).prop_map(
         |(mut root, starts, script, kill, seed)| {
             make_valid(&mut root);
             Case { root, starts, script, kill, seed }
@@ -29,16 +29,16 @@ fn input() -> impl Strategy<Value = Input> {
     ]
 }
 
-fn added() -> impl Strategy<Value = Spec> {
-    (spec(), option::of(0..3_usize)).prop_map(|(mut spec, name)| {
+fn added() -> impl Strategy<Value = ChildSpec> {
+    (spec(), option::of(0..2_usize)).prop_map(|(mut spec, name)| {
         if let Kind::Supervisor(supervisor) = &mut spec.kind {
             make_valid(supervisor);
         }
-        Spec { name, ..spec }
+        ChildSpec { name, ..spec }
     })
 }
 
-fn spec() -> impl Strategy<Value = Spec> {
+fn spec() -> impl Strategy<Value = ChildSpec> {
     let worker = (any::<bool>(), option::weighted(0.3, 1..4_u64), stop())
         .prop_map(|(has_set_up, start_timeout, stop)| Kind::Worker(Worker { has_set_up, start_timeout, stop }));
     let kind = |kind: BoxedStrategy<Kind>| {
@@ -46,7 +46,7 @@ fn spec() -> impl Strategy<Value = Spec> {
         (restart, any::<bool>(), prop::bool::weighted(0.15), 1..8_u64, any::<bool>(), kind).prop_map(
             |(restart, significant, is_brutal, limit, is_limited, kind)| {
                 let is_limited = is_limited || matches!(kind, Kind::Worker(_));
-                Spec { restart, significant, is_brutal, limit: is_limited.then_some(limit), name: None, kind }
+                ChildSpec { restart, significant, is_brutal, limit: is_limited.then_some(limit), name: None, kind }
             },
         )
     };
@@ -54,13 +54,13 @@ fn spec() -> impl Strategy<Value = Spec> {
         .prop_recursive(2, 12, 4, move |below| kind(supervisor(vec(below, 0..4)).prop_map(Kind::Supervisor).boxed()))
 }
 
-fn supervisor(children: impl Strategy<Value = Vec<Spec>>) -> impl Strategy<Value = Supervisor> {
+fn supervisor(children: impl Strategy<Value = Vec<ChildSpec>>) -> impl Strategy<Value = Supervisor> {
     let modes = select(&[RestartMode::OneForOne, RestartMode::OneForAll, RestartMode::RestForOne][..]);
     let ends = select(&[AutoShutdown::Never, AutoShutdown::AnySignificant, AutoShutdown::AllSignificant][..]);
     let orders = select(&[ShutdownOrder::Reverse, ShutdownOrder::Reverse, ShutdownOrder::Concurrent][..]);
     let budget = option::weighted(0.2, 1..9_u64);
-    let numbers = (select(&[0, 1, 1, 2, 3, 9][..]), select(&[2, 5][..]), option::weighted(0.2, 0..3_usize), budget);
-    let flags = (prop::bool::weighted(0.15), prop::bool::weighted(0.3));
+    let numbers = (select(&[0, 1, 2, 3, 5, 9][..]), select(&[2, 5][..]), option::weighted(0.2, 0..3_usize), budget);
+    let flags = (prop::bool::weighted(0.15), prop::bool::weighted(0.4));
     (modes, ends, orders, numbers, flags, children).prop_map(
         |(mode, auto_shutdown, order, (intensity, period, room, budget), (is_dynamic, has_unique_names), children)| {
             let max_children = room.map(|room| children.len() + room);

@@ -10,8 +10,12 @@
 //!
 //! The cases are the same each time. `PROPTEST_CASES=1000000` goes on to new ones.
 
+mod calls;
 mod case;
+mod conclusion;
 mod generate;
+mod process;
+mod seat;
 mod supervisor;
 mod trace;
 mod world;
@@ -21,14 +25,14 @@ use std::collections::HashMap;
 use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use self::{
-    case::{Case, Input, Nodes, Spec},
+    case::{Case, Input, Nodes},
     supervisor::{Model, Tree},
     trace::{show, show_all},
     world::Forest,
 };
 use super::*;
 
-const CASES: u32 = 12_000;
+const CASES: u32 = 8_000;
 const STEPS: usize = 1_000_000;
 
 #[test]
@@ -64,7 +68,7 @@ impl Comparison {
     /// How many steps the engines took.
     fn of(case: &Case) -> Result<usize, String> {
         let mut nodes = Nodes::default();
-        let root = Spec {
+        let root = case::ChildSpec {
             restart: RestartType::Permanent,
             significant: false,
             is_brutal: false,
@@ -101,28 +105,27 @@ impl Comparison {
         let known = self.nodes.len();
         match input {
             Input::Exit { who, how } => {
-                let who = who % known;
-                if self.nodes.get(who).worker().is_some() && self.lives(who) == Some(true) {
+                let is_live_worker = |who| self.nodes.get(who).worker().is_some() && self.lives(who) == Some(true);
+                if let Some(who) = self.one_of(*who, is_live_worker) {
                     self.forest.exit(who, *how);
                     self.model_does(who, |model, tree| model.exit(tree, who, *how));
                 }
             }
             Input::StopSubtree { who } => {
-                let who = who % known;
-                if self.nodes.get(who).supervisor().is_some() && self.lives(who) == Some(true) {
+                let is_live = |who| self.nodes.get(who).supervisor().is_some() && self.lives(who) == Some(true);
+                if let Some(who) = self.one_of(*who, is_live) {
                     self.forest.stop_subtree(who);
                     let path: Vec<_> = self.nodes.above(who).into_iter().chain([who]).collect();
                     self.model_does_at(&path, |model, tree| model.stop_subtree(tree));
                 }
             }
             Input::Terminate { who } => self.call(who % known, Forest::terminate, Model::terminate),
-            Input::Restart { who } => self.call(who % known, Forest::restart, Model::restart_child),
-            Input::Delete { who } => self.call(who % known, Forest::delete, Model::delete),
+            Input::Restart { who } => self.call(self.stopped(*who), Forest::restart, Model::restart_child),
+            Input::Delete { who } => self.call(self.stopped(*who), Forest::delete, Model::delete),
             Input::Kill { who } => self.call(who % known, Forest::kill, Model::kill),
             Input::Add { to, spec } => {
-                let supervisors: Vec<_> =
-                    (0..known).filter(|who| self.nodes.get(*who).supervisor().is_some()).collect();
-                let to = supervisors[to % supervisors.len()];
+                let is_supervisor = |who| self.nodes.get(who).supervisor().is_some();
+                let to = self.one_of(*to, is_supervisor).expect("the root");
                 let node = self.nodes.add(spec, to);
                 if self.lives(node.number).is_some() {
                     self.forest.add(to, &node);
@@ -130,14 +133,29 @@ impl Comparison {
                 }
             }
             Input::Plan { who, starts } => {
-                self.forest.plan(who % known, starts);
-                self.model.plan(who % known, starts);
+                let has_set_up = |who| self.nodes.get(who).worker().is_some_and(|worker| worker.has_set_up);
+                if let Some(who) = self.one_of(*who, has_set_up) {
+                    self.forest.plan(who, starts);
+                    self.model.plan(who, starts);
+                }
             }
             Input::Pass { seconds } => {
                 self.forest.pass(*seconds);
                 self.model.pass(*seconds);
             }
         }
+    }
+
+    /// One of the nodes that this is true of.
+    fn one_of(&self, which: usize, is_one: impl Fn(usize) -> bool) -> Option<usize> {
+        let all: Vec<_> = (0..self.nodes.len()).filter(|who| is_one(*who)).collect();
+        all.get(which % all.len().max(1)).copied()
+    }
+
+    /// More often than not a child that has no process, if there is one.
+    fn stopped(&self, which: usize) -> usize {
+        let stopped = self.one_of(which, |who| self.lives(who) == Some(false) && which % 4 > 0);
+        stopped.unwrap_or(which % self.nodes.len())
     }
 
     fn call(
@@ -185,7 +203,7 @@ impl Comparison {
     }
 }
 
-fn size(spec: &Spec) -> usize {
+fn size(spec: &case::ChildSpec) -> usize {
     match &spec.kind {
         case::Kind::Worker(_) => 1,
         case::Kind::Supervisor(supervisor) => 1 + supervisor.children.iter().map(size).sum::<usize>(),

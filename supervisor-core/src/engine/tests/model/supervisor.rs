@@ -7,29 +7,29 @@ use super::{case::*, trace::*, *};
 
 /// The whole tree.
 pub(super) struct Model {
-    now: u64,
+    pub(super) now: u64,
     starts: HashMap<usize, VecDeque<Start>>,
     pub(super) plot: Plot,
 }
 
 pub(super) struct Tree {
     node: Rc<Node>,
-    children: Vec<Child>,
+    pub(super) children: Vec<Child>,
     /// When it has restarted something.
     restarts: Vec<u64>,
 }
 
-struct Child {
-    node: Rc<Node>,
-    process: Option<Process>,
+pub(super) struct Child {
+    pub(super) node: Rc<Node>,
+    pub(super) process: Option<Process>,
 }
 
-enum Process {
+pub(super) enum Process {
     Worker,
     Supervisor(Tree),
 }
 
-enum Started {
+pub(super) enum Started {
     Ready(Process),
     Ignored,
     Failed,
@@ -37,19 +37,19 @@ enum Started {
 
 /// How a child has ended by itself.
 #[derive(Clone, Copy)]
-enum Exit {
+pub(super) enum Exit {
     Worker(How),
     Supervisor(Why),
 }
 
 /// When all that is left is aborted, and whether by somebody above.
 #[derive(Clone, Copy)]
-struct Deadline {
-    at: u64,
-    kill: bool,
+pub(super) struct Deadline {
+    pub(super) at: u64,
+    pub(super) kill: bool,
 }
 
-const NEVER: Deadline = Deadline { at: u64::MAX, kill: true };
+pub(super) const NEVER: Deadline = Deadline { at: u64::MAX, kill: true };
 
 type Unclean = Vec<(usize, Bad)>;
 
@@ -96,108 +96,9 @@ impl Model {
         self.ended(tree, child, Exit::Supervisor(why))
     }
 
-    pub(super) fn exit(&mut self, tree: &mut Tree, who: usize, how: How) -> Option<Why> {
-        let child = tree.find(who)?;
-        self.log(who, What::Exit(how));
-        self.ended(tree, child, Exit::Worker(how))
-    }
-
-    pub(super) fn stop_subtree(&mut self, tree: &mut Tree) -> Option<Why> {
-        Some(self.end(tree.take(), Why::Requested, NEVER).0)
-    }
-
-    pub(super) fn add(&mut self, tree: &mut Tree, node: &Rc<Node>) -> Option<Why> {
-        let settings = tree.settings();
-        let namesake = tree.children.iter().find(|child| settings.has_unique_names && child.node.name() == node.name());
-        if let Some(other) = namesake {
-            self.answer(node.number, Reply::NameTaken { runs: other.process.is_some() });
-        } else if settings.max_children.is_some_and(|max| tree.children.len() >= max) {
-            self.answer(node.number, Reply::AtCapacity);
-        } else {
-            tree.children.push(Child { node: node.clone(), process: None });
-            let child = tree.children.len() - 1;
-            match self.start(node) {
-                Started::Ready(process) => {
-                    tree.children[child].process = Some(process);
-                    self.answer(node.number, Reply::Ok);
-                }
-                Started::Ignored => {
-                    self.answer(node.number, Reply::Ok);
-                    self.put_down(tree, child);
-                }
-                Started::Failed => {
-                    self.answer(node.number, Reply::FailedToStart);
-                    self.forget(tree, child);
-                }
-            }
-        }
-        None
-    }
-
-    pub(super) fn terminate(&mut self, tree: &mut Tree, who: usize) -> Option<Why> {
-        let Some(child) = tree.find(who) else { return self.answer(who, Reply::NotFound) };
-        let process = tree.children[child].process.take();
-        if let Some(process) = process {
-            self.stop(&tree.children[child].node.clone(), process, NEVER);
-            self.answer(who, Reply::Ok);
-            self.put_down(tree, child);
-            return None;
-        }
-        self.answer(who, Reply::Ok)
-    }
-
-    pub(super) fn restart_child(&mut self, tree: &mut Tree, who: usize) -> Option<Why> {
-        if tree.settings().is_dynamic {
-            return self.answer(who, Reply::Dynamic);
-        }
-        let Some(child) = tree.find(who) else { return self.answer(who, Reply::NotFound) };
-        if tree.children[child].process.is_some() {
-            return self.answer(who, Reply::Running);
-        }
-        match self.start(&tree.children[child].node.clone()) {
-            Started::Ready(process) => {
-                tree.children[child].process = Some(process);
-                self.answer(who, Reply::Ok)
-            }
-            Started::Ignored => self.answer(who, Reply::Ok),
-            Started::Failed => self.answer(who, Reply::FailedToStart),
-        }
-    }
-
-    pub(super) fn delete(&mut self, tree: &mut Tree, who: usize) -> Option<Why> {
-        if tree.settings().is_dynamic {
-            return self.answer(who, Reply::Dynamic);
-        }
-        let Some(child) = tree.find(who) else { return self.answer(who, Reply::NotFound) };
-        if tree.children[child].process.is_some() {
-            return self.answer(who, Reply::Running);
-        }
-        self.answer(who, Reply::Ok);
-        self.forget(tree, child);
-        None
-    }
-
-    pub(super) fn kill(&mut self, tree: &mut Tree, who: usize) -> Option<Why> {
-        let Some(child) = tree.find(who) else { return self.answer(who, Reply::NotFound) };
-        let Some(process) = tree.children[child].process.take() else { return self.answer(who, Reply::NotRunning) };
-        let told = [What::Answer(Reply::Ok), What::Abort].map(|what| vec![Scene::Event(self.event(who, what))]);
-        self.plot.push(Scene::Beside(told.into()));
-        let exit = match process {
-            Process::Worker => {
-                self.log(who, What::Exit(How::Aborted));
-                Exit::Worker(How::Aborted)
-            }
-            Process::Supervisor(below) => {
-                let at_once = Deadline { at: self.now, kill: true };
-                Exit::Supervisor(self.end(below, Why::Requested, at_once).0)
-            }
-        };
-        self.ended(tree, child, exit)
-    }
-
     // What follows
 
-    fn start(&mut self, node: &Rc<Node>) -> Started {
+    pub(super) fn start(&mut self, node: &Rc<Node>) -> Started {
         self.log(node.number, What::Start);
         match &node.spec.kind {
             Kind::Worker(worker) => self.start_worker(node.number, worker),
@@ -251,7 +152,7 @@ impl Model {
     }
 
     /// A child has ended by itself.
-    fn ended(&mut self, tree: &mut Tree, child: usize, exit: Exit) -> Option<Why> {
+    pub(super) fn ended(&mut self, tree: &mut Tree, child: usize, exit: Exit) -> Option<Why> {
         let spec = tree.children[child].node.spec.clone();
         let number = tree.children[child].node.number;
         tree.children[child].process = None;
@@ -314,7 +215,7 @@ impl Model {
     }
 
     /// The supervisor stops all its children, and has ended.
-    fn end(&mut self, mut tree: Tree, why: Why, deadline: Deadline) -> (Why, Unclean) {
+    pub(super) fn end(&mut self, mut tree: Tree, why: Why, deadline: Deadline) -> (Why, Unclean) {
         let budget = self.now.saturating_add(tree.node.budget());
         let earlier = if budget < deadline.at { Deadline { at: budget, kill: false } } else { deadline };
         let all: Vec<_> = tree.children.iter().map(|child| child.node.clone()).collect();
@@ -355,9 +256,9 @@ impl Model {
         unclean
     }
 
-    fn stop(&mut self, node: &Rc<Node>, process: Process, deadline: Deadline) -> Unclean {
+    pub(super) fn stop(&mut self, node: &Rc<Node>, process: Process, deadline: Deadline) -> Unclean {
         let (number, is_due) = (node.number, self.now >= deadline.at);
-        let is_asked = !node.spec.is_brutal && !(is_due && deadline.kill);
+        let is_asked = !node.spec.is_brutal && (!is_due || !deadline.kill);
         if is_asked {
             self.log(number, What::Ask);
         }
@@ -398,7 +299,7 @@ impl Model {
     }
 
     /// A child that is not restarted is kept, unless it is temporary, or its supervisor keeps none.
-    fn put_down(&mut self, tree: &mut Tree, child: usize) {
+    pub(super) fn put_down(&mut self, tree: &mut Tree, child: usize) {
         if tree.settings().is_dynamic || tree.children[child].node.spec.restart == RestartType::Temporary {
             self.forget(tree, child);
         }
@@ -411,22 +312,17 @@ impl Model {
         }
     }
 
-    fn forget(&mut self, tree: &mut Tree, child: usize) {
+    pub(super) fn forget(&mut self, tree: &mut Tree, child: usize) {
         let child = tree.children.remove(child);
         self.log(child.node.number, What::Forgotten);
     }
 
-    fn answer(&mut self, who: usize, reply: Reply) -> Option<Why> {
-        self.log(who, What::Answer(reply));
-        None
-    }
-
-    fn log(&mut self, who: usize, what: What) {
+    pub(super) fn log(&mut self, who: usize, what: What) {
         let event = self.event(who, what);
         self.plot.push(Scene::Event(event));
     }
 
-    fn event(&self, who: usize, what: What) -> Event {
+    pub(super) fn event(&self, who: usize, what: What) -> Event {
         Event { at: self.now, who, what }
     }
 
@@ -439,11 +335,11 @@ impl Model {
 }
 
 impl Tree {
-    fn settings(&self) -> &Supervisor {
+    pub(super) fn settings(&self) -> &Supervisor {
         self.node.supervisor().expect("a supervisor")
     }
 
-    fn find(&self, number: usize) -> Option<usize> {
+    pub(super) fn find(&self, number: usize) -> Option<usize> {
         self.children.iter().position(|child| child.node.number == number)
     }
 
@@ -453,7 +349,7 @@ impl Tree {
     }
 
     /// All of it, for its end.
-    fn take(&mut self) -> Self {
+    pub(super) fn take(&mut self) -> Self {
         let (node, children) = (self.node.clone(), mem::take(&mut self.children));
         Self { node, children, restarts: Vec::new() }
     }

@@ -1,21 +1,16 @@
 //! Engines in a tree, each above those of its nested supervisors, and processes that do what the case says. Everything that
 //! is under way at a time happens in an order that is drawn.
 
-use std::{rc::Rc, sync::Arc};
+use std::rc::Rc;
 
-use super::{case::*, trace::*, *};
-use crate::{
-    error::{GaveUp, Unclean, UncleanStop},
-    process::{Ending, Termination},
+use super::{
+    case::*,
+    conclusion::conclude,
+    process::Process,
+    seat::{Seat, settings_of},
+    trace::*,
+    *,
 };
-
-/// A child as an engine sees it.
-#[derive(Clone, Debug)]
-pub(super) struct Seat {
-    node: Rc<Node>,
-    name: String,
-    settings: ChildSettings,
-}
 
 pub(super) struct Forest {
     begin: Instant,
@@ -33,21 +28,6 @@ pub(super) struct Forest {
     pub(super) steps: usize,
 }
 
-/// The latest incarnation of a node.
-struct Process {
-    node: Rc<Node>,
-    parent: usize,
-    ticket: Ticket,
-    is_asked: bool,
-    is_aborted: bool,
-    is_last: bool,
-    /// When it ends by itself, and how.
-    ends: Option<(Instant, How)>,
-    /// If it is a supervisor.
-    engine: Option<Engine<Seat>>,
-    has_finished: bool,
-}
-
 /// What is under way.
 enum ToDo {
     /// The process looks what is asked of it.
@@ -56,16 +36,6 @@ enum ToDo {
     Report(usize, News),
     /// The supervisor has something to do.
     Turn(usize),
-}
-
-impl crate::engine::Spec for Seat {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn settings(&self) -> &ChildSettings {
-        &self.settings
-    }
 }
 
 impl Forest {
@@ -120,7 +90,7 @@ impl Forest {
     }
 
     pub(super) fn add(&mut self, to: usize, node: &Rc<Node>) {
-        let (id, spec) = (self.ids[node.number], seat(node));
+        let (id, spec) = (self.ids[node.number], Seat::new(node));
         self.call(to, node.number, |engine, caller, now| engine.start_child(id, spec, Some(caller), now));
     }
 
@@ -292,19 +262,9 @@ impl Forest {
     fn start(&mut self, node: &Rc<Node>, parent: usize, ticket: Ticket) {
         let who = node.number;
         self.log(who, What::Start);
-        let mut process = Process {
-            node: node.clone(),
-            parent,
-            ticket,
-            is_asked: false,
-            is_aborted: false,
-            is_last: false,
-            ends: None,
-            engine: None,
-            has_finished: false,
-        };
+        let mut process = Process::new(node.clone(), parent, ticket);
         if let Some(supervisor) = node.supervisor() {
-            let specs: Vec<_> = node.children.iter().map(|node| (self.ids[node.number], seat(node))).collect();
+            let specs: Vec<_> = node.children.iter().map(|node| (self.ids[node.number], Seat::new(node))).collect();
             let mut engine = Engine::new(settings_of(node, supervisor), specs.into_iter(), 1);
             engine.start(who == 0);
             self.steps += 1;
@@ -358,57 +318,17 @@ impl Forest {
         if let Some(process) = &mut self.processes[who] {
             process.ends = None;
         }
-        let exit = match how {
-            How::Normal => Exit::Normal,
-            How::Failed => error(),
-            How::Panicked => Exit::Panicked(Failure::new("ouch")),
-            How::Lost => Exit::Lost,
-            How::Aborted => Exit::Aborted,
-        };
-        self.to_do.push(ToDo::Report(who, News::Exited(exit)));
+        self.to_do.push(ToDo::Report(who, News::Exited(how.exit())));
     }
 
     fn finish(&mut self, who: usize) {
-        let conclusion = self.engine_mut(who).conclude();
-        let mut named = Vec::new();
-        for (seat, badly) in conclusion.badly {
-            match badly {
-                Badly::Aborted => named.push((seat.node.number, Bad::Aborted)),
-                Badly::Failed(_) => named.push((seat.node.number, Bad::Failed)),
-                Badly::Below(unclean) => named.extend(unclean.iter().map(bad)),
-                Badly::Abandoned => panic!("{} lets go when aborted", seat.node.number),
-            }
-        }
-        named.sort_unstable();
-        let name = |seat: Seat| seat.node.number.to_string();
-        let (why, ending) = match conclusion.cause {
-            _ if conclusion.killed => (Why::Killed, Ending::Killed),
-            Cause::Requested => (Why::Requested, Ending::Requested),
-            Cause::GaveUp => {
-                let story = GaveUp::new(who.to_string(), 0, SECOND, Vec::new());
-                (Why::GaveUp, Ending::GaveUp(story))
-            }
-            Cause::AutoShutdown { spec, exit } => {
-                let why = Why::AutoShutdown(spec.node.number);
-                (why, Ending::AutoShutdown { path: who.to_string(), child: name(spec), exit })
-            }
-            Cause::FailedToStart { spec, failure: cause } => {
-                let why = Why::FailedToStart(spec.node.number);
-                (why, Ending::FailedToStart { path: name(spec), cause })
-            }
-        };
-        self.log(who, What::Ended(why, named.clone()));
-        let unclean = named.into_iter().map(|(number, bad)| {
-            let stop = match bad {
-                Bad::Aborted => UncleanStop::Aborted,
-                Bad::Failed => UncleanStop::Failed(Failure::new("boom")),
-            };
-            Unclean::new(number.to_string(), stop)
-        });
-        let exit = Exit::Shutdown(Arc::new(Termination { ending, unclean: unclean.collect() }));
-        let live: Vec<_> = self.engine(who).live().map(|seat| seat.node.number).collect();
+        let process = self.processes[who].as_mut().expect("a process");
+        process.has_finished = true;
+        let engine = process.engine.as_mut().expect("a supervisor");
+        let live: Vec<_> = engine.live().map(|seat| seat.node.number).collect();
         assert!(live.is_empty(), "{who} leaves {live:?} behind");
-        self.processes[who].as_mut().expect("a process").has_finished = true;
+        let (ended, exit) = conclude(who, engine);
+        self.log(who, ended);
         if who == 0 { self.processes[0] = None } else { self.to_do.push(ToDo::Report(who, News::Exited(exit))) }
     }
 
@@ -459,44 +379,5 @@ impl Forest {
 
     fn engine(&self, who: usize) -> &Engine<Seat> {
         self.processes[who].as_ref().and_then(|process| process.engine.as_ref()).expect("a supervisor")
-    }
-
-    fn engine_mut(&mut self, who: usize) -> &mut Engine<Seat> {
-        self.processes[who].as_mut().and_then(|process| process.engine.as_mut()).expect("a supervisor")
-    }
-}
-
-fn bad(unclean: &Unclean) -> (usize, Bad) {
-    let number = unclean.path.parse().expect("a number");
-    (number, if matches!(unclean.stop, UncleanStop::Aborted) { Bad::Aborted } else { Bad::Failed })
-}
-
-fn seat(node: &Rc<Node>) -> Seat {
-    let limit = node.limit();
-    let limit = if limit == u64::MAX { Duration::MAX } else { Duration::from_micros(limit) };
-    let shutdown = if node.spec.is_brutal { ShutdownStrategy::Brutal } else { ShutdownStrategy::Graceful(limit) };
-    let mut settings = match node.worker() {
-        Some(worker) => ChildSettings { ready_at_once: !worker.has_set_up, ..ChildSettings::worker(shutdown) },
-        None => ChildSettings { shutdown, ..ChildSettings::supervisor() },
-    };
-    settings.restart = Some(node.spec.restart);
-    settings.significant = node.spec.significant;
-    if let Some(limit) = node.worker().and_then(|worker| worker.start_timeout) {
-        settings.special_mut().start_timeout = Some(Duration::from_secs(limit));
-    }
-    Seat { node: node.clone(), name: node.name(), settings }
-}
-
-fn settings_of(node: &Node, supervisor: &Supervisor) -> SupervisorSettings {
-    let strategy = RestartStrategy::new(supervisor.mode);
-    SupervisorSettings {
-        strategy: strategy.with_intensity_and_period(supervisor.intensity, Duration::from_secs(supervisor.period)),
-        auto_shutdown: supervisor.auto_shutdown,
-        shutdown_order: supervisor.order,
-        unique_names: supervisor.has_unique_names,
-        dynamic: supervisor.is_dynamic,
-        max_children: supervisor.max_children,
-        shutdown_budget: supervisor.budget.map(|_| Duration::from_micros(node.budget())),
-        ..SupervisorSettings::default()
     }
 }
