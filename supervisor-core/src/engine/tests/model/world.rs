@@ -12,6 +12,9 @@ use super::{
     *,
 };
 
+/// No case takes as many until nothing happens any more.
+const TURNS: usize = 100_000;
+
 pub(super) struct Forest {
     begin: Instant,
     now: Instant,
@@ -129,15 +132,15 @@ impl Forest {
 
     /// Until nothing happens any more, however long that takes.
     fn settle(&mut self) {
-        loop {
-            while !self.to_do.is_empty() {
+        for _ in 0..TURNS {
+            if !self.to_do.is_empty() {
                 let to_do = self.draw();
                 self.take(to_do);
-            }
-            if !self.wait() {
+            } else if !self.wait() {
                 return;
             }
         }
+        panic!("this goes on for ever");
     }
 
     /// Anything that is under way; of the reports of one process the first.
@@ -288,7 +291,10 @@ impl Forest {
 
     /// The process sees what is asked of it.
     fn wake(&mut self, who: usize) {
-        let Some(process) = self.processes[who].as_mut().filter(|process| !process.has_finished) else { return };
+        let Some(process) = self.processes[who].as_mut().filter(|process| process.is_asked && !process.has_finished)
+        else {
+            return;
+        };
         let order = Order { last: process.is_last, kill: process.is_aborted };
         if process.engine.is_some() {
             if who != 0 {
