@@ -10,6 +10,7 @@ mod live;
 mod overlap;
 mod starts;
 mod stops;
+mod terminated;
 
 use super::*;
 
@@ -53,7 +54,7 @@ pub(super) enum Input {
 /// An engine, all of whose inputs and effects are looked at. The children's names have to be unique.
 pub(super) struct Watched {
     pub(super) engine: Engine<Child>,
-    invariants: [Box<dyn Invariant>; 10],
+    invariants: [Box<dyn Invariant>; 11],
     /// Looked at, and not fetched yet.
     effects: VecDeque<Effect<Child>>,
     /// How many inputs and effects there were.
@@ -62,7 +63,7 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn new(settings: SupervisorSettings, specs: Vec<(ChildId, Child)>, seed: u64) -> Self {
-        let invariants: [Box<dyn Invariant>; 10] = [
+        let invariants: [Box<dyn Invariant>; 11] = [
             Box::new(budget::ChargesStayWithinTheIntensity::new(&settings)),
             Box::new(calls::EachCallIsAnsweredOnce::default()),
             Box::new(counts::WhatIsCountedIsThere),
@@ -73,6 +74,7 @@ impl Watched {
             Box::new(overlap::IncarnationsDoNotOverlap::default()),
             Box::new(starts::StartsAreInOrder::new(&settings, &specs)),
             Box::new(stops::StopsAreInReverse::new(&settings)),
+            Box::new(terminated::TerminatedChildrenStayDown::default()),
         ];
         let engine = Engine::new(settings, specs.into_iter(), seed);
         Self { engine, invariants, effects: VecDeque::new(), steps: 0 }
