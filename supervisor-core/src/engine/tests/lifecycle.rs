@@ -2,15 +2,19 @@
 //!
 //! The answer is a file, `lifecycle.md`, so that a change of policy is a diff of a table. `UPDATE_EXPECT=1` renews it.
 
+mod event;
 mod scene;
+mod setting;
 mod situation;
 mod table;
 
 use expect_test::expect_file;
 
 use self::{
+    event::Event,
     scene::{Outcome, Scene},
-    situation::{Event, Setting, Situation},
+    setting::Setting,
+    situation::Situation,
     table::Table,
 };
 use super::*;

@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use super::{
     case::*,
-    supervisor::{Child, Deadline, Exit, Model, NEVER, Process, Started, Tree},
+    supervisor::{Deadline, Exit, Model, NEVER, Started},
     trace::*,
+    tree::{Child, Process, Tree},
 };
 
 impl Model {

@@ -14,10 +14,12 @@ mod calls;
 mod case;
 mod conclusion;
 mod generate;
+mod inputs;
 mod process;
 mod seat;
 mod supervisor;
 mod trace;
+mod tree;
 mod world;
 
 use std::collections::HashMap;
@@ -26,8 +28,9 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestCa
 
 use self::{
     case::{Case, Input, Nodes},
-    supervisor::{Model, Tree},
+    supervisor::Model,
     trace::{show, show_all},
+    tree::Tree,
     world::Forest,
 };
 use super::*;

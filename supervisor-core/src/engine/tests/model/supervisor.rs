@@ -3,30 +3,18 @@
 
 use std::rc::Rc;
 
-use super::{case::*, trace::*, *};
+use super::{
+    case::*,
+    trace::*,
+    tree::{Child, Process, Tree},
+    *,
+};
 
 /// The whole tree.
 pub(super) struct Model {
     pub(super) now: u64,
     starts: HashMap<usize, VecDeque<Start>>,
     pub(super) plot: Plot,
-}
-
-pub(super) struct Tree {
-    node: Rc<Node>,
-    pub(super) children: Vec<Child>,
-    /// When it has restarted something.
-    restarts: Vec<u64>,
-}
-
-pub(super) struct Child {
-    pub(super) node: Rc<Node>,
-    pub(super) process: Option<Process>,
-}
-
-pub(super) enum Process {
-    Worker,
-    Supervisor(Tree),
 }
 
 pub(super) enum Started {
@@ -57,8 +45,6 @@ impl Model {
     pub(super) fn new() -> Self {
         Self { now: 0, starts: HashMap::new(), plot: Plot::new() }
     }
-
-    // What happens
 
     pub(super) fn start_tree(&mut self, root: &Rc<Node>) -> Option<Tree> {
         match self.start(root) {
@@ -95,8 +81,6 @@ impl Model {
         };
         self.ended(tree, child, Exit::Supervisor(why))
     }
-
-    // What follows
 
     pub(super) fn start(&mut self, node: &Rc<Node>) -> Started {
         self.log(node.number, What::Start);
@@ -331,37 +315,5 @@ impl Model {
         let before = mem::take(&mut self.plot);
         happen(self);
         mem::replace(&mut self.plot, before)
-    }
-}
-
-impl Tree {
-    pub(super) fn settings(&self) -> &Supervisor {
-        self.node.supervisor().expect("a supervisor")
-    }
-
-    pub(super) fn find(&self, number: usize) -> Option<usize> {
-        self.children.iter().position(|child| child.node.number == number)
-    }
-
-    fn child(&mut self, number: usize) -> &mut Child {
-        let child = self.find(number).expect("a child that is there");
-        &mut self.children[child]
-    }
-
-    /// All of it, for its end.
-    pub(super) fn take(&mut self) -> Self {
-        let (node, children) = (self.node.clone(), mem::take(&mut self.children));
-        Self { node, children, restarts: Vec::new() }
-    }
-
-    /// Whether there is a process of this number below the supervisor at the end of the path: if that one lives.
-    pub(super) fn lives(&self, path: &[usize], number: usize) -> Option<bool> {
-        let [next, rest @ ..] = path else {
-            return Some(self.find(number).is_some_and(|child| self.children[child].process.is_some()));
-        };
-        match &self.children[self.find(*next)?].process {
-            Some(Process::Supervisor(below)) => below.lives(rest, number),
-            _ => None,
-        }
     }
 }

@@ -17,15 +17,15 @@ const TURNS: usize = 100_000;
 
 pub(super) struct Forest {
     begin: Instant,
-    now: Instant,
+    pub(super) now: Instant,
     rng: Rng,
     /// By number, of every node that there will be.
-    ids: Vec<ChildId>,
-    processes: Vec<Option<Process>>,
-    starts: Vec<VecDeque<Start>>,
+    pub(super) ids: Vec<ChildId>,
+    pub(super) processes: Vec<Option<Process>>,
+    pub(super) starts: Vec<VecDeque<Start>>,
     to_do: Vec<ToDo>,
     /// Who is called about, by the keys of the callers.
-    calls: Vec<usize>,
+    pub(super) calls: Vec<usize>,
     pub(super) events: Vec<Event>,
     /// What the engines took in, and what they wanted done.
     pub(super) steps: usize,
@@ -58,80 +58,8 @@ impl Forest {
         }
     }
 
-    // What happens
-
-    pub(super) fn start_tree(&mut self, root: &Rc<Node>) {
-        let ticket = Ticket::new(Place { child: self.ids[0], slot: 0 }, 1);
-        self.start(root, 0, ticket);
-        self.settle();
-    }
-
-    pub(super) fn shut_down(&mut self, kill: bool) {
-        self.request(0, |process| {
-            (process.is_asked, process.is_last) = (true, true);
-            process.is_aborted |= kill;
-        });
-        self.settle();
-    }
-
-    pub(super) fn plan(&mut self, who: usize, starts: &[Start]) {
-        self.starts[who].extend(starts);
-    }
-
-    pub(super) fn pass(&mut self, seconds: u64) {
-        self.now += seconds as u32 * SECOND;
-    }
-
-    pub(super) fn exit(&mut self, who: usize, how: How) {
-        self.ends(who, how);
-        self.settle();
-    }
-
-    pub(super) fn stop_subtree(&mut self, who: usize) {
-        self.request(who, |process| process.is_asked = true);
-        self.settle();
-    }
-
-    pub(super) fn add(&mut self, to: usize, node: &Rc<Node>) {
-        let (id, spec) = (self.ids[node.number], Seat::new(node));
-        self.call(to, node.number, |engine, caller, now| engine.start_child(id, spec, Some(caller), now));
-    }
-
-    pub(super) fn terminate(&mut self, of: usize, who: usize) {
-        let child = self.ids[who];
-        self.call(of, who, |engine, caller, now| engine.terminate_child(child, caller, now));
-    }
-
-    pub(super) fn restart(&mut self, of: usize, who: usize) {
-        let child = self.ids[who];
-        self.call(of, who, |engine, caller, now| engine.restart_child(child, caller, now));
-    }
-
-    pub(super) fn delete(&mut self, of: usize, who: usize) {
-        let child = self.ids[who];
-        self.call(of, who, |engine, caller, _| engine.delete_child(child, caller));
-    }
-
-    pub(super) fn kill(&mut self, of: usize, who: usize) {
-        let child = self.ids[who];
-        self.call(of, who, |engine, caller, now| engine.kill_child(child, caller, now));
-    }
-
-    pub(super) fn lives(&self, who: usize) -> bool {
-        self.processes[who].is_some()
-    }
-
-    fn call(&mut self, of: usize, who: usize, call: impl FnOnce(&mut Engine<Seat>, Caller, Instant)) {
-        let caller = Caller { key: self.calls.len(), within: None };
-        self.calls.push(who);
-        self.input(of, |engine, now| call(engine, caller, now));
-        self.settle();
-    }
-
-    // What follows
-
     /// Until nothing happens any more, however long that takes.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for _ in 0..TURNS {
             if !self.to_do.is_empty() {
                 let to_do = self.draw();
@@ -199,7 +127,7 @@ impl Forest {
         true
     }
 
-    fn input(&mut self, who: usize, input: impl FnOnce(&mut Engine<Seat>, Instant)) {
+    pub(super) fn input(&mut self, who: usize, input: impl FnOnce(&mut Engine<Seat>, Instant)) {
         let engine = self.processes[who].as_mut().and_then(|process| process.engine.as_mut());
         // The root reports to nobody.
         let Some(engine) = engine else { return assert_eq!(who, 0, "a report to a supervisor that is there") };
@@ -262,7 +190,7 @@ impl Forest {
         }
     }
 
-    fn start(&mut self, node: &Rc<Node>, parent: usize, ticket: Ticket) {
+    pub(super) fn start(&mut self, node: &Rc<Node>, parent: usize, ticket: Ticket) {
         let who = node.number;
         self.log(who, What::Start);
         let mut process = Process::new(node.clone(), parent, ticket);
@@ -308,7 +236,7 @@ impl Forest {
         }
     }
 
-    fn request(&mut self, who: usize, request: impl FnOnce(&mut Process)) {
+    pub(super) fn request(&mut self, who: usize, request: impl FnOnce(&mut Process)) {
         if let Some(process) = &mut self.processes[who] {
             request(process);
             self.to_do.push(ToDo::Wake(who));
@@ -316,7 +244,7 @@ impl Forest {
     }
 
     /// The worker ends, if it has not yet.
-    fn ends(&mut self, who: usize, how: How) {
+    pub(super) fn ends(&mut self, who: usize, how: How) {
         let has_ended = |to_do: &ToDo| matches!(to_do, ToDo::Report(other, News::Exited(_)) if *other == who);
         if self.to_do.iter().any(has_ended) {
             return;
