@@ -6,6 +6,9 @@ mod dynamic;
 mod exits;
 mod groups;
 mod intensity;
+mod invariants;
+mod lifecycle;
+mod model;
 mod random;
 mod retries;
 mod significant;
@@ -17,7 +20,7 @@ mod timing;
 mod watchdog;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -27,7 +30,7 @@ use crate::{
     observe::ChildState,
     process::News,
     shutdown::{ShutdownOrder, ShutdownStrategy},
-    strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartStrategy, RestartType},
+    strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartMode, RestartStrategy, RestartType},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

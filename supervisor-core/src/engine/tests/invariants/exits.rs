@@ -1,0 +1,31 @@
+use super::*;
+
+/// Of each process that is started one end is told, and no more.
+#[derive(Default)]
+pub(super) struct EachIncarnationEndsOnce {
+    /// Whose latest process has not ended yet, as far as was told.
+    open: BTreeSet<&'static str>,
+}
+
+impl Invariant for EachIncarnationEndsOnce {
+    fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
+        match effect {
+            Effect::Start { child, .. } => {
+                let name = moment.name(child.child);
+                assert!(self.open.insert(name), "{name} starts, and no end of its last process was told");
+            }
+            Effect::Tell { spec, kind, .. } => {
+                let is_end = matches!(
+                    **kind,
+                    EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored | EventKind::Abandoned
+                );
+                assert!(!is_end || self.open.remove(spec.name), "{} ends without a process: {kind:?}", spec.name);
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, _: Moment) {
+        assert!(self.open.is_empty(), "no end was told of {:?}", self.open);
+    }
+}

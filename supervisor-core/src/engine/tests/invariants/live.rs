@@ -1,0 +1,55 @@
+use super::*;
+
+/// There is at most one process for each child that is declared, and none for a child that is not.
+pub(super) struct NoMoreLiveThanDeclared {
+    max: usize,
+    declared: BTreeSet<ChildId>,
+    live: BTreeSet<ChildId>,
+}
+
+impl NoMoreLiveThanDeclared {
+    pub(super) fn new(settings: &SupervisorSettings, specs: &[(ChildId, Child)]) -> Self {
+        let max = settings.max_children.unwrap_or(usize::MAX);
+        let declared = specs.iter().map(|(id, _)| *id).collect();
+        Self { max, declared, live: BTreeSet::new() }
+    }
+}
+
+impl Invariant for NoMoreLiveThanDeclared {
+    fn input(&mut self, input: &Input, _: Moment) {
+        match input {
+            Input::Start { id, .. } => {
+                self.declared.insert(*id);
+            }
+            Input::Exited(ticket, _) => {
+                self.live.remove(&ticket.place().child);
+            }
+            _ => {}
+        }
+    }
+
+    fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
+        match effect {
+            Effect::Start { child, .. } => {
+                self.live.insert(child.child);
+                assert!(self.declared.contains(&child.child), "a process of a child that nobody declared");
+                assert!(self.live.len() <= self.max, "{} processes, of {} at most", self.live.len(), self.max);
+            }
+            Effect::Forget { child, spec } => {
+                self.declared.remove(child);
+                assert!(!self.live.contains(child), "{} is forgotten beside its process", spec.name);
+            }
+            // What is abandoned is not looked after any longer.
+            Effect::Tell { spec, kind, .. } if matches!(**kind, EventKind::Abandoned) => {
+                let child = moment.id(spec.name).expect("a child that is still there");
+                self.live.remove(&child);
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, Moment { engine, .. }: Moment) {
+        let seen = engine.live().count();
+        assert!(seen <= self.live.len(), "the engine sees {seen} processes, and started {:?}", self.live);
+    }
+}

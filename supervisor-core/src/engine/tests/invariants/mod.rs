@@ -1,0 +1,158 @@
+//! What must hold whatever happens: one rule a file, each checked beside whatever a test puts an engine through.
+
+mod budget;
+mod calls;
+mod counts;
+mod ending;
+mod exits;
+mod leaks;
+mod live;
+mod overlap;
+mod starts;
+mod stops;
+mod terminated;
+
+use super::*;
+
+/// A rule, as somebody sees it who sees all that goes in and comes out.
+pub(super) trait Invariant {
+    /// Something is about to come in.
+    fn input(&mut self, _input: &Input, _moment: Moment) {}
+
+    /// Something has come out.
+    fn effect(&mut self, _effect: &Effect<Child>, _moment: Moment) {}
+
+    /// An input, or a step of work in order, has been taken.
+    fn step(&mut self, _moment: Moment) {}
+
+    /// Nothing will happen any more.
+    fn end(&mut self, _moment: Moment) {}
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) engine: &'a Engine<Child>,
+    pub(super) now: Instant,
+}
+
+/// What an engine takes in.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    Begin { last: bool },
+    Ready(Ticket),
+    Acknowledged(Ticket),
+    Exited(Ticket, Exit),
+    Heard(Ticket, bool),
+    Shutdown(Order),
+    Tick,
+    Start { id: ChildId, spec: Child, caller: Option<Caller> },
+    Terminate(ChildId, Caller),
+    Restart(ChildId, Caller),
+    Delete(ChildId, Caller),
+    Kill(ChildId, Caller),
+}
+
+/// An engine, all of whose inputs and effects are looked at. The children's names have to be unique.
+pub(super) struct Watched {
+    pub(super) engine: Engine<Child>,
+    invariants: [Box<dyn Invariant>; 11],
+    /// Looked at, and not fetched yet.
+    effects: VecDeque<Effect<Child>>,
+    /// How many inputs and effects there were.
+    pub(super) steps: usize,
+}
+
+impl Watched {
+    pub(super) fn new(settings: SupervisorSettings, specs: Vec<(ChildId, Child)>, seed: u64) -> Self {
+        let invariants: [Box<dyn Invariant>; 11] = [
+            Box::new(budget::ChargesStayWithinTheIntensity::new(&settings)),
+            Box::new(calls::EachCallIsAnsweredOnce::default()),
+            Box::new(counts::WhatIsCountedIsThere),
+            Box::new(ending::NothingStartsAfterAStop::default()),
+            Box::new(exits::EachIncarnationEndsOnce::default()),
+            Box::new(leaks::NothingIsLeft),
+            Box::new(live::NoMoreLiveThanDeclared::new(&settings, &specs)),
+            Box::new(overlap::IncarnationsDoNotOverlap::default()),
+            Box::new(starts::StartsAreInOrder::new(&settings, &specs)),
+            Box::new(stops::StopsAreInReverse::new(&settings)),
+            Box::new(terminated::TerminatedChildrenStayDown::default()),
+        ];
+        let engine = Engine::new(settings, specs.into_iter(), seed);
+        Self { engine, invariants, effects: VecDeque::new(), steps: 0 }
+    }
+
+    pub(super) fn input(&mut self, input: Input, now: Instant) {
+        let moment = Moment { engine: &self.engine, now };
+        self.invariants.iter_mut().for_each(|invariant| invariant.input(&input, moment));
+        self.steps += 1;
+        let engine = &mut self.engine;
+        match input {
+            Input::Begin { last } => engine.start(last),
+            Input::Ready(ticket) => engine.ready(ticket, now),
+            Input::Acknowledged(ticket) => engine.acknowledged(ticket),
+            Input::Exited(ticket, exit) => engine.exited(ticket, exit, now),
+            Input::Heard(ticket, sign_of_life) => engine.heard(ticket, sign_of_life, now),
+            Input::Shutdown(order) => engine.shutdown(order, now),
+            Input::Tick => engine.tick(now),
+            Input::Start { id, spec, caller } => engine.start_child(id, spec, caller, now),
+            Input::Terminate(child, caller) => engine.terminate_child(child, caller, now),
+            Input::Restart(child, caller) => engine.restart_child(child, caller, now),
+            Input::Delete(child, caller) => engine.delete_child(child, caller),
+            Input::Kill(child, caller) => engine.kill_child(child, caller, now),
+        }
+        self.look(now);
+    }
+
+    /// A report of an earlier incarnation, which changes nothing.
+    pub(super) fn stale(&mut self, news: News, ticket: Ticket, now: Instant) {
+        let states = |engine: &Engine<Child>| -> Vec<_> {
+            engine.children.iter().map(|(place, slot)| (place, slot.state.clone(), slot.has_acknowledged)).collect()
+        };
+        let before = states(&self.engine);
+        match news {
+            News::Ready => self.engine.ready(ticket, now),
+            News::Acknowledged => self.engine.acknowledged(ticket),
+            News::Exited(exit) => self.engine.exited(ticket, exit, now),
+        }
+        assert_eq!(states(&self.engine), before, "a stale report of {ticket:?} changes something");
+        assert!(self.engine.effects.is_empty(), "a stale report of {ticket:?} has effects: {:?}", self.engine.effects);
+    }
+
+    pub(super) fn poll_effect(&mut self) -> Option<Effect<Child>> {
+        self.effects.pop_front()
+    }
+
+    /// To be called when there is no effect left.
+    pub(super) fn advance(&mut self, now: Instant) -> bool {
+        assert!(self.effects.is_empty(), "effects come first");
+        let has_moved = self.engine.advance(now);
+        self.look(now);
+        has_moved
+    }
+
+    pub(super) fn end(&mut self, now: Instant) {
+        let moment = Moment { engine: &self.engine, now };
+        self.invariants.iter_mut().for_each(|invariant| invariant.end(moment));
+    }
+
+    fn look(&mut self, now: Instant) {
+        while let Some(effect) = self.engine.poll_effect() {
+            let moment = Moment { engine: &self.engine, now };
+            self.invariants.iter_mut().for_each(|invariant| invariant.effect(&effect, moment));
+            self.steps += 1;
+            self.effects.push_back(effect);
+        }
+        let moment = Moment { engine: &self.engine, now };
+        self.invariants.iter_mut().for_each(|invariant| invariant.step(moment));
+    }
+}
+
+impl Moment<'_> {
+    fn name(&self, child: ChildId) -> &'static str {
+        self.engine.find(child).map_or("?", |child| child.name)
+    }
+
+    fn id(&self, name: &str) -> Option<ChildId> {
+        self.engine.children().find(|(_, child, _)| child.name == name).map(|(id, ..)| id)
+    }
+}

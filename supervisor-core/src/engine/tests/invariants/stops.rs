@@ -1,0 +1,88 @@
+use super::*;
+
+/// Where children stop in reverse order, one that runs is stopped when all behind it have gone, or do not let go; unless
+/// somebody wants that one stopped, or everything at once.
+pub(super) struct StopsAreInReverse {
+    order: ShutdownOrder,
+    has_budget: bool,
+    is_killed: bool,
+    is_tick: bool,
+    live: BTreeSet<ChildId>,
+    /// Ready, and not asked to stop.
+    running: BTreeSet<ChildId>,
+    starting: BTreeSet<ChildId>,
+    stuck: BTreeSet<ChildId>,
+    /// By a call, or for want of a sign of life.
+    stopped: BTreeSet<ChildId>,
+}
+
+impl StopsAreInReverse {
+    pub(super) fn new(settings: &SupervisorSettings) -> Self {
+        Self {
+            order: settings.shutdown_order,
+            has_budget: settings.shutdown_budget.is_some(),
+            is_killed: false,
+            is_tick: false,
+            live: BTreeSet::new(),
+            running: BTreeSet::new(),
+            starting: BTreeSet::new(),
+            stuck: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+        }
+    }
+
+    fn stops(&mut self, child: ChildId, moment: Moment) {
+        let is_all_at_once =
+            self.order == ShutdownOrder::Concurrent || self.is_killed || (self.has_budget && self.is_tick);
+        self.starting.remove(&child);
+        if self.running.remove(&child) && !self.stopped.contains(&child) && !is_all_at_once {
+            let is_in_the_way = |other: &&ChildId| **other > child && !self.stuck.contains(other);
+            let behind: Vec<_> = self.live.iter().filter(is_in_the_way).map(|other| moment.name(*other)).collect();
+            assert!(behind.is_empty(), "{} is stopped before {behind:?}", moment.name(child));
+        }
+    }
+}
+
+impl Invariant for StopsAreInReverse {
+    fn input(&mut self, input: &Input, _: Moment) {
+        self.is_tick = matches!(input, Input::Tick);
+        match input {
+            Input::Ready(ticket) => {
+                let child = ticket.place().child;
+                if self.starting.remove(&child) {
+                    self.running.insert(child);
+                }
+            }
+            Input::Exited(ticket, _) => {
+                let child = ticket.place().child;
+                for set in [&mut self.live, &mut self.running, &mut self.starting, &mut self.stuck, &mut self.stopped] {
+                    set.remove(&child);
+                }
+            }
+            Input::Shutdown(order) => self.is_killed |= order.kill,
+            Input::Terminate(child, _) | Input::Kill(child, _) => {
+                self.stopped.insert(*child);
+            }
+            Input::Heard(ticket, false) => {
+                self.stopped.insert(ticket.place().child);
+            }
+            _ => {}
+        }
+    }
+
+    fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
+        match effect {
+            Effect::Start { child, .. } => {
+                self.live.insert(child.child);
+                self.stopped.remove(&child.child);
+                let is_ready = moment.engine.child(*child).is_some_and(|spec| spec.settings.is_ready_at_once());
+                if is_ready { &mut self.running } else { &mut self.starting }.insert(child.child);
+            }
+            Effect::Ask { child, .. } | Effect::Abort { child, .. } => self.stops(child.child, moment),
+            Effect::Tell { spec, kind, .. } if matches!(**kind, EventKind::Stuck | EventKind::Abandoned) => {
+                self.stuck.extend(moment.id(spec.name));
+            }
+            _ => {}
+        }
+    }
+}

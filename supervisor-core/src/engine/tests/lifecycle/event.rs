@@ -1,0 +1,142 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::process::{Ending, Termination};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Event {
+    Ready,
+    Acknowledged,
+    Ignored,
+    Normal,
+    Failed,
+    Panicked,
+    Aborted,
+    Lost,
+    Shutdown,
+    Killed,
+    StaleReady,
+    StaleExit,
+    Deadline,
+    AskedToStop,
+    AskedToStopLast,
+    ToldToStopAtOnce,
+    Terminate,
+    Restart,
+    Delete,
+    Kill,
+}
+
+impl Event {
+    pub(super) const ALL: [Self; 20] = [
+        Self::Ready,
+        Self::Acknowledged,
+        Self::Ignored,
+        Self::Normal,
+        Self::Failed,
+        Self::Panicked,
+        Self::Aborted,
+        Self::Lost,
+        Self::Shutdown,
+        Self::Killed,
+        Self::StaleReady,
+        Self::StaleExit,
+        Self::Deadline,
+        Self::AskedToStop,
+        Self::AskedToStopLast,
+        Self::ToldToStopAtOnce,
+        Self::Terminate,
+        Self::Restart,
+        Self::Delete,
+        Self::Kill,
+    ];
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Acknowledged => "acknowledged",
+            Self::Ignored => "exit: ignored",
+            Self::Normal => "exit: normal",
+            Self::Shutdown => "exit: shutdown",
+            Self::Failed => "exit: failed",
+            Self::Panicked => "exit: panicked",
+            Self::Aborted => "exit: aborted",
+            Self::Lost => "exit: lost",
+            Self::Killed => "exit: killed",
+            Self::StaleReady => "stale ready",
+            Self::StaleExit => "stale exit",
+            Self::Deadline => "deadline",
+            Self::AskedToStop => "shutdown",
+            Self::AskedToStopLast => "shutdown, last",
+            Self::ToldToStopAtOnce => "shutdown at once",
+            Self::Terminate => "terminate",
+            Self::Restart => "restart",
+            Self::Delete => "delete",
+            Self::Kill => "kill",
+        }
+    }
+
+    /// `None` if it cannot happen now.
+    pub(super) fn happen(self, scene: &mut Scene) -> Option<Outcome> {
+        let (child, ticket) = (scene.subject, scene.ticket(scene.subject));
+        if let Some(exit) = self.exit(scene.is_supervisor(), scene.was_ready()) {
+            return Some(scene.outcome_of(|scene| scene.exit(child, exit)));
+        }
+        match self {
+            Self::Ready | Self::Acknowledged => {
+                let ticket = ticket.filter(|_| scene.was_ready().is_some())?;
+                let can = if self == Self::Ready { scene.was_ready() == Some(false) } else { scene.is_supervisor() };
+                can.then(|| {
+                    scene.outcome_of(|scene| match self {
+                        Self::Ready => scene.engine.ready(ticket, scene.now),
+                        _ => scene.engine.acknowledged(ticket),
+                    })
+                })
+            }
+            Self::StaleReady | Self::StaleExit => {
+                let ticket = ticket?;
+                let stale = Ticket::new(ticket.place(), ticket.incarnation - 1);
+                Some(scene.outcome_of(|scene| match self {
+                    Self::StaleReady => scene.engine.ready(stale, scene.now),
+                    _ => scene.engine.exited(stale, error(), scene.now),
+                }))
+            }
+            Self::Deadline => {
+                scene.engine.next_deadline()?;
+                Some(scene.outcome_of(Scene::wait))
+            }
+            Self::AskedToStop | Self::AskedToStopLast | Self::ToldToStopAtOnce => {
+                let order = Order { last: self == Self::AskedToStopLast, kill: self == Self::ToldToStopAtOnce };
+                Some(scene.outcome_of(|scene| scene.engine.shutdown(order, scene.now)))
+            }
+            Self::Terminate | Self::Restart | Self::Delete | Self::Kill => {
+                let caller = scene.caller(self.title());
+                Some(scene.outcome_of(|scene| match self {
+                    Self::Terminate => scene.engine.terminate_child(child, caller, scene.now),
+                    Self::Restart => scene.engine.restart_child(child, caller, scene.now),
+                    Self::Delete => scene.engine.delete_child(child, caller),
+                    _ => scene.engine.kill_child(child, caller, scene.now),
+                }))
+            }
+            _ => None,
+        }
+    }
+
+    /// How a process ends, if this is an end of such a process: one that was ready or was not, if there is one.
+    fn exit(self, is_supervisor: bool, was_ready: Option<bool>) -> Option<Exit> {
+        let was_ready = was_ready?;
+        let stopped = |ending| Exit::Shutdown(Arc::new(Termination { ending, unclean: Vec::new() }));
+        match self {
+            Self::Aborted => Some(Exit::Aborted),
+            Self::Lost => Some(Exit::Lost),
+            Self::Shutdown if is_supervisor => Some(stopped(Ending::Requested)),
+            Self::Killed if is_supervisor => Some(stopped(Ending::Killed)),
+            _ if is_supervisor => None,
+            Self::Ignored if !was_ready => Some(Exit::Ignored),
+            Self::Normal if was_ready => Some(Exit::Normal),
+            Self::Failed => Some(error()),
+            Self::Panicked => Some(Exit::Panicked(Failure::new("ouch"))),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+use super::*;
+use crate::{engine::slot::Slot, error::StartFailure};
+
+/// An engine with one child to look at, and children around it. None does anything unless the scene says so.
+pub(super) struct Scene {
+    pub(super) engine: Engine<Child>,
+    pub(super) now: Instant,
+    pub(super) subject: ChildId,
+    /// The child, where it is to be added to the supervisor.
+    pub(super) added: Option<Child>,
+    tickets: BTreeMap<ChildId, Ticket>,
+    calls: Vec<&'static str>,
+    outcome: Outcome,
+}
+
+/// What has come of an event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Outcome {
+    pub(super) next: String,
+    pub(super) effects: Vec<String>,
+    pub(super) told: Vec<String>,
+    pub(super) answers: Vec<String>,
+    /// Nothing has come of it.
+    pub(super) is_nothing: bool,
+}
+
+impl Scene {
+    /// The child is `subject`, the others are named.
+    pub(super) fn new(settings: SupervisorSettings, children: Vec<Child>) -> Self {
+        let specs: Vec<_> = children.into_iter().map(|child| (ChildId::next(), child)).collect();
+        let subject = specs.iter().find(|(_, child)| child.name == "subject").map(|(id, _)| *id);
+        Self {
+            engine: Engine::new(settings, specs.into_iter(), 1),
+            now: Instant::now(),
+            subject: subject.unwrap_or_else(ChildId::next),
+            added: None,
+            tickets: BTreeMap::new(),
+            calls: Vec::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// The state of the child, in words.
+    pub(super) fn state(&self) -> String {
+        let Some(slot) = self.slot() else { return "removed".into() };
+        match &slot.state {
+            State::Stopped => "Stopped".into(),
+            State::Owed => "Owed".into(),
+            State::Delayed { .. } => "Delayed".into(),
+            State::Starting { .. } => "Starting".into(),
+            State::Running { .. } => "Running".into(),
+            State::Stopping(stopping) => {
+                let stage = match stopping.stage {
+                    Stage::Asked { .. } => "asked",
+                    Stage::Aborted { .. } => "aborted",
+                    Stage::Stuck => "stuck",
+                };
+                let then = match stopping.then {
+                    Then::Judge { .. } => "judge",
+                    Then::FailStart { .. } => "fail start",
+                    Then::Restart => "restart",
+                    Then::Stay => "stay",
+                    Then::End => "end",
+                };
+                format!("Stopping ({stage}, then {then})")
+            }
+        }
+    }
+
+    fn slot(&self) -> Option<&Slot<Child>> {
+        self.engine.children.get(self.engine.children.find(self.subject)?)
+    }
+
+    /// Whether the child's process, which is there, has ever been ready.
+    pub(super) fn was_ready(&self) -> Option<bool> {
+        match &self.slot()?.state {
+            State::Starting { .. } => Some(false),
+            State::Running { .. } => Some(true),
+            State::Stopping(stopping) => Some(!stopping.unready),
+            State::Stopped | State::Owed | State::Delayed { .. } => None,
+        }
+    }
+
+    pub(super) fn is_supervisor(&self) -> bool {
+        self.slot().is_some_and(|slot| slot.settings().kind == ChildKind::Supervisor)
+    }
+
+    /// Whether the child got to where the situation wants it.
+    pub(super) fn is_in(&self, situation: Situation) -> bool {
+        self.state() == situation.state()
+    }
+
+    /// The first start begins.
+    pub(super) fn start(&mut self) {
+        self.engine.start(false);
+        self.settle();
+    }
+
+    /// The child, and all others, have started.
+    pub(super) fn come_up(&mut self) {
+        self.start();
+        self.add();
+        while let Some(starting) = self.starting() {
+            self.ready(starting);
+            self.settle();
+        }
+    }
+
+    /// The child is added, if it is one that is.
+    pub(super) fn add(&mut self) {
+        let Some(spec) = self.added.take() else { return };
+        let caller = self.caller("start");
+        self.engine.start_child(self.subject, spec, Some(caller), self.now);
+        self.settle();
+    }
+
+    /// Its restarts wait.
+    pub(super) fn delay(&mut self, backoff: Backoff) {
+        let added = self.added.as_mut();
+        if let Some(place) = self.engine.children.find(self.subject) {
+            self.engine.children.edit(place, |slot| slot.spec = slot.spec.clone().backoff(backoff));
+        } else if let Some(spec) = added {
+            *spec = spec.clone().backoff(backoff);
+        }
+    }
+
+    /// What comes of it, when all is done that can be.
+    pub(super) fn outcome_of(&mut self, event: impl FnOnce(&mut Self)) -> Outcome {
+        let before = self.state();
+        self.settle_effects();
+        self.outcome = Outcome::default();
+        event(self);
+        self.settle();
+        let next = self.state();
+        let outcome = mem::take(&mut self.outcome);
+        let is_nothing = before == next && outcome == Outcome::default();
+        Outcome { next, is_nothing, ..outcome }
+    }
+
+    pub(super) fn ticket(&self, child: ChildId) -> Option<Ticket> {
+        self.tickets.get(&child).copied()
+    }
+
+    pub(super) fn named(&self, name: &str) -> ChildId {
+        let found = self.engine.children().find(|(_, child, _)| child.name == name);
+        found.map(|(id, ..)| id).expect("a child of that name")
+    }
+
+    pub(super) fn ready(&mut self, child: ChildId) {
+        if let Some(ticket) = self.ticket(child) {
+            self.engine.ready(ticket, self.now);
+        }
+    }
+
+    pub(super) fn exit(&mut self, child: ChildId, exit: Exit) {
+        if let Some(ticket) = self.ticket(child) {
+            self.engine.exited(ticket, exit, self.now);
+        }
+    }
+
+    fn starting(&self) -> Option<ChildId> {
+        let starting = |(_, slot): &(Place, &Slot<Child>)| matches!(slot.state, State::Starting { .. });
+        self.engine.children.iter().find(starting).map(|(place, _)| place.child)
+    }
+
+    pub(super) fn caller(&mut self, call: &'static str) -> Caller {
+        self.calls.push(call);
+        Caller { key: self.calls.len() - 1, within: None }
+    }
+
+    /// To the next deadline, if there is one.
+    pub(super) fn wait(&mut self) {
+        if let Some(deadline) = self.engine.next_deadline() {
+            self.now = deadline;
+            self.engine.tick(deadline);
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        loop {
+            self.settle_effects();
+            if !self.engine.advance(self.now) {
+                return;
+            }
+        }
+    }
+
+    fn settle_effects(&mut self) {
+        while let Some(effect) = self.engine.poll_effect() {
+            self.note(effect);
+        }
+    }
+
+    fn note(&mut self, effect: Effect<Child>) {
+        let about = |child: ChildId, what: &str| match self.engine.find(child) {
+            Some(other) if child != self.subject => format!("{}: {what}", other.name),
+            _ => what.to_owned(),
+        };
+        match effect {
+            Effect::Start { child, incarnation } => {
+                self.outcome.effects.push(about(child.child, "start"));
+                self.tickets.insert(child.child, Ticket::new(child, incarnation));
+            }
+            Effect::Ask { child, last } => {
+                self.outcome.effects.push(about(child.child, if last { "ask, last" } else { "ask" }));
+            }
+            Effect::Abort { child, last } => {
+                self.outcome.effects.push(about(child.child, if last { "abort, last" } else { "abort" }));
+            }
+            Effect::Listen { .. } => unreachable!("nobody in here promises signs of life"),
+            Effect::Forget { .. } => self.outcome.effects.push("forget".into()),
+            Effect::Ready => self.outcome.effects.push("supervisor: ready".into()),
+            Effect::GaveUp => self.outcome.effects.push("supervisor: gave up".into()),
+            Effect::Finish => self.outcome.effects.push("supervisor: finish".into()),
+            Effect::Tell { spec, kind, .. } => {
+                let kind = match *kind {
+                    EventKind::Exited(_) => "exited".into(),
+                    EventKind::StartFailed(StartFailure::TimedOut(_)) => "failed to start: timed out".into(),
+                    EventKind::StartFailed(_) => "failed to start".into(),
+                    EventKind::Stuck => "is stuck".into(),
+                    EventKind::Abandoned => "is abandoned".into(),
+                    EventKind::Restarting { delay, .. } if delay.is_zero() => "is restarted".into(),
+                    EventKind::Restarting { .. } => "is restarted after a delay".into(),
+                    kind => kind.to_string(),
+                };
+                let is_subject = spec.name == "subject";
+                self.outcome.told.push(if is_subject { kind } else { format!("{}: {kind}", spec.name) });
+            }
+            Effect::Answer { caller, answer, .. } => {
+                let answer = match answer {
+                    Ok(()) => "ok".into(),
+                    Err(Refusal::FailedToStart(_)) => "FailedToStart".into(),
+                    Err(refusal) => format!("{refusal:?}"),
+                };
+                self.outcome.answers.push(format!("{}: {answer}", self.calls[caller.key]));
+            }
+            Effect::Refuse { refusal, .. } => self.outcome.answers.push(format!("{refusal:?}")),
+        }
+    }
+}

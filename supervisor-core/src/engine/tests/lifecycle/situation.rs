@@ -1,0 +1,173 @@
+use super::*;
+
+/// Where the child is when something happens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Situation {
+    OwedFirst,
+    StartingFirst,
+    FailingFirst,
+    Added,
+    Running,
+    Owed,
+    OwedBehindSibling,
+    OwedBeforeSibling,
+    Delayed,
+    StartingAgain,
+    FailingAgain,
+    TimedOut,
+    StartingByHand,
+    Terminated,
+    TerminatedAborted,
+    TerminatedStuck,
+    Killed,
+    KilledStuck,
+    Group,
+    GroupAborted,
+    GroupStuck,
+    Shutdown,
+    ShutdownAborted,
+    ShutdownStuck,
+    Stopped,
+}
+
+impl Situation {
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::OwedFirst => "Owed: its turn in the first start comes",
+            Self::StartingFirst => "Starting: the first start",
+            Self::FailingFirst => "Stopping: killed in the first start",
+            Self::Added => "Starting: added by `start_child`",
+            Self::Running => "Running",
+            Self::Owed => "Owed: failed, its turn comes",
+            Self::OwedBehindSibling => "Owed: its turn in a group restart comes, after `first`",
+            Self::OwedBeforeSibling => "Owed: failed, and `last` has to stop before it starts",
+            Self::Delayed => "Delayed: failed, and waits for its backoff",
+            Self::StartingAgain => "Starting: a restart",
+            Self::FailingAgain => "Stopping: killed in a restart",
+            Self::TimedOut => "Stopping: not ready in time in a restart",
+            Self::StartingByHand => "Starting: by `restart_child`",
+            Self::Terminated => "Stopping: terminated",
+            Self::TerminatedAborted => "Stopping: terminated, and aborted as its time was up",
+            Self::TerminatedStuck => "Stuck: terminated, and does not let go",
+            Self::Killed => "Stopping: killed",
+            Self::KilledStuck => "Stuck: killed, and does not let go",
+            Self::Group => "Stopping: as `first` has failed",
+            Self::GroupAborted => "Stopping: as `first` has failed, and aborted as its time was up",
+            Self::GroupStuck => "Stuck: stopped as `first` has failed, and does not let go",
+            Self::Shutdown => "Stopping: as its supervisor stops",
+            Self::ShutdownAborted => "Stopping: as its supervisor stops, and aborted as its time was up",
+            Self::ShutdownStuck => "Stuck: stopped as its supervisor stops, which may be started again",
+            Self::Stopped => "Stopped",
+        }
+    }
+
+    pub(super) fn state(self) -> &'static str {
+        match self {
+            Self::OwedFirst | Self::Owed | Self::OwedBehindSibling | Self::OwedBeforeSibling => "Owed",
+            Self::StartingFirst | Self::Added | Self::StartingAgain | Self::StartingByHand => "Starting",
+            Self::FailingFirst | Self::FailingAgain | Self::TimedOut => "Stopping (aborted, then fail start)",
+            Self::Running => "Running",
+            Self::Delayed => "Delayed",
+            Self::Terminated => "Stopping (asked, then stay)",
+            Self::TerminatedAborted => "Stopping (aborted, then stay)",
+            Self::TerminatedStuck => "Stopping (stuck, then stay)",
+            Self::Killed => "Stopping (aborted, then judge)",
+            Self::KilledStuck => "Stopping (stuck, then judge)",
+            Self::Group => "Stopping (asked, then restart)",
+            Self::GroupAborted => "Stopping (aborted, then restart)",
+            Self::GroupStuck => "Stopping (stuck, then restart)",
+            Self::Shutdown => "Stopping (asked, then end)",
+            Self::ShutdownAborted => "Stopping (aborted, then end)",
+            Self::ShutdownStuck => "Stopping (stuck, then end)",
+            Self::Stopped => "Stopped",
+        }
+    }
+
+    /// Brings the child there, as far as it can get there.
+    pub(super) fn arrange(self, scene: &mut Scene) {
+        match self {
+            Self::OwedFirst => scene.engine.start(false),
+            Self::StartingFirst => scene.start(),
+            Self::FailingFirst => {
+                scene.start();
+                Event::Kill.happen(scene);
+            }
+            Self::Added => {
+                scene.start();
+                scene.add();
+            }
+            Self::Running => scene.come_up(),
+            Self::Owed => {
+                scene.come_up();
+                scene.exit(scene.subject, error());
+            }
+            Self::OwedBehindSibling => {
+                Self::Group.arrange(scene);
+                scene.exit(scene.named("last"), Exit::Normal);
+                scene.settle();
+                scene.exit(scene.subject, Exit::Normal);
+                scene.settle();
+            }
+            Self::OwedBeforeSibling => {
+                Self::Owed.arrange(scene);
+                scene.settle();
+            }
+            Self::Delayed => {
+                scene.delay(Backoff::constant(SECOND));
+                Self::Owed.arrange(scene);
+            }
+            Self::StartingAgain => {
+                Self::Owed.arrange(scene);
+                scene.settle();
+            }
+            Self::FailingAgain => {
+                Self::StartingAgain.arrange(scene);
+                Event::Kill.happen(scene);
+            }
+            Self::TimedOut => {
+                Self::StartingAgain.arrange(scene);
+                scene.wait();
+            }
+            Self::StartingByHand => {
+                Self::Stopped.arrange(scene);
+                Event::Restart.happen(scene);
+            }
+            Self::Terminated => {
+                scene.come_up();
+                Event::Terminate.happen(scene);
+            }
+            Self::Killed => {
+                scene.come_up();
+                Event::Kill.happen(scene);
+            }
+            Self::Group => {
+                scene.come_up();
+                scene.exit(scene.named("first"), error());
+                scene.settle();
+                scene.exit(scene.named("last"), Exit::Normal);
+                scene.settle();
+            }
+            Self::Shutdown => {
+                scene.come_up();
+                Event::AskedToStop.happen(scene);
+            }
+            Self::TerminatedAborted => Self::Terminated.arrange_and_wait(scene),
+            Self::TerminatedStuck => Self::TerminatedAborted.arrange_and_wait(scene),
+            Self::KilledStuck => Self::Killed.arrange_and_wait(scene),
+            Self::GroupAborted => Self::Group.arrange_and_wait(scene),
+            Self::GroupStuck => Self::GroupAborted.arrange_and_wait(scene),
+            Self::ShutdownAborted => Self::Shutdown.arrange_and_wait(scene),
+            Self::ShutdownStuck => Self::ShutdownAborted.arrange_and_wait(scene),
+            Self::Stopped => {
+                Self::Terminated.arrange(scene);
+                scene.exit(scene.subject, Exit::Normal);
+            }
+        }
+    }
+
+    fn arrange_and_wait(self, scene: &mut Scene) {
+        self.arrange(scene);
+        scene.wait();
+        scene.settle();
+    }
+}

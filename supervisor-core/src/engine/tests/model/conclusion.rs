@@ -1,0 +1,54 @@
+//! How a supervisor has ended, for its trace and for the supervisor above it.
+
+use std::sync::Arc;
+
+use super::{seat::Seat, trace::*, *};
+use crate::{
+    error::{GaveUp, Unclean, UncleanStop},
+    process::{Ending, Termination},
+};
+
+pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
+    let conclusion = engine.conclude();
+    let mut named = Vec::new();
+    for (seat, badly) in conclusion.badly {
+        match badly {
+            Badly::Aborted => named.push((seat.node.number, Bad::Aborted)),
+            Badly::Failed(_) => named.push((seat.node.number, Bad::Failed)),
+            Badly::Below(unclean) => named.extend(unclean.iter().map(bad)),
+            Badly::Abandoned => panic!("{} lets go when aborted", seat.node.number),
+        }
+    }
+    named.sort_unstable();
+    let name = |seat: Seat| seat.node.number.to_string();
+    let (why, ending) = match conclusion.cause {
+        _ if conclusion.killed => (Why::Killed, Ending::Killed),
+        Cause::Requested => (Why::Requested, Ending::Requested),
+        Cause::GaveUp => {
+            let story = GaveUp::new(who.to_string(), 0, SECOND, Vec::new());
+            (Why::GaveUp, Ending::GaveUp(story))
+        }
+        Cause::AutoShutdown { spec, exit } => {
+            let why = Why::AutoShutdown(spec.node.number);
+            (why, Ending::AutoShutdown { path: who.to_string(), child: name(spec), exit })
+        }
+        Cause::FailedToStart { spec, failure: cause } => {
+            let why = Why::FailedToStart(spec.node.number);
+            (why, Ending::FailedToStart { path: name(spec), cause })
+        }
+    };
+    let ended = What::Ended(why, named.clone());
+    let unclean = named.into_iter().map(|(number, bad)| {
+        let stop = match bad {
+            Bad::Aborted => UncleanStop::Aborted,
+            Bad::Failed => UncleanStop::Failed(Failure::new("boom")),
+        };
+        Unclean::new(number.to_string(), stop)
+    });
+    (ended, Exit::Shutdown(Arc::new(Termination { ending, unclean: unclean.collect() })))
+}
+
+fn bad(unclean: &Unclean) -> (usize, Bad) {
+    let number = unclean.path.parse().expect("a number");
+    (number, if matches!(unclean.stop, UncleanStop::Aborted) { Bad::Aborted } else { Bad::Failed })
+}

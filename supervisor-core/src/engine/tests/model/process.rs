@@ -1,0 +1,46 @@
+use std::rc::Rc;
+
+use super::{case::*, seat::Seat, *};
+
+/// The latest incarnation of a node.
+pub(super) struct Process {
+    pub(super) node: Rc<Node>,
+    pub(super) parent: usize,
+    pub(super) ticket: Ticket,
+    pub(super) is_asked: bool,
+    pub(super) is_aborted: bool,
+    pub(super) is_last: bool,
+    /// When it ends by itself, and how.
+    pub(super) ends: Option<(Instant, How)>,
+    /// If it is a supervisor.
+    pub(super) engine: Option<Engine<Seat>>,
+    pub(super) has_finished: bool,
+}
+
+impl Process {
+    pub(super) fn new(node: Rc<Node>, parent: usize, ticket: Ticket) -> Self {
+        Self {
+            node,
+            parent,
+            ticket,
+            is_asked: false,
+            is_aborted: false,
+            is_last: false,
+            ends: None,
+            engine: None,
+            has_finished: false,
+        }
+    }
+}
+
+impl How {
+    pub(super) fn exit(self) -> Exit {
+        match self {
+            Self::Normal => Exit::Normal,
+            Self::Failed => error(),
+            Self::Panicked => Exit::Panicked(Failure::new("ouch")),
+            Self::Lost => Exit::Lost,
+            Self::Aborted => Exit::Aborted,
+        }
+    }
+}
