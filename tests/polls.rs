@@ -1,7 +1,6 @@
 //! Polls that do not end are named while they last, also where nothing else moves any more.
 
 use std::{
-    future::Future,
     sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
@@ -89,7 +88,7 @@ fn on_tokio_with_two_threads() {
 
 #[test]
 fn on_tokio_with_one_thread() {
-    on_its_thread(Builder::new_current_thread().enable_all().build().unwrap(), |spawner| names_it(spawner));
+    on_its_thread(Builder::new_current_thread().enable_all().build().unwrap(), names_it);
 }
 
 #[test]
@@ -176,23 +175,21 @@ fn who_runs_an_executor_of_its_own_in_a_poll_is_named_for_what_it_does_itself() 
 
 #[test]
 fn polls_that_end_are_not_told_of() {
-    fn quiet() -> impl Future<Output = usize> {
-        async {
-            let mut root = Supervisor::new("root").unwrap();
-            root.add_worker(worker("busy", |_| async {
-                for _ in 0..1000 {
-                    futures_lite::future::yield_now().await;
-                }
-            }));
-            let mut events = root.handle().events();
-            // A permanent child that ends and ends: the second restart is one too many.
-            let _gave_up = root.run_on(Smol::global()).await;
-            let mut blocked = 0;
-            while let Some(event) = events.next().await {
-                blocked += usize::from(matches!(event.kind, EventKind::Blocked { .. }));
+    async fn quiet() -> usize {
+        let mut root = Supervisor::new("root").unwrap();
+        root.add_worker(worker("busy", |_| async {
+            for _ in 0..1000 {
+                futures_lite::future::yield_now().await;
             }
-            blocked
+        }));
+        let mut events = root.handle().events();
+        // A permanent child that ends and ends: the second restart is one too many.
+        let _gave_up = root.run_on(Smol::global()).await;
+        let mut blocked = 0;
+        while let Some(event) = events.next().await {
+            blocked += usize::from(matches!(event.kind, EventKind::Blocked { .. }));
         }
+        blocked
     }
 
     let _watch = watch_polls(Duration::from_secs(3600)).unwrap();
