@@ -15,6 +15,8 @@
 //! - Inside a worker: [`ProcessShutdown`], [`process`] for what it may ask about itself, and [`spawn`] to add a sibling.
 //! - From outside: [`SupervisorHandle`] to add children and take them away, and [`Events`] to see what happens.
 //! - For children that come and go, connections or jobs: [`Supervisor::dynamic`].
+//! - To see what is running: [`Snapshot`]; what hangs or blocks: [`ChildSpec::with_watchdog`], [`watch_polls`]. The module `guide`
+//!   has a page for each, and a catalogue of failures.
 //! - When it went wrong: [`SupervisorError`].
 //! - To test a tree in virtual time, with faults, from a seed: the module `sim`, with the feature of that name.
 #![forbid(unsafe_code)]
@@ -23,6 +25,25 @@
 mod here;
 #[cfg(any(feature = "tokio", feature = "smol"))]
 mod run;
+
+/// What operators ask for: a page for each, with its default, its cost, and when not to use it; and a catalogue of failures.
+#[cfg(feature = "tokio")]
+pub mod guide {
+    #[doc = include_str!("../docs/watching/blocked-polls.md")]
+    pub mod blocked_polls {}
+    #[doc = include_str!("../docs/watching/events.md")]
+    pub mod events {}
+    #[doc = include_str!("../docs/watching/failures.md")]
+    pub mod failures {}
+    #[doc = include_str!("../docs/watching/metrics.md")]
+    pub mod metrics {}
+    #[doc = include_str!("../docs/watching/readiness.md")]
+    pub mod readiness {}
+    #[doc = include_str!("../docs/watching/snapshots.md")]
+    pub mod snapshots {}
+    #[doc = include_str!("../docs/watching/watchdog.md")]
+    pub mod watchdog {}
+}
 
 /// What a process can ask about itself, and do where it runs.
 pub mod process {
