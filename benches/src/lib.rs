@@ -5,6 +5,7 @@ pub mod alone;
 mod contestant;
 pub mod executor;
 pub mod measure;
+pub mod report;
 mod rounds;
 pub mod subject;
 pub mod workload;

@@ -13,7 +13,7 @@ use std::{
 
 use futures_lite::FutureExt as _;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::measure::Arrivals;
 
@@ -141,6 +141,12 @@ impl Failing {
     /// Waits until it has to fail.
     pub async fn failure(&self) {
         self.0.failures.acquire().await.expect("open").forget();
+    }
+
+    /// Whether it has to fail already. An actor asks before it waits elsewhere.
+    #[must_use]
+    pub fn has_failure(&self) -> bool {
+        self.0.failures.try_acquire().map(SemaphorePermit::forget).is_ok()
     }
 
     /// The last instruction of an incarnation.

@@ -3,7 +3,7 @@ use std::time::Instant;
 use crate::{
     executor::Executor,
     measure::{Arrivals, median},
-    subject::{Failing, Family, Strategy, Subject},
+    subject::{Failing, Family, Order, Strategy, Subject},
 };
 
 /// Failures in each sample, one after the other.
@@ -13,7 +13,10 @@ pub(super) fn sample<S: Subject>(strategy: Strategy, children: usize) -> Vec<f64
     S::Executor::run(move |executor| async move {
         let arrivals = Arrivals::default();
         let failing = Failing::new(&arrivals);
-        let family = Family::parked(children - 1, &arrivals).with_failing(&failing).with_strategy(strategy);
+        let family = Family::parked(children - 1, &arrivals)
+            .with_failing(&failing)
+            .with_strategy(strategy)
+            .with_order(Order::Reverse);
         let supervisor = S::start(executor, family).await;
         arrivals.reach(children).await;
         let mut taken = Vec::with_capacity(FAILURES);

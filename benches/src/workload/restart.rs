@@ -6,8 +6,8 @@ use crate::{
     subject::{Failing, Family, Subject},
 };
 
-/// One restart in so many is timed by itself, after those that are only counted: reading the clock takes time.
-const TIMED: usize = 10;
+/// So many restarts are timed one by one, after those that are only counted: reading the clock takes time.
+const TIMED: usize = 10_000;
 
 pub(super) fn sample<S: Subject>(siblings: usize, before: usize, restarts: usize) -> Vec<f64> {
     S::Executor::run(move |executor| async move {
@@ -24,7 +24,7 @@ pub(super) fn sample<S: Subject>(siblings: usize, before: usize, restarts: usize
         arrivals.reach(arrived).await;
         let rate = restarts as f64 / begin.elapsed().as_secs_f64();
 
-        let timed = restarts.div_ceil(TIMED);
+        let timed = restarts.min(TIMED);
         failing.fail_timed(timed);
         arrivals.reach(arrived + timed).await;
         let gaps = failing.gaps();
