@@ -73,7 +73,8 @@ impl Budget {
 
 const ROWS: &[Budget] = &[
     at_most("start, 100k", "x", 1.0, |run| run.ratio(run.start(100_000))).aim(0.75),
-    at_most("start, growth: 1M to 1k", "x", 2.0, |run| run.growth([run.start(1_000), run.start(1_000_000)], 0)).aim(1.5),
+    at_most("start, growth: 1M to 1k", "x", 2.0, |run| run.growth([run.start(1_000), run.start(1_000_000)], 0))
+        .aim(1.5),
     at_most("footprint, heap", " B", 400.0, |run| run.ours(run.footprint(), 0)).aim(300.0),
     at_most("footprint, allocations", "", 3.0, |run| run.ours(run.footprint(), 1)),
     at_most("footprint, residue of an ended child", " B", 0.0, |run| run.ours(run.residue(), 0)),

@@ -35,7 +35,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{section}");
             writeln!(page, "{section}")?;
             #[cfg(feature = "plots")]
-            supervision_benches::report::draw(&section, 0, &results.join(format!("{}-{name}.svg", table.name)))?;
+            {
+                // Of the starts the largest one; elsewhere what is said first.
+                let column = if *name == "start" { section.columns.len() - 1 } else { 0 };
+                let file = results.join(format!("{}-{name}.svg", table.name));
+                supervision_benches::report::draw(&section, column, &file)?;
+            }
         }
         fs::write(results.join(format!("{}.md", table.name)), page)?;
     }
@@ -55,7 +60,12 @@ fn own_floor(all: &[Contestant], who: usize) -> usize {
 }
 
 impl Table {
-    fn measure(&self, name: &'static str, sizes: &[(String, Workload)], plan: &Plan) -> Result<Section, Box<dyn Error>> {
+    fn measure(
+        &self,
+        name: &'static str,
+        sizes: &[(String, Workload)],
+        plan: &Plan,
+    ) -> Result<Section, Box<dyn Error>> {
         let mut section = Section {
             name,
             reference: self.said,
@@ -75,7 +85,7 @@ impl Table {
                     let place = |who| running.iter().position(|running| *running == who);
                     let reference = place((self.reference)(&self.all, who));
                     cells.push(match place(who) {
-                        Some(who) => cell(&row, who, reference, figure),
+                        Some(who) => cell(&row, who, reference.filter(|_| !what.is_rest), figure),
                         None => Cell::Empty(self.all[who].cannot(*workload).unwrap_or_default()),
                     });
                 }
@@ -155,10 +165,13 @@ fn workloads(
         ("restart", siblings.iter().map(restart).chain([only(Workload::RestartAllocations { restarts })]).collect()),
         ("group", groups.iter().flat_map(group).collect()),
         ("stop", vec![stop("concurrent", Order::Concurrent), stop("in order", Order::Reverse)]),
-        ("churn", vec![
-            ("spawn".into(), Workload::Churn { children: short }),
-            ("with the answer".into(), Workload::Reply { children: short }),
-        ]),
+        (
+            "churn",
+            vec![
+                ("spawn".into(), Workload::Churn { children: short }),
+                ("with the answer".into(), Workload::Reply { children: short }),
+            ],
+        ),
         ("poll", vec![only(Workload::Poll { polls: 10 * short }), only(Workload::Wake { wakes: short })]),
         ("idle", vec![only(Workload::Idle { children: many, seconds })]),
     ]
@@ -167,8 +180,8 @@ fn workloads(
 fn short_form(count: usize) -> String {
     match count {
         0 => "none".to_owned(),
-        count if count.is_multiple_of(1_000_000) => format!("{}M", count / 1_000_000),
-        count if count.is_multiple_of(1_000) => format!("{}k", count / 1_000),
+        count if count % 1_000_000 == 0 => format!("{}M", count / 1_000_000),
+        count if count % 1_000 == 0 => format!("{}k", count / 1_000),
         count => count.to_string(),
     }
 }

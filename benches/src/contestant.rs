@@ -17,12 +17,7 @@ impl Contestant {
     /// This one.
     #[must_use]
     pub fn of<S: Subject>() -> Self {
-        Self {
-            subject: S::NAME,
-            executor: S::Executor::NAME,
-            sample: Workload::sample::<S>,
-            cannot: S::cannot,
-        }
+        Self { subject: S::NAME, executor: S::Executor::NAME, sample: Workload::sample::<S>, cannot: S::cannot }
     }
 
     /// What it is called in the tables.
@@ -62,14 +57,8 @@ pub fn executors() -> Vec<Contestant> {
     fn on<E: Executor>() -> [Contestant; 2] {
         [Contestant::of::<Bare<E>>(), Contestant::of::<Supervision<E>>()]
     }
-    [
-        on::<TokioMulti>(),
-        on::<TokioCurrent>(),
-        on::<Smol>(),
-        on::<AsyncExecutor<1>>(),
-        on::<AsyncExecutor<2>>(),
-    ]
-    .concat()
+    [on::<TokioMulti>(), on::<TokioCurrent>(), on::<Smol>(), on::<AsyncExecutor<1>>(), on::<AsyncExecutor<2>>()]
+        .concat()
 }
 
 /// What one would write by hand, supervision, and, with the feature `peers`, other crates: all on the same runtime.

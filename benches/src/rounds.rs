@@ -38,12 +38,7 @@ impl Row {
 /// # Errors
 ///
 /// If there can be no other process.
-pub fn rounds(
-    turns: &[(Contestant, Workload)],
-    rounds: usize,
-    alone: &Alone,
-    all_alone: bool,
-) -> io::Result<Row> {
+pub fn rounds(turns: &[(Contestant, Workload)], rounds: usize, alone: &Alone, all_alone: bool) -> io::Result<Row> {
     let mut row = Row(vec![Vec::new(); turns.len()]);
     let mut is_out = vec![false; turns.len()];
     for round in 0..rounds {

@@ -97,14 +97,20 @@ pub struct Figure {
     pub name: &'static str,
     /// Whether more of it is better.
     pub is_rate: bool,
+    /// Whether it is so close to nothing that a ratio to another would say nothing.
+    pub is_rest: bool,
 }
 
 const fn cost(name: &'static str) -> Figure {
-    Figure { name, is_rate: false }
+    Figure { name, is_rate: false, is_rest: false }
 }
 
 const fn rate(name: &'static str) -> Figure {
-    Figure { name, is_rate: true }
+    Figure { is_rate: true, ..cost(name) }
+}
+
+const fn rest(name: &'static str) -> Figure {
+    Figure { is_rest: true, ..cost(name) }
 }
 
 impl Workload {
@@ -114,9 +120,9 @@ impl Workload {
         match self {
             Self::Start { .. } => const { &[cost("ns per child")] },
             Self::Footprint { .. } => {
-                const { &[cost("heap B per child"), cost("allocations per child"), cost("RSS B per child"), cost("B left")] }
+                const { &[cost("heap B per child"), cost("allocations per child"), cost("RSS B per child"), rest("B left")] }
             }
-            Self::Residue { .. } => const { &[cost("B per ended child")] },
+            Self::Residue { .. } => const { &[rest("B per ended child")] },
             Self::Restart { .. } => const { &[rate("restarts per second"), cost("p50 us"), cost("p99 us")] },
             Self::RestartAllocations { .. } => const { &[cost("allocations per restart")] },
             Self::Group { .. } => const { &[cost("ns per child")] },
@@ -124,7 +130,7 @@ impl Workload {
             Self::Churn { .. } | Self::Reply { .. } => const { &[rate("children per second")] },
             Self::Poll { .. } => const { &[cost("ns per poll")] },
             Self::Wake { .. } => const { &[cost("ns per wake")] },
-            Self::Idle { .. } => const { &[cost("wakes"), cost("CPU us")] },
+            Self::Idle { .. } => const { &[rest("wakes"), rest("CPU us")] },
         }
     }
 

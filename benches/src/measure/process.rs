@@ -55,3 +55,31 @@ cfg_if::cfg_if! {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::threads;
+
+    #[test]
+    fn a_thread_that_waits_again_and_again_is_seen() {
+        let before = threads();
+        let (ask, asked) = mpsc::sync_channel::<()>(0);
+        let (answer, answered) = mpsc::sync_channel::<()>(0);
+        let other = thread::spawn(move || {
+            while asked.recv().is_ok() {
+                let _ = answer.send(());
+            }
+        });
+        for _ in 0..1_000 {
+            ask.send(()).expect("it listens");
+            answered.recv().expect("it answers");
+        }
+        let after = threads();
+        drop(ask);
+        other.join().expect("it does not panic");
+        assert!(after.waits > before.waits, "{before:?} {after:?}");
+        assert!(after.nanoseconds > before.nanoseconds, "{before:?} {after:?}");
+    }
+}

@@ -9,7 +9,7 @@ const BAR: u32 = 26;
 /// Above and below the bars.
 const FRAME: u32 = 110;
 
-/// Draws a column of a section: a bar for each contestant that has something there.
+/// Draws a column of a section: a bar for each contestant that has something there. Nothing, if that is zero for all.
 ///
 /// # Errors
 ///
@@ -21,7 +21,10 @@ pub fn draw(section: &Section, column: usize, file: &Path) -> Result<(), Box<dyn
         _ => None,
     });
     let bars: Vec<_> = measured.collect();
-    let most = bars.iter().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
+    let most = bars.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+    if most == 0.0 {
+        return Ok(());
+    }
 
     let height = FRAME + BAR * bars.len() as u32;
     let area = SVGBackend::new(file, (WIDTH, height)).into_drawing_area();

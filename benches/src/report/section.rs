@@ -56,9 +56,12 @@ impl fmt::Display for Section {
             }
             writeln!(f)?;
         }
-        writeln!(f, "\nIn brackets: to {}.", self.reference)?;
-        for (note, reason) in notes.iter().enumerate() {
-            writeln!(f, "[{}] {reason}.", note + 1)?;
+        let cells = || self.lines.iter().flat_map(|(_, cells)| cells);
+        let compared = cells().any(|cell| matches!(cell, Cell::Measured(_, Some(_))));
+        let compared = compared.then(|| format!("In brackets: to {}.", self.reference));
+        let notes = notes.iter().enumerate().map(|(note, reason)| format!("[{}] {reason}.", note + 1));
+        for note in compared.into_iter().chain(notes) {
+            writeln!(f, "\n{note}")?;
         }
         Ok(())
     }
@@ -75,7 +78,7 @@ fn number(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
     let mut grouped = String::from(if value < 0.0 { "-" } else { "" });
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
             grouped.push(',');
         }
         let _ = grouped.write_char(digit);
@@ -109,7 +112,7 @@ mod tests {
             ],
         };
         let expected = "### poll\n\n| | ns per poll |\n|---|---|\n| one | 2.00 |\n| two | [1] |\n| three | [1] |\n\n\
-                        In brackets: to the first.\n[1] it has no polls.\n";
+                        [1] it has no polls.\n";
         assert_eq!(section.to_string(), expected);
     }
 }

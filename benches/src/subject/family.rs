@@ -130,9 +130,8 @@ impl Failing {
 
     /// The first instruction of an incarnation.
     pub fn begin(&self) {
-        if self.0.is_timed.load(Relaxed)
-            && let Some(failed_at) = lock(&self.0.failed_at).take()
-        {
+        let failed_at = if self.0.is_timed.load(Relaxed) { lock(&self.0.failed_at).take() } else { None };
+        if let Some(failed_at) = failed_at {
             lock(&self.0.gaps).push(failed_at.elapsed());
         }
         self.0.arrivals.arrive();

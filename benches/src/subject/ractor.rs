@@ -40,7 +40,7 @@ impl Subject for Ractor {
     }
 
     async fn start(_: TokioMulti, family: Family) -> Self {
-        let failing = family.failing.map(|failing| spec::<Fails>(failing));
+        let failing = family.failing.map(spec::<Fails>);
         let parked = (0..family.parked).map(|_| spec::<Parks>(family.arrivals.clone()));
         let strategy = match family.strategy {
             Strategy::OneForOne => SupervisorStrategy::OneForOne,
