@@ -150,7 +150,7 @@ fn workloads(
 ) -> Vec<(&'static str, Vec<(String, Workload)>)> {
     let start = |&children: &usize| (short_form(children), Workload::Start { children });
     let restart = |&siblings: &usize| {
-        (format!("beside {}", short_form(siblings)), Workload::Restart { siblings, before: 0, restarts })
+        (format!("beside {}", short_form(siblings)), Workload::Restart { siblings, before: restarts / 10, restarts })
     };
     let group = |&children: &usize| {
         [("one-for-all", Strategy::OneForAll), ("rest-for-one", Strategy::RestForOne)].map(|(name, strategy)| {

@@ -39,7 +39,7 @@ pub fn draw(section: &Section, column: usize, file: &Path) -> Result<(), Box<dyn
         .margin(12)
         .x_label_area_size(32)
         .y_label_area_size(270)
-        .build_cartesian_2d(0.0..most * 1.15, (0..bars.len()).into_segmented())?;
+        .build_cartesian_2d(0.0..most * 1.15, (0..bars.len() - 1).into_segmented())?;
     let name = |position: &SegmentValue<usize>| match position {
         SegmentValue::CenterOf(from_below) => bars.iter().rev().nth(*from_below).map(|(who, _)| (*who).to_owned()),
         _ => None,
