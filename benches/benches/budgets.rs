@@ -25,12 +25,13 @@ fn main() -> io::Result<ExitCode> {
         let measured = (row.measure)(&run)?;
         let is_met = |limit: f64| if row.is_floor { measured >= limit } else { measured <= limit };
         let verdict = match row.aim {
+            _ if measured.is_nan() => "FAILED",
             _ if is_smoke => "not judged",
             _ if !is_met(row.must) => "MISSED",
-            Some(aim) if !is_met(aim) => "met",
-            _ => "met, with the aim",
+            Some(aim) if is_met(aim) => "met, with the aim",
+            _ => "met",
         };
-        missed += usize::from(verdict == "MISSED");
+        missed += usize::from(matches!(verdict, "MISSED" | "FAILED"));
         let sign = if row.is_floor { ">=" } else { "<=" };
         let limit = |limit: f64| format!("{sign} {limit}{}", row.unit);
         let aim = row.aim.map(limit).unwrap_or_default();
