@@ -1,0 +1,191 @@
+//! What supervision may cost, as ratios to what one would write by hand on the same runtime in the same run. Fails if it costs
+//! more.
+//!
+//! `cargo bench -p supervision-benches --bench budgets [-- --smoke]`: with `--smoke` small and without judgement, to see that
+//! all of it still runs.
+
+use std::{env, io, path::PathBuf, process::ExitCode, time::Duration};
+
+use supervision_benches::{
+    Contestant, Row,
+    alone::Alone,
+    executor::{TokioCurrent, TokioMulti},
+    rounds,
+    subject::{Bare, ByHand, Order, Strategy, Supervision},
+    workload::Workload,
+};
+
+fn main() -> io::Result<ExitCode> {
+    let is_smoke = env::args().any(|argument| argument == "--smoke");
+    let run = if is_smoke { Run { rounds: 1, shrink: 100 } } else { Run { rounds: 7, shrink: 1 } };
+    println!("| row | measured | must | aim | verdict |");
+    println!("|---|---|---|---|---|");
+    let mut missed = 0;
+    for row in ROWS {
+        let measured = (row.measure)(&run)?;
+        let is_met = |limit: f64| if row.is_floor { measured >= limit } else { measured <= limit };
+        let verdict = match row.aim {
+            _ if measured.is_nan() => "FAILED",
+            _ if is_smoke => "not judged",
+            _ if !is_met(row.must) => "MISSED",
+            Some(aim) if is_met(aim) => "met, with the aim",
+            _ => "met",
+        };
+        missed += usize::from(matches!(verdict, "MISSED" | "FAILED"));
+        let sign = if row.is_floor { ">=" } else { "<=" };
+        let limit = |limit: f64| format!("{sign} {limit}{}", row.unit);
+        let aim = row.aim.map(limit).unwrap_or_default();
+        println!("| {} | {measured:.2}{} | {} | {aim} | {verdict} |", row.name, row.unit, limit(row.must));
+    }
+    println!();
+    match missed {
+        0 => Ok(ExitCode::SUCCESS),
+        _ => {
+            println!("{missed} missed");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+struct Budget {
+    name: &'static str,
+    unit: &'static str,
+    /// Whether less is worse.
+    is_floor: bool,
+    must: f64,
+    aim: Option<f64>,
+    measure: fn(&Run) -> io::Result<f64>,
+}
+
+const fn at_most(name: &'static str, unit: &'static str, must: f64, measure: fn(&Run) -> io::Result<f64>) -> Budget {
+    Budget { name, unit, is_floor: false, must, aim: None, measure }
+}
+
+const fn at_least(name: &'static str, unit: &'static str, must: f64, measure: fn(&Run) -> io::Result<f64>) -> Budget {
+    Budget { is_floor: true, ..at_most(name, unit, must, measure) }
+}
+
+impl Budget {
+    const fn aim(mut self, aim: f64) -> Self {
+        self.aim = Some(aim);
+        self
+    }
+}
+
+const ROWS: &[Budget] = &[
+    at_most("start, 100k", "x", 1.0, |run| run.ratio(run.start(100_000))).aim(0.75),
+    at_most("start, growth: 1M to 1k", "x", 2.0, |run| run.growth([run.start(1_000), run.start(1_000_000)], 0))
+        .aim(1.5),
+    at_most("footprint, heap", " B", 400.0, |run| run.ours(run.footprint(), 0)).aim(300.0),
+    at_most("footprint, allocations", "", 3.0, |run| run.ours(run.footprint(), 1)),
+    at_most("footprint, residue of an ended child", " B", 0.0, |run| run.ours(run.residue(), 0)),
+    at_least("restart, rate", "x", 0.7, |run| run.ratio(run.restart(0, 0, 100_000))).aim(1.0),
+    at_most("restart, growth: p50 beside 100k and 10k restarts", "x", 1.2, |run| {
+        run.growth([run.restart(0, 0, 1_000), run.restart(100_000, 10_000, 1_000)], 1)
+    })
+    .aim(1.05),
+    at_most("restart, allocations", "", 3.0, |run| run.ours(run.restart_allocations(), 0)).aim(2.0),
+    at_most("group, one-for-all 10k in order", "x", 1.5, |run| run.ratio(run.one_for_all(10_000))).aim(1.1),
+    at_most("stop, 100k concurrent", "x", 1.0, |run| run.ratio(run.stop(Order::Concurrent))).aim(0.75),
+    at_most("stop, 100k in order", "x", 1.5, |run| run.ratio(run.stop(Order::Reverse))).aim(1.1),
+    at_least("churn, `spawn`", "x", 0.6, |run| run.ratio(run.churn())).aim(0.8),
+    at_least("churn, `start_child` to a spawn by hand", "x", 0.4, |run| {
+        let turns = [(BY_HAND(), run.churn()), (OURS(), run.reply())];
+        Ok(run.rounds(&turns)?.ratio(1, 0, 0))
+    })
+    .aim(0.6),
+    at_most("poll, added", " ns", 10.0, |run| {
+        let polls = Workload::Poll { polls: run.size(1_000_000) };
+        let turns = [Contestant::of::<Bare<TokioCurrent>>(), Contestant::of::<Supervision<TokioCurrent>>()];
+        Ok(run.rounds(&turns.map(|turn| (turn, polls)))?.difference(1, 0, 0))
+    })
+    .aim(5.0),
+    at_most("idle, wakes in 10 s", "", 0.0, |run| {
+        let idle = Workload::Idle { children: run.size(100_000), seconds: run.size(1_000) as u64 / 100 };
+        Ok(run.once(&[(OURS(), idle)])?.figure(0, 0))
+    }),
+];
+
+const OURS: fn() -> Contestant = Contestant::of::<Supervision<TokioMulti>>;
+const BY_HAND: fn() -> Contestant = Contestant::of::<ByHand<TokioMulti>>;
+
+/// How much of everything.
+struct Run {
+    rounds: usize,
+    shrink: usize,
+}
+
+impl Run {
+    /// What is measured in relation to the baseline.
+    fn ratio(&self, workload: Workload) -> io::Result<f64> {
+        Ok(self.rounds(&[(BY_HAND(), workload), (OURS(), workload)])?.ratio(1, 0, 0))
+    }
+
+    /// How a figure of ours grows from one workload to the other.
+    fn growth(&self, [small, large]: [Workload; 2], figure: usize) -> io::Result<f64> {
+        Ok(self.rounds(&[(OURS(), small), (OURS(), large)])?.ratio(1, 0, figure))
+    }
+
+    /// What does not depend on what else the machine does. What an executor or a supervisor has once, and what a queue happens
+    /// to keep, is far less than a hundredth of a byte or an allocation for each of so many children.
+    fn ours(&self, workload: Workload, figure: usize) -> io::Result<f64> {
+        Ok((self.once(&[(OURS(), workload)])?.figure(0, figure) * 10.0).round() / 10.0)
+    }
+
+    fn rounds(&self, turns: &[(Contestant, Workload)]) -> io::Result<Row> {
+        rounds(turns, self.rounds, &alone(), false)
+    }
+
+    fn once(&self, turns: &[(Contestant, Workload)]) -> io::Result<Row> {
+        rounds(turns, 1, &alone(), false)
+    }
+
+    fn size(&self, size: usize) -> usize {
+        size.div_ceil(self.shrink)
+    }
+
+    fn start(&self, children: usize) -> Workload {
+        Workload::Start { children: self.size(children) }
+    }
+
+    fn footprint(&self) -> Workload {
+        Workload::Footprint { children: self.size(100_000) }
+    }
+
+    fn residue(&self) -> Workload {
+        Workload::Residue { children: self.size(200_000) }
+    }
+
+    fn restart(&self, siblings: usize, before: usize, restarts: usize) -> Workload {
+        let [siblings, before, restarts] = [siblings, before, restarts].map(|count| self.size(count));
+        Workload::Restart { siblings, before, restarts }
+    }
+
+    fn restart_allocations(&self) -> Workload {
+        Workload::RestartAllocations { restarts: self.size(100_000) }
+    }
+
+    fn one_for_all(&self, children: usize) -> Workload {
+        Workload::Group { strategy: Strategy::OneForAll, children: self.size(children) }
+    }
+
+    fn stop(&self, order: Order) -> Workload {
+        Workload::Stop { order, children: self.size(100_000) }
+    }
+
+    fn churn(&self) -> Workload {
+        Workload::Churn { children: self.size(200_000) }
+    }
+
+    fn reply(&self) -> Workload {
+        Workload::Reply { children: self.size(200_000) }
+    }
+}
+
+fn alone() -> Alone {
+    Alone {
+        sample: PathBuf::from(env!("CARGO_BIN_EXE_sample")),
+        heap: PathBuf::from(env!("CARGO_BIN_EXE_heap")),
+        limit: Duration::from_secs(120),
+    }
+}

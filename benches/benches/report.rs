@@ -1,0 +1,187 @@
+//! Prints all tables in Markdown, and writes them to `benches/results/`: with the feature `plots` as pictures, too; with the
+//! feature `peers` beside other crates.
+//!
+//! `cargo bench -p supervision-benches --features peers,plots --bench report [-- --quick | --large]`: `--quick` ends within
+//! two minutes, `--large` starts a million children as well.
+
+use std::{env, error::Error, fmt::Write as _, fs, path::Path, time::Duration};
+
+use supervision_benches::{
+    Contestant, Row,
+    alone::Alone,
+    executors, peers,
+    report::{Cell, Section, machine},
+    rounds,
+    subject::{Order, Strategy},
+    workload::Workload,
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let is_asked = |name| env::args().any(|argument| argument == name);
+    let plan = if is_asked("--quick") { Plan::quick() } else { Plan::full(is_asked("--large")) };
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    fs::create_dir_all(&results)?;
+    let head = format!("{}; {}, medians of {} rounds", machine(), plan.name, plan.rounds);
+    println!("{head}\n");
+    let tables = [
+        Table { name: "executors", all: executors(), reference: own_floor, said: "a bare spawn on the same executor" },
+        Table { name: "peers", all: peers(), reference: |_, _| 0, said: "what one would write by hand" },
+    ];
+    for table in tables {
+        let mut page = format!("{head}\n\n");
+        println!("## {}\n", table.name);
+        for (name, sizes) in &plan.workloads {
+            let section = table.measure(name, sizes, &plan)?;
+            println!("{section}");
+            writeln!(page, "{section}")?;
+            #[cfg(feature = "plots")]
+            {
+                // Of the starts the largest one; elsewhere what is said first.
+                let column = if *name == "start" { section.columns.len() - 1 } else { 0 };
+                let file = results.join(format!("{}-{name}.svg", table.name));
+                supervision_benches::report::draw(&section, column, &file)?;
+            }
+        }
+        fs::write(results.join(format!("{}.md", table.name)), page)?;
+    }
+    Ok(())
+}
+
+struct Table {
+    name: &'static str,
+    all: Vec<Contestant>,
+    /// Whom one is compared with.
+    reference: fn(&[Contestant], usize) -> usize,
+    said: &'static str,
+}
+
+fn own_floor(all: &[Contestant], who: usize) -> usize {
+    all.iter().position(|other| other.executor() == all[who].executor()).unwrap_or(who)
+}
+
+impl Table {
+    fn measure(
+        &self,
+        name: &'static str,
+        sizes: &[(String, Workload)],
+        plan: &Plan,
+    ) -> Result<Section, Box<dyn Error>> {
+        let mut section = Section {
+            name,
+            reference: self.said,
+            columns: Vec::new(),
+            lines: self.all.iter().map(|contestant| (contestant.name(), Vec::new())).collect(),
+        };
+        for (size, workload) in sizes {
+            let can = |who: &usize| self.all[*who].cannot(*workload).is_none();
+            let running: Vec<_> = (0..self.all.len()).filter(can).collect();
+            let turns: Vec<_> = running.iter().map(|who| (self.all[*who], *workload)).collect();
+            let times = if workload.needs_a_process() { 1 } else { plan.rounds };
+            // Some of them have what there is once in a process, and some may not come to an end.
+            let row = rounds(&turns, times, &alone(plan.limit), true)?;
+            for (figure, what) in workload.figures().iter().enumerate() {
+                section.columns.push((size.clone(), *what));
+                for (who, (_, cells)) in section.lines.iter_mut().enumerate() {
+                    let place = |who| running.iter().position(|running| *running == who);
+                    let reference = place((self.reference)(&self.all, who));
+                    cells.push(match place(who) {
+                        Some(who) => cell(&row, who, reference.filter(|_| !what.is_rest), figure),
+                        None => Cell::Empty(self.all[who].cannot(*workload).unwrap_or_default()),
+                    });
+                }
+            }
+        }
+        Ok(section)
+    }
+}
+
+fn cell(row: &Row, who: usize, reference: Option<usize>, figure: usize) -> Cell {
+    let value = row.figure(who, figure);
+    if value.is_nan() {
+        return Cell::Empty("it came to no end in time");
+    }
+    let ratio = reference.filter(|reference| *reference != who).map(|reference| row.ratio(who, reference, figure));
+    Cell::Measured(value, ratio.filter(|ratio| ratio.is_finite()))
+}
+
+fn alone(limit: Duration) -> Alone {
+    Alone { sample: env!("CARGO_BIN_EXE_sample").into(), heap: env!("CARGO_BIN_EXE_heap").into(), limit }
+}
+
+/// What is measured: each workload in its sizes.
+struct Plan {
+    name: &'static str,
+    rounds: usize,
+    /// How long one sample may take.
+    limit: Duration,
+    workloads: Vec<(&'static str, Vec<(String, Workload)>)>,
+}
+
+impl Plan {
+    fn full(with_a_million: bool) -> Self {
+        let mut starts = vec![1_000, 10_000, 100_000];
+        starts.extend(with_a_million.then_some(1_000_000));
+        Self {
+            name: "full run",
+            rounds: 7,
+            limit: Duration::from_secs(60),
+            workloads: workloads(&starts, 100_000, &[0, 10_000, 100_000], 100_000, &[1_000, 10_000], 200_000, 10),
+        }
+    }
+
+    fn quick() -> Self {
+        Self {
+            name: "quick run",
+            rounds: 3,
+            limit: Duration::from_secs(5),
+            workloads: workloads(&[1_000, 10_000], 10_000, &[0, 10_000], 10_000, &[1_000], 20_000, 1),
+        }
+    }
+}
+
+fn workloads(
+    starts: &[usize],
+    many: usize,
+    siblings: &[usize],
+    restarts: usize,
+    groups: &[usize],
+    short: usize,
+    seconds: u64,
+) -> Vec<(&'static str, Vec<(String, Workload)>)> {
+    let start = |&children: &usize| (short_form(children), Workload::Start { children });
+    let restart = |&siblings: &usize| {
+        (format!("beside {}", short_form(siblings)), Workload::Restart { siblings, before: restarts / 10, restarts })
+    };
+    let group = |&children: &usize| {
+        [("one-for-all", Strategy::OneForAll), ("rest-for-one", Strategy::RestForOne)].map(|(name, strategy)| {
+            (format!("{name}, {}", short_form(children)), Workload::Group { strategy, children })
+        })
+    };
+    let stop = |name: &str, order| (name.to_owned(), Workload::Stop { order, children: many });
+    let only = |workload| (String::new(), workload);
+    vec![
+        ("start", starts.iter().map(start).collect()),
+        ("footprint", vec![only(Workload::Footprint { children: many }), only(Workload::Residue { children: short })]),
+        ("restart", siblings.iter().map(restart).chain([only(Workload::RestartAllocations { restarts })]).collect()),
+        ("group", groups.iter().flat_map(group).collect()),
+        ("stop", vec![stop("concurrent", Order::Concurrent), stop("in order", Order::Reverse)]),
+        (
+            "churn",
+            vec![
+                ("spawn".into(), Workload::Churn { children: short }),
+                ("with the answer".into(), Workload::Reply { children: short }),
+            ],
+        ),
+        ("poll", vec![only(Workload::Poll { polls: 10 * short }), only(Workload::Wake { wakes: short })]),
+        ("idle", vec![only(Workload::Idle { children: many, seconds })]),
+    ]
+}
+
+fn short_form(count: usize) -> String {
+    match count {
+        0 => "none".to_owned(),
+        count if count % 1_000_000 == 0 => format!("{}M", count / 1_000_000),
+        count if count % 1_000 == 0 => format!("{}k", count / 1_000),
+        count => count.to_string(),
+    }
+}

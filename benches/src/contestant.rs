@@ -1,0 +1,77 @@
+use crate::{
+    executor::{AsyncExecutor, Executor, Smol, TokioCurrent, TokioMulti},
+    subject::{Bare, ByHand, Subject, Supervision},
+    workload::Workload,
+};
+
+/// A subject on its executor, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Contestant {
+    subject: &'static str,
+    executor: &'static str,
+    sample: fn(Workload) -> Vec<f64>,
+    cannot: fn(Workload) -> Option<&'static str>,
+}
+
+impl Contestant {
+    /// This one.
+    #[must_use]
+    pub fn of<S: Subject>() -> Self {
+        Self { subject: S::NAME, executor: S::Executor::NAME, sample: Workload::sample::<S>, cannot: S::cannot }
+    }
+
+    /// What it is called in the tables.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} on {}", self.subject, self.executor)
+    }
+
+    /// What supervises.
+    #[must_use]
+    pub fn subject(&self) -> &'static str {
+        self.subject
+    }
+
+    /// What it runs on.
+    #[must_use]
+    pub fn executor(&self) -> &'static str {
+        self.executor
+    }
+
+    /// Why it cannot carry a workload out, if it cannot.
+    #[must_use]
+    pub fn cannot(&self, workload: Workload) -> Option<&'static str> {
+        (self.cannot)(workload)
+    }
+
+    /// One sample, in this process: a number for each figure of the workload.
+    #[must_use]
+    pub fn sample(&self, workload: Workload) -> Vec<f64> {
+        (self.sample)(workload)
+    }
+}
+
+/// Supervision on each executor, behind the executor's bare spawn.
+#[must_use]
+pub fn executors() -> Vec<Contestant> {
+    fn on<E: Executor>() -> [Contestant; 2] {
+        [Contestant::of::<Bare<E>>(), Contestant::of::<Supervision<E>>()]
+    }
+    [on::<TokioMulti>(), on::<TokioCurrent>(), on::<Smol>(), on::<AsyncExecutor<1>>(), on::<AsyncExecutor<2>>()]
+        .concat()
+}
+
+/// What one would write by hand, supervision, and, with the feature `peers`, other crates: all on the same runtime.
+#[must_use]
+pub fn peers() -> Vec<Contestant> {
+    vec![
+        Contestant::of::<ByHand<TokioMulti>>(),
+        Contestant::of::<Supervision<TokioMulti>>(),
+        #[cfg(feature = "peers")]
+        Contestant::of::<crate::subject::TaskSupervisor>(),
+        #[cfg(feature = "peers")]
+        Contestant::of::<crate::subject::Ractor>(),
+        #[cfg(feature = "peers")]
+        Contestant::of::<crate::subject::Kameo>(),
+    ]
+}

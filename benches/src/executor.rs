@@ -1,0 +1,41 @@
+//! What the subjects run on. One file each: see `benches/README.md` for how to add one.
+
+mod async_executor;
+mod smol;
+mod tokio_current;
+mod tokio_multi;
+
+pub use self::{async_executor::AsyncExecutor, smol::Smol, tokio_current::TokioCurrent, tokio_multi::TokioMulti};
+
+use std::future::Future;
+
+use supervisor_core::Spawner;
+
+/// An executor, as far as the workloads need one: a handle on it.
+pub trait Executor: Clone + Send + Sync + 'static {
+    /// What a bare spawn returns.
+    type Task: Send + 'static;
+
+    /// Its name in the tables.
+    const NAME: &'static str;
+
+    /// Builds it, runs the work as one of its tasks, and takes it down.
+    fn run<T, F>(work: impl FnOnce(Self) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static;
+
+    /// A bare spawn.
+    fn spawn<F>(&self, future: F) -> Self::Task
+    where
+        F: Future<Output = ()> + Send + 'static;
+
+    /// Lets a task run without anybody who holds it.
+    fn detach(task: Self::Task);
+
+    /// Ends a task at its next poll, or before.
+    fn abort(task: Self::Task);
+
+    /// The same executor, for supervision.
+    fn spawner(&self) -> impl Spawner;
+}

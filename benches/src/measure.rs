@@ -1,0 +1,13 @@
+//! What is measured with.
+
+mod arrivals;
+mod heap;
+mod numbers;
+mod process;
+
+pub use self::{
+    arrivals::Arrivals,
+    heap::{Heap, settled_heap},
+    numbers::{median, percentile},
+    process::{resident, threads},
+};

@@ -1,0 +1,70 @@
+//! Who carries the workloads out. One file each.
+
+mod bare;
+mod by_hand;
+mod family;
+mod supervision;
+
+#[cfg(feature = "peers")]
+mod kameo;
+#[cfg(feature = "peers")]
+mod ractor;
+#[cfg(feature = "peers")]
+mod task_supervisor;
+
+pub use self::{
+    bare::Bare,
+    by_hand::ByHand,
+    family::{Failed, Failing, Family, Order, Strategy},
+    supervision::Supervision,
+};
+#[cfg(feature = "peers")]
+pub use self::{kameo::Kameo, ractor::Ractor, task_supervisor::TaskSupervisor};
+
+use std::future::Future;
+
+use crate::{executor::Executor, workload::Workload};
+
+/// Something that runs children under one supervisor, on one executor. A value is such a supervisor, running.
+pub trait Subject: Sized + Send + 'static {
+    /// What it runs on.
+    type Executor: Executor;
+    /// A supervisor of children that come and go.
+    type Pool: Pool;
+
+    /// Its name in the tables, without the executor's.
+    const NAME: &'static str;
+
+    /// Why it cannot carry a workload out, if it cannot.
+    fn cannot(_: Workload) -> Option<&'static str> {
+        None
+    }
+
+    /// Starts a supervisor with its children. They need not run yet when this returns.
+    fn start(executor: Self::Executor, family: Family) -> impl Future<Output = Self> + Send;
+
+    /// Stops all children gracefully. Returns when all have ended.
+    fn stop(self) -> impl Future<Output = ()> + Send;
+
+    /// Starts a supervisor without children.
+    fn pool(executor: Self::Executor) -> impl Future<Output = Self::Pool> + Send;
+}
+
+/// A supervisor of children that come and go: a handle on it.
+pub trait Pool: Clone + Send + Sync + 'static {
+    /// Adds a temporary child. It need not run yet when this returns.
+    fn spawn<F>(&self, child: F) -> impl Future<Output = ()> + Send
+    where
+        F: Future<Output = ()> + Send + 'static;
+
+    /// Adds a temporary child, and waits for the answer that it is there.
+    fn start_child<F>(&self, child: F) -> impl Future<Output = ()> + Send
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn(child)
+    }
+
+    /// Takes the supervisor down when its children have ended.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}

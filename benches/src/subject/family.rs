@@ -1,0 +1,188 @@
+//! The children of a supervisor, the same for every subject.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_lite::FutureExt as _;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::measure::Arrivals;
+
+/// Which children are restarted when one fails.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the field's words")]
+pub enum Strategy {
+    OneForOne,
+    OneForAll,
+    RestForOne,
+}
+
+/// In which order children stop.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the field's words")]
+pub enum Order {
+    Reverse,
+    Concurrent,
+}
+
+/// What a supervisor is started with. All children are permanent: restarted whenever they end without having been asked to.
+#[derive(Clone, Debug)]
+pub struct Family {
+    /// Which children are restarted when one fails.
+    pub strategy: Strategy,
+    /// In which order they stop.
+    pub order: Order,
+    /// The first child, if it is one that fails.
+    pub failing: Option<Failing>,
+    /// How many others there are. They arrive, and wait until they are asked to stop.
+    pub parked: usize,
+    /// Where they arrive, at each start.
+    pub arrivals: Arrivals,
+}
+
+impl Family {
+    /// Children that only wait.
+    #[must_use]
+    pub fn parked(parked: usize, arrivals: &Arrivals) -> Self {
+        Self {
+            strategy: Strategy::OneForOne,
+            order: Order::Concurrent,
+            failing: None,
+            parked,
+            arrivals: arrivals.clone(),
+        }
+    }
+
+    /// With a first child that fails.
+    #[must_use]
+    pub fn with_failing(mut self, failing: &Failing) -> Self {
+        self.failing = Some(failing.clone());
+        self
+    }
+
+    /// With another strategy.
+    #[must_use]
+    pub fn with_strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// With another order.
+    #[must_use]
+    pub fn with_order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+}
+
+/// A child that arrives and fails, as often as it is told to, and waits otherwise.
+#[derive(Clone, Debug)]
+pub struct Failing(Arc<Script>);
+
+#[derive(Debug)]
+struct Script {
+    arrivals: Arrivals,
+    failures: Semaphore,
+    is_timed: AtomicBool,
+    failed_at: Mutex<Option<Instant>>,
+    gaps: Mutex<Vec<Duration>>,
+}
+
+impl Failing {
+    /// Told nothing yet.
+    #[must_use]
+    pub fn new(arrivals: &Arrivals) -> Self {
+        Self(Arc::new(Script {
+            arrivals: arrivals.clone(),
+            failures: Semaphore::new(0),
+            is_timed: AtomicBool::new(false),
+            failed_at: Mutex::default(),
+            gaps: Mutex::default(),
+        }))
+    }
+
+    /// Tells it to fail so many times more.
+    pub fn fail(&self, times: usize) {
+        self.0.failures.add_permits(times);
+    }
+
+    /// As [`fail`](Self::fail), and takes the time from each last instruction to the successor's first.
+    pub fn fail_timed(&self, times: usize) {
+        lock(&self.0.gaps).reserve(times);
+        self.0.is_timed.store(true, Relaxed);
+        self.fail(times);
+    }
+
+    /// Those times.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<Duration> {
+        lock(&self.0.gaps).clone()
+    }
+
+    /// The first instruction of an incarnation.
+    pub fn begin(&self) {
+        let failed_at = if self.0.is_timed.load(Relaxed) { lock(&self.0.failed_at).take() } else { None };
+        if let Some(failed_at) = failed_at {
+            lock(&self.0.gaps).push(failed_at.elapsed());
+        }
+        self.0.arrivals.arrive();
+    }
+
+    /// Waits until it has to fail.
+    pub async fn failure(&self) {
+        self.0.failures.acquire().await.expect("open").forget();
+    }
+
+    /// Whether it has to fail already. An actor asks before it waits elsewhere.
+    #[must_use]
+    pub fn has_failure(&self) -> bool {
+        self.0.failures.try_acquire().map(SemaphorePermit::forget).is_ok()
+    }
+
+    /// The last instruction of an incarnation.
+    pub fn end(&self) -> Failed {
+        if self.0.is_timed.load(Relaxed) {
+            *lock(&self.0.failed_at) = Some(Instant::now());
+        }
+        Failed
+    }
+
+    /// A whole incarnation.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Failed> {
+        self.begin();
+        let has_to_fail = async {
+            self.failure().await;
+            true
+        };
+        let is_asked = async {
+            stop.await;
+            false
+        };
+        if has_to_fail.or(is_asked).await { Err(self.end()) } else { Ok(()) }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a child fails.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed;
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("told to fail")
+    }
+}
+
+impl Error for Failed {}

@@ -1,0 +1,91 @@
+use std::{future::Future, marker::PhantomData, time::Duration};
+
+use supervisor_core::{
+    RestartStrategy, ShutdownOrder, SupervisionTree, Supervisor, SupervisorHandle, one_shot, worker,
+};
+
+use super::{Family, Order, Pool, Strategy, Subject};
+use crate::executor::Executor;
+
+/// So many restarts within an hour, all of which a supervisor has to remember.
+const INTENSITY: usize = 100_000_000;
+const PERIOD: Duration = Duration::from_secs(3600);
+
+/// Ours.
+#[derive(Debug)]
+pub struct Supervision<E> {
+    tree: SupervisionTree,
+    executor: PhantomData<E>,
+}
+
+impl<E: Executor> Subject for Supervision<E> {
+    type Executor = E;
+    type Pool = SupervisionPool;
+
+    const NAME: &'static str = "supervision";
+
+    async fn start(executor: E, family: Family) -> Self {
+        let strategy = match family.strategy {
+            Strategy::OneForOne => RestartStrategy::one_for_one(),
+            Strategy::OneForAll => RestartStrategy::one_for_all(),
+            Strategy::RestForOne => RestartStrategy::rest_for_one(),
+        };
+        let order = match family.order {
+            Order::Reverse => ShutdownOrder::Reverse,
+            Order::Concurrent => ShutdownOrder::Concurrent,
+        };
+        let mut root = Supervisor::new("root")
+            .expect("a valid name")
+            .with_restart_strategy(strategy.with_intensity_and_period(INTENSITY, PERIOD))
+            .with_shutdown_order(order);
+        if let Some(failing) = family.failing {
+            root.add_worker(worker("failing", move |shutdown| failing.clone().run(shutdown)));
+        }
+        for _ in 0..family.parked {
+            let arrivals = family.arrivals.clone();
+            root.add_worker(worker("child", move |shutdown| {
+                arrivals.arrive();
+                shutdown
+            }));
+        }
+        let tree = root.start_on(executor.spawner()).await.expect("a start without failure");
+        Self { tree, executor: PhantomData }
+    }
+
+    async fn stop(self) {
+        self.tree.shutdown().await.expect("a clean stop");
+    }
+
+    async fn pool(executor: E) -> SupervisionPool {
+        let pool = Supervisor::dynamic("pool").expect("a valid name");
+        let handle = pool.handle();
+        let mut tree = pool.start_on(executor.spawner()).await.expect("a start without failure");
+        // It runs until it is told otherwise through the handle.
+        E::detach(executor.spawn(async move { tree.wait().await.expect("a clean stop") }));
+        SupervisionPool(handle)
+    }
+}
+
+/// A handle on a dynamic supervisor.
+#[derive(Clone, Debug)]
+pub struct SupervisionPool(SupervisorHandle);
+
+impl Pool for SupervisionPool {
+    async fn spawn<F>(&self, child: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.spawn(one_shot("child", child)).expect("accepted");
+    }
+
+    async fn start_child<F>(&self, child: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.start_child(one_shot("child", child)).await.expect("started");
+    }
+
+    async fn close(self) {
+        self.0.shutdown().expect("it runs");
+    }
+}

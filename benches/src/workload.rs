@@ -1,0 +1,163 @@
+//! What is carried out, the same for every subject. One file each.
+
+mod churn;
+mod footprint;
+mod group;
+mod idle;
+mod poll;
+mod residue;
+mod restart;
+mod start;
+mod stop;
+mod wake;
+
+use serde::{Deserialize, Serialize};
+
+use crate::subject::{Order, Strategy, Subject};
+
+/// Something to carry out, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Workload {
+    /// Parked children under one supervisor: until all run.
+    Start {
+        /// How many.
+        children: usize,
+    },
+    /// What they weigh while they live, and what is left when they are gone.
+    Footprint {
+        /// How many.
+        children: usize,
+    },
+    /// What temporary children leave behind in a supervisor that goes on.
+    Residue {
+        /// How many come and go.
+        children: usize,
+    },
+    /// One child that fails again and again.
+    Restart {
+        /// How many parked children there are beside it.
+        siblings: usize,
+        /// How often it has failed before anything is measured.
+        before: usize,
+        /// How often it fails then.
+        restarts: usize,
+    },
+    /// What a restart allocates.
+    RestartAllocations {
+        /// How many there are.
+        restarts: usize,
+    },
+    /// A failure of the first child in a group: until all run again.
+    Group {
+        /// Which children are restarted.
+        strategy: Strategy,
+        /// How many there are.
+        children: usize,
+    },
+    /// A graceful stop of parked children.
+    Stop {
+        /// In which order.
+        order: Order,
+        /// How many there are.
+        children: usize,
+    },
+    /// Short children under a dynamic supervisor, 64 alive at a time, added by one task.
+    Churn {
+        /// How many.
+        children: usize,
+    },
+    /// The same, added by 64 tasks, each of which waits for the answer that its child is there, and for its end.
+    Reply {
+        /// How many.
+        children: usize,
+    },
+    /// One child that yields again and again.
+    Poll {
+        /// How often.
+        polls: usize,
+    },
+    /// Two children that wake each other in turn.
+    Wake {
+        /// How often.
+        wakes: usize,
+    },
+    /// Parked children, for a while.
+    Idle {
+        /// How many.
+        children: usize,
+        /// For how long.
+        seconds: u64,
+    },
+}
+
+/// One of the figures that a workload yields.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// What it is, with its unit.
+    pub name: &'static str,
+    /// Whether more of it is better.
+    pub is_rate: bool,
+    /// Whether it is so close to nothing that a ratio to another would say nothing.
+    pub is_rest: bool,
+}
+
+const fn cost(name: &'static str) -> Figure {
+    Figure { name, is_rate: false, is_rest: false }
+}
+
+const fn rate(name: &'static str) -> Figure {
+    Figure { is_rate: true, ..cost(name) }
+}
+
+const fn rest(name: &'static str) -> Figure {
+    Figure { is_rest: true, ..cost(name) }
+}
+
+impl Workload {
+    /// The figures of a sample.
+    #[must_use]
+    pub fn figures(self) -> &'static [Figure] {
+        match self {
+            Self::Start { .. } => const { &[cost("ns per child")] },
+            Self::Footprint { .. } => {
+                const { &[cost("heap B per child"), cost("allocations per child"), cost("RSS B per child"), rest("B left")] }
+            }
+            Self::Residue { .. } => const { &[rest("B per ended child")] },
+            Self::Restart { .. } => const { &[rate("restarts per second"), cost("p50 us"), cost("p99 us")] },
+            Self::RestartAllocations { .. } => const { &[cost("allocations per restart")] },
+            Self::Group { .. } => const { &[cost("ns per child")] },
+            Self::Stop { .. } => const { &[cost("ns per child")] },
+            Self::Churn { .. } | Self::Reply { .. } => const { &[rate("children per second")] },
+            Self::Poll { .. } => const { &[cost("ns per poll")] },
+            Self::Wake { .. } => const { &[cost("ns per wake")] },
+            Self::Idle { .. } => const { &[rest("wakes"), rest("CPU us")] },
+        }
+    }
+
+    /// Whether it needs a process of its own, and an allocator that counts.
+    #[must_use]
+    pub fn needs_a_process(self) -> bool {
+        matches!(
+            self,
+            Self::Footprint { .. } | Self::Residue { .. } | Self::RestartAllocations { .. } | Self::Idle { .. }
+        )
+    }
+
+    /// One sample: a number for each figure.
+    pub(crate) fn sample<S: Subject>(self) -> Vec<f64> {
+        match self {
+            Self::Start { children } => start::sample::<S>(children),
+            Self::Footprint { children } => footprint::sample::<S>(children),
+            Self::Residue { children } => residue::sample::<S>(children),
+            Self::Restart { siblings, before, restarts } => restart::sample::<S>(siblings, before, restarts),
+            Self::RestartAllocations { restarts } => restart::allocations::<S>(restarts),
+            Self::Group { strategy, children } => group::sample::<S>(strategy, children),
+            Self::Stop { order, children } => stop::sample::<S>(order, children),
+            Self::Churn { children } => churn::sample::<S>(children),
+            Self::Reply { children } => churn::with_reply::<S>(children),
+            Self::Poll { polls } => poll::sample::<S>(polls),
+            Self::Wake { wakes } => wake::sample::<S>(wakes),
+            Self::Idle { children, seconds } => idle::sample::<S>(children, seconds),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use std::{sync::Arc, time::Instant};
+
+use futures_lite::future::yield_now;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::{
+    executor::Executor,
+    subject::{Pool, Subject},
+};
+
+/// How many of them are alive at a time.
+const ALIVE: usize = 64;
+
+pub(super) fn sample<S: Subject>(children: usize) -> Vec<f64> {
+    S::Executor::run(move |executor| async move {
+        let pool = S::pool(executor).await;
+        let begin = Instant::now();
+        short_children(&pool, children).await;
+        let rate = children as f64 / begin.elapsed().as_secs_f64();
+        pool.close().await;
+        vec![rate]
+    })
+}
+
+/// Each yields once. Returns when all have ended.
+pub(super) async fn short_children(pool: &impl Pool, children: usize) {
+    let alive = Arc::new(Semaphore::new(ALIVE));
+    for _ in 0..children {
+        let place = alive.clone().acquire_owned().await.expect("open");
+        let child = async move {
+            yield_now().await;
+            drop(place);
+        };
+        pool.spawn(child).await;
+    }
+    let _all = alive.acquire_many(ALIVE as u32).await.expect("open");
+}
+
+pub(super) fn with_reply<S: Subject>(children: usize) -> Vec<f64> {
+    S::Executor::run(move |executor| async move {
+        let pool = S::pool(executor.clone()).await;
+        let done = Arc::new(Semaphore::new(0));
+        let begin = Instant::now();
+        for _ in 0..ALIVE {
+            let (pool, done) = (pool.clone(), done.clone());
+            S::Executor::detach(executor.spawn(async move {
+                for _ in 0..children / ALIVE {
+                    answered_child(&pool).await;
+                }
+                done.add_permits(1);
+            }));
+        }
+        let _all = done.acquire_many(ALIVE as u32).await.expect("open");
+        let rate = (children / ALIVE * ALIVE) as f64 / begin.elapsed().as_secs_f64();
+        pool.close().await;
+        vec![rate]
+    })
+}
+
+/// Returns when it has ended.
+async fn answered_child(pool: &impl Pool) {
+    let (end, ended) = oneshot::channel::<()>();
+    let child = async move {
+        yield_now().await;
+        drop(end);
+    };
+    pool.start_child(child).await;
+    let _ = ended.await;
+}
