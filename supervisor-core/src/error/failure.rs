@@ -1,4 +1,11 @@
-use std::{any::Any, error::Error, fmt, sync::Arc};
+use std::{
+    any::Any,
+    error::Error,
+    fmt::{self, Write as _},
+    sync::Arc,
+};
+
+use arrayvec::ArrayString;
 
 /// An error of user code, whatever its type.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -8,29 +15,27 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// An error is rendered once, inside the process that it ended, and dropped there. What travels to supervisors,
 /// logs and callers is this text, so no user code runs anywhere else, and a failure is cheap to clone.
 #[derive(Clone)]
-pub struct Failure(Arc<Link>);
-
-struct Link {
-    message: Box<str>,
-    source: Option<Failure>,
+pub struct Failure {
+    message: Arc<str>,
+    source: Option<Arc<Failure>>,
 }
 
 impl Failure {
     /// A failure with this message and no source.
     pub fn new(message: impl Into<String>) -> Self {
-        Self::link(message.into(), None)
+        Self { message: message.into().into(), source: None }
     }
 
     /// Renders an error and the chain of its sources.
     pub fn from_error(error: &(dyn Error + 'static)) -> Self {
         // A chain that never ends is possible to write, and must not take the process with it.
         const LONGEST_CHAIN: usize = 32;
-        let chain: Vec<String> = std::iter::successors(Some(error), |&error| error.source())
-            .take(LONGEST_CHAIN)
-            .map(ToString::to_string)
-            .collect();
-        let source = chain.into_iter().rev().fold(None, |source, message| Some(Self::link(message, source)));
-        source.unwrap_or_else(|| Self::new("unknown error"))
+        Self::chain(error, LONGEST_CHAIN)
+    }
+
+    fn chain(error: &(dyn Error + 'static), links: usize) -> Self {
+        let source = error.source().filter(|_| links > 1).map(|source| Arc::new(Self::chain(source, links - 1)));
+        Self { message: render(error), source }
     }
 
     /// Takes the message out of a panic's payload. The caller drops the payload.
@@ -47,19 +52,27 @@ impl Failure {
 
     /// The message, without those of its sources.
     pub fn message(&self) -> &str {
-        &self.0.message
+        &self.message
     }
+}
 
-    fn link(message: String, source: Option<Failure>) -> Self {
-        Self(Arc::new(Link { message: message.into_boxed_str(), source }))
+/// Most messages are short: they are allocated once, in the place where they stay.
+fn render(error: &dyn Error) -> Arc<str> {
+    let mut short = ArrayString::<256>::new();
+    if write!(short, "{error}").is_ok() {
+        return short.as_str().into();
     }
+    let mut long = String::new();
+    // An error that cannot be displayed is told as far as it goes.
+    let _ = write!(long, "{error}");
+    long.into()
 }
 
 /// The message alone. With `{:#}` the sources follow, each behind a colon.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
-        match &self.0.source {
+        f.write_str(&self.message)?;
+        match &self.source {
             Some(source) if f.alternate() => write!(f, ": {source:#}"),
             _ => Ok(()),
         }
@@ -74,7 +87,7 @@ impl fmt::Debug for Failure {
 
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source.as_ref().map(|source| source as _)
+        self.source.as_ref().map(|source| &**source as _)
     }
 }
 
@@ -93,6 +106,28 @@ mod tests {
         assert_eq!(failure.to_string(), "cannot open the spool");
         assert_eq!(format!("{failure:#}"), "cannot open the spool: disk on fire");
         assert_eq!(failure.source().map(ToString::to_string).as_deref(), Some("disk on fire"));
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Wordy(String);
+
+    #[test]
+    fn a_long_message_is_kept_whole() {
+        for length in [0, 255, 256, 257, 10_000] {
+            let text = "x".repeat(length);
+            assert_eq!(Failure::from_error(&Wordy(text.clone())).message(), text);
+        }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("turtle")]
+    struct Turtle(#[source] Option<Box<Turtle>>);
+
+    #[test]
+    fn a_chain_that_is_too_long_is_cut() {
+        let tower = (0..100).fold(Turtle(None), |below, _| Turtle(Some(Box::new(below))));
+        assert_eq!(format!("{:#}", Failure::from_error(&tower)).matches("turtle").count(), 32);
     }
 
     #[test]
