@@ -36,7 +36,7 @@ use crate::{
 pub fn current() -> Option<CurrentProcess> {
     process::current(|current| {
         let scope = Scope::above(&current.link)?;
-        Some(CurrentProcess { id: current.id, ticket: current.ticket, control: current.control.clone(), scope })
+        Some(CurrentProcess { id: current.id, ticket: current.ticket(), control: current.control.clone(), scope })
     })?
 }
 

@@ -239,6 +239,17 @@ struct Supervision {
 }
 
 impl Supervision {
+    /// A root runs once, and takes it along: its children are kept in one place only. Where an executor is still to be made, it
+    /// may come to nothing, so it stays here.
+    fn for_a_run(&self, above: &Scope) -> Option<Blueprint> {
+        let mut blueprint = self.lock();
+        let is_fresh = |blueprint: &Blueprint| matches!(blueprint.settings.placement, Placement::Fresh(_));
+        match above.is_outside() && !blueprint.as_ref().is_some_and(is_fresh) {
+            true => blueprint.take(),
+            false => blueprint.clone(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Blueprint>> {
         self.blueprint.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -246,7 +257,7 @@ impl Supervision {
 
 impl Body for Supervision {
     fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life {
-        let blueprint = seat.body.lock().clone().expect("nothing is started after the last incarnation");
+        let blueprint = seat.body.for_a_run(above).expect("nothing is started after the last incarnation");
         let Blueprint { settings, children } = blueprint;
         Launch::new(settings, children, seat.body.hub.clone(), above.clone(), birth, seat.name().clone())
     }

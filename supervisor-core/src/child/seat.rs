@@ -123,6 +123,10 @@ impl<B: Body> Control for Seat<B> {
     fn release(&self) {
         self.body.release();
     }
+
+    fn child(&self) -> ChildId {
+        self.id
+    }
 }
 
 impl<B: Body> Child for Seat<B> {

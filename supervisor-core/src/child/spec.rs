@@ -55,7 +55,7 @@ impl ChildSpec {
     /// How it is stopped. By default what [`Supervisable::shutdown_strategy`](crate::Supervisable::shutdown_strategy)
     /// says, which is 5 seconds; a supervisor has no limit of its own.
     pub fn with_shutdown_strategy(self, shutdown: ShutdownStrategy) -> Self {
-        self.with(|settings| settings.shutdown = shutdown)
+        self.with(|settings| settings.set_shutdown(shutdown))
     }
 
     /// Whether its end can be the end of its supervisor (see [`AutoShutdown`]). By default it is not significant. A

@@ -8,7 +8,7 @@ use crate::{
     engine::{Badly, Cause, Conclusion},
     error::{GaveUp, Restart, StartFailure, Unclean, UncleanStop},
     observe::EventKind,
-    process::{Ending, Exit, Link, Termination},
+    process::{ChildId, Ending, Exit, Link, Termination},
     strategy::ChildKind,
 };
 
@@ -57,9 +57,10 @@ impl Driver {
         self.tell_of_itself(EventKind::Ended(ending.clone()));
         // Nothing comes after this supervisor, or at least not the children that were added to it.
         let children: Vec<_> = self.engine.children().map(|(id, spec, _)| (id, spec.clone())).collect();
-        children.into_iter().filter(|(id, _)| !self.is_static(*id)).for_each(|(_, spec)| self.dispose(spec));
-        if self.seen.last {
-            self.specs.iter().for_each(|spec| self.dispose(spec.clone()));
+        let is_over = |id: &ChildId| self.specs.is_none() || !self.is_static(*id);
+        children.into_iter().filter(|(id, _)| is_over(id)).for_each(|(_, spec)| self.dispose(spec));
+        if let (Some(specs), true) = (&self.specs, self.seen.last) {
+            specs.iter().for_each(|spec| self.dispose(spec.clone()));
         }
         self.leave_remains();
         Exit::Shutdown(Arc::new(Termination { ending, unclean }))

@@ -52,8 +52,10 @@ pub(crate) struct Driver {
     commands: Arc<Mailbox<Command>>,
     commands_taken: Taken<Command>,
     hub: Arc<Hub>,
-    /// Its static children, alive or not: to be disposed of when nothing comes after it.
-    specs: Arc<[Arc<dyn Child>]>,
+    /// Its static children, alive or not: to be disposed of when nothing comes after it. A root has them in the engine alone.
+    specs: Option<Arc<[Arc<dyn Child>]>>,
+    /// Those up to here it had when it started.
+    last_static: ChildId,
     own: Own,
     timer: Option<Pin<Box<dyn Timer>>>,
     armed: Option<Instant>,
@@ -95,6 +97,7 @@ impl Driver {
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let strategy = settings.strategy;
+        let last_static = specs.last().map_or(ChildId::FIRST, |last| last.id());
         let mut engine = Engine::new(settings, children, scope.spawner.seed());
         engine.start(is_root);
         Self {
@@ -106,7 +109,8 @@ impl Driver {
             commands,
             commands_taken: Taken::nothing(),
             hub,
-            specs,
+            specs: (!is_root).then_some(specs),
+            last_static,
             own,
             timer: None,
             armed: None,
@@ -216,7 +220,7 @@ impl Driver {
             Effect::Answer { caller, spec, answer } => self.answer(caller, spec.as_deref(), answer),
             Effect::Refuse { spec, caller, refusal } => self.refuse(spec, caller, refusal),
             Effect::Forget { child, spec } => {
-                if !self.is_static(child) {
+                if !self.is_static(child) || self.specs.is_none() {
                     self.dispose(spec);
                 }
             }
@@ -259,7 +263,7 @@ impl Driver {
 
     /// Whether it is one of those that this supervisor has when it starts.
     fn is_static(&self, child: ChildId) -> bool {
-        self.specs.binary_search_by_key(&child, |spec| spec.id()).is_ok()
+        child <= self.last_static
     }
 
     /// A child is not started again, by anybody, so what its specification owns is dropped. Where it ran it has done that
@@ -332,6 +336,11 @@ impl Drop for Driver {
         }
         for spec in self.engine.live() {
             let _ = guard(|| spec.cell().request(Flags::ABORT));
+        }
+        if self.specs.is_none() {
+            // One by one, because two destructors that panic together are the end of the program.
+            let specs = self.engine.children().map(|(_, spec, _)| spec).filter(|spec| spec.cell().process().is_none());
+            specs.for_each(|spec| drop(guard(|| spec.release())));
         }
     }
 }

@@ -10,7 +10,7 @@ use futures_lite::future::or;
 use super::{Command, Driver, Hub};
 use crate::{
     child::Child,
-    engine::{Engine, Past},
+    engine::{End, Engine},
     observe::{ChildSpecInfo, ChildState, LastExit, Snapshot, Source, SupervisorInfo},
     process::{ChildId, ProcessId},
     strategy::ChildKind,
@@ -36,7 +36,7 @@ struct Row {
     state: ChildState,
     since: Option<Instant>,
     restarts: u32,
-    past: Option<Past>,
+    end: Option<End>,
 }
 
 /// What is left of a supervisor when it has ended.
@@ -61,7 +61,7 @@ impl View {
             state: slot.public_state(),
             since: slot.since(),
             restarts: slot.restarts(),
-            past: slot.past().cloned(),
+            end: slot.end().cloned(),
         });
         let (settings, rows) = (SupervisorInfo::new(source, engine.settings()), rows.collect());
         Self { taken, process, restarts, state, settings, rows }
@@ -135,7 +135,7 @@ impl Hub {
 
 impl Row {
     async fn snapshot(self, parent: &str, taken: Instant) -> Snapshot {
-        let Self { id, child, state, since, restarts, past } = self;
+        let Self { id, child, state, since, restarts, end } = self;
         let (spec, back) = (child.settings(), |then: Instant| taken.saturating_duration_since(then));
         let below = match child.hub().and_then(|hub| hub.downcast::<Hub>().ok()) {
             Some(hub) => Some(hub.snapshot().await),
@@ -149,7 +149,7 @@ impl Row {
             ready: is_answered && Snapshot::is_ready(state, &children),
             since: since.map(back),
             restarts,
-            last_exit: past.map(|Past { how, at }| LastExit { how: how.to_string(), ago: back(at) }),
+            last_exit: end.map(|End { how, at }| LastExit { how: how.to_string(), ago: back(at) }),
             spec: Some(ChildSpecInfo::new(child.segment(), spec)),
             supervisor,
             children,

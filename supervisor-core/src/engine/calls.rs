@@ -78,8 +78,10 @@ impl<C: Spec> Engine<C> {
     /// Stops a child, or keeps it from being restarted. It stays stopped; a temporary one is removed.
     pub(crate) fn terminate_child(&mut self, child: ChildId, caller: Caller, now: Instant) {
         let Some(child) = self.found(child, caller) else { return };
-        let group = if let Work::Sequence(_) = &self.work { self.group } else { 0 };
-        self.children.edit(child, |slot| slot.left_out_of = group);
+        if let Work::Sequence(_) = &self.work {
+            let group = self.group;
+            self.children.edit(child, |slot| slot.leave_out_of(group));
+        }
         let siblings_stay_down = self.leads_group(child);
         let Some(slot) = self.children.get(child) else { return };
         match &slot.state {

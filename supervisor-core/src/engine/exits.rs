@@ -135,7 +135,7 @@ impl<C: Spec> Engine<C> {
             self.children.set(child, State::Owed);
             self.begin_group(child, until);
         } else if let Some(until) = until {
-            self.children.set(child, State::Delayed { until });
+            self.children.set(child, State::Delayed { until: Box::new(until) });
         } else {
             self.children.set(child, State::Owed);
             self.restarts.push_back(child);
@@ -149,9 +149,9 @@ impl<C: Spec> Engine<C> {
             let backoff = slot.settings().backoff().or(common);
             let reset_after = backoff.map_or(period, |backoff| backoff.reset_after());
             let is_stable = since.is_some_and(|since| now.saturating_duration_since(since) >= reset_after);
-            let failures = if is_stable { 0 } else { slot.failures };
-            slot.failures = failures.saturating_add(1);
-            (slot.failures, backoff.map_or(Duration::ZERO, |backoff| backoff.delay(failures, &mut self.rng)))
+            let failures = if is_stable { 0 } else { slot.failures() };
+            slot.set_failures(failures.saturating_add(1));
+            (slot.failures(), backoff.map_or(Duration::ZERO, |backoff| backoff.delay(failures, &mut self.rng)))
         });
         attempt.unwrap_or((1, Duration::ZERO))
     }
@@ -159,7 +159,7 @@ impl<C: Spec> Engine<C> {
     /// Remembers who did not stop well.
     fn tally(&mut self, child: Place, stopping: &Stopping, exit: Exit) {
         let Some(slot) = self.children.get(child) else { return };
-        let is_brutal = slot.settings().shutdown == ShutdownStrategy::Brutal;
+        let is_brutal = slot.settings().shutdown() == ShutdownStrategy::Brutal;
         let badly = match exit {
             Exit::Shutdown(termination) => {
                 // What a brutal stop aborts is what was asked for.

@@ -42,7 +42,7 @@ use self::{
 pub(crate) use self::{
     effect::{Badly, Caller, Cause, Effect, Refusal},
     intensity::Charge,
-    slot::{Past, Slot, Spec, State},
+    slot::{End, Slot, Spec, State},
 };
 use crate::{
     observe::{ChildState, Counts, EventKind, RestartCause},

@@ -79,7 +79,7 @@ impl<C: Spec> Engine<C> {
         };
         let delay = later(pending, until.map(Delay));
         let group = self.group;
-        let is_revived = |slot: &Slot<C>| slot.state == State::Stopped && slot.left_out_of != group;
+        let is_revived = |slot: &Slot<C>| slot.state == State::Stopped && !slot.is_left_out_of(group);
         let revived = |(child, slot): (Place, &Slot<C>)| is_revived(slot).then_some(child);
         let stopped: Vec<_> = self.children.between(from, None).filter_map(revived).collect();
         stopped.into_iter().for_each(|child| self.children.set(child, State::Owed));
@@ -142,7 +142,7 @@ impl<C: Spec> Engine<C> {
 
     pub(super) fn set_running(&mut self, child: Place, now: Instant) {
         let took = self.children.get(child).and_then(|slot| match slot.state {
-            State::Starting { since } => Some(now.saturating_duration_since(since)),
+            State::Starting { ref since } => Some(now.saturating_duration_since(**since)),
             _ => None,
         });
         self.children.set(child, State::Running { since: now });
@@ -164,7 +164,7 @@ impl<C: Spec> Engine<C> {
         if ready_at_once {
             self.set_running(child, now);
         } else {
-            self.children.set(child, State::Starting { since: now });
+            self.children.set(child, State::Starting { since: Box::new(now) });
         }
     }
 

@@ -51,22 +51,31 @@ pub(crate) struct Slot<C> {
     pub(crate) state: State,
     /// The number of its latest process. A report of an earlier one is stale.
     pub(super) incarnation: u32,
-    /// Failures in a row.
-    pub(super) failures: u32,
-    /// The group restart that does not start it again, because it was terminated meanwhile.
-    pub(super) left_out_of: u32,
     pub(super) attempt: Attempt,
     /// It has started before under this supervisor: from now on a failing start is a failed restart.
     pub(super) has_started: bool,
     /// Its process, a supervisor, has seen that it is asked to stop, by whomever.
     pub(super) has_acknowledged: bool,
-    /// How its latest process ended. Most have not, so they do not pay for the space.
+    /// Most have none, so they do not pay for the space.
     past: Option<Box<Past>>,
+}
+
+/// Many children are a slot each.
+const _: () = assert!(size_of::<State>() == 16 && size_of::<Option<Box<Past>>>() == 8);
+
+/// What was.
+#[derive(Debug, Default)]
+struct Past {
+    end: Option<End>,
+    /// Failures in a row.
+    failures: u32,
+    /// The group restart that does not start it again, because it was terminated meanwhile.
+    left_out_of: u32,
 }
 
 /// How a process ended, and when.
 #[derive(Clone, Debug)]
-pub(crate) struct Past {
+pub(crate) struct End {
     pub(crate) how: RestartCause,
     pub(crate) at: Instant,
 }
@@ -88,13 +97,13 @@ pub(crate) enum State {
     Stopped,
     /// To be started when its turn comes.
     Owed,
-    /// To be started then.
-    Delayed { until: Option<Instant> },
+    /// To be started then. Few are, and not for long, so the others do not pay for the space.
+    Delayed { until: Box<Option<Instant>> },
     /// Its set-up is under way.
-    Starting { since: Instant },
+    Starting { since: Box<Instant> },
     /// Ready.
     Running { since: Instant },
-    /// On its way out. Few are, and not for long, so the others do not pay for the space.
+    /// On its way out.
     Stopping(Box<Stopping>),
 }
 
@@ -163,8 +172,6 @@ impl<C: Spec> Slot<C> {
             spec,
             state: State::Owed,
             incarnation: 0,
-            failures: 0,
-            left_out_of: 0,
             attempt,
             has_started: false,
             has_acknowledged: false,
@@ -186,15 +193,28 @@ impl<C: Spec> Slot<C> {
     }
 
     pub(super) fn remember(&mut self, how: RestartCause, at: Instant) {
-        match &mut self.past {
-            Some(past) => **past = Past { how, at },
-            None => self.past = Some(Box::new(Past { how, at })),
-        }
+        self.past.get_or_insert_default().end = Some(End { how, at });
     }
 
     /// How its latest process ended, if one has.
-    pub(crate) fn past(&self) -> Option<&Past> {
-        self.past.as_deref()
+    pub(crate) fn end(&self) -> Option<&End> {
+        self.past.as_ref()?.end.as_ref()
+    }
+
+    pub(super) fn failures(&self) -> u32 {
+        self.past.as_ref().map_or(0, |past| past.failures)
+    }
+
+    pub(super) fn set_failures(&mut self, failures: u32) {
+        self.past.get_or_insert_default().failures = failures;
+    }
+
+    pub(super) fn is_left_out_of(&self, group: u32) -> bool {
+        self.past.as_ref().is_some_and(|past| past.left_out_of == group)
+    }
+
+    pub(super) fn leave_out_of(&mut self, group: u32) {
+        self.past.get_or_insert_default().left_out_of = group;
     }
 
     /// How often it was started again.
@@ -205,9 +225,10 @@ impl<C: Spec> Slot<C> {
     /// Since when it is in its state, as far as that is known.
     pub(crate) fn since(&self) -> Option<Instant> {
         match &self.state {
-            State::Starting { since } | State::Running { since } => Some(*since),
+            State::Starting { since } => Some(**since),
+            State::Running { since } => Some(*since),
             State::Stopping(stopping) => Some(stopping.since),
-            State::Stopped | State::Owed | State::Delayed { .. } => self.past().map(|past| past.at),
+            State::Stopped | State::Owed | State::Delayed { .. } => self.end().map(|end| end.at),
         }
     }
 
@@ -253,7 +274,7 @@ impl State {
     pub(super) fn deadline(&self, settings: &ChildSettings) -> Option<Instant> {
         match self {
             Self::Stopped | Self::Owed | Self::Running { .. } => None,
-            Self::Delayed { until } => *until,
+            Self::Delayed { until } => **until,
             Self::Starting { since } => since.checked_add(settings.start_timeout()?),
             Self::Stopping(stopping) => match stopping.stage {
                 Stage::Asked { until, ack_by } => [until, ack_by].into_iter().flatten().min(),

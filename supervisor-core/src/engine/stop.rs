@@ -126,11 +126,11 @@ impl<C: Spec> Engine<C> {
     pub(super) fn stop_child(&mut self, child: Place, then: Then, sweep: Option<u32>, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
         let (settings, last) = (slot.settings(), self.is_final());
-        let (kind, shutdown) = (settings.kind, settings.shutdown);
+        let (kind, shutdown) = (settings.kind, settings.shutdown());
         let stage = match &slot.state {
             State::Stopping(stopping) => {
                 // Terminated meanwhile, it is left out of its group. Terminated before, it comes back with it.
-                let is_left_out = stopping.then == Then::Stay && slot.left_out_of == self.group;
+                let is_left_out = stopping.then == Then::Stay && slot.is_left_out_of(self.group);
                 let then = if then == Then::Restart && is_left_out { Then::Stay } else { then };
                 if sweep.is_some() && stopping.sweep != sweep {
                     self.sweep.outstanding += 1;

@@ -83,7 +83,7 @@ impl ChildSpecInfo {
             name: name.to_owned(),
             kind: settings.kind,
             restart: settings.restart(),
-            shutdown: settings.shutdown,
+            shutdown: settings.shutdown(),
             significant: settings.significant,
             start_timeout: settings.start_timeout(),
             backoff: settings.backoff(),

@@ -26,7 +26,7 @@ use std::{
 
 pub(crate) use self::wakers::WaiterKey;
 use self::wakers::Wakers;
-use super::ProcessId;
+use super::{ChildId, ProcessId, Waiting};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
 /// What has a control cell: a child, or a `ProcessShutdown` of its own.
@@ -42,6 +42,16 @@ pub(crate) trait Control: Send + Sync {
 
     /// Where shutdown is the end of a future: drives it.
     fn drive(&self) {}
+
+    /// As which child of its supervisor it is known.
+    fn child(&self) -> ChildId {
+        ChildId::FIRST
+    }
+
+    /// Where this only stands for somebody who waits.
+    fn waiting(&self) -> Option<&Waiting> {
+        None
+    }
 }
 
 /// What is asked of an incarnation.

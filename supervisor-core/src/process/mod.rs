@@ -6,6 +6,7 @@ mod guard;
 mod name;
 mod polls;
 mod task;
+mod waiting;
 
 pub use crate::id::{ChildId, ProcessId};
 pub(crate) use crate::id::{Place, Ticket};
@@ -16,3 +17,4 @@ pub(crate) use name::Name;
 pub(crate) use polls::{Slot, Tag, Watching, slots};
 pub use task::Process;
 pub(crate) use task::{Birth, Life, Link, News, Report, Step, current};
+pub(crate) use waiting::Waiting;

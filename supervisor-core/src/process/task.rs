@@ -3,6 +3,7 @@ use std::{
     cell::Cell,
     fmt,
     future::Future,
+    mem::ManuallyDrop,
     pin::Pin,
     ptr,
     sync::Arc,
@@ -11,7 +12,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{ChildId, Control, Exit, Flags, ProcessId, Ticket, guard, polls};
+use super::{ChildId, Control, Exit, Flags, Place, ProcessId, Ticket, guard, polls};
 use crate::{
     quiet::{Quiet, Token},
     trace,
@@ -91,21 +92,24 @@ pub(crate) struct Current {
     pub(crate) id: ProcessId,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) link: Arc<dyn Link>,
-    pub(crate) ticket: Ticket,
+    slot: u32,
+    incarnation: u32,
 }
 
 thread_local! {
-    static CURRENT: Cell<Option<Current>> = const { Cell::new(None) };
+    // Never left in here, so there is nothing for the end of the thread to drop.
+    static CURRENT: Cell<Option<ManuallyDrop<Current>>> = const { Cell::new(None) };
 }
 
 impl Process {
     pub(crate) fn new<L: Life>(birth: Birth, life: L) -> Self {
         let Birth { id, ticket, control, link, quiet } = birth;
         let span = trace::process_span(id.as_u64(), || link.path_of(control.segment()));
-        let current = Current { id, control, link, ticket };
+        let Ticket { incarnation, .. } = ticket;
+        let current = Current { id, control, link, slot: ticket.place().slot, incarnation };
         let arrival = quiet.token();
         Self(Box::pin(Task {
-            current: Some(current),
+            current: Some(ManuallyDrop::new(current)),
             waker: WakerId::default(),
             quiet,
             arrival,
@@ -121,7 +125,7 @@ impl Process {
 
     /// The process's dotted name, until it has ended. Made on demand.
     pub fn name(&self) -> Option<String> {
-        self.0.current().map(Current::path)
+        self.0.current().map(|current| current.path())
     }
 
     /// Whether the process has finished its set-up. For simulators.
@@ -155,7 +159,12 @@ impl fmt::Debug for Process {
 impl Current {
     /// As which child of its supervisor this process runs.
     pub(crate) fn child(&self) -> ChildId {
-        self.ticket.place().child
+        self.control.child()
+    }
+
+    /// What its supervisor knows it by.
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket::new(Place { child: self.child(), slot: self.slot }, self.incarnation)
     }
 
     pub(crate) fn path(&self) -> String {
@@ -164,7 +173,7 @@ impl Current {
 
     /// Makes this the thread's current process while `f` runs: the two trade places, there and back. What runs in `f` must
     /// not unwind.
-    fn enter<R>(own: &mut Option<Self>, f: impl FnOnce() -> R) -> R {
+    fn enter<R>(own: &mut Option<ManuallyDrop<Self>>, f: impl FnOnce() -> R) -> R {
         let own = Cell::from_mut(own);
         // The thread-local may be gone already, where a thread's end drops processes. Then there is no context.
         let is_entered = CURRENT.try_with(|slot| slot.swap(own)).is_ok();
@@ -193,7 +202,7 @@ trait Incarnation: Future<Output = ()> + Send {
 pin_project! {
     struct Task<L: Life> {
         // While user code runs it is in the thread-local. Gone for good once the exit is reported.
-        current: Option<Current>,
+        current: Option<ManuallyDrop<Current>>,
         // Which one is in the control cell, so that a poll can compare them without a lock.
         waker: WakerId,
         quiet: Quiet,
@@ -215,7 +224,7 @@ pin_project! {
 
 impl<L: Life> Incarnation for Task<L> {
     fn current(&self) -> Option<&Current> {
-        self.current.as_ref()
+        self.current.as_deref()
     }
 
     fn break_off(self: Pin<&mut Self>, exit: Exit) {
@@ -254,7 +263,7 @@ impl<L: Life> Future for Task<L> {
             Ok(Poll::Ready(Step::Ready)) => {
                 if let Some(current) = this.current {
                     current.control.cell().mark_ready(current.id);
-                    current.link.report(Report { ticket: current.ticket, news: News::Ready });
+                    current.link.report(Report { ticket: current.ticket(), news: News::Ready });
                 }
                 *this.arrival = Token::none();
                 // User code may block in its next poll, and some executors keep the task that this report has woken on
@@ -278,7 +287,7 @@ impl<L: Life> Task<L> {
     /// The end of this process, but not of the incarnation.
     fn leave(self: Pin<&mut Self>) {
         let mut this = self.project();
-        let own = this.current.take();
+        let own = this.current.take().map(ManuallyDrop::into_inner);
         // What the last owner of a child drops is user code.
         let _ = guard(|| this.life.set(None));
         let _ = guard(|| drop(own));
@@ -296,7 +305,7 @@ impl<L: Life> Task<L> {
 
         let dropped = {
             let _entered = this.span.enter();
-            let _mark = current.as_ref().and_then(polls::mark);
+            let _mark = current.as_deref().and_then(polls::mark);
             Current::enter(&mut current, || {
                 let life = guard(|| this.life.set(None));
                 let specification = if is_last { guard(|| control.release()) } else { Ok(()) };
@@ -308,7 +317,9 @@ impl<L: Life> Task<L> {
             (Err(panic), _) => Exit::Panicked(panic),
         };
 
-        let Some(Current { link, ticket, control: own, .. }) = current else { return };
+        let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
+        let ticket = current.ticket();
+        let Current { link, control: own, .. } = current;
         // Wakers are user code, and so is what the last owner of a child drops.
         let _ = guard(move || {
             control.cell().end(id);

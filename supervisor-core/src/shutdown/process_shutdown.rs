@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{ShutdownHandle, wrapped::Wrapped};
-use crate::process::{Control, ProcessId, WaiterKey};
+use crate::process::{Control, ProcessId, Waiting};
 
 /// Tells a process that it is asked to stop.
 ///
@@ -34,12 +34,14 @@ use crate::process::{Control, ProcessId, WaiterKey};
 pub struct ProcessShutdown {
     /// Where the signal comes from, if one ever comes.
     source: Option<(Arc<dyn Control>, ProcessId)>,
-    key: Option<WaiterKey>,
 }
+
+/// It is in every worker's future, often twice.
+const _: () = assert!(size_of::<ProcessShutdown>() == 3 * size_of::<usize>());
 
 impl ProcessShutdown {
     pub(crate) fn of(control: Arc<dyn Control>, id: ProcessId) -> Self {
-        Self { source: Some((control, id)), key: None }
+        Self { source: Some((control, id)) }
     }
 
     /// One with its own trigger. It fires when the handle is triggered, or dropped.
@@ -50,7 +52,7 @@ impl ProcessShutdown {
 
     /// One that never fires.
     pub fn noop() -> Self {
-        Self { source: None, key: None }
+        Self { source: None }
     }
 
     /// One that fires when the future resolves. The future makes progress only while someone waits.
@@ -80,29 +82,32 @@ impl Future for ProcessShutdown {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let Some((control, id)) = &this.source else { return Poll::Pending };
-        let cell = control.cell();
-        if cell.is_shutdown(*id) {
+        let Some((control, id)) = &mut this.source else { return Poll::Pending };
+        if control.cell().is_shutdown(*id) {
             return Poll::Ready(());
         }
-        cell.register_waiter(*id, &mut this.key, cx.waker());
+        match control.waiting() {
+            Some(waiting) => waiting.update(cx.waker()),
+            None => {
+                let mut key = None;
+                control.cell().register_waiter(*id, &mut key, cx.waker());
+                if let Some(key) = key {
+                    *control = Arc::new(Waiting::new(control.clone(), *id, key));
+                }
+            }
+        }
         control.drive();
-        if cell.is_shutdown(*id) { Poll::Ready(()) } else { Poll::Pending }
+        if control.cell().is_shutdown(*id) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 /// A clone waits on its own.
 impl Clone for ProcessShutdown {
     fn clone(&self) -> Self {
-        Self { source: self.source.clone(), key: None }
-    }
-}
-
-impl Drop for ProcessShutdown {
-    fn drop(&mut self) {
-        if let (Some((control, _)), Some(key)) = (&self.source, self.key) {
-            control.cell().deregister_waiter(key);
-        }
+        let own = |(control, id): &(Arc<dyn Control>, ProcessId)| {
+            (control.waiting().map_or(control, Waiting::control).clone(), *id)
+        };
+        Self { source: self.source.as_ref().map(own) }
     }
 }
 

@@ -18,13 +18,23 @@ pub(crate) struct ChildSettings {
     pub(crate) ready_at_once: bool,
     /// It cannot be started twice.
     pub(crate) runs_once: bool,
-    pub(crate) shutdown: ShutdownStrategy,
+    stop: Stop,
     /// What few children have.
     pub(crate) special: Option<Box<Special>>,
 }
 
+/// How it is stopped, where that is nothing special.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stop {
+    Default,
+    Brutal,
+    Unlimited,
+    Special,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Special {
+    shutdown: ShutdownStrategy,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) backoff: Option<Backoff>,
     /// Within what time it has to give a sign of life.
@@ -37,15 +47,38 @@ pub(crate) struct Special {
 
 impl ChildSettings {
     pub(crate) fn worker(shutdown: ShutdownStrategy) -> Self {
-        Self {
+        let mut settings = Self {
             kind: ChildKind::Worker,
             restart: None,
             significant: false,
             ready_at_once: false,
             runs_once: false,
-            shutdown,
+            stop: Stop::Default,
             special: None,
+        };
+        settings.set_shutdown(shutdown);
+        settings
+    }
+
+    pub(crate) fn shutdown(&self) -> ShutdownStrategy {
+        match self.stop {
+            Stop::Default => ShutdownStrategy::default(),
+            Stop::Brutal => ShutdownStrategy::Brutal,
+            Stop::Unlimited => ShutdownStrategy::UNLIMITED,
+            Stop::Special => self.special.as_ref().map(|special| special.shutdown).unwrap_or_default(),
         }
+    }
+
+    pub(crate) fn set_shutdown(&mut self, shutdown: ShutdownStrategy) {
+        self.stop = match shutdown {
+            ShutdownStrategy::Brutal => Stop::Brutal,
+            ShutdownStrategy::UNLIMITED => Stop::Unlimited,
+            shutdown if shutdown == ShutdownStrategy::default() => Stop::Default,
+            shutdown => {
+                self.special_mut().shutdown = shutdown;
+                Stop::Special
+            }
+        };
     }
 
     pub(crate) fn restart(&self) -> RestartType {

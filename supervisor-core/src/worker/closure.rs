@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
     child::{Body, ChildSpec, Seat},
-    process::{Birth, Life, Name, Step},
+    process::{Birth, Life, Name, Step, current},
     scope::Scope,
     shutdown::{ProcessShutdown, ShutdownStrategy},
     strategy::ChildSettings,
@@ -67,7 +67,8 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: IntoWorkerResult,
 {
-    let settings = ChildSettings { ready_at_once: true, ..ChildSettings::worker(ShutdownStrategy::default()) };
+    let mut settings = ChildSettings::worker(ShutdownStrategy::default());
+    settings.ready_at_once = true;
     ChildSpec::new(Name::new(name), settings, Closure(Mutex::new(Some(closure))))
 }
 
@@ -80,8 +81,8 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: IntoWorkerResult,
 {
-    fn live(seat: Arc<Seat<Self>>, birth: &Birth, _: &Arc<Scope>) -> impl Life {
-        Called::No { seat: Some(seat), shutdown: Some(ProcessShutdown::of(birth.control.clone(), birth.id)) }
+    fn live(seat: Arc<Seat<Self>>, _: &Birth, _: &Arc<Scope>) -> impl Life {
+        Called::No { seat: Some(seat) }
     }
 
     fn release(&self) {
@@ -103,7 +104,7 @@ impl<F> Closure<F> {
 pin_project! {
     #[project = CalledProjection]
     enum Called<F, Fut> {
-        No { seat: Option<Arc<Seat<Closure<F>>>>, shutdown: Option<ProcessShutdown> },
+        No { seat: Option<Arc<Seat<Closure<F>>>> },
         Yes { #[pin] future: Fut },
     }
 }
@@ -115,8 +116,10 @@ where
     Fut::Output: IntoWorkerResult,
 {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
-        if let CalledProjection::No { seat, shutdown } = self.as_mut().project() {
-            let (Some(seat), Some(shutdown)) = (seat.take(), shutdown.take()) else {
+        if let CalledProjection::No { seat } = self.as_mut().project() {
+            // A life is polled in its process.
+            let own = current(|current| ProcessShutdown::of(current.control.clone(), current.id));
+            let (Some(seat), Some(shutdown)) = (seat.take(), own) else {
                 unreachable!("a closure that panicked is not polled again");
             };
             let mut closure = seat.body.lock();

@@ -56,12 +56,10 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: IntoWorkerResult,
 {
-    let settings = ChildSettings {
-        ready_at_once: true,
-        runs_once: true,
-        restart: Some(RestartType::Temporary),
-        ..ChildSettings::worker(ShutdownStrategy::default())
-    };
+    let mut settings = ChildSettings::worker(ShutdownStrategy::default());
+    settings.restart = Some(RestartType::Temporary);
+    settings.ready_at_once = true;
+    settings.runs_once = true;
     ChildSpec::new(Name::new(name), settings, Once(Mutex::new(Some(future))))
 }
 

@@ -76,7 +76,7 @@ impl Child {
     }
 
     fn shutdown(mut self, shutdown: ShutdownStrategy) -> Self {
-        self.settings.shutdown = shutdown;
+        self.settings.set_shutdown(shutdown);
         self
     }
 

@@ -16,8 +16,16 @@ impl Seat {
         let limit = if limit == u64::MAX { Duration::MAX } else { Duration::from_micros(limit) };
         let shutdown = if node.spec.is_brutal { ShutdownStrategy::Brutal } else { ShutdownStrategy::Graceful(limit) };
         let mut settings = match node.worker() {
-            Some(worker) => ChildSettings { ready_at_once: !worker.has_set_up, ..ChildSettings::worker(shutdown) },
-            None => ChildSettings { shutdown, ..ChildSettings::supervisor() },
+            Some(worker) => {
+                let mut settings = ChildSettings::worker(shutdown);
+                settings.ready_at_once = !worker.has_set_up;
+                settings
+            }
+            None => {
+                let mut settings = ChildSettings::supervisor();
+                settings.set_shutdown(shutdown);
+                settings
+            }
         };
         settings.restart = Some(node.spec.restart);
         settings.significant = node.spec.significant;

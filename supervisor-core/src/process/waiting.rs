@@ -1,0 +1,66 @@
+use std::{
+    sync::{Arc, PoisonError},
+    task::Waker,
+};
+
+use super::{Control, ControlCell, ProcessId, WaiterKey};
+use crate::sync::{Mutex, MutexGuard};
+
+/// Somebody who waits for a signal in another task than the process's own, and so has a place of its own among the wakers of
+/// the cell. Stands where the control stood: few need this, so the others do not pay for the space.
+pub(crate) struct Waiting {
+    control: Arc<dyn Control>,
+    id: ProcessId,
+    key: Mutex<Option<WaiterKey>>,
+}
+
+impl Waiting {
+    pub(crate) fn new(control: Arc<dyn Control>, id: ProcessId, key: WaiterKey) -> Self {
+        Self { control, id, key: Mutex::new(Some(key)) }
+    }
+
+    /// Whose signal it is.
+    pub(crate) fn control(&self) -> &Arc<dyn Control> {
+        &self.control
+    }
+
+    /// It waits on, perhaps in yet another task.
+    pub(crate) fn update(&self, waker: &Waker) {
+        self.control.cell().register_waiter(self.id, &mut self.lock(), waker);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<WaiterKey>> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Control for Waiting {
+    fn cell(&self) -> &ControlCell {
+        self.control.cell()
+    }
+
+    fn segment(&self) -> &str {
+        self.control.segment()
+    }
+
+    fn release(&self) {
+        self.control.release();
+    }
+
+    fn drive(&self) {
+        self.control.drive();
+    }
+
+    fn waiting(&self) -> Option<&Waiting> {
+        Some(self)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let key = self.lock().take();
+        if let Some(key) = key {
+            self.control.cell().deregister_waiter(key);
+        }
+    }
+}
