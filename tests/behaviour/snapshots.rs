@@ -161,11 +161,11 @@ async fn b4_times_are_counted_back_from_the_moment_of_asking(world: World) {
     world.sleep(8 * SECOND).await;
     let waiting = look().await;
     assert_eq!((waiting.state, waiting.since), (ChildState::Restarting, Some(2 * SECOND)));
-    assert_eq!(waiting.last_exit.map(|last| (last.how, last.ago)), Some(("failed: late".to_owned(), 2 * SECOND)));
+    assert_eq!(waiting.last_exit.map(|last| (last.how, last.ago)), Some(("failed: late".to_owned(), Some(2 * SECOND))));
     world.sleep(30 * SECOND).await;
     let again = look().await;
     assert_eq!((again.state, again.since, again.restarts), (ChildState::Running, Some(2 * SECOND), 1));
-    assert_eq!(again.last_exit.map(|last| last.ago), Some(32 * SECOND));
+    assert_eq!(again.last_exit.map(|last| last.ago), Some(Some(32 * SECOND)));
     let _asleep = tree.shutdown().await;
 }
 

@@ -12,7 +12,7 @@ use crate::{
     child::Child,
     engine::{End, Engine},
     observe::{ChildSpecInfo, ChildState, LastExit, Snapshot, Source, SupervisorInfo},
-    process::{ChildId, ProcessId},
+    process::{ChildId, Exit, ProcessId},
     strategy::ChildKind,
 };
 
@@ -36,7 +36,7 @@ struct Row {
     state: ChildState,
     since: Option<Instant>,
     restarts: u32,
-    end: Option<End>,
+    end: Option<LastExit>,
 }
 
 /// What is left of a supervisor when it has ended.
@@ -55,13 +55,17 @@ impl View {
             _ if engine.is_up() => ChildState::Running,
             _ => ChildState::Starting,
         };
+        let back = |then: Instant| taken.saturating_duration_since(then);
         let rows = engine.slots().map(|(id, slot)| Row {
             id,
             child: slot.spec.clone(),
             state: slot.public_state(),
             since: slot.since(),
             restarts: slot.restarts(),
-            end: slot.end().cloned(),
+            end: match slot.end() {
+                Some(End { how, at }) => Some(LastExit { how: how.to_string(), ago: Some(back(*at)) }),
+                None => slot.has_ended_well().then(|| LastExit { how: Exit::Normal.to_string(), ago: None }),
+            },
         });
         let (settings, rows) = (SupervisorInfo::new(source, engine.settings()), rows.collect());
         Self { taken, process, restarts, state, settings, rows }
@@ -149,7 +153,7 @@ impl Row {
             ready: is_answered && Snapshot::is_ready(state, &children),
             since: since.map(back),
             restarts,
-            last_exit: end.map(|End { how, at }| LastExit { how: how.to_string(), ago: back(at) }),
+            last_exit: end,
             spec: Some(ChildSpecInfo::new(child.segment(), spec)),
             supervisor,
             children,

@@ -90,7 +90,7 @@ impl<C: Spec> Engine<C> {
         if !matches!(stopping.then, Then::FailStart { .. }) {
             let took = now.saturating_duration_since(stopping.since);
             self.tell_timed(child, Some(took), || EventKind::Exited(exit.clone()));
-            self.children.edit(child, |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
+            self.children.edit(child, |slot| slot.remember_stop(exit.clone(), now));
         }
         match stopping.then {
             Then::Judge { since, .. } => self.judge(child, exit, Some(since), now),

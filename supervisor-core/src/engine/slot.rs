@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     observe::{ChildState, RestartCause},
-    process::{ChildId, Ticket},
+    process::{ChildId, Exit, Ticket},
     strategy::ChildSettings,
 };
 
@@ -56,6 +56,8 @@ pub(crate) struct Slot<C> {
     pub(super) has_started: bool,
     /// Its process, a supervisor, has seen that it is asked to stop, by whomever.
     pub(super) has_acknowledged: bool,
+    /// Its latest process was stopped, and ended normally: nothing to remember.
+    has_ended_well: bool,
     /// Most have none, so they do not pay for the space.
     past: Option<Box<Past>>,
 }
@@ -175,6 +177,7 @@ impl<C: Spec> Slot<C> {
             attempt,
             has_started: false,
             has_acknowledged: false,
+            has_ended_well: false,
             past: None,
         }
     }
@@ -193,10 +196,29 @@ impl<C: Spec> Slot<C> {
     }
 
     pub(super) fn remember(&mut self, how: RestartCause, at: Instant) {
+        self.has_ended_well = false;
         self.past.get_or_insert_default().end = Some(End { how, at });
     }
 
-    /// How its latest process ended, if one has.
+    /// Its process was stopped. Where that is all there is to say, it takes no space.
+    pub(super) fn remember_stop(&mut self, exit: Exit, at: Instant) {
+        match exit {
+            Exit::Normal => {
+                self.has_ended_well = true;
+                if let Some(past) = &mut self.past {
+                    past.end = None;
+                }
+            }
+            exit => self.remember(RestartCause::Exit(exit), at),
+        }
+    }
+
+    /// Whether its latest process was stopped, and ended normally.
+    pub(crate) fn has_ended_well(&self) -> bool {
+        self.has_ended_well
+    }
+
+    /// How its latest process ended, if one has, and there is more to say than that it was stopped.
     pub(crate) fn end(&self) -> Option<&End> {
         self.past.as_ref()?.end.as_ref()
     }

@@ -117,7 +117,10 @@ impl fmt::Display for Words<'_> {
         }
         if let Some(last) = last_exit {
             let how = last.how.lines().next().unwrap_or_default();
-            write!(f, ", {:.1?} ago it {how}", last.ago)?;
+            match last.ago {
+                Some(ago) => write!(f, ", {ago:.1?} ago it {how}")?,
+                None => write!(f, ", {how}")?,
+            }
         }
         Ok(())
     }

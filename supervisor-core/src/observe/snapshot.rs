@@ -51,8 +51,8 @@ pub struct Snapshot {
 pub struct LastExit {
     /// In words.
     pub how: String,
-    /// How long ago.
-    pub ago: Duration,
+    /// How long ago; `None` where it just ended when it was stopped.
+    pub ago: Option<Duration>,
 }
 
 /// How a supervisor is set up, and whether it answered.

@@ -180,6 +180,7 @@ impl ControlCell {
     }
 
     /// What is asked of this incarnation; `None` if it is not the current one any more.
+    #[inline]
     pub(crate) fn flags(&self, id: ProcessId) -> Option<Flags> {
         let word = self.word.load(Ordering::Acquire);
         (word >> FLAG_BITS == id.as_u64()).then_some(Flags(word & FLAG_MASK))

@@ -1,19 +1,26 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use crate::error::Failure;
 
 /// Runs user code. A panic becomes its message, and its payload is dropped here, under a guard of its own.
 ///
 /// What the closure touched may be left half-done by a panic: callers let go of it and do not look at it again.
+#[inline]
 pub(crate) fn guard<R>(user_code: impl FnOnce() -> R) -> Result<R, Failure> {
-    catch_unwind(AssertUnwindSafe(user_code)).map_err(|payload| {
-        let failure = Failure::from_panic(&*payload);
-        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            // The payload of a panic in a payload's destructor. Nothing good can come of dropping that one.
-            std::mem::forget(second);
-        }
-        failure
-    })
+    catch_unwind(AssertUnwindSafe(user_code)).map_err(told)
+}
+
+#[cold]
+fn told(payload: Box<dyn Any + Send>) -> Failure {
+    let failure = Failure::from_panic(&*payload);
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // The payload of a panic in a payload's destructor. Nothing good can come of dropping that one.
+        std::mem::forget(second);
+    }
+    failure
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! with a number that is new for each time. No clock is read for that. While nobody watches, a poll costs one load more.
 
 use std::{
-    mem,
+    mem::{self, ManuallyDrop},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -44,7 +44,7 @@ pub(crate) struct Tag {
 }
 
 /// While it lives, the process's tag is in its thread's slot.
-pub(super) struct Mark {
+struct Mark {
     /// Whoever polls the one who polls: a process may run an executor of its own.
     before: Option<Tag>,
 }
@@ -94,12 +94,24 @@ impl Slot {
     }
 }
 
-/// Marks this thread, if anybody watches. The process outlives the mark.
+/// Does something in a process, and marks its thread meanwhile if anybody watches.
 #[inline]
-pub(super) fn mark(current: &Current) -> Option<Mark> {
+pub(super) fn marked<R>(
+    current: &mut Option<ManuallyDrop<Current>>,
+    f: impl FnOnce(&mut Option<ManuallyDrop<Current>>) -> R,
+) -> R {
     if WATCHERS.load(Relaxed) == 0 {
-        return None;
+        return f(current);
     }
+    let mark = current.as_deref().and_then(mark);
+    let result = f(current);
+    drop(mark);
+    result
+}
+
+/// The process outlives the mark.
+#[cold]
+fn mark(current: &Current) -> Option<Mark> {
     let tag = Tag { id: current.id, control: current.control.clone(), link: current.link.clone() };
     // A thread that is ending is not watched.
     OWN.try_with(|slot| Mark { before: slot.exchange(Some(tag)) }).ok()

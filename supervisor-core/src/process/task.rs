@@ -251,9 +251,10 @@ impl<L: Life> Future for Task<L> {
 
         let polled = {
             let _entered = this.span.enter();
-            let _mark = polls::mark(current);
             let life = this.life.as_pin_mut();
-            Current::enter(this.current, || guard(|| life.expect("a process lives until it has ended").poll(cx)))
+            polls::marked(this.current, |current| {
+                Current::enter(current, || guard(|| life.expect("a process lives until it has ended").poll(cx)))
+            })
         };
         let exit = match polled {
             Ok(Poll::Pending) => {
@@ -305,11 +306,12 @@ impl<L: Life> Task<L> {
 
         let dropped = {
             let _entered = this.span.enter();
-            let _mark = current.as_deref().and_then(polls::mark);
-            Current::enter(&mut current, || {
-                let life = guard(|| this.life.set(None));
-                let specification = if is_last { guard(|| control.release()) } else { Ok(()) };
-                life.and(specification)
+            polls::marked(&mut current, |current| {
+                Current::enter(current, || {
+                    let life = guard(|| this.life.set(None));
+                    let specification = if is_last { guard(|| control.release()) } else { Ok(()) };
+                    life.and(specification)
+                })
             })
         };
         let exit = match (dropped, exit) {
