@@ -25,7 +25,7 @@ use std::{
 };
 
 pub(crate) use self::wakers::WaiterKey;
-use self::wakers::Wakers;
+use self::wakers::{Wakers, wake};
 use super::{ChildId, ProcessId, Waiting};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
@@ -114,8 +114,9 @@ impl ControlCell {
         // Normally nobody is here: the end of an incarnation lets go of all. But if the executor of a supervisor dies, a new
         // one may start a child before the old process is gone, and that one has to notice.
         if !before.contains(Flags::ENDED) {
-            let left = mem::take(&mut *self.lock());
-            left.wake();
+            let mut left = mem::take(&mut *self.lock());
+            left.process().wake_by_ref();
+            wake(left.take_others());
         }
     }
 
@@ -125,12 +126,13 @@ impl ControlCell {
         if before.contains(flags) || before.contains(Flags::ENDED) {
             return;
         }
-        let wakers = {
+        let (process, others) = {
             let mut wakers = self.lock();
-            let others = if flags.contains(Flags::SHUTDOWN) { wakers.others.take() } else { None };
-            Wakers { process: wakers.process.clone(), others }
+            let others = if flags.contains(Flags::SHUTDOWN) { wakers.take_others() } else { Vec::new() };
+            (wakers.process().clone(), others)
         };
-        wakers.wake();
+        process.wake();
+        wake(others);
     }
 
     /// The incarnation is ready. Whether that is news.
@@ -173,10 +175,10 @@ impl ControlCell {
         };
         // The task's own waker is not kept, that would be a cycle: the task owns the process, which owns the cell. Whoever
         // else waits in that task has to look, unless a signal has had it do so before.
-        if before.contains(Flags::SHUTDOWN) {
-            drop(left.process.take());
+        if !before.contains(Flags::SHUTDOWN) {
+            left.process().wake_by_ref();
         }
-        left.wake();
+        wake(left.take_others());
     }
 
     /// What is asked of this incarnation; `None` if it is not the current one any more.
@@ -208,10 +210,10 @@ impl ControlCell {
         if !self.is(id) {
             return;
         }
-        let old = match &wakers.process {
-            Some(known) if known.will_wake(waker) => return,
-            _ => wakers.process.replace(waker.clone()),
-        };
+        if wakers.process().will_wake(waker) {
+            return;
+        }
+        let old = wakers.set_process(waker.clone());
         drop(wakers);
         drop(old);
     }
@@ -219,7 +221,7 @@ impl ControlCell {
     /// Registers, or updates, someone who waits for shutdown. To be looked at after this: the word.
     pub(crate) fn register_waiter(&self, id: ProcessId, key: &mut Option<WaiterKey>, waker: &Waker) {
         let mut wakers = self.lock();
-        let in_own_task = key.is_none() && wakers.process.as_ref().is_some_and(|process| process.will_wake(waker));
+        let in_own_task = key.is_none() && wakers.process().will_wake(waker);
         if in_own_task || !self.is(id) {
             return;
         }
@@ -237,8 +239,8 @@ impl ControlCell {
 
     /// Wakes all that wait, though there is no signal: they look again.
     pub(crate) fn wake_waiters(&self) {
-        let others = self.lock().others.take();
-        Wakers { process: None, others }.wake();
+        let others = self.lock().take_others();
+        wake(others);
     }
 
     pub(crate) fn deregister_waiter(&self, key: WaiterKey) {

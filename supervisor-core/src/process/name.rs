@@ -5,26 +5,43 @@ use std::borrow::Cow;
 /// Anything but letters, digits and `_` becomes `_`, runs of `_` collapse, and both ends are trimmed. A name of which
 /// nothing would be left is kept as it was given, for the error that refuses it: so a name without a letter or a digit
 /// is an invalid one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Name(Cow<'static, str>);
+///
+/// Two words: the length of an owned one is on the heap, with the text.
+#[derive(Clone, Debug)]
+pub(crate) enum Name {
+    Static(&'static str),
+    Owned(Box<Box<str>>),
+}
+
+const _: () = assert!(size_of::<Name>() == 2 * size_of::<usize>());
 
 impl Name {
     pub(crate) fn new(raw: impl Into<Cow<'static, str>>) -> Self {
         let raw = raw.into();
         if is_clean(&raw) {
-            return Self(raw);
+            return Self::kept(raw);
         }
         let words = raw.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         let clean = words.collect::<Vec<_>>().join("_");
-        if clean.is_empty() { Self(raw) } else { Self(Cow::Owned(clean)) }
+        Self::kept(if clean.is_empty() { raw } else { Cow::Owned(clean) })
+    }
+
+    fn kept(name: Cow<'static, str>) -> Self {
+        match name {
+            Cow::Borrowed(name) => Self::Static(name),
+            Cow::Owned(name) => Self::Owned(Box::new(name.into())),
+        }
     }
 
     pub(crate) fn is_valid(&self) -> bool {
-        self.0.chars().any(char::is_alphanumeric)
+        self.as_str().chars().any(char::is_alphanumeric)
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        match self {
+            Self::Static(name) => name,
+            Self::Owned(name) => name,
+        }
     }
 }
 
@@ -72,6 +89,6 @@ mod tests {
 
     #[test]
     fn a_clean_static_name_costs_no_allocation() {
-        assert!(matches!(Name::new("listener").0, Cow::Borrowed(_)));
+        assert!(matches!(Name::new("listener"), Name::Static(_)));
     }
 }

@@ -1,19 +1,26 @@
 use std::{
+    mem,
     num::NonZeroU64,
     sync::atomic::{AtomicU64, Ordering},
     task::Waker,
 };
 
-/// Whom to wake.
-#[derive(Debug, Default)]
-pub(super) struct Wakers {
-    pub(super) process: Option<Waker>,
-    /// Those who wait in other tasks.
-    pub(super) others: Option<Box<Others>>,
+/// Whom to wake. Most processes have nobody but themselves, so that is two words.
+#[derive(Debug)]
+pub(super) enum Wakers {
+    /// The process; where it is not known yet, or not there any more, one that does nothing.
+    Process(Waker),
+    Crowd(Box<Crowd>),
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Others(Vec<Waiter>);
+const _: () = assert!(size_of::<Wakers>() == size_of::<Waker>());
+
+/// With those who wait in other tasks.
+#[derive(Debug)]
+pub(super) struct Crowd {
+    process: Waker,
+    others: Vec<Waiter>,
+}
 
 #[derive(Debug)]
 pub(super) struct Waiter {
@@ -32,26 +39,65 @@ impl WaiterKey {
     }
 }
 
+impl Default for Wakers {
+    fn default() -> Self {
+        Self::Process(Waker::noop().clone())
+    }
+}
+
 impl Wakers {
+    pub(super) fn process(&self) -> &Waker {
+        match self {
+            Self::Process(process) => process,
+            Self::Crowd(crowd) => &crowd.process,
+        }
+    }
+
+    /// Returns the one before.
+    pub(super) fn set_process(&mut self, waker: Waker) -> Waker {
+        let process = match self {
+            Self::Process(process) => process,
+            Self::Crowd(crowd) => &mut crowd.process,
+        };
+        mem::replace(process, waker)
+    }
+
     pub(super) fn add(&mut self, waker: Waker) -> WaiterKey {
         let key = WaiterKey::next();
-        self.others.get_or_insert_default().0.push(Waiter { key, waker });
+        let waiter = Waiter { key, waker };
+        match self {
+            Self::Crowd(crowd) => crowd.others.push(waiter),
+            Self::Process(process) => {
+                *self = Self::Crowd(Box::new(Crowd { process: process.clone(), others: vec![waiter] }));
+            }
+        }
         key
     }
 
     pub(super) fn find(&mut self, key: WaiterKey) -> Option<&mut Waiter> {
-        self.others.as_mut()?.0.iter_mut().find(|waiter| waiter.key == key)
+        self.others()?.iter_mut().find(|waiter| waiter.key == key)
     }
 
     pub(super) fn remove(&mut self, key: WaiterKey) -> Option<Waiter> {
-        let waiters = &mut self.others.as_mut()?.0;
-        let index = waiters.iter().position(|waiter| waiter.key == key)?;
-        Some(waiters.swap_remove(index))
+        let others = self.others()?;
+        let index = others.iter().position(|waiter| waiter.key == key)?;
+        Some(others.swap_remove(index))
     }
 
-    /// Called on what was taken out of a cell, so never under its lock.
-    pub(super) fn wake(self) {
-        let others = self.others.into_iter().flat_map(|others| others.0);
-        self.process.into_iter().chain(others.map(|waiter| waiter.waker)).for_each(Waker::wake);
+    /// Those who wait in other tasks.
+    pub(super) fn take_others(&mut self) -> Vec<Waiter> {
+        self.others().map(mem::take).unwrap_or_default()
     }
+
+    fn others(&mut self) -> Option<&mut Vec<Waiter>> {
+        match self {
+            Self::Process(_) => None,
+            Self::Crowd(crowd) => Some(&mut crowd.others),
+        }
+    }
+}
+
+/// Never called under the lock of a cell.
+pub(super) fn wake(others: Vec<Waiter>) {
+    others.into_iter().for_each(|waiter| waiter.waker.wake());
 }
