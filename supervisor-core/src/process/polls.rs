@@ -100,13 +100,18 @@ pub(super) fn marked<R>(
     current: &mut Option<ManuallyDrop<Current>>,
     f: impl FnOnce(&mut Option<ManuallyDrop<Current>>) -> R,
 ) -> R {
-    if WATCHERS.load(Relaxed) == 0 {
-        return f(current);
-    }
-    let mark = current.as_deref().and_then(mark);
+    let is_watched = WATCHERS.load(Relaxed) > 0;
+    let mark = if is_watched { current.as_deref().and_then(mark) } else { None };
     let result = f(current);
-    drop(mark);
+    if let Some(mark) = mark {
+        unmark(mark);
+    }
     result
+}
+
+#[cold]
+fn unmark(mark: Mark) {
+    drop(mark);
 }
 
 /// The process outlives the mark.

@@ -145,6 +145,7 @@ impl Process {
 impl Future for Process {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.0.as_mut().poll(cx)
     }
@@ -173,21 +174,19 @@ impl Current {
 
     /// Makes this the thread's current process while `f` runs: the two trade places, there and back. What runs in `f` must
     /// not unwind.
+    #[inline]
     fn enter<R>(own: &mut Option<ManuallyDrop<Self>>, f: impl FnOnce() -> R) -> R {
         let own = Cell::from_mut(own);
-        // The thread-local may be gone already, where a thread's end drops processes. Then there is no context.
-        let is_entered = CURRENT.try_with(|slot| slot.swap(own)).is_ok();
+        CURRENT.with(|slot| slot.swap(own));
         let result = f();
-        if is_entered {
-            CURRENT.with(|slot| slot.swap(own));
-        }
+        CURRENT.with(|slot| slot.swap(own));
         result
     }
 }
 
 /// Looks at the process that is being polled, or dropped, on this thread.
 pub(crate) fn current<R>(look: impl FnOnce(&Current) -> R) -> Option<R> {
-    let current = CURRENT.try_with(Cell::take).ok()??;
+    let current = CURRENT.take()?;
     let result = look(&current);
     CURRENT.set(Some(current));
     Some(result)
