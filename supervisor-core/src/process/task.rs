@@ -87,6 +87,14 @@ pub(crate) enum Step {
     Moved,
 }
 
+/// What a poll has come to. This is handed on at each of them, so it is a byte; an exit is put down beside it.
+enum Polled {
+    Pending,
+    Ready,
+    Moved,
+    Ended,
+}
+
 /// The process that is being polled, or dropped, on this thread.
 pub(crate) struct Current {
     pub(crate) id: ProcessId,
@@ -248,19 +256,31 @@ impl<L: Life> Future for Task<L> {
             return Poll::Ready(());
         }
 
+        let (mut end, mut panic) = (None, None);
         let polled = {
             let _entered = this.span.enter();
-            let life = this.life.as_pin_mut();
-            polls::marked(this.current, |current| {
-                Current::enter(current, || guard(|| life.expect("a process lives until it has ended").poll(cx)))
-            })
+            let life = this.life.as_pin_mut().expect("a process lives until it has ended");
+            let poll = || match life.poll(cx) {
+                Poll::Pending => Polled::Pending,
+                Poll::Ready(Step::Ready) => Polled::Ready,
+                Poll::Ready(Step::Moved) => Polled::Moved,
+                Poll::Ready(Step::Ended(exit)) => {
+                    end = Some(exit);
+                    Polled::Ended
+                }
+            };
+            let caught = |caught| {
+                panic = Some(Exit::Panicked(caught));
+                Polled::Ended
+            };
+            polls::marked(this.current, |current| Current::enter(current, || guard(poll).unwrap_or_else(caught)))
         };
-        let exit = match polled {
-            Ok(Poll::Pending) => {
+        match polled {
+            Polled::Pending => {
                 *this.arrival = Token::none();
-                return Poll::Pending;
+                Poll::Pending
             }
-            Ok(Poll::Ready(Step::Ready)) => {
+            Polled::Ready => {
                 if let Some(current) = this.current {
                     current.control.cell().mark_ready(current.id);
                     current.link.report(Report { ticket: current.ticket(), news: News::Ready });
@@ -269,17 +289,18 @@ impl<L: Life> Future for Task<L> {
                 // User code may block in its next poll, and some executors keep the task that this report has woken on
                 // the thread that woke it. So let go of the thread once.
                 cx.waker().wake_by_ref();
-                return Poll::Pending;
+                Poll::Pending
             }
-            Ok(Poll::Ready(Step::Moved)) => {
+            Polled::Moved => {
                 self.leave();
-                return Poll::Ready(());
+                Poll::Ready(())
             }
-            Ok(Poll::Ready(Step::Ended(exit))) => exit,
-            Err(panic) => Exit::Panicked(panic),
-        };
-        self.end(exit);
-        Poll::Ready(())
+            Polled::Ended => {
+                let exit = end.or(panic).expect("put down where it ended");
+                self.end(exit);
+                Poll::Ready(())
+            }
+        }
     }
 }
 
