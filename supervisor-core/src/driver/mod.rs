@@ -204,7 +204,9 @@ impl Driver {
                     let spec = spec.clone();
                     let birth = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
                     // Before it is told of anything that it does.
-                    self.tell(&*spec, EventKind::Started);
+                    if self.engine.is_heard {
+                        self.tell(&*spec, EventKind::Started);
+                    }
                     spec.start(birth, &self.scope);
                 }
             }
