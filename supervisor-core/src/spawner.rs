@@ -10,7 +10,7 @@ use crate::process::Process;
 
 /// An executor, as far as supervision needs one: it runs processes, and it tells the time.
 ///
-/// Implemented by the backends (Tokio, the simulator), or by you for an executor of your own: everything else that
+/// Implemented by the backends (Tokio, smol, the simulator), or by you for an executor of your own: everything else that
 /// supervision asks of a task is done by [`Process`] itself. The feature `contract` has the test suite that a backend
 /// has to pass, and with it the guide for writing one.
 pub trait Spawner: fmt::Debug + Send + Sync + 'static {

@@ -10,8 +10,8 @@ use std::{
 };
 
 use supervisor_core::{
-    ChildState, EventKind, Exit, ProcessShutdown, RestartStrategy, ShutdownStrategy, StartFailure, SupervisorError,
-    ambient, one_shot, worker,
+    ChildSpec, ChildState, EventKind, Exit, ProcessShutdown, RestartStrategy, ShutdownStrategy, StartFailure,
+    Supervisor, SupervisorError, ambient, one_shot, worker,
 };
 
 use crate::{
@@ -23,6 +23,7 @@ mount! { everywhere, also added at run time:
     a_closure_that_says_itself_when_it_is_ready_holds_up_those_behind_it
     one_that_ends_before_it_has_said_so_has_failed_to_start
     who_has_a_set_up_cannot_say_so
+    promises_that_cannot_be_kept_are_refused_before_anything_starts
     a_task_of_a_worker_can_say_so_for_it
     to_say_so_twice_or_too_late_means_nothing
 }
@@ -73,6 +74,22 @@ async fn who_has_a_set_up_cannot_say_so(world: World) {
     root.add_worker(set_up("db", |_| pending()).with_explicit_ready());
     let error = world.start(root).await.unwrap_err();
     assert!(error.to_string().contains("only a closure or a one-shot can say so itself"), "{error}");
+}
+
+async fn promises_that_cannot_be_kept_are_refused_before_anything_starts(world: World) {
+    let inner = Supervisor::new("inner").unwrap();
+    let refused = [
+        (worker("a", |shutdown| shutdown).with_watchdog(Duration::ZERO), "its watchdog has a time of zero"),
+        (ChildSpec::from(inner).with_watchdog(SECOND), "it is a supervisor, which gives no signs of life"),
+    ];
+    for (child, reason) in refused {
+        let mut root = root();
+        root.add_worker(worker("first", |_| async { panic!("nothing is started") }));
+        root.add_worker(child);
+        // Straight away, and not child by child.
+        let error = root.start_on(world.spawner.clone()).await.unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+    }
 }
 
 async fn a_task_of_a_worker_can_say_so_for_it(world: World) {

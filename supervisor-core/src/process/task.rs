@@ -256,7 +256,7 @@ impl<L: Life> Future for Task<L> {
             return Poll::Ready(());
         }
 
-        let (mut end, mut panic) = (None, None);
+        let end = Cell::new(None);
         let polled = {
             let _entered = this.span.enter();
             let life = this.life.as_pin_mut().expect("a process lives until it has ended");
@@ -265,12 +265,12 @@ impl<L: Life> Future for Task<L> {
                 Poll::Ready(Step::Ready) => Polled::Ready,
                 Poll::Ready(Step::Moved) => Polled::Moved,
                 Poll::Ready(Step::Ended(exit)) => {
-                    end = Some(exit);
+                    end.set(Some(exit));
                     Polled::Ended
                 }
             };
             let caught = |caught| {
-                panic = Some(Exit::Panicked(caught));
+                end.set(Some(Exit::Panicked(caught)));
                 Polled::Ended
             };
             polls::marked(this.current, |current| Current::enter(current, || guard(poll).unwrap_or_else(caught)))
@@ -296,8 +296,7 @@ impl<L: Life> Future for Task<L> {
                 Poll::Ready(())
             }
             Polled::Ended => {
-                let exit = end.or(panic).expect("put down where it ended");
-                self.end(exit);
+                self.end(end.take().expect("put down where it ended"));
                 Poll::Ready(())
             }
         }
