@@ -10,21 +10,18 @@ mod numbers {
         sync::{Arc, Mutex, MutexGuard, PoisonError},
     };
 
-    use metrics::{counter, gauge, histogram};
+    use metrics::{Gauge, counter, gauge, histogram};
 
     use crate::{
         observe::{Event, EventKind},
         process::{Exit, ProcessId},
     };
 
-    /// What is known of the processes of a tree.
+    /// The processes of a tree that are there, and their states, by the dotted name of their supervisor.
     #[derive(Clone, Default)]
-    pub(crate) struct Metrics(Arc<Mutex<HashMap<ProcessId, Known>>>);
+    pub(crate) struct Metrics(Arc<Mutex<HashMap<String, States>>>);
 
-    struct Known {
-        path: String,
-        state: &'static str,
-    }
+    type States = HashMap<ProcessId, &'static str>;
 
     /// Whether anybody counts.
     pub(crate) const ARE_WANTED: bool = true;
@@ -87,38 +84,49 @@ mod numbers {
 
         /// Moves a process from one state to another, or out of them.
         fn set(&self, event: &Event, state: Option<&'static str>) {
-            let Some(process) = event.process else { return };
-            let mut known = self.lock();
-            let before = match state {
-                Some(state) => known.insert(process, Known { path: event.path.clone(), state }),
-                None => known.remove(&process),
+            let (Some(process), supervisor) = (event.process, supervisor(&event.path)) else { return };
+            let before = {
+                let mut known = self.lock();
+                let states = known.entry(supervisor.to_owned()).or_default();
+                let before = match state {
+                    Some(state) => states.insert(process, state),
+                    None => states.remove(&process),
+                };
+                if states.is_empty() {
+                    known.remove(supervisor);
+                }
+                before
             };
-            drop(known);
-            let of = |state| gauge!("supervision_processes", "supervisor" => supervisor(&event.path).to_owned(), "state" => state);
             if let Some(before) = before {
-                of(before.state).decrement(1.0);
+                processes(supervisor, before).decrement(1.0);
             }
             if let Some(state) = state {
-                of(state).increment(1.0);
+                processes(supervisor, state).increment(1.0);
             }
         }
 
-        /// A supervisor is gone without a word: nobody tells of what was below it.
+        /// A process is gone without a word. If it was a supervisor, nobody tells of what was below it.
         fn forget_below(&self, path: &str) {
-            let is_below = |known: &Known| known.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
-            let mut known = self.lock();
-            let gone: Vec<_> = known.iter().filter(|(_, known)| is_below(known)).map(|(id, _)| *id).collect();
-            let gone: Vec<_> = gone.iter().filter_map(|id| known.remove(id)).collect();
-            drop(known);
-            for Known { path, state } in gone {
-                gauge!("supervision_processes", "supervisor" => supervisor(&path).to_owned(), "state" => state)
-                    .decrement(1.0);
+            let is_at_or_below = |supervisor: &str| {
+                supervisor.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            let gone: Vec<_> = {
+                let mut known = self.lock();
+                let gone: Vec<_> = known.keys().filter(|supervisor| is_at_or_below(supervisor)).cloned().collect();
+                gone.iter().filter_map(|supervisor| known.remove_entry(supervisor)).collect()
+            };
+            for (supervisor, states) in gone {
+                states.into_values().for_each(|state| processes(&supervisor, state).decrement(1.0));
             }
         }
 
-        fn lock(&self) -> MutexGuard<'_, HashMap<ProcessId, Known>> {
+        fn lock(&self) -> MutexGuard<'_, HashMap<String, States>> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
+    }
+
+    fn processes(supervisor: &str, state: &'static str) -> Gauge {
+        gauge!("supervision_processes", "supervisor" => supervisor.to_owned(), "state" => state)
     }
 
     /// The dotted name of the supervisor of a process.
