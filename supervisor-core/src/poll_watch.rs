@@ -25,7 +25,7 @@ use crate::{
 /// thread only and nothing else moves.
 ///
 /// It goes on until what this returns is dropped. By default nobody watches, and it costs nothing. While somebody does, each
-/// poll takes an uncontended lock and counts two references, some tens of nanoseconds. A poll is found when it has lasted
+/// poll takes an uncontended lock and counts two references, some twenty nanoseconds. A poll is found when it has lasted
 /// between one and one and a half times `longest`; half a second is a good start. Of a poll that never ends it tells once.
 ///
 /// ```
