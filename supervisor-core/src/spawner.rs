@@ -31,6 +31,14 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     fn seed(&self) -> u64 {
         fastrand::u64(..)
     }
+
+    /// Makes the executor look for work now. May be called on any thread, inside of a poll or outside; never blocks.
+    ///
+    /// A poll that blocks its thread can keep two things from the rest of the executor: a task that it has woken, where
+    /// the executor keeps such a task for the thread that woke it; and the timers and sockets, where that thread was the
+    /// one that waited for them. Supervision calls this after user code has woken a supervisor from inside of its poll,
+    /// and when it finds a poll that does not end. An executor that keeps neither has nothing to do, which is the default.
+    fn nudge(&self) {}
 }
 
 /// A spawner may be shared.
@@ -50,6 +58,10 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
     fn seed(&self) -> u64 {
         (**self).seed()
     }
+
+    fn nudge(&self) {
+        (**self).nudge();
+    }
 }
 
 /// A timer that can be armed again and again.
@@ -60,4 +72,9 @@ pub trait Timer: Send {
     /// Ready once the deadline has come, and as often as it is asked until the next `reset`. Wakes the last task that
     /// polled it, when the deadline comes. Pending for ever if it is not armed.
     fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// From now on, this timer wakes its task also while a blocked poll keeps the executor from its timers, as long as
+    /// another thread of the executor is free. A supervisor asks for this once, because its limits have to hold; sleeps of
+    /// user code do not. The default does nothing, which is right for an executor whose timers no poll can hold up.
+    fn insist(self: Pin<&mut Self>) {}
 }
