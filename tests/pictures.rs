@@ -49,9 +49,10 @@ fn a_snapshot_is_a_graph_for_graphviz() {
 }
 
 #[test]
-fn a_supervisor_that_does_not_answer_is_shown_as_that_after_a_second() {
+fn a_supervisor_that_does_not_get_to_run_shows_what_it_last_knew_and_since_when_its_messages_wait() {
     let sim = Sim::with_seed(1);
     let mut api = Supervisor::new("api").unwrap();
+    let handle = api.handle();
     api.add_worker(worker("listener", |shutdown| shutdown));
     let mut root = Supervisor::new("root").unwrap();
     root.add_worker(api);
@@ -59,16 +60,23 @@ fn a_supervisor_that_does_not_answer_is_shown_as_that_after_a_second() {
     let tree = sim.start(root).unwrap();
     sim.fault(Fault::stall("root.api"));
     sim.advance(SECOND);
+    assert!(sim.run_until(tree.snapshot()).iter().filter_map(|node| node.supervisor.as_ref()).all(is_read));
+    handle.spawn(worker("late", |shutdown| shutdown)).unwrap();
+    sim.advance(2 * SECOND);
+    handle.spawn(worker("later", |shutdown| shutdown)).unwrap();
     let snapshot = sim.run_until(tree.snapshot());
-    assert_eq!(sim.elapsed(), 2 * SECOND);
+    assert_eq!(sim.elapsed(), 3 * SECOND, "nobody was waited for");
     let api = snapshot.find("root.api").unwrap();
-    assert_eq!(api.supervisor.as_ref().unwrap().source, Source::Unreachable);
-    assert!(!api.ready && !snapshot.ready && api.children.is_empty());
-    assert!(snapshot.find("root.cache").unwrap().ready);
-    assert!(
-        snapshot.to_string().contains("├─ ? api  running for 1.0s, and does not answer, one for one"),
-        "{snapshot}"
-    );
+    let info = api.supervisor.as_ref().unwrap();
+    assert_eq!((info.source, info.unread_for), (Source::Running, Some(2 * SECOND)));
+    assert_eq!(api.children.iter().map(|child| &*child.path).collect::<Vec<_>>(), ["root.api.listener"]);
+    assert!(is_read(snapshot.supervisor.as_ref().unwrap()));
+    let line = "├─ ? api  running for 3.0s, has not read its messages for 2.0s, one for one";
+    assert!(snapshot.to_string().contains(line), "{snapshot}");
+}
+
+fn is_read(info: &SupervisorInfo) -> bool {
+    info.unread_for.is_none()
 }
 
 #[test]

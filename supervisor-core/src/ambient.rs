@@ -69,6 +69,8 @@ impl CurrentProcess {
     pub fn ready(&self) {
         if self.control.cell().say_ready(self.id) {
             self.scope.report(Report { ticket: self.ticket, news: News::Ready });
+            // The poll that says it may block next, be it that of the process or of a task of its own.
+            self.scope.home.nudge();
         }
     }
 

@@ -4,6 +4,6 @@ mod relay;
 mod seat;
 mod spec;
 
-pub(crate) use seat::{Body, Child, Seat};
+pub(crate) use seat::{Body, Child, Release, Seat};
 pub use spec::ChildSpec;
 pub(crate) use spec::check;

@@ -1,7 +1,5 @@
 use std::{fmt, sync::Arc};
 
-use oneshot::Sender;
-
 use crate::{
     child::ChildSpec,
     driver::{Call, Command, Hub},
@@ -19,8 +17,9 @@ use crate::{
 /// the supervisor does not run, every call answers [`SupervisorError::NotRunning`] at once; nothing is queued for later.
 ///
 /// No call ever holds the supervisor up. What it takes time to do, an answer waits for: `start_child` and `restart_child`
-/// until the child is ready, `terminate_child` until it is gone. The others are answered between two steps of whatever the
-/// supervisor is doing. A call is made when it is first polled; dropped after that it is still carried out, and only the
+/// until the child is ready, `terminate_child` until it is gone. `delete_child` and `kill_child` are answered between two steps
+/// of whatever the supervisor is doing. `children`, `find`, `count`, `child_spec` and `snapshot` need no answer: they read what
+/// the supervisor knows, also while its executor is blocked. What was sent to it and not read yet does not show. A call is made when it is first polled; dropped after that it is still carried out, and only the
 /// answer is lost.
 ///
 /// A call that would wait for the process that makes it, or for one above it, is carried out and answers at once: a worker
@@ -159,7 +158,7 @@ impl SupervisorHandle {
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn children(&self) -> Result<Vec<ChildInfo>, SupervisorError> {
-        self.ask(Command::Children).await
+        self.hub().children(None).await
     }
 
     /// The children of this name, in start order. Looks at each child; an id is found faster.
@@ -168,8 +167,7 @@ impl SupervisorHandle {
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn find(&self, name: &str) -> Result<Vec<ChildInfo>, SupervisorError> {
-        let name = Name::new(name.to_owned());
-        self.ask(|reply| Command::Find(name, reply)).await
+        self.hub().children(Some(Name::new(name.to_owned()))).await
     }
 
     /// How many children there are. Does not get slower with their number.
@@ -178,12 +176,15 @@ impl SupervisorHandle {
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn count(&self) -> Result<Counts, SupervisorError> {
-        self.ask(Command::Count).await
+        self.0.count()
     }
 
-    /// This supervisor and everything below it, as they are now. Nothing is stopped for it: each supervisor answers in turn, and
-    /// one that does not within a second is shown as that. Where one does not run, its last state is shown; so this answers
+    /// This supervisor and everything below it, as they are now. Where one does not run, its last state is shown; so this answers
     /// after the end of a tree, too.
+    ///
+    /// It needs no answer of a supervisor, so it does not wait where an executor is blocked or gone: see
+    /// [`SupervisorInfo::unread_for`](crate::SupervisorInfo::unread_for). A supervisor with many children is read some hundred
+    /// at a time, and works in between; what changes meanwhile shows in a part of the snapshot or not at all.
     ///
     /// ```
     /// # use supervisor_core::SupervisorHandle;
@@ -204,7 +205,7 @@ impl SupervisorHandle {
     ///
     /// [`NotFound`](SupervisorError::NotFound), [`NotRunning`](SupervisorError::NotRunning).
     pub async fn child_spec(&self, child: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
-        self.ask(|reply| Command::Spec(child, reply)).await?
+        self.0.child_spec(child)
     }
 
     /// What happens to this supervisor and to everything below it, from now on. Can be asked for before it runs.
@@ -231,14 +232,10 @@ impl SupervisorHandle {
     }
 
     async fn call(&self, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {
-        self.ask(|reply| command(Call::new(reply))).await?
-    }
-
-    async fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Result<T, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(command(reply))?;
+        self.0.send(command(Call::new(reply)))?;
         // A supervisor that ends before it answers drops the other end.
-        answer.await.map_err(|_| self.0.not_running())
+        answer.await.unwrap_or_else(|_| Err(self.0.not_running()))
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use crate::quiet::Token;
@@ -17,7 +18,13 @@ pub(crate) struct Envelope<M> {
 /// Messages in the order in which they came. Nobody waits in here: who puts one in wakes the supervisor by other means.
 ///
 /// The reader takes out all at once, so in the common case neither side allocates, and they meet once for many messages.
-pub(crate) struct Mailbox<M>(Mutex<Option<VecDeque<Envelope<M>>>>);
+pub(crate) struct Mailbox<M>(Mutex<Option<Waiting<M>>>);
+
+struct Waiting<M> {
+    messages: VecDeque<Envelope<M>>,
+    /// When the first of them came.
+    since: Option<Instant>,
+}
 
 /// What a reader has taken out of a mailbox, and not read yet.
 pub(crate) struct Taken<M>(VecDeque<Envelope<M>>);
@@ -27,18 +34,24 @@ const KEPT: usize = 1024;
 
 impl<M> Mailbox<M> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Some(VecDeque::new())))
+        Self(Mutex::new(Some(Waiting { messages: VecDeque::new(), since: None })))
     }
 
-    /// Gives the message back if the mailbox is closed.
-    pub(crate) fn put(&self, envelope: Envelope<M>) -> Result<(), Envelope<M>> {
+    /// Gives the message back if the mailbox is closed. `now` is asked for the first of several that wait.
+    pub(crate) fn put(&self, envelope: Envelope<M>, now: impl FnOnce() -> Instant) -> Result<(), Envelope<M>> {
         match &mut *self.lock() {
             Some(waiting) => {
-                waiting.push_back(envelope);
+                waiting.since.get_or_insert_with(now);
+                waiting.messages.push_back(envelope);
                 Ok(())
             }
             None => Err(envelope),
         }
+    }
+
+    /// Since when a message waits to be taken out.
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
+        self.lock().as_ref()?.since
     }
 
     /// The next message.
@@ -48,7 +61,8 @@ impl<M> Mailbox<M> {
                 taken.0 = VecDeque::new();
             }
             if let Some(waiting) = &mut *self.lock() {
-                mem::swap(waiting, &mut taken.0);
+                waiting.since = None;
+                mem::swap(&mut waiting.messages, &mut taken.0);
             }
         }
         taken.0.pop_front()
@@ -56,10 +70,10 @@ impl<M> Mailbox<M> {
 
     /// There is nobody any more to read what is put in. What is left in it is given back.
     pub(crate) fn close(&self) -> Taken<M> {
-        Taken(self.lock().take().unwrap_or_default())
+        Taken(self.lock().take().map(|waiting| waiting.messages).unwrap_or_default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<VecDeque<Envelope<M>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting<M>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,20 @@
-use std::{any::Any, iter, ptr, sync::Arc};
+use std::{
+    any::Any,
+    iter, ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Waker,
+    time::Instant,
+};
 
 use atomic_waker::AtomicWaker;
 
 use crate::{
     mailbox::{Envelope, Mailbox, Taken},
-    observe::{Event, EventKind, Events, Observers, Subscribers},
-    process::{ChildId, Link, Name, Report, current},
+    observe::{Changes, Event, EventKind, Events, Observers, Subscribers},
+    process::{ChildId, Exit, Link, Name, News, ProcessId, Report, Ticket, current, guard, is_in_process},
     quiet::{Quiet, Token},
     spawner::Spawner,
 };
@@ -21,12 +30,18 @@ pub(crate) struct Scope {
     /// What handles on the supervisor hold, for those further down in the module tree.
     hub: Arc<dyn Any + Send + Sync>,
     subscribers: Arc<Subscribers>,
+    /// The executor of its children.
     pub(crate) spawner: Arc<dyn Spawner>,
+    /// The executor of the supervisor itself.
+    pub(crate) home: Arc<dyn Spawner>,
     pub(crate) observers: Observers,
+    pub(crate) changes: Changes,
     pub(crate) quiet: Quiet,
     reports: Mailbox<Report>,
+    /// The supervisor was lost: how its children end is told by themselves.
+    is_lost: AtomicBool,
     /// The supervisor, when it has seen all that there was.
-    pub(crate) waker: AtomicWaker,
+    waker: AtomicWaker,
 }
 
 /// What a child that runs on an executor of its own has above it.
@@ -91,21 +106,25 @@ impl Scope {
             child: ChildId::FIRST,
             hub,
             subscribers: Arc::default(),
+            home: spawner.clone(),
             spawner,
             observers,
+            changes: Changes::default(),
             quiet,
             reports: Mailbox::new(),
+            is_lost: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         })
     }
 
-    /// A supervisor of this name below, whose children run on that executor.
+    /// A supervisor of this name below: its own executor, and that of its children.
     pub(crate) fn below(
         self: Arc<Self>,
         name: Name,
         child: ChildId,
         hub: Arc<dyn Any + Send + Sync>,
         subscribers: Arc<Subscribers>,
+        home: Arc<dyn Spawner>,
         spawner: Arc<dyn Spawner>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -114,16 +133,24 @@ impl Scope {
             hub,
             subscribers,
             spawner,
+            home,
             observers: self.observers.clone(),
+            changes: self.changes.clone(),
             quiet: self.quiet.clone(),
             parent: Some(self),
             reports: Mailbox::new(),
+            is_lost: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         })
     }
 
     pub(crate) fn is_outside(&self) -> bool {
         self.name.is_none()
+    }
+
+    /// Whether it is that of a root.
+    pub(crate) fn is_root(&self) -> bool {
+        self.parent.as_ref().is_some_and(|parent| parent.is_outside())
     }
 
     /// The supervisor's own dotted name.
@@ -163,9 +190,54 @@ impl Scope {
         self.reports.next(taken)
     }
 
-    /// The supervisor is gone: there is nobody to report to any more.
+    /// The supervisor has ended: nothing is reported to it any more. What is still there below it was abandoned.
     pub(crate) fn close(&self) {
         self.reports.close().for_each(drop);
+    }
+
+    /// The supervisor is lost. Returns what it has not read. What its children report from now on, they tell themselves.
+    pub(crate) fn close_lost(&self) -> Taken<Report> {
+        self.is_lost.store(true, Ordering::Release);
+        self.reports.close()
+    }
+
+    /// The supervisor has something to do, or may have.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// Has the supervisor look what there is. Where user code does that, it may block its thread next, and some executors keep
+    /// a task that was woken for the thread that woke it: so its executor is nudged.
+    pub(crate) fn wake(&self) {
+        let Some(waker) = self.waker.take() else { return };
+        let _ = guard(|| waker.wake());
+        self.home.nudge();
+    }
+
+    /// Gives the report back if the supervisor is gone.
+    fn deliver(&self, report: Report) -> Result<(), Report> {
+        // A tree is quiet though nobody outside has looked yet.
+        let token = if self.is_outside() { Token::none() } else { self.quiet.token() };
+        let delivered = self.reports.put(Envelope { message: report, token }, || self.now());
+        // Here a process has ended, or yields next. But one process may end inside of another one's poll.
+        if is_in_process() {
+            self.wake();
+        } else {
+            // It may be the waker of whoever runs the root.
+            let _ = guard(|| self.waker.wake());
+        }
+        delivered.map_err(|Envelope { message, .. }| message)
+    }
+
+    /// The time, as the supervisor measures it. Asked for also by a process that is dropped at the very end of its thread, where
+    /// a backend may have no clock any more.
+    pub(crate) fn now(&self) -> Instant {
+        guard(|| self.home.now()).unwrap_or_else(|_| Instant::now())
+    }
+
+    /// Since when a report waits to be read.
+    pub(crate) fn unread_since(&self) -> Option<Instant> {
+        self.reports.waiting_since()
     }
 
     pub(crate) fn envelope<M>(&self, message: M) -> Envelope<M> {
@@ -175,11 +247,17 @@ impl Scope {
 
 impl Link for Scope {
     fn report(&self, report: Report) {
-        // A tree is quiet though nobody outside has looked yet.
-        let token = if self.is_outside() { Token::none() } else { self.quiet.token() };
         // A supervisor that is gone has nobody to tell.
-        let _ = self.reports.put(Envelope { message: report, token });
-        self.waker.wake();
+        let _ = self.deliver(report);
+    }
+
+    fn exited(&self, ticket: Ticket, id: ProcessId, segment: &str, exit: Exit) {
+        let unread = self.deliver(Report { ticket, news: News::Exited(exit) });
+        let Err(Report { news: News::Exited(exit), .. }) = unread else { return };
+        if self.is_lost.load(Ordering::Acquire) {
+            let event = |kind| Event { path: self.path_of(segment), process: Some(id), kind, took: None };
+            self.tell(EventKind::Exited(exit), None, event);
+        }
     }
 
     fn path_of(&self, segment: &str) -> String {
@@ -198,6 +276,10 @@ impl Link for Scope {
 impl Link for Elsewhere {
     fn report(&self, report: Report) {
         self.scope.report(report);
+    }
+
+    fn exited(&self, ticket: Ticket, id: ProcessId, segment: &str, exit: Exit) {
+        self.scope.exited(ticket, id, segment, exit);
     }
 
     fn path_of(&self, segment: &str) -> String {

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::process::Process;
+use crate::process::{Process, hand_over};
 
 /// An executor, as far as supervision needs one: it runs processes, and it tells the time.
 ///
@@ -39,6 +39,20 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// one that waited for them. Supervision calls this after user code has woken a supervisor from inside of its poll,
     /// and when it finds a poll that does not end. An executor that keeps neither has nothing to do, which is the default.
     fn nudge(&self) {}
+
+    /// Takes a process that the executor it was meant for has refused, and drops it where that holds nobody up: it owns user
+    /// code, whose destructor may block. The default runs it as a task of this executor, which ends at its first poll. A backend
+    /// with a pool of threads for blocking work drops it there.
+    fn discard(&self, process: Process) {
+        self.spawn(process);
+    }
+}
+
+/// Hands a process to the executor that is to run it. If that refuses it, `home` drops it.
+pub(crate) fn spawn(process: Process, on: &dyn Spawner, home: &dyn Spawner) {
+    for refused in hand_over(|| on.spawn(process)) {
+        home.discard(refused);
+    }
 }
 
 /// A spawner may be shared.
@@ -61,6 +75,10 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 
     fn nudge(&self) {
         (**self).nudge();
+    }
+
+    fn discard(&self, process: Process) {
+        (**self).discard(process);
     }
 }
 

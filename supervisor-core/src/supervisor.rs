@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    child::{self, Body, Child, ChildSpec, Seat},
+    child::{self, Body, Child, ChildSpec, Release, Seat},
     driver::{Hub, Launch},
     error::{InvalidSpec, SupervisorError},
     handle::SupervisorHandle,
@@ -219,13 +219,6 @@ impl From<Supervisor> for ChildSpec {
     }
 }
 
-/// Let go of without having been run, or for good.
-impl Drop for Supervision {
-    fn drop(&mut self) {
-        self.hub.retire();
-    }
-}
-
 /// What every incarnation of a supervisor begins with.
 #[derive(Clone)]
 struct Blueprint {
@@ -255,22 +248,24 @@ impl Supervision {
     }
 }
 
-impl Body for Supervision {
-    fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life {
-        let blueprint = seat.body.for_a_run(above).expect("nothing is started after the last incarnation");
-        let Blueprint { settings, children } = blueprint;
-        Launch::new(settings, children, seat.body.hub.clone(), above.clone(), birth, seat.name().clone())
-    }
-
+impl Release for Supervision {
     fn release(&self) {
         let blueprint = self.lock().take();
         let children = blueprint.iter().flat_map(|blueprint| blueprint.children.iter());
-        // One by one, because two destructors that panic together are the end of the program. What still runs does it itself.
+        // What still runs does it itself.
         for child in children.filter(|child| child.cell().process().is_none()) {
             let _ = guard(|| child.release());
         }
         drop(blueprint);
         self.hub.retire();
+    }
+}
+
+impl Body for Supervision {
+    fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life {
+        let blueprint = seat.body.for_a_run(above).expect("nothing is started after the last incarnation");
+        let Blueprint { settings, children } = blueprint;
+        Launch::new(settings, children, seat.body.hub.clone(), above.clone(), birth, seat.name().clone())
     }
 
     fn is_loaded(&self) -> bool {

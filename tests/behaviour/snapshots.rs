@@ -78,7 +78,7 @@ async fn b4_a_snapshot_shows_the_whole_tree(world: World) {
     assert_eq!((found.id, found.kind, found.ready), (Some(b), ChildKind::Worker, true));
     assert!(found.process.is_some() && found.since.is_some() && found.spec.is_some() && found.supervisor.is_none());
     let inner = snapshot.find("root.inner").and_then(|inner| inner.supervisor.as_ref()).expect("it supervises");
-    assert_eq!(inner.source, Source::Answer);
+    assert_eq!(inner.source, Source::Running);
     assert!(snapshot.ready);
     tree.shutdown().await.unwrap();
 }

@@ -12,9 +12,9 @@ use crate::{
     error::SupervisorError,
     observe::Subscribers,
     placement::Placement,
-    process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket},
+    process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket, guard},
     scope::{Elsewhere, Scope},
-    spawner::Spawner,
+    spawner::{Spawner, spawn},
     strategy::ChildSettings,
 };
 
@@ -59,8 +59,14 @@ pub(crate) trait Child: Control {
     fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>>;
 }
 
+/// What owns a user's code.
+pub(crate) trait Release {
+    /// Drops it. There is none after that.
+    fn release(&self);
+}
+
 /// What is different between one kind of child and another.
-pub(crate) trait Body: Send + Sync + Sized + 'static {
+pub(crate) trait Body: Release + Send + Sync + Sized + 'static {
     /// What a new incarnation does.
     fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life;
 
@@ -68,9 +74,6 @@ pub(crate) trait Body: Send + Sync + Sized + 'static {
     fn can_start(&self) -> bool {
         true
     }
-
-    /// Drops the user code.
-    fn release(&self);
 
     /// Whether there is user code left whose destructor would run.
     fn is_loaded(&self) -> bool;
@@ -92,7 +95,7 @@ pub(crate) trait Body: Send + Sync + Sized + 'static {
     }
 }
 
-pub(crate) struct Seat<B> {
+pub(crate) struct Seat<B: Release> {
     id: ChildId,
     name: Name,
     settings: ChildSettings,
@@ -108,6 +111,14 @@ impl<B: Body> Seat<B> {
     fn embody(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) -> Process {
         let life = B::live(self, &birth, scope);
         Process::new(birth, life)
+    }
+}
+
+/// Wherever the last owner of a child lets go of it, what it still has of a user's is dropped under a guard. So the destructors
+/// of two children never panic together, which would be the end of the program.
+impl<B: Release> Drop for Seat<B> {
+    fn drop(&mut self) {
+        let _ = guard(|| self.body.release());
     }
 }
 
@@ -163,19 +174,20 @@ impl<B: Body> Child for Seat<B> {
 
     fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) {
         match self.settings.placement() {
-            Placement::Inherit => scope.spawner.spawn(self.embody(birth, scope)),
+            Placement::Inherit => spawn(self.embody(birth, scope), &*scope.spawner, &*scope.home),
             Placement::On(spawner) => self.clone().embody_on(spawner.clone(), birth, scope),
             Placement::Fresh(factory) => {
                 let (factory, scope) = (factory.clone(), scope.clone());
-                let spawner = scope.spawner.clone();
-                spawner.spawn(Process::new(birth.clone(), Relay { child: self, factory, birth, scope }));
+                let (spawner, home) = (scope.spawner.clone(), scope.home.clone());
+                let relay = Process::new(birth.clone(), Relay { child: self, factory, birth, scope });
+                spawn(relay, &*spawner, &*home);
             }
         }
     }
 
     fn embody_on(self: Arc<Self>, spawner: Arc<dyn Spawner>, birth: Birth, scope: &Arc<Scope>) {
         let link = Arc::new(Elsewhere { scope: scope.clone(), spawner: spawner.clone() });
-        spawner.spawn(self.embody(Birth { link, ..birth }, scope));
+        spawn(self.embody(Birth { link, ..birth }, scope), &*spawner, &*scope.home);
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
@@ -184,7 +196,7 @@ impl<B: Body> Child for Seat<B> {
             Placement::On(spawner) => spawner,
             _ => &scope.spawner,
         };
-        spawner.spawn(Process::new(birth, Nothing));
+        spawn(Process::new(birth, Nothing), &**spawner, &*scope.home);
     }
 
     fn can_start(&self) -> bool {

@@ -2,13 +2,13 @@ use std::{sync::Arc, time::Instant};
 
 use oneshot::Sender;
 
-use super::{Driver, view::View};
+use super::{Io, Tree};
 use crate::{
     child::Child,
     engine::{Caller, Refusal},
     error::{StartFailure, SupervisorError},
-    observe::{ChildInfo, ChildSpecInfo, ChildState, Counts, EventKind},
-    process::{ChildId, Link, Name, guard},
+    observe::EventKind,
+    process::{ChildId, Link, guard},
     scope::Position,
 };
 
@@ -23,11 +23,6 @@ pub(crate) enum Command {
     Restart(ChildId, Call),
     Delete(ChildId, Call),
     Kill(ChildId, Call),
-    Children(Sender<Vec<ChildInfo>>),
-    Find(Name, Sender<Vec<ChildInfo>>),
-    Count(Sender<Counts>),
-    Look(Sender<Box<View>>),
-    Spec(ChildId, Sender<Result<ChildSpecInfo, SupervisorError>>),
 }
 
 /// A call that waits until it has been carried out.
@@ -43,46 +38,28 @@ impl Call {
     }
 }
 
-impl Driver {
-    pub(super) fn carry_out(&mut self, command: Command, now: Instant) {
+impl Io {
+    pub(super) fn carry_out(&mut self, engine: &mut Tree, command: Command, now: Instant) {
         match command {
             Command::Start { child, call } => {
                 let caller = call.map(|call| self.expect(call));
-                self.engine.start_child(child.id(), child, caller, now);
+                engine.start_child(child.id(), child, caller, now);
             }
             Command::Terminate(child, call) => {
                 let caller = self.expect(call);
-                self.engine.terminate_child(child, caller, now);
+                engine.terminate_child(child, caller, now);
             }
             Command::Restart(child, call) => {
                 let caller = self.expect(call);
-                self.engine.restart_child(child, caller, now);
+                engine.restart_child(child, caller, now);
             }
             Command::Delete(child, call) => {
                 let caller = self.expect(call);
-                self.engine.delete_child(child, caller);
+                engine.delete_child(child, caller);
             }
             Command::Kill(child, call) => {
                 let caller = self.expect(call);
-                self.engine.kill_child(child, caller, now);
-            }
-            Command::Children(reply) => {
-                reply_with(reply, self.engine.children().map(info).collect());
-            }
-            Command::Find(name, reply) => {
-                let is_it = |(_, spec, _): &(ChildId, &Arc<dyn Child>, ChildState)| spec.segment() == name.as_str();
-                reply_with(reply, self.engine.children().filter(is_it).map(info).collect());
-            }
-            Command::Count(reply) => {
-                reply_with(reply, self.engine.counts());
-            }
-            Command::Look(reply) => {
-                reply_with(reply, Box::new(self.view(now)));
-            }
-            Command::Spec(child, reply) => {
-                let found = self.engine.find(child);
-                let spec = found.map(|spec| ChildSpecInfo::new(spec.segment(), spec.settings()));
-                reply_with(reply, spec.ok_or_else(|| self.error(None, Refusal::NotFound)));
+                engine.kill_child(child, caller, now);
             }
         }
     }
@@ -137,8 +114,4 @@ impl Driver {
 /// Whoever does not wait for an answer any longer does not get one. To answer is to wake, and a waker is user code.
 fn reply_with<T>(reply: Sender<T>, answer: T) {
     let _ = guard(|| reply.send(answer));
-}
-
-fn info((id, spec, state): (ChildId, &Arc<dyn Child>, ChildState)) -> ChildInfo {
-    ChildInfo { id, name: spec.segment().to_owned(), process: spec.cell().process(), state, kind: spec.settings().kind }
 }

@@ -1,18 +1,20 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use super::{
     command::{Call, Command},
-    view::{Remains, View},
+    shared::Shared,
 };
 use crate::{
     child::{ChildSpec, check},
     error::SupervisorError,
     mailbox::Mailbox,
-    observe::{Events, Source, Subscribers, SupervisorInfo},
-    process::{ChildId, Control, Flags, Name, ProcessId},
+    observe::{Events, Subscribers},
+    process::{ChildId, Control, Flags, Name, guard},
     quiet::Token,
     scope::Scope,
-    spawner::Spawner,
     strategy::{AutoShutdown, SupervisorSettings},
 };
 
@@ -28,8 +30,8 @@ struct State {
     /// As far as it is known.
     path: String,
     running: Option<Running>,
-    /// What is left of its last run.
-    remains: Option<Arc<Remains>>,
+    /// What it knows; after its end, what it knew then.
+    shared: Option<Arc<Shared>>,
 }
 
 struct Running {
@@ -37,23 +39,27 @@ struct Running {
     control: Arc<dyn Control>,
     commands: Arc<Mailbox<Command>>,
     auto_shutdown: AutoShutdown,
-    info: SupervisorInfo,
     /// It was asked to stop, and has not seen it yet.
     asked: Token,
+}
+
+/// That a supervisor runs.
+pub(super) struct Working {
+    pub(super) unread_since: Option<Instant>,
 }
 
 impl Running {
     /// Who has to be woken, once the lock is let go of.
     fn post(&self, command: Command) -> Arc<Scope> {
         // It is never closed: as long as it can be found here, somebody is going to look into it.
-        let _ = self.commands.put(self.scope.envelope(command));
+        let _ = self.commands.put(self.scope.envelope(command), || self.scope.now());
         self.scope.clone()
     }
 }
 
 impl Hub {
     pub(crate) fn new(name: &Name) -> Arc<Self> {
-        let state = State { path: name.as_str().to_owned(), running: None, remains: None };
+        let state = State { path: name.as_str().to_owned(), running: None, shared: None };
         Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default() })
     }
 
@@ -63,6 +69,7 @@ impl Hub {
         scope: &Arc<Scope>,
         control: &Arc<dyn Control>,
         settings: &SupervisorSettings,
+        shared: &Arc<Shared>,
     ) -> Arc<Mailbox<Command>> {
         let commands = Arc::new(Mailbox::new());
         let (scope, control) = (scope.clone(), control.clone());
@@ -72,13 +79,12 @@ impl Hub {
             control,
             commands: commands.clone(),
             auto_shutdown: settings.auto_shutdown,
-            info: SupervisorInfo::new(Source::Unreachable, settings),
             asked: Token::none(),
         };
         let before = {
             let mut state = self.lock();
             state.path = path;
-            (state.running.replace(running), state.remains.take())
+            (state.running.replace(running), state.shared.replace(shared.clone()))
         };
         drop(before);
         commands
@@ -92,27 +98,18 @@ impl Hub {
         drop(ended);
     }
 
-    /// The supervisor has ended. What is left of it can be looked at.
-    pub(super) fn bury(&self, remains: Remains) {
-        let before = self.lock().remains.replace(Arc::new(remains));
-        drop(before);
+    pub(crate) fn is_running(&self) -> bool {
+        self.lock().running.is_some()
     }
 
-    pub(super) fn last_view(&self) -> Option<View> {
-        let remains = self.lock().remains.clone()?;
-        Some(remains.view())
-    }
-
-    /// The executor of its children, while it runs.
-    pub(super) fn spawner(&self) -> Option<Arc<dyn Spawner>> {
-        self.lock().running.as_ref().map(|running| running.scope.spawner.clone())
-    }
-
-    /// Its process and its settings, while it runs.
-    pub(super) fn known(&self) -> Option<(Option<ProcessId>, SupervisorInfo)> {
+    /// What the supervisor knows, and since when it has left messages unread, if it runs.
+    pub(super) fn look(&self) -> Option<(Arc<Shared>, Option<Working>)> {
         let state = self.lock();
-        let running = state.running.as_ref()?;
-        Some((running.control.cell().process(), running.info.clone()))
+        let working = state.running.as_ref().map(|running| {
+            let waiting = [running.scope.unread_since(), running.commands.waiting_since()];
+            Working { unread_since: waiting.into_iter().flatten().min() }
+        });
+        Some((state.shared.clone()?, working))
     }
 
     /// The supervisor is not going to run again.
@@ -129,7 +126,7 @@ impl Hub {
         };
         let scope = running.post(command);
         drop(state);
-        scope.waker.wake();
+        scope.wake();
         Ok(())
     }
 
@@ -149,17 +146,20 @@ impl Hub {
         let id = child.id();
         let scope = running.post(Command::Start { child, call });
         drop(state);
-        scope.waker.wake();
+        scope.wake();
         Ok(id)
     }
 
     /// Asks the supervisor itself to stop, if it runs.
     pub(crate) fn shutdown(&self) -> Result<(), SupervisorError> {
-        let control = self.lock().running.as_mut().map(|running| {
+        let running = self.lock().running.as_mut().map(|running| {
             running.asked = running.scope.quiet.token();
-            running.control.clone()
+            (running.control.clone(), running.scope.clone())
         });
-        control.ok_or_else(|| self.not_running())?.cell().request(Flags::SHUTDOWN);
+        let (control, scope) = running.ok_or_else(|| self.not_running())?;
+        // Wakes also those who wait for the signal, and a waker is user code.
+        let _ = guard(|| control.cell().request(Flags::SHUTDOWN));
+        scope.home.nudge();
         Ok(())
     }
 

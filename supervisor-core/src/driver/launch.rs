@@ -40,13 +40,18 @@ impl Launch {
         birth: &Birth,
         name: Name,
     ) -> Self {
-        let own =
-            Own { id: birth.id, ticket: birth.ticket, control: birth.control.clone(), parent: birth.link.clone() };
+        let spawner = Scope::executor(&birth.link).unwrap_or_else(|| parent.spawner.clone());
+        let own = Own {
+            id: birth.id,
+            ticket: birth.ticket,
+            control: birth.control.clone(),
+            parent: birth.link.clone(),
+            spawner: spawner.clone(),
+        };
         let placement = settings.placement.clone();
-        let inherited = Scope::executor(&birth.link).unwrap_or_else(|| parent.spawner.clone());
         let plan = Plan { settings, specs, hub, parent, name, own };
         match placement {
-            Placement::Inherit => Self::Driving(Box::new(Driver::new(plan, inherited))),
+            Placement::Inherit => Self::Driving(Box::new(Driver::new(plan, spawner))),
             Placement::On(spawner) => Self::Driving(Box::new(Driver::new(plan, spawner))),
             // The code of a user, which runs in the process that it belongs to.
             Placement::Fresh(factory) => Self::Placing(Some((Box::new(plan), factory))),
@@ -97,6 +102,12 @@ impl Life for Launch {
         match &mut *self {
             Self::Driving(driver) => Pin::new(&mut **driver).poll(cx),
             Self::Placing(_) => Poll::Pending,
+        }
+    }
+
+    fn cut_short(self: Pin<&mut Self>, exit: &Exit) {
+        if let Self::Driving(driver) = self.get_mut() {
+            Pin::new(&mut **driver).cut_short(exit);
         }
     }
 }

@@ -2,14 +2,22 @@
 //!
 //! One turn takes what has come in, the request to stop first, then exits, then what is due, and commands last, each in
 //! batches, and then does what the engine wants done. Nothing in here waits for anything but the next turn.
+//!
+//! The engine stands under a lock, so that a tree can be read without the help of its supervisors (B4). A turn has two halves
+//! for that: in the first one it holds the lock, feeds the engine and takes out what that wants done; in the second one it
+//! does that, without the lock. Whatever may run code that is not ours (a spawn, a wake, an observer, a destructor) is in the
+//! second half.
 
 mod command;
 mod conclusion;
 mod hub;
 mod launch;
+mod loss;
+mod shared;
 mod view;
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -19,23 +27,23 @@ use std::{
 use oneshot::Sender;
 use slab::Slab;
 
-use self::launch::Plan;
 pub(crate) use self::{
     command::{Call, Command},
     hub::Hub,
     launch::Launch,
 };
+use self::{launch::Plan, shared::Shared};
 use crate::{
     child::Child,
     engine::{Effect, Engine, Order},
     error::{GaveUp, SupervisorError},
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
-    process::{ChildId, Control, Flags, Life, Link, News, Place, ProcessId, Report, Step, Ticket, guard},
+    process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
     spawner::{Spawner, Timer},
-    strategy::{ChildKind, RestartStrategy, RestartType},
+    strategy::{ChildKind, RestartType},
 };
 
 /// How much of a kind is taken, or done, before the rest gets its turn.
@@ -43,9 +51,15 @@ const BATCH: usize = 256;
 /// How many commands: new work is less urgent than what has happened, and makes more to do.
 const COMMANDS: usize = 128;
 
+type Tree = Engine<Arc<dyn Child>>;
+
 pub(crate) struct Driver {
-    engine: Engine<Arc<dyn Child>>,
-    strategy: RestartStrategy,
+    shared: Arc<Shared>,
+    io: Io,
+}
+
+/// All that a supervisor has but for its engine.
+struct Io {
     /// What its children have above them.
     scope: Arc<Scope>,
     reports: Taken<Report>,
@@ -61,6 +75,8 @@ pub(crate) struct Driver {
     armed: Option<Instant>,
     /// Who waits for an answer, by the keys that the engine knows them by.
     calls: Slab<Sender<Result<(), SupervisorError>>>,
+    /// What the engine wants done, and was not yet. With the child that it is about, where the engine names one by its place.
+    to_do: VecDeque<(Effect<Arc<dyn Child>>, Option<Arc<dyn Child>>)>,
     /// All has stopped. What was sent before the hub was closed is still answered.
     is_closing: bool,
     /// What it has seen of its orders.
@@ -78,6 +94,9 @@ struct Own {
     ticket: Ticket,
     control: Arc<dyn Control>,
     parent: Arc<dyn Link>,
+    /// The executor that polls it. A supervisor measures time there (D3): on the executor of its children, a poll that blocks
+    /// could hold up the very limit that is set to it.
+    spawner: Arc<dyn Spawner>,
 }
 
 enum Turn {
@@ -92,17 +111,15 @@ impl Driver {
         let Plan { settings, specs, hub, parent, name, own } = plan;
         let is_root = parent.is_outside();
         let own_id = own.ticket.place().child;
-        let scope = parent.below(name, own_id, hub.clone(), hub.subscribers().clone(), spawner);
-        let commands = hub.open(&scope, &own.control, &settings);
+        let home = own.spawner.clone();
+        let scope = parent.below(name, own_id, hub.clone(), hub.subscribers().clone(), home, spawner);
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
-        let strategy = settings.strategy;
         let last_static = specs.last().map_or(ChildId::FIRST, |last| last.id());
-        let mut engine = Engine::new(settings, children, scope.spawner.seed());
-        engine.start(is_root);
-        Self {
-            engine,
-            strategy,
+        let engine = Engine::new(settings.clone(), children, own.spawner.seed());
+        let shared = Arc::new(Shared::new(engine, &own));
+        let commands = hub.open(&scope, &own.control, &settings, &shared);
+        let io = Io {
             gauge: scope.quiet.gauge(),
             scope,
             reports: Taken::nothing(),
@@ -115,48 +132,109 @@ impl Driver {
             timer: None,
             armed: None,
             calls: Slab::new(),
+            to_do: VecDeque::new(),
             is_closing: false,
             seen: Order { last: is_root, kill: false },
             is_asked: false,
             gave_up: None,
             tokens: Vec::new(),
-        }
+        };
+        io.start(&mut shared.lock());
+        Self { shared, io }
     }
 
     fn turn(&mut self) -> Turn {
-        let now = self.scope.spawner.now();
-        self.engine.is_heard = self.scope.observers.listen();
-        self.obey(now);
-        let mut is_busy = self.take_reports(now);
-        if self.engine.next_deadline().is_some_and(|deadline| deadline <= now) {
-            self.engine.tick(now);
-        }
-        is_busy |= self.take_commands(now);
+        let Self { shared, io } = self;
+        let now = io.own.spawner.now();
+        let order = io.look_at_orders();
+        let mut is_busy = io.take_in(&mut shared.lock(), order, now);
         for _ in 0..BATCH {
-            while let Some(effect) = self.engine.poll_effect() {
-                if let Some(step) = self.perform(effect, now) {
+            while let Some((effect, spec)) = io.to_do.pop_front() {
+                if let Some(step) = io.perform(effect, spec) {
                     return Turn::Step(step);
                 }
             }
-            if !self.engine.advance(now) {
+            let is_settled = io.take_out(&mut shared.lock(), now);
+            if io.to_do.is_empty() {
+                io.scope.changes.tell();
                 return match is_busy {
                     true => Turn::Busy,
-                    false if self.is_closing => Turn::Step(Step::Ended(self.finish())),
+                    false if io.is_closing => Turn::Step(Step::Ended(self.finish())),
                     false => Turn::Idle,
                 };
             }
+            is_busy |= !is_settled;
         }
         Turn::Busy
     }
+}
 
-    /// Looks at what is asked of this supervisor as a process.
-    fn obey(&mut self, now: Instant) {
-        let Some(flags) = self.own.control.cell().flags(self.own.id) else { return };
+impl Io {
+    /// Has the engine start, beside what an earlier run of this supervisor may have left behind.
+    fn start(&self, engine: &mut Tree) {
+        let now = self.own.spawner.now();
+        let is_left = |child: &&Arc<dyn Child>| child.can_start() && child.cell().process().is_some();
+        for child in self.specs.iter().flat_map(|specs| specs.iter()).filter(is_left) {
+            if let Some(place) = engine.adopt(child.id(), now) {
+                self.wait_for_vacancy(&**child, Ticket::new(place, 0));
+            }
+        }
+        engine.start(self.seen.last);
+    }
+
+    /// Feeds the engine. Whether there is more.
+    fn take_in(&mut self, engine: &mut Tree, order: Option<Order>, now: Instant) -> bool {
+        // Read under the lock, and so at once with what is going to happen: who subscribed before looks at the state after
+        // that, or hears of the change.
+        engine.is_heard = self.scope.observers.listen();
+        if let Some(order) = order {
+            engine.shutdown(order, now);
+        }
+        let mut is_busy = self.take_reports(engine, now);
+        if engine.next_deadline().is_some_and(|deadline| deadline <= now) {
+            engine.tick(now);
+        }
+        is_busy |= self.take_commands(engine, now);
+        is_busy
+    }
+
+    /// Takes out what the engine wants done. Whether that is all for now.
+    fn take_out(&mut self, engine: &mut Tree, now: Instant) -> bool {
+        while self.to_do.len() < BATCH {
+            match engine.poll_effect() {
+                Some(Effect::Listen { child, incarnation }) => {
+                    let sign_of_life = engine.child(child).is_some_and(|spec| spec.cell().take_alive());
+                    engine.heard(Ticket::new(child, incarnation), sign_of_life, now);
+                }
+                // Made while the clock is that of its end, and the children's names are known.
+                Some(Effect::GaveUp) => {
+                    self.gave_up = Some(self.story(engine, now));
+                    self.to_do.push_back((Effect::GaveUp, None));
+                }
+                Some(effect) => {
+                    let spec = match &effect {
+                        Effect::Start { child, .. } | Effect::Ask { child, .. } | Effect::Abort { child, .. } => {
+                            engine.child(*child).cloned()
+                        }
+                        _ => None,
+                    };
+                    self.to_do.push_back((effect, spec));
+                }
+                None if engine.advance(now) => {}
+                None => return true,
+            }
+        }
+        false
+    }
+
+    /// Looks at what is asked of this supervisor as a process. Returns what is new.
+    fn look_at_orders(&mut self) -> Option<Order> {
+        let flags = self.own.control.cell().flags(self.own.id)?;
         let kill = flags.contains(Flags::ABORT);
         let is_asked = kill || flags.contains(Flags::SHUTDOWN);
         let order = Order { last: self.seen.last || flags.contains(Flags::LAST), kill };
         if !is_asked || (self.is_asked && order == self.seen) {
-            return;
+            return None;
         }
         if !self.is_asked || order.kill != self.seen.kill {
             let report = Report { ticket: self.own.ticket, news: News::Acknowledged };
@@ -164,10 +242,10 @@ impl Driver {
         }
         (self.is_asked, self.seen) = (true, order);
         self.hub.acknowledge();
-        self.engine.shutdown(order, now);
+        Some(order)
     }
 
-    fn take_reports(&mut self, now: Instant) -> bool {
+    fn take_reports(&mut self, engine: &mut Tree, now: Instant) -> bool {
         for _ in 0..BATCH {
             let Some(Envelope { message: Report { ticket, news }, token }) = self.scope.next_report(&mut self.reports)
             else {
@@ -175,70 +253,60 @@ impl Driver {
             };
             self.tokens.push(token);
             match news {
-                News::Ready => self.engine.ready(ticket, now),
-                News::Acknowledged => self.engine.acknowledged(ticket),
-                News::Exited(exit) => self.engine.exited(ticket, exit, now),
+                News::Ready => engine.ready(ticket, now),
+                News::Acknowledged => engine.acknowledged(ticket),
+                News::Exited(exit) => engine.exited(ticket, exit, now),
+                News::Vacated => self.look_for_vacancy(engine, ticket, now),
             }
         }
         true
     }
 
-    fn take_commands(&mut self, now: Instant) -> bool {
+    fn take_commands(&mut self, engine: &mut Tree, now: Instant) -> bool {
         for _ in 0..COMMANDS {
             let Some(Envelope { message, token }) = self.commands.next(&mut self.commands_taken) else { return false };
             self.tokens.push(token);
-            self.carry_out(message, now);
+            self.carry_out(engine, message, now);
         }
         true
     }
 
-    fn perform(&mut self, effect: Effect<Arc<dyn Child>>, now: Instant) -> Option<Step> {
-        match effect {
-            Effect::Start { child: place, incarnation } => {
-                if let Some(spec) = self.engine.child(place) {
-                    let settings = spec.settings();
-                    // What is added and runs once only drops its specification itself, with what it leaves behind.
-                    let is_only_run =
-                        settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
-                    let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
-                    let spec = spec.clone();
-                    let birth = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
-                    // Before it is told of anything that it does.
-                    if self.engine.is_heard {
-                        self.tell(&*spec, EventKind::Started);
-                    }
-                    spec.start(birth, &self.scope);
+    fn perform(&mut self, effect: Effect<Arc<dyn Child>>, spec: Option<Arc<dyn Child>>) -> Option<Step> {
+        match (effect, spec) {
+            (Effect::Start { child: place, incarnation }, Some(spec)) => {
+                let settings = spec.settings();
+                // What is added and runs once only drops its specification itself, with what it leaves behind.
+                let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
+                let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
+                let birth = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
+                // Before it is told of anything that it does.
+                self.tell(&*spec, EventKind::Started);
+                spec.start(birth, &self.scope);
+            }
+            (Effect::Ask { last, .. }, Some(spec)) => request(&*spec, Flags::SHUTDOWN, last),
+            (Effect::Abort { last, .. }, Some(spec)) => request(&*spec, Flags::ABORT, last),
+            (Effect::Tell { spec, kind, took }, _) => self.tell_timed(&*spec, took, *kind),
+            (Effect::Ready, _) => return Some(Step::Ready),
+            (Effect::GaveUp, _) => {
+                if let Some(story) = &self.gave_up {
+                    self.tell_of_itself(EventKind::GaveUp(story.clone()));
                 }
             }
-            Effect::Ask { child, last } => self.request(child, Flags::SHUTDOWN, last),
-            Effect::Abort { child, last } => self.request(child, Flags::ABORT, last),
-            Effect::Listen { child, incarnation } => {
-                let sign_of_life = self.engine.child(child).is_some_and(|spec| spec.cell().take_alive());
-                self.engine.heard(Ticket::new(child, incarnation), sign_of_life, now);
-            }
-            Effect::Tell { spec, kind, took } => self.tell_timed(&*spec, took, *kind),
-            Effect::Ready => return Some(Step::Ready),
-            Effect::GaveUp => self.tell_of_giving_up(now),
-            Effect::Answer { caller, spec, answer } => self.answer(caller, spec.as_deref(), answer),
-            Effect::Refuse { spec, caller, refusal } => self.refuse(spec, caller, refusal),
-            Effect::Forget { child, spec } => {
+            (Effect::Answer { caller, spec, answer }, _) => self.answer(caller, spec.as_deref(), answer),
+            (Effect::Refuse { spec, caller, refusal }, _) => self.refuse(spec, caller, refusal),
+            (Effect::Forget { child, spec }, _) => {
                 if !self.is_static(child) || self.specs.is_none() {
                     self.dispose(spec);
                 }
             }
-            Effect::Finish => {
+            (Effect::Finish, _) => {
                 self.hub.close(&self.scope);
                 self.is_closing = true;
             }
+            // Its child was removed meanwhile; or it was dealt with when it was taken out.
+            (Effect::Start { .. } | Effect::Ask { .. } | Effect::Abort { .. } | Effect::Listen { .. }, _) => {}
         }
         None
-    }
-
-    fn request(&self, child: Place, flags: Flags, last: bool) {
-        let Some(spec) = self.engine.child(child) else { return };
-        let flags = if last { flags | Flags::LAST } else { flags };
-        // Wakes whoever waits for it, and a waker is user code.
-        let _ = guard(|| spec.cell().request(flags));
     }
 
     fn tell(&self, spec: &dyn Child, kind: EventKind) {
@@ -277,12 +345,15 @@ impl Driver {
     }
 
     /// Arms the timer for what is due next. Whether that is now.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.engine.next_deadline();
+    fn poll_timer(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         if deadline.is_none() && self.timer.is_none() {
             return Poll::Pending;
         }
-        let timer = self.timer.get_or_insert_with(|| self.scope.spawner.timer());
+        let timer = self.timer.get_or_insert_with(|| {
+            let mut timer = self.own.spawner.timer();
+            timer.as_mut().insist();
+            timer
+        });
         if self.armed != deadline {
             timer.as_mut().reset(deadline);
             self.armed = deadline;
@@ -294,6 +365,12 @@ impl Driver {
     }
 }
 
+fn request(spec: &dyn Child, flags: Flags, last: bool) {
+    let flags = if last { flags | Flags::LAST } else { flags };
+    // Wakes whoever waits for it, and a waker is user code.
+    let _ = guard(|| spec.cell().request(flags));
+}
+
 /// Nothing in here is pinned.
 impl Unpin for Driver {}
 
@@ -302,47 +379,31 @@ impl Life for Driver {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let this = &mut *self;
-        let turn_token = this.scope.quiet.token();
-        this.scope.waker.register(cx.waker());
+        let turn_token = this.io.scope.quiet.token();
+        this.io.scope.register(cx.waker());
         loop {
             match this.turn() {
                 Turn::Step(step) => return Poll::Ready(step),
                 Turn::Busy => {
                     cx.waker().wake_by_ref();
-                    this.tokens.push(turn_token);
+                    this.io.tokens.push(turn_token);
                     return Poll::Pending;
                 }
                 Turn::Idle => {}
             }
-            this.gauge.set(this.engine.unsettled());
-            this.tokens.clear();
-            if this.poll_timer(cx).is_pending() {
+            let (unsettled, deadline) = {
+                let engine = this.shared.lock();
+                (engine.unsettled(), engine.next_deadline())
+            };
+            this.io.gauge.set(unsettled);
+            this.io.tokens.clear();
+            if this.io.poll_timer(deadline, cx).is_pending() {
                 return Poll::Pending;
             }
         }
     }
-}
 
-/// Only where the executor drops a supervisor that still runs: what is below it must not go on unsupervised.
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.hub.close(&self.scope);
-        self.scope.close();
-        while let Some(Envelope { message, .. }) = self.commands.next(&mut self.commands_taken) {
-            if let Command::Start { child, call } = message {
-                if call.is_none() {
-                    self.tell(&*child, EventKind::Refused(self.hub.not_running()));
-                }
-                self.dispose(child);
-            }
-        }
-        for spec in self.engine.live() {
-            let _ = guard(|| spec.cell().request(Flags::ABORT));
-        }
-        if self.specs.is_none() {
-            // One by one, because two destructors that panic together are the end of the program.
-            let specs = self.engine.children().map(|(_, spec, _)| spec).filter(|spec| spec.cell().process().is_none());
-            specs.for_each(|spec| drop(guard(|| spec.release())));
-        }
+    fn cut_short(self: Pin<&mut Self>, exit: &Exit) {
+        self.get_mut().lose(exit);
     }
 }

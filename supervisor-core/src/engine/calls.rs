@@ -134,6 +134,10 @@ impl<C: Spec> Engine<C> {
             }
             State::Starting { .. } => Some(Then::FailStart { limit: None }),
             &State::Running { since } => Some(Then::Judge { since, unresponsive: false }),
+            State::Stopping(stopping) if stopping.then == Then::Start => {
+                self.refuse(child, caller, Refusal::NotRunning);
+                return;
+            }
             State::Stopping(stopping) => (!stopping.is_aborted()).then_some(stopping.then),
         };
         if let Some(then) = then {

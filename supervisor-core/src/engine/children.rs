@@ -138,8 +138,8 @@ impl<C: Spec> Children<C> {
         self.order.between(from, end).map(|place| self.with_slot(place))
     }
 
-    /// Behind this child, in start order.
-    pub(super) fn behind(&self, child: ChildId) -> impl Iterator<Item = (Place, &Slot<C>)> {
+    /// Behind this child, or all, in start order.
+    pub(super) fn behind(&self, child: Option<ChildId>) -> impl Iterator<Item = (Place, &Slot<C>)> {
         self.order.behind(child).map(|place| self.with_slot(place))
     }
 

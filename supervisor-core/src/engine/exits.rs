@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Badly, Cause, Charge, Engine, Spec, State, Work,
-    slot::{Attempt, Stopping, Then},
+    Badly, Cause, Charge, Engine, Refusal, Spec, State, Work,
+    calls::Awaited,
+    slot::{Attempt, Slot, Stopping, Then},
 };
 use crate::{
     error::{Failure, StartFailure, Unclean, UncleanStop},
@@ -87,7 +88,12 @@ impl<C: Spec> Engine<C> {
     pub(super) fn gone(&mut self, child: Place, stopping: Stopping, exit: Exit, now: Instant) {
         self.sweep.left(child, &stopping);
         let exit = self.exit_of(child, &stopping, exit);
-        if !matches!(stopping.then, Then::FailStart { .. }) {
+        if exit.abandoned_any() {
+            // It has ended, but not all that was below it.
+            self.answer(child, Awaited::Gone, Err(Refusal::Stuck));
+        }
+        let is_left_behind = self.children.get(child).is_some_and(Slot::is_left_behind);
+        if !is_left_behind && !matches!(stopping.then, Then::FailStart { .. }) {
             let took = now.saturating_duration_since(stopping.since);
             self.tell_timed(child, Some(took), || EventKind::Exited(exit.clone()));
             self.children.edit(child, |slot| slot.remember_stop(exit.clone(), now));
@@ -96,6 +102,7 @@ impl<C: Spec> Engine<C> {
             Then::Judge { since, .. } => self.judge(child, exit, Some(since), now),
             Then::FailStart { limit } => self.unready(child, exit, limit, now),
             Then::Restart => self.down_with_group(child),
+            Then::Start => self.children.set(child, State::Owed),
             Then::Stay => {
                 self.answer_start(child, Err(StartFailure::Aborted));
                 self.put_down(child);

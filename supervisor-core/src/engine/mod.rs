@@ -133,17 +133,26 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Of nobody.
-    pub(crate) fn empty() -> Self {
-        Self::new(SupervisorSettings::default(), std::iter::empty(), 0)
-    }
-
     // Inputs
+
+    /// A process of an earlier run of this supervisor is still there. It is aborted, and nothing is started before it is gone:
+    /// its exit is reported for incarnation 0. To be said before `start`.
+    pub(crate) fn adopt(&mut self, child: ChildId, now: Instant) -> Option<Place> {
+        let place = self.children.find(child)?;
+        let stage = self.abort_stage(place, now);
+        let stopping = Stopping { stage, then: Then::Start, since: now, sweep: None, last: false, unready: true };
+        self.children.set(place, State::stopping(stopping));
+        Some(place)
+    }
 
     /// Starts the children, one after the other. `last`: nothing will be started after this supervisor.
     pub(crate) fn start(&mut self, last: bool) {
         self.is_last = last;
-        self.work = Work::Sequence(Sequence::first_start());
+        self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
+        self.work = Work::Sequence(match self.children.count_of(&[Class::Stopping]) {
+            0 => Sequence::first_start(),
+            _ => Sequence::first_start_when_stopped(),
+        });
     }
 
     /// A process has finished its set-up.
@@ -275,6 +284,19 @@ impl<C: Spec> Engine<C> {
         Conclusion { cause, killed: self.is_killed, badly: mem::take(&mut self.badly) }
     }
 
+    /// The supervisor is lost, and a child of it has ended. Returns the child, if that is news.
+    pub(crate) fn end_unsupervised(&mut self, ticket: Ticket, exit: &Exit, now: Instant) -> Option<C> {
+        let spec = self.children.about(ticket)?.spec.clone();
+        self.children.edit(ticket.place(), |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
+        self.children.set(ticket.place(), State::Stopped);
+        Some(spec)
+    }
+
+    /// The supervisor is lost: all that it had still to do.
+    pub(crate) fn take_effects(&mut self) -> VecDeque<Effect<C>> {
+        mem::take(&mut self.effects)
+    }
+
     // Getters
 
     pub(crate) fn child(&self, place: Place) -> Option<&C> {
@@ -295,9 +317,15 @@ impl<C: Spec> Engine<C> {
         self.children.iter().map(|(place, slot)| (place.child, &slot.spec, slot.public_state()))
     }
 
-    /// All that is known of the children, in start order.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
-        self.children.iter().map(|(place, slot)| (place.child, slot))
+    /// All that is known of the children behind this one, or of all, in start order.
+    pub(crate) fn slots_behind(&self, child: Option<ChildId>) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
+        self.children.behind(child).map(|(place, slot)| (place.child, slot))
+    }
+
+    /// Whether all children that are going to run do, and nothing is on its way out or back.
+    pub(crate) fn is_ready(&self) -> bool {
+        let is_settled = [Class::Running, Class::Stopped];
+        self.is_up && !self.is_stopping() && self.children.count_of(&is_settled) == self.children.len()
     }
 
     pub(crate) fn settings(&self) -> &SupervisorSettings {

@@ -58,8 +58,8 @@ impl Order {
         self.range(begin..end.max(begin))
     }
 
-    pub(super) fn behind(&self, child: ChildId) -> impl Iterator<Item = Place> {
-        let begin = self.entries.partition_point(|(other, _)| *other <= child);
+    pub(super) fn behind(&self, child: Option<ChildId>) -> impl Iterator<Item = Place> {
+        let begin = child.map_or(0, |child| self.entries.partition_point(|(other, _)| *other <= child));
         self.range(begin..self.entries.len())
     }
 
@@ -98,7 +98,7 @@ mod tests {
             }
             let (one, other) = (ever[rng.usize(..ever.len())], ever[rng.usize(..ever.len())]);
             assert_eq!(order.find(one), list.iter().copied().find(|place| place.child == one));
-            assert!(order.behind(one).eq(list.iter().copied().filter(|place| place.child > one)));
+            assert!(order.behind(Some(one)).eq(list.iter().copied().filter(|place| place.child > one)));
             let within = list.iter().copied().filter(|place| place.child >= one && place.child < other);
             assert!(order.between(one, Some(other)).eq(within));
             assert!(order.between(one, None).rev().eq(list.iter().copied().filter(|place| place.child >= one).rev()));

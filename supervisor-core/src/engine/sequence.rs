@@ -41,6 +41,11 @@ impl Sequence {
         Self { from: ChildId::FIRST, leader: None, stage: Stage::Starting { begun: None } }
     }
 
+    /// As soon as all is gone that an earlier run has left behind.
+    pub(super) fn first_start_when_stopped() -> Self {
+        Self { stage: Stage::Stopping { delay: None }, ..Self::first_start() }
+    }
+
     /// Whether this is a group restart that is going to start this child.
     fn comes_to(&self, child: ChildId) -> bool {
         let is_passed = matches!(self.stage, Stage::Starting { begun: Some(begun) } if child <= begun.child);
@@ -107,7 +112,7 @@ impl<C: Spec> Engine<C> {
                 }
                 let owed = |(child, slot): (Place, &Slot<C>)| (slot.state == State::Owed).then_some(child);
                 let next = match begun {
-                    Some(child) => self.children.behind(child.child).find_map(owed),
+                    Some(child) => self.children.behind(Some(child.child)).find_map(owed),
                     None => self.children.between(from, None).find_map(owed),
                 };
                 if let Some(child) = next {

@@ -142,6 +142,8 @@ pub(super) enum Then {
     FailStart { limit: Option<Duration> },
     /// It is started again with its group.
     Restart,
+    /// An earlier run of the supervisor has left it behind: its successor is started.
+    Start,
     /// It was terminated.
     Stay,
     /// The supervisor stops.
@@ -244,6 +246,11 @@ impl<C: Spec> Slot<C> {
         self.incarnation.saturating_sub(1)
     }
 
+    /// Whether its process is one that an earlier run of the supervisor has left behind. That tells its exit itself.
+    pub(super) fn is_left_behind(&self) -> bool {
+        self.incarnation == 0
+    }
+
     /// Since when it is in its state, as far as that is known.
     pub(crate) fn since(&self) -> Option<Instant> {
         match &self.state {
@@ -262,6 +269,7 @@ impl<C: Spec> Slot<C> {
             State::Owed | State::Delayed { .. } => ChildState::Restarting,
             State::Starting { .. } => ChildState::Starting,
             State::Running { .. } => ChildState::Running,
+            State::Stopping(ref stopping) if stopping.then == Then::Start => ChildState::Restarting,
             State::Stopping(_) => ChildState::Stopping,
         }
     }

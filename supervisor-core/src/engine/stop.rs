@@ -131,7 +131,11 @@ impl<C: Spec> Engine<C> {
             State::Stopping(stopping) => {
                 // Terminated meanwhile, it is left out of its group. Terminated before, it comes back with it.
                 let is_left_out = stopping.then == Then::Stay && slot.is_left_out_of(self.group);
-                let then = if then == Then::Restart && is_left_out { Then::Stay } else { then };
+                let then = match (then, stopping.then) {
+                    (Then::Restart, _) if is_left_out => Then::Stay,
+                    (Then::Restart, Then::Start) => Then::Start,
+                    (then, _) => then,
+                };
                 if sweep.is_some() && stopping.sweep != sweep {
                     self.sweep.outstanding += 1;
                 }
@@ -170,7 +174,7 @@ impl<C: Spec> Engine<C> {
     fn join(&mut self, child: Place, stopping: Stopping) {
         let is_final = self.is_final();
         if stopping.stage == Stage::Stuck {
-            if is_final {
+            if self.is_stopping() {
                 self.abandon(child, stopping);
                 return;
             }
@@ -232,7 +236,7 @@ impl<C: Spec> Engine<C> {
             // A supervisor that has not even seen that it was asked. If it ever does, it shall be quick.
             self.effects.push_back(Effect::Abort { child, last: self.is_final() });
         }
-        if self.is_final() {
+        if self.is_stopping() {
             self.abandon(child, stopping);
             return;
         }
@@ -250,12 +254,12 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// What stops now is not started again, by this supervisor or a later one. So it drops its specification, and a process
-    /// that does not let go need not be waited for: nothing can come to run beside it.
+    /// What stops now is not started again, by this supervisor or a later one. So it drops its specification.
     fn is_final(&self) -> bool {
         self.is_last && self.is_stopping()
     }
 
+    /// The supervisor ends without it. Nothing comes to run beside it all the same: a later run of this supervisor adopts it.
     fn abandon(&mut self, child: Place, stopping: Stopping) {
         self.sweep.left(child, &stopping);
         self.tell(child, || EventKind::Abandoned);
@@ -267,7 +271,7 @@ impl<C: Spec> Engine<C> {
         self.answer(child, Awaited::Gone, Err(Refusal::Stuck));
     }
 
-    fn abort_stage(&mut self, child: Place, now: Instant) -> Stage {
+    pub(super) fn abort_stage(&mut self, child: Place, now: Instant) -> Stage {
         self.effects.push_back(Effect::Abort { child, last: self.is_final() });
         Stage::Aborted { until: now.checked_add(self.settings.abort_grace) }
     }

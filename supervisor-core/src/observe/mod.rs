@@ -1,5 +1,6 @@
 //! What is told about a tree.
 
+mod changes;
 mod children;
 mod event;
 mod events;
@@ -9,6 +10,7 @@ mod observers;
 mod picture;
 mod snapshot;
 
+pub(crate) use changes::Changes;
 pub use children::{ChildInfo, ChildSpecInfo, ChildState, Counts};
 pub use event::{Event, EventKind, RestartCause};
 pub use events::Events;

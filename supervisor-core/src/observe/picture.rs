@@ -1,8 +1,11 @@
 //! Snapshots for the eye.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
-use super::{ChildState, Snapshot, Source, SupervisorInfo};
+use super::{ChildState, Snapshot, SupervisorInfo};
 use crate::strategy::{ChildKind, RestartMode};
 
 /// For terminals: a line for each process, with a glyph for its state.
@@ -58,13 +61,17 @@ fn node(this: &Snapshot, parent: Option<usize>, number: &mut usize, dot: &mut St
     this.children.iter().try_for_each(|child| node(child, Some(own), number, dot))
 }
 
-fn is_unreachable(node: &Snapshot) -> bool {
-    node.supervisor.as_ref().is_some_and(|info| info.source == Source::Unreachable)
+/// A supervisor that has not read its messages for so long does not get to run.
+const BLOCKED_AFTER: Duration = Duration::from_secs(1);
+
+/// For how long a supervisor has not got to run, if it should have.
+fn blocked_for(node: &Snapshot) -> Option<Duration> {
+    node.supervisor.as_ref()?.unread_for.filter(|unread_for| *unread_for >= BLOCKED_AFTER)
 }
 
 fn glyph(node: &Snapshot) -> char {
     match node.state {
-        _ if is_unreachable(node) => '?',
+        _ if blocked_for(node).is_some() => '?',
         ChildState::Starting => '◐',
         ChildState::Running => '●',
         ChildState::Restarting => '↻',
@@ -75,7 +82,7 @@ fn glyph(node: &Snapshot) -> char {
 
 fn colour(node: &Snapshot) -> &'static str {
     match node.state {
-        _ if is_unreachable(node) => "magenta",
+        _ if blocked_for(node).is_some() => "magenta",
         ChildState::Starting => "lightblue",
         ChildState::Running => "palegreen",
         ChildState::Restarting => "orange",
@@ -104,8 +111,8 @@ impl fmt::Display for Words<'_> {
         if let (Some(since), ChildState::Starting | ChildState::Running | ChildState::Stopping) = (since, state) {
             write!(f, " for {since:.1?}")?;
         }
-        if is_unreachable(self.0) {
-            f.write_str(", and does not answer")?;
+        if let Some(blocked_for) = blocked_for(self.0) {
+            write!(f, ", has not read its messages for {blocked_for:.1?}")?;
         }
         if let Some(info) = supervisor {
             write!(f, ", {}", Settings(info))?;

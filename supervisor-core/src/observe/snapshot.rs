@@ -62,6 +62,10 @@ pub struct LastExit {
 pub struct SupervisorInfo {
     /// Where its children are known from.
     pub source: Source,
+    /// For how long it has left messages unread, if any wait: the ends of children, and calls. A supervisor reads them at once,
+    /// so more than a moment means that it does not get to run: its executor is blocked, or not driven. What is said of its
+    /// children is then what it last knew.
+    pub unread_for: Option<Duration>,
     /// Which children are restarted when one fails.
     pub mode: RestartMode,
     /// How many restarts it may make
@@ -85,18 +89,17 @@ pub struct SupervisorInfo {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Source {
-    /// It was asked, and has answered.
-    Answer,
-    /// It did not answer within a second: its thread is blocked, or its executor busy. Nothing is known of its children.
-    Unreachable,
+    /// It runs.
+    Running,
     /// It does not run. The children are as they were when it ended; none, if it has never run.
     Ended,
 }
 
 impl SupervisorInfo {
-    pub(crate) fn new(source: Source, settings: &SupervisorSettings) -> Self {
+    pub(crate) fn new(source: Source, unread_for: Option<Duration>, settings: &SupervisorSettings) -> Self {
         Self {
             source,
+            unread_for,
             mode: settings.strategy.mode(),
             intensity: settings.strategy.intensity(),
             period: settings.strategy.period(),

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::error::{Failure, GaveUp, StartFailure, Unclean};
+use crate::error::{Failure, GaveUp, StartFailure, Unclean, UncleanStop};
 
 /// How a process ended.
 #[derive(Clone, Debug)]
@@ -92,6 +92,13 @@ impl Exit {
             },
             _ => false,
         }
+    }
+
+    /// Whether it is a supervisor that has left something behind which does not yield.
+    pub(crate) fn abandoned_any(&self) -> bool {
+        let is_abandoned =
+            |unclean: &Unclean| matches!(unclean.stop, UncleanStop::Abandoned | UncleanStop::AbandonedWithSubtree);
+        matches!(self, Self::Shutdown(termination) if termination.unclean.iter().any(is_abandoned))
     }
 
     /// The story, where a supervisor gave up, be it this one or the significant one that made it stop.

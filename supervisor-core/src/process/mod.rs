@@ -3,6 +3,7 @@
 mod control;
 mod exit;
 mod guard;
+mod handover;
 mod name;
 mod polls;
 mod task;
@@ -13,8 +14,9 @@ pub(crate) use crate::id::{Place, Ticket};
 pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
 pub use exit::{Ending, Exit, Termination};
 pub(crate) use guard::guard;
+pub(crate) use handover::hand_over;
 pub(crate) use name::Name;
 pub(crate) use polls::{Slot, Tag, Watching, slots};
 pub use task::Process;
-pub(crate) use task::{Birth, Life, Link, News, Report, Step, current};
+pub(crate) use task::{Birth, Life, Link, News, Report, Step, current, is_in_process};
 pub(crate) use waiting::Waiting;

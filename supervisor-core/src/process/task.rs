@@ -12,7 +12,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{ChildId, Control, Exit, Flags, Place, ProcessId, Ticket, guard, polls};
+use super::{ChildId, Control, Exit, Flags, Place, ProcessId, Ticket, guard, handover, polls};
 use crate::{
     quiet::{Quiet, Token},
     trace,
@@ -27,7 +27,7 @@ use crate::{
 ///
 /// Two words large, and never panics.
 #[must_use = "a process does nothing until it is polled, and is reported as lost when it is dropped"]
-pub struct Process(Pin<Box<dyn Incarnation>>);
+pub struct Process(Option<Pin<Box<dyn Incarnation>>>);
 
 const _: () = assert!(size_of::<Process>() == 2 * size_of::<usize>());
 
@@ -35,6 +35,12 @@ const _: () = assert!(size_of::<Process>() == 2 * size_of::<usize>());
 pub(crate) trait Link: Send + Sync {
     /// Delivers a report. Never blocks, never panics.
     fn report(&self, report: Report);
+
+    /// Delivers the last report of a process, the exit. The id and the segment of the name are for one whose supervisor is gone.
+    fn exited(&self, ticket: Ticket, id: ProcessId, segment: &str, exit: Exit) {
+        let _ = (id, segment);
+        self.report(Report { ticket, news: News::Exited(exit) });
+    }
 
     /// The dotted name of a child of this supervisor.
     fn path_of(&self, segment: &str) -> String;
@@ -58,6 +64,8 @@ pub(crate) enum News {
     Acknowledged,
     /// The last report of a process.
     Exited(Exit),
+    /// A process that an earlier run of the supervisor has left behind may be gone now.
+    Vacated,
 }
 
 /// All that a process has to know about itself.
@@ -76,6 +84,11 @@ pub(crate) trait Life: Send + 'static {
     const ABORTABLE: bool = true;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step>;
+
+    /// It is about to be dropped though it has not ended by itself. For a supervisor, which lets go of what is below it.
+    fn cut_short(self: Pin<&mut Self>, exit: &Exit) {
+        let _ = exit;
+    }
 }
 
 #[derive(Debug)]
@@ -93,6 +106,7 @@ enum Polled {
     Ready,
     Moved,
     Ended,
+    CutShort,
 }
 
 /// The process that is being polled, or dropped, on this thread.
@@ -116,37 +130,47 @@ impl Process {
         let Ticket { incarnation, .. } = ticket;
         let current = Current { id, control, link, slot: ticket.place().slot, incarnation };
         let arrival = quiet.token();
-        Self(Box::pin(Task {
+        Self::of(Task {
             current: Some(ManuallyDrop::new(current)),
             waker: WakerId::default(),
             quiet,
             arrival,
             span,
             life: Some(life),
-        }))
+        })
+    }
+
+    pub(super) fn of(incarnation: impl Incarnation + 'static) -> Self {
+        Self(Some(Box::pin(incarnation)))
     }
 
     /// The process's id, until it has ended.
     pub fn id(&self) -> Option<ProcessId> {
-        self.0.current().map(|current| current.id)
+        self.current().map(|current| current.id)
     }
 
     /// The process's dotted name, until it has ended. Made on demand.
     pub fn name(&self) -> Option<String> {
-        self.0.current().map(|current| current.path())
+        self.current().map(|current| current.path())
     }
 
     /// Whether the process has finished its set-up. For simulators.
     #[doc(hidden)]
     pub fn is_ready(&self) -> bool {
-        let flags = self.0.current().and_then(|current| current.control.cell().flags(current.id));
+        let flags = self.current().and_then(|current| current.control.cell().flags(current.id));
         flags.is_some_and(|flags| flags.contains(Flags::READY))
     }
 
     /// Ends the process, here and now, as if what runs in it had ended like this. For simulators.
     #[doc(hidden)]
-    pub fn break_off(mut self, exit: Exit) {
-        self.0.as_mut().break_off(exit);
+    pub fn break_off(&mut self, exit: Exit) {
+        if let Some(incarnation) = &mut self.0 {
+            incarnation.as_mut().break_off(exit);
+        }
+    }
+
+    pub(super) fn current(&self) -> Option<&Current> {
+        self.0.as_ref()?.current()
     }
 }
 
@@ -155,7 +179,21 @@ impl Future for Process {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
+        match &mut self.0 {
+            Some(incarnation) => incarnation.as_mut().poll(cx),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+impl Drop for Process {
+    #[inline]
+    fn drop(&mut self) {
+        if handover::is_under_way() {
+            if let Some(refused) = self.0.take() {
+                handover::give_back(Self(Some(refused)));
+            }
+        }
     }
 }
 
@@ -200,7 +238,12 @@ pub(crate) fn current<R>(look: impl FnOnce(&Current) -> R) -> Option<R> {
     Some(result)
 }
 
-trait Incarnation: Future<Output = ()> + Send {
+/// Whether user code of a process runs on this thread.
+pub(crate) fn is_in_process() -> bool {
+    current(|_| ()).is_some()
+}
+
+pub(super) trait Incarnation: Future<Output = ()> + Send {
     fn current(&self) -> Option<&Current>;
 
     fn break_off(self: Pin<&mut Self>, exit: Exit);
@@ -223,7 +266,7 @@ pin_project! {
     impl<L: Life> PinnedDrop for Task<L> {
         fn drop(mut this: Pin<&mut Self>) {
             if this.current.is_some() {
-                this.end(Exit::Lost);
+                this.cut_short(Exit::Lost);
             }
         }
     }
@@ -235,7 +278,7 @@ impl<L: Life> Incarnation for Task<L> {
     }
 
     fn break_off(self: Pin<&mut Self>, exit: Exit) {
-        self.end(exit);
+        self.cut_short(exit);
     }
 }
 
@@ -252,7 +295,7 @@ impl<L: Life> Future for Task<L> {
             *this.waker = waker;
         }
         if is_aborted::<L>(current) {
-            self.end(Exit::Aborted);
+            self.cut_short(Exit::Aborted);
             return Poll::Ready(());
         }
 
@@ -271,7 +314,7 @@ impl<L: Life> Future for Task<L> {
             };
             let caught = |caught| {
                 end.set(Some(Exit::Panicked(caught)));
-                Polled::Ended
+                Polled::CutShort
             };
             polls::marked(this.current, |current| Current::enter(current, || guard(poll).unwrap_or_else(caught)))
         };
@@ -299,6 +342,10 @@ impl<L: Life> Future for Task<L> {
                 self.end(end.take().expect("put down where it ended"));
                 Poll::Ready(())
             }
+            Polled::CutShort => {
+                self.cut_short(end.take().expect("put down where it was caught"));
+                Poll::Ready(())
+            }
         }
     }
 }
@@ -311,6 +358,14 @@ impl<L: Life> Task<L> {
         // What the last owner of a child drops is user code.
         let _ = guard(|| this.life.set(None));
         let _ = guard(|| drop(own));
+    }
+
+    /// The end of an incarnation that has not ended by itself.
+    fn cut_short(mut self: Pin<&mut Self>, exit: Exit) {
+        if let Some(life) = self.as_mut().project().life.as_pin_mut() {
+            let _ = guard(|| life.cut_short(&exit));
+        }
+        self.end(exit);
     }
 
     /// The end of the incarnation: drops user code, lets go of all that wait, and then reports.
@@ -341,12 +396,13 @@ impl<L: Life> Task<L> {
         let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
         let ticket = current.ticket();
         let Current { link, control: own, .. } = current;
-        // Wakers are user code, and so is what the last owner of a child drops.
-        let _ = guard(move || {
-            control.cell().end(id);
-            drop((own, control));
-        });
-        link.report(Report { ticket, news: News::Exited(exit) });
+        // Wakers are user code.
+        let _ = guard(|| control.cell().end(id));
+        // The report says that it is gone, so it has let go of its child before. It says its name where nobody reads it.
+        drop(own);
+        link.exited(ticket, id, control.segment(), exit);
+        // What the last owner of a child drops is user code.
+        let _ = guard(move || drop(control));
     }
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    future::Future,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -48,13 +49,13 @@ impl Root {
     }
 
     pub(super) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<RootNews> {
-        self.outside.waker.register(cx.waker());
+        self.outside.register(cx.waker());
         while let Some(Envelope { message: Report { news, .. }, token: _token }) =
             self.outside.next_report(&mut self.reports)
         {
             match news {
                 News::Ready => return Poll::Ready(RootNews::Ready),
-                News::Acknowledged => {}
+                News::Acknowledged | News::Vacated => {}
                 News::Exited(exit) => {
                     self.has_ended = true;
                     return Poll::Ready(RootNews::Ended(exit));
@@ -69,9 +70,16 @@ impl Root {
         Position::current().is_some_and(|position| position.within(&self.outside).is_some())
     }
 
+    /// Resolves when something in the tree may have changed.
+    pub(super) fn listen_for_changes(&self) -> impl Future<Output = ()> + use<> {
+        self.outside.changes.listen()
+    }
+
     pub(super) fn shutdown(&self) {
         // Wakers are user code.
         let _ = guard(|| self.root.cell().request(Flags::SHUTDOWN | Flags::LAST));
+        // This may be user code, too, that blocks next.
+        self.outside.home.nudge();
     }
 
     /// What the end of the root means to whoever ran it.

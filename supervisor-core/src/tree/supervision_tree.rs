@@ -74,14 +74,18 @@ impl SupervisionTree {
     ///
     /// [`SupervisorError::NotRunning`], once the tree has ended.
     pub async fn ready(&self) -> Result<(), SupervisorError> {
-        // Whatever happens after this is not missed.
-        let mut events = self.events();
-        while !self.snapshot().await.ready {
-            if events.next().await.is_none() {
-                return Err(SupervisorError::NotRunning { path: self.root.handle.path() });
+        loop {
+            // Whatever changes after this is not missed.
+            let change = self.root.listen_for_changes();
+            let hub = self.root.handle.hub();
+            if hub.clone().is_ready().await {
+                return Ok(());
             }
+            if !hub.is_running() {
+                return Err(hub.not_running());
+            }
+            change.await;
         }
-        Ok(())
     }
 
     /// Shuts the tree down in order, and waits until it has ended.

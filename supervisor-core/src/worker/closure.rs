@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    child::{Body, ChildSpec, Seat},
+    child::{Body, ChildSpec, Release, Seat},
     process::{Birth, Life, Name, Step, current},
     scope::Scope,
     shutdown::{ProcessShutdown, ShutdownStrategy},
@@ -75,6 +75,13 @@ where
 /// Touched by the child's own process only, so nobody ever waits for the lock.
 struct Closure<F>(Mutex<Option<F>>);
 
+impl<F> Release for Closure<F> {
+    fn release(&self) {
+        let closure = self.lock().take();
+        drop(closure);
+    }
+}
+
 impl<F, Fut> Body for Closure<F>
 where
     F: FnMut(ProcessShutdown) -> Fut + Send + 'static,
@@ -83,11 +90,6 @@ where
 {
     fn live(seat: Arc<Seat<Self>>, _: &Birth, _: &Arc<Scope>) -> impl Life {
         Called::No { seat: Some(seat) }
-    }
-
-    fn release(&self) {
-        let closure = self.lock().take();
-        drop(closure);
     }
 
     fn is_loaded(&self) -> bool {

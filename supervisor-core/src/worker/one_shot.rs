@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    child::{Body, ChildSpec, Seat},
+    child::{Body, ChildSpec, Release, Seat},
     process::{Birth, Exit, Life, Name, Step},
     scope::Scope,
     shutdown::ShutdownStrategy,
@@ -65,6 +65,13 @@ where
 
 struct Once<Fut>(Mutex<Option<Fut>>);
 
+impl<Fut> Release for Once<Fut> {
+    fn release(&self) {
+        let future = self.lock().take();
+        drop(future);
+    }
+}
+
 impl<Fut> Body for Once<Fut>
 where
     Fut: Future + Send + 'static,
@@ -76,11 +83,6 @@ where
 
     fn can_start(&self) -> bool {
         self.lock().is_some()
-    }
-
-    fn release(&self) {
-        let future = self.lock().take();
-        drop(future);
     }
 
     fn is_loaded(&self) -> bool {

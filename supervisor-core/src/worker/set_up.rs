@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use super::result::exit_of;
 use crate::{
-    child::{Body, ChildSpec, Seat},
+    child::{Body, ChildSpec, Release, Seat},
     error::InitializationError,
     process::{Birth, Exit, Life, Name, Step},
     scope::Scope,
@@ -35,6 +35,13 @@ impl<W> SetUp<W> {
     }
 }
 
+impl<W> Release for SetUp<W> {
+    fn release(&self) {
+        let worker = self.lock().take();
+        drop(worker);
+    }
+}
+
 impl<W: Supervisable> Body for SetUp<W> {
     fn live(seat: Arc<Seat<Self>>, birth: &Birth, _: &Arc<Scope>) -> impl Life {
         let worker = seat.body.lock().clone();
@@ -44,11 +51,6 @@ impl<W: Supervisable> Body for SetUp<W> {
                 worker.expect("nothing is started after the last incarnation").initialize(shutdown).await
             },
         }
-    }
-
-    fn release(&self) {
-        let worker = self.lock().take();
-        drop(worker);
     }
 
     fn is_loaded(&self) -> bool {

@@ -58,7 +58,7 @@ fn d3_a_shutdown_abandons_what_a_restart_was_waiting_for() {
 }
 
 #[test]
-fn d3_a_supervisor_that_may_be_started_again_waits_for_a_stuck_process_even_when_it_stops() {
+fn d3_a_supervisor_that_may_be_started_again_does_not_wait_for_a_stuck_process_either() {
     let mut world = World::new(one_for_one(0), [brutal("a"), child("b")]);
     world.stuck.push("a");
     world.engine.start(false);
@@ -66,10 +66,55 @@ fn d3_a_supervisor_that_may_be_started_again_waits_for_a_stuck_process_even_when
     world.take();
     world.exit("b", error());
     world.pass(GRACE);
-    world.did("gave up, abort a, stuck a");
-    world.engine.shutdown(Order { last: true, kill: false }, world.now);
-    world.settle();
+    world.did("gave up, abort a, abandoned a, finish");
+}
+
+#[test]
+fn p2_what_an_earlier_run_has_left_behind_is_aborted_and_nothing_starts_before_it_is_gone() {
+    let mut world = World::left_behind(one_for_one(0), [child("a"), child("b"), child("c")], &["b"]);
+    world.did("abort b");
+    world.shows("a? b~ c?");
+    world.exit("b", Exit::Aborted);
+    world.did("start a, start b, start c, ready");
+}
+
+#[test]
+fn p2_what_does_not_let_go_is_named_after_the_grace_and_waited_for() {
+    let mut world = World::left_behind(one_for_one(0), [child("a"), child("b"), child("c")], &["a", "c"]);
+    world.pass(GRACE);
+    world.did("abort a, abort c, stuck a, stuck c");
+    world.pass(100 * GRACE);
+    world.exit("c", Exit::Aborted);
+    world.did("");
+    world.exit("a", Exit::Aborted);
+    world.did("start a, start b, start c, ready");
+}
+
+#[test]
+fn p2_a_shutdown_abandons_what_does_not_let_go_of_an_earlier_run() {
+    let mut world = World::left_behind(one_for_one(0), [child("a"), child("b")], &["a"]);
+    world.shutdown();
+    world.did("abort a");
+    world.pass(GRACE);
     world.did("abandoned a, finish");
+    assert_eq!(world.badly(), ["a Abandoned"]);
+}
+
+#[test]
+fn p2_what_was_left_behind_and_is_terminated_is_not_started_and_the_others_are() {
+    let mut world = World::left_behind(one_for_one(0), [child("a"), child("b")], &["a"]);
+    world.terminate("a");
+    world.told("");
+    world.exit("a", Exit::Aborted);
+    world.told("terminate a: ok");
+    world.did("abort a, start b, ready");
+}
+
+#[test]
+fn p2_a_temporary_child_that_was_left_behind_is_started_like_the_others() {
+    let mut world = World::left_behind(one_for_one(0), [child("a").temporary()], &["a"]);
+    world.exit("a", Exit::Aborted);
+    world.did("abort a, start a, ready");
 }
 
 #[test]

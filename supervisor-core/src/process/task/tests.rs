@@ -61,6 +61,7 @@ impl Link for World {
             News::Ready => format!("ready{flag}"),
             News::Acknowledged => format!("acknowledged{flag}"),
             News::Exited(exit) => format!("{exit}{flag}"),
+            News::Vacated => "vacated".into(),
         });
     }
 

@@ -113,6 +113,7 @@ impl Watched {
             News::Ready => self.engine.ready(ticket, now),
             News::Acknowledged => self.engine.acknowledged(ticket),
             News::Exited(exit) => self.engine.exited(ticket, exit, now),
+            News::Vacated => unreachable!("a driver makes an exit of it"),
         }
         assert_eq!(states(&self.engine), before, "a stale report of {ticket:?} changes something");
         assert!(self.engine.effects.is_empty(), "a stale report of {ticket:?} has effects: {:?}", self.engine.effects);

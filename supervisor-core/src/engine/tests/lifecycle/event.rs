@@ -95,7 +95,7 @@ impl Event {
             }
             Self::StaleReady | Self::StaleExit => {
                 let ticket = ticket?;
-                let stale = Ticket::new(ticket.place(), ticket.incarnation - 1);
+                let stale = Ticket::new(ticket.place(), ticket.incarnation.checked_sub(1)?);
                 Some(scene.outcome_of(|scene| match self {
                     Self::StaleReady => scene.engine.ready(stale, scene.now),
                     _ => scene.engine.exited(stale, error(), scene.now),

@@ -59,6 +59,7 @@ impl Scene {
                     Then::Judge { .. } => "judge",
                     Then::FailStart { .. } => "fail start",
                     Then::Restart => "restart",
+                    Then::Start => "start",
                     Then::Stay => "stay",
                     Then::End => "end",
                 };
@@ -94,6 +95,14 @@ impl Scene {
     pub(super) fn start(&mut self) {
         self.engine.start(false);
         self.settle();
+    }
+
+    /// An earlier run of the supervisor has left a process of the child behind, and the first start begins.
+    pub(super) fn adopt(&mut self) {
+        if let Some(place) = self.engine.adopt(self.subject, self.now) {
+            self.tickets.insert(self.subject, Ticket::new(place, 0));
+        }
+        self.start();
     }
 
     /// The child, and all others, have started.

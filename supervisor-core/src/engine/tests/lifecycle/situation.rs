@@ -26,7 +26,8 @@ pub(super) enum Situation {
     GroupStuck,
     Shutdown,
     ShutdownAborted,
-    ShutdownStuck,
+    LeftBehind,
+    LeftBehindStuck,
     Stopped,
 }
 
@@ -56,7 +57,8 @@ impl Situation {
             Self::GroupStuck => "Stuck: stopped as `first` has failed, and does not let go",
             Self::Shutdown => "Stopping: as its supervisor stops",
             Self::ShutdownAborted => "Stopping: as its supervisor stops, and aborted as its time was up",
-            Self::ShutdownStuck => "Stuck: stopped as its supervisor stops, which may be started again",
+            Self::LeftBehind => "Stopping: left behind by an earlier run of its supervisor",
+            Self::LeftBehindStuck => "Stuck: left behind, and does not let go",
             Self::Stopped => "Stopped",
         }
     }
@@ -78,7 +80,8 @@ impl Situation {
             Self::GroupStuck => "Stopping (stuck, then restart)",
             Self::Shutdown => "Stopping (asked, then end)",
             Self::ShutdownAborted => "Stopping (aborted, then end)",
-            Self::ShutdownStuck => "Stopping (stuck, then end)",
+            Self::LeftBehind => "Stopping (aborted, then start)",
+            Self::LeftBehindStuck => "Stopping (stuck, then start)",
             Self::Stopped => "Stopped",
         }
     }
@@ -157,7 +160,8 @@ impl Situation {
             Self::GroupAborted => Self::Group.arrange_and_wait(scene),
             Self::GroupStuck => Self::GroupAborted.arrange_and_wait(scene),
             Self::ShutdownAborted => Self::Shutdown.arrange_and_wait(scene),
-            Self::ShutdownStuck => Self::ShutdownAborted.arrange_and_wait(scene),
+            Self::LeftBehind => scene.adopt(),
+            Self::LeftBehindStuck => Self::LeftBehind.arrange_and_wait(scene),
             Self::Stopped => {
                 Self::Terminated.arrange(scene);
                 scene.exit(scene.subject, Exit::Normal);

@@ -98,6 +98,7 @@ impl Forest {
                         self.input(parent, |engine, now| engine.ready(ticket, now));
                     }
                     News::Acknowledged => self.input(parent, |engine, _| engine.acknowledged(ticket)),
+                    News::Vacated => unreachable!("a driver makes an exit of it"),
                     News::Exited(exit) => {
                         self.log_exit(who, &exit);
                         self.processes[who] = None;

@@ -1,0 +1,128 @@
+//! What a supervisor does that is dropped, or panics, while children of it live (P2, A6).
+//!
+//! Its children are aborted. Those that live on another executor may take their time, and have no supervisor until the
+//! next run of this one: that run adopts them, and starts nothing before they are gone.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, Weak},
+    task::{Wake, Waker},
+    time::Instant,
+};
+
+use super::{Command, Driver, Io, Tree, request};
+use crate::{
+    child::Child,
+    engine::Effect,
+    mailbox::{Envelope, Taken},
+    observe::EventKind,
+    process::{Exit, Flags, Link, News, Report, Ticket, guard},
+    scope::Scope,
+};
+
+impl Driver {
+    /// The last thing that a supervisor does which has not stopped.
+    pub(super) fn lose(&mut self, exit: &Exit) {
+        let Self { shared, io } = self;
+        io.hub.close(&io.scope);
+        let effects = shared.lock().take_effects();
+        io.tell_what_is_left(effects);
+        // Then the ends of children that were not looked at yet.
+        let reports = mem::replace(&mut io.reports, Taken::nothing());
+        for Envelope { message, .. } in reports.chain(io.scope.close_lost()) {
+            if let Report { ticket, news: News::Exited(exit) } = message {
+                let ended = shared.lock().end_unsupervised(ticket, &exit, io.scope.now());
+                if let Some(spec) = ended {
+                    io.tell(&*spec, EventKind::Exited(exit));
+                }
+            }
+        }
+        while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
+            io.turn_away(message);
+        }
+        let live: Vec<_> = shared.lock().live().cloned().collect();
+        live.iter().for_each(|spec| request(&**spec, Flags::ABORT, false));
+        // For a root there is nobody above who could tell.
+        if io.scope.is_root() {
+            io.tell_of_itself(EventKind::Exited(exit.clone()));
+        }
+        // Who waits for an answer is woken, and a waker is user code.
+        for call in io.calls.drain() {
+            let _ = guard(|| drop(call));
+        }
+        io.scope.changes.tell();
+    }
+}
+
+impl Io {
+    /// What the engine wanted to have told, and was not yet.
+    fn tell_what_is_left(&mut self, effects: VecDeque<Effect<Arc<dyn Child>>>) {
+        let to_do = mem::take(&mut self.to_do).into_iter().map(|(effect, _)| effect);
+        for effect in to_do.chain(effects) {
+            if let Effect::Tell { .. } | Effect::Refuse { .. } | Effect::Forget { .. } | Effect::Answer { .. } = effect
+            {
+                self.perform(effect, None);
+            }
+        }
+    }
+
+    /// A command that is not going to be carried out. Who waits for it is told by the end of the call.
+    fn turn_away(&self, command: Command) {
+        let (child, call) = match command {
+            Command::Start { child, call } => (Some(child), call),
+            Command::Terminate(_, call)
+            | Command::Restart(_, call)
+            | Command::Delete(_, call)
+            | Command::Kill(_, call) => (None, Some(call)),
+        };
+        if let Some(child) = child {
+            if call.is_none() {
+                self.tell(&*child, EventKind::Refused(self.hub.not_running()));
+            }
+            self.dispose(child);
+        }
+        let _ = guard(|| drop(call));
+    }
+
+    /// Has this supervisor told when what an earlier run of it has left behind is gone.
+    pub(super) fn wait_for_vacancy(&self, child: &dyn Child, ticket: Ticket) {
+        let cell = child.cell();
+        let waker = Waker::from(Arc::new(Vacancy { scope: Arc::downgrade(&self.scope), ticket }));
+        let is_gone = match cell.process() {
+            None => true,
+            Some(left) => {
+                cell.register_waiter(left, &mut None, &waker);
+                cell.process() != Some(left)
+            }
+        };
+        if is_gone {
+            waker.wake();
+        }
+    }
+
+    /// Looks whether it is gone. It may just have been asked to stop, which wakes those who wait, too.
+    pub(super) fn look_for_vacancy(&self, engine: &mut Tree, ticket: Ticket, now: Instant) {
+        let Some(child) = engine.child(ticket.place()) else { return };
+        if child.cell().process().is_some() {
+            self.wait_for_vacancy(&**child, ticket);
+        } else {
+            // It has told its exit itself.
+            engine.exited(ticket, Exit::Aborted, now);
+        }
+    }
+}
+
+/// Waits in the control cell of a process that was left behind.
+struct Vacancy {
+    scope: Weak<Scope>,
+    ticket: Ticket,
+}
+
+impl Wake for Vacancy {
+    fn wake(self: Arc<Self>) {
+        if let Some(scope) = self.scope.upgrade() {
+            scope.report(Report { ticket: self.ticket, news: News::Vacated });
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use super::{Own, Tree};
+use crate::{
+    child::Child,
+    engine::Slot,
+    process::{ChildId, ProcessId},
+    spawner::Spawner,
+};
+
+/// What a supervisor knows, for itself and for those who read it: its engine, under a lock.
+///
+/// The lock is held for short: by the supervisor while it feeds its engine, never while code runs that is not ours; by
+/// readers for some hundred children at a time. It is the innermost one but for those of mailboxes: nobody takes another
+/// lock of a supervisor under it.
+///
+/// It outlives the supervisor for as long as a handle is there: so the last state can be read.
+pub(super) struct Shared {
+    engine: Mutex<Tree>,
+    /// The executor that runs, or ran, the supervisor: the clock that its times are measured with.
+    pub(super) home: Arc<dyn Spawner>,
+    pub(super) process: ProcessId,
+    /// How often it was started again.
+    pub(super) restarts: u32,
+}
+
+impl Shared {
+    pub(super) fn new(engine: Tree, own: &Own) -> Self {
+        Self {
+            engine: Mutex::new(engine),
+            home: own.spawner.clone(),
+            process: own.id,
+            restarts: own.ticket.incarnation.saturating_sub(1),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Tree> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time, as the supervisor measures it: also after its end.
+    pub(super) fn now(&self) -> Instant {
+        self.home.now()
+    }
+
+    /// Reads some of the children, in start order, from where the last call with this cursor stopped.
+    pub(super) fn read<R>(
+        &self,
+        cursor: &mut Cursor,
+        mut look: impl FnMut(ChildId, &Slot<Arc<dyn Child>>) -> Option<R>,
+    ) -> Vec<R> {
+        let engine = self.lock();
+        let (mut found, mut left) = (Vec::new(), PIECE);
+        for (id, slot) in engine.slots_behind(cursor.last) {
+            if left == 0 {
+                return found;
+            }
+            left -= 1;
+            cursor.last = Some(id);
+            found.extend(look(id, slot));
+        }
+        cursor.is_at_end = true;
+        found
+    }
+}
+
+/// How many children are read while the lock is held. A child takes well below a microsecond.
+const PIECE: usize = 512;
+
+/// How far a reader has come.
+#[derive(Debug, Default)]
+pub(super) struct Cursor {
+    last: Option<ChildId>,
+    is_at_end: bool,
+}
+
+impl Cursor {
+    pub(super) fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+}

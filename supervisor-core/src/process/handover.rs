@@ -1,0 +1,68 @@
+//! Giving a process to an executor that may refuse it.
+//!
+//! An executor that has ended drops what it is given, inside of `spawn`, on the stack of a supervisor. What is dropped there is
+//! user code, and its destructor may block. So a process that is dropped while it is handed over is kept, and its supervisor
+//! has it dropped where that holds nobody up.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use super::{
+    Exit, Process, guard,
+    task::{Current, Incarnation},
+};
+
+thread_local! {
+    static IS_UNDER_WAY: Cell<bool> = const { Cell::new(false) };
+    static REFUSED: RefCell<Vec<Process>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether this thread hands a process over.
+#[inline]
+pub(super) fn is_under_way() -> bool {
+    IS_UNDER_WAY.get()
+}
+
+/// A process was dropped meanwhile.
+#[cold]
+pub(super) fn give_back(process: Process) {
+    REFUSED.with_borrow_mut(|refused| refused.push(process));
+}
+
+/// Runs `spawn`, which gives a process away. Returns what was dropped in there instead. Each of these is lost: it says so as
+/// soon as it is polled or dropped.
+pub(crate) fn hand_over(spawn: impl FnOnce()) -> Vec<Process> {
+    let before = IS_UNDER_WAY.replace(true);
+    // The method of a backend, which may be anybody's. If it panics, the process is dropped, and so given back.
+    let _ = guard(spawn);
+    IS_UNDER_WAY.set(before);
+    let refused = REFUSED.with_borrow_mut(mem::take);
+    refused.into_iter().map(|process| Process::of(Refused(process))).collect()
+}
+
+/// A process that is not going to run.
+struct Refused(Process);
+
+impl Future for Refused {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        self.as_mut().break_off(Exit::Lost);
+        Poll::Ready(())
+    }
+}
+
+impl Incarnation for Refused {
+    fn current(&self) -> Option<&Current> {
+        self.0.current()
+    }
+
+    fn break_off(mut self: Pin<&mut Self>, exit: Exit) {
+        self.0.break_off(exit);
+    }
+}
