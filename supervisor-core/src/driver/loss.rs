@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Command, Driver, Io, Tree, request};
+use super::{Action, Command, Driver, Io, Tree, request};
 use crate::{
     child::Child,
     engine::Effect,
@@ -58,11 +58,12 @@ impl Driver {
 impl Io {
     /// What the engine wanted to have told, and was not yet.
     fn tell_what_is_left(&mut self, effects: VecDeque<Effect<Arc<dyn Child>>>) {
-        let to_do = mem::take(&mut self.to_do).into_iter().map(|(effect, _)| effect);
-        for effect in to_do.chain(effects) {
+        let to_do = mem::take(&mut self.to_do).into_iter().chain(effects.into_iter().map(Action::Effect));
+        for action in to_do {
+            let Action::Effect(effect) = action else { continue };
             if let Effect::Tell { .. } | Effect::Refuse { .. } | Effect::Forget { .. } | Effect::Answer { .. } = effect
             {
-                self.perform(effect, None);
+                self.perform(effect);
             }
         }
     }

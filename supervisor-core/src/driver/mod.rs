@@ -39,7 +39,7 @@ use crate::{
     error::{GaveUp, SupervisorError},
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
-    process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
+    process::{ChildId, Control, Exit, Flags, Life, Link, News, Place, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
     spawner::{Spawner, Timer},
@@ -52,6 +52,12 @@ const BATCH: usize = 256;
 const COMMANDS: usize = 128;
 
 type Tree = Engine<Arc<dyn Child>>;
+
+/// What is to be done without the lock.
+enum Action {
+    Request { child: Arc<dyn Child>, flags: Flags, last: bool },
+    Effect(Effect<Arc<dyn Child>>),
+}
 
 pub(crate) struct Driver {
     shared: Arc<Shared>,
@@ -75,8 +81,8 @@ struct Io {
     armed: Option<Instant>,
     /// Who waits for an answer, by the keys that the engine knows them by.
     calls: Slab<Sender<Result<(), SupervisorError>>>,
-    /// What the engine wants done, and was not yet. With the child that it is about, where the engine names one by its place.
-    to_do: VecDeque<(Effect<Arc<dyn Child>>, Option<Arc<dyn Child>>)>,
+    /// What the engine wants done, and was not yet.
+    to_do: VecDeque<Action>,
     /// All has stopped. What was sent before the hub was closed is still answered.
     is_closing: bool,
     /// What it has seen of its orders.
@@ -149,8 +155,8 @@ impl Driver {
         let order = io.look_at_orders();
         let mut is_busy = io.take_in(&mut shared.lock(), order, now);
         for _ in 0..BATCH {
-            while let Some((effect, spec)) = io.to_do.pop_front() {
-                if let Some(step) = io.perform(effect, spec) {
+            while let Some(action) = io.to_do.pop_front() {
+                if let Some(step) = io.act(action) {
                     return Turn::Step(step);
                 }
             }
@@ -209,17 +215,11 @@ impl Io {
                 // Made while the clock is that of its end, and the children's names are known.
                 Some(Effect::GaveUp) => {
                     self.gave_up = Some(self.story(engine, now));
-                    self.to_do.push_back((Effect::GaveUp, None));
+                    self.to_do.push_back(Action::Effect(Effect::GaveUp));
                 }
-                Some(effect) => {
-                    let spec = match &effect {
-                        Effect::Start { child, .. } | Effect::Ask { child, .. } | Effect::Abort { child, .. } => {
-                            engine.child(*child).cloned()
-                        }
-                        _ => None,
-                    };
-                    self.to_do.push_back((effect, spec));
-                }
+                Some(Effect::Ask { child, last }) => self.request_later(engine, child, Flags::SHUTDOWN, last),
+                Some(Effect::Abort { child, last }) => self.request_later(engine, child, Flags::ABORT, last),
+                Some(effect) => self.to_do.push_back(Action::Effect(effect)),
                 None if engine.advance(now) => {}
                 None => return true,
             }
@@ -271,9 +271,23 @@ impl Io {
         true
     }
 
-    fn perform(&mut self, effect: Effect<Arc<dyn Child>>, spec: Option<Arc<dyn Child>>) -> Option<Step> {
-        match (effect, spec) {
-            (Effect::Start { child: place, incarnation }, Some(spec)) => {
+    fn request_later(&mut self, engine: &Tree, child: Place, flags: Flags, last: bool) {
+        if let Some(child) = engine.child(child).cloned() {
+            self.to_do.push_back(Action::Request { child, flags, last });
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Option<Step> {
+        match action {
+            Action::Request { child, flags, last } => request(&*child, flags, last),
+            Action::Effect(effect) => return self.perform(effect),
+        }
+        None
+    }
+
+    fn perform(&mut self, effect: Effect<Arc<dyn Child>>) -> Option<Step> {
+        match effect {
+            Effect::Start { child: place, incarnation, spec } => {
                 let settings = spec.settings();
                 // What is added and runs once only drops its specification itself, with what it leaves behind.
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
@@ -283,28 +297,26 @@ impl Io {
                 self.tell(&*spec, EventKind::Started);
                 spec.start(birth, &self.scope);
             }
-            (Effect::Ask { last, .. }, Some(spec)) => request(&*spec, Flags::SHUTDOWN, last),
-            (Effect::Abort { last, .. }, Some(spec)) => request(&*spec, Flags::ABORT, last),
-            (Effect::Tell { spec, kind, took }, _) => self.tell_timed(&*spec, took, *kind),
-            (Effect::Ready, _) => return Some(Step::Ready),
-            (Effect::GaveUp, _) => {
+            // Dealt with when they were taken out.
+            Effect::Ask { .. } | Effect::Abort { .. } | Effect::Listen { .. } => {}
+            Effect::Tell { spec, kind, took } => self.tell_timed(&*spec, took, *kind),
+            Effect::Ready => return Some(Step::Ready),
+            Effect::GaveUp => {
                 if let Some(story) = &self.gave_up {
                     self.tell_of_itself(EventKind::GaveUp(story.clone()));
                 }
             }
-            (Effect::Answer { caller, spec, answer }, _) => self.answer(caller, spec.as_deref(), answer),
-            (Effect::Refuse { spec, caller, refusal }, _) => self.refuse(spec, caller, refusal),
-            (Effect::Forget { child, spec }, _) => {
+            Effect::Answer { caller, spec, answer } => self.answer(caller, spec.as_deref(), answer),
+            Effect::Refuse { spec, caller, refusal } => self.refuse(spec, caller, refusal),
+            Effect::Forget { child, spec } => {
                 if !self.is_static(child) || self.specs.is_none() {
                     self.dispose(spec);
                 }
             }
-            (Effect::Finish, _) => {
+            Effect::Finish => {
                 self.hub.close(&self.scope);
                 self.is_closing = true;
             }
-            // Its child was removed meanwhile; or it was dealt with when it was taken out.
-            (Effect::Start { .. } | Effect::Ask { .. } | Effect::Abort { .. } | Effect::Listen { .. }, _) => {}
         }
         None
     }

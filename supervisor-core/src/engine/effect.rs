@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Effect<C> {
     /// Start the child. Its process answers with this incarnation.
-    Start { child: Place, incarnation: u32 },
+    Start { child: Place, incarnation: u32, spec: C },
     /// Ask the child to stop. `last`: it will not be started again under anybody.
     Ask { child: Place, last: bool },
     /// Abort the child.

@@ -162,10 +162,10 @@ impl<C: Spec> Engine<C> {
             slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
             slot.has_acknowledged = false;
             let settings = slot.spec.settings();
-            (slot.incarnation, settings.is_ready_at_once())
+            (slot.incarnation, settings.is_ready_at_once(), slot.spec.clone())
         });
-        let Some((incarnation, ready_at_once)) = begun else { return };
-        self.effects.push_back(Effect::Start { child, incarnation });
+        let Some((incarnation, ready_at_once, spec)) = begun else { return };
+        self.effects.push_back(Effect::Start { child, incarnation, spec });
         if ready_at_once {
             self.set_running(child, now);
         } else {

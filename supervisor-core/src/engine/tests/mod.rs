@@ -304,7 +304,7 @@ impl World {
     fn play(&mut self, effect: Effect<Child>) {
         let name = |place: Place| self.names.iter().find(|(_, id)| **id == place.child).map(|(name, _)| *name).unwrap();
         match effect {
-            Effect::Start { child, incarnation } => {
+            Effect::Start { child, incarnation, .. } => {
                 let name = name(child);
                 self.log.push(format!("start {name}"));
                 self.incarnations.insert(child.child, incarnation);

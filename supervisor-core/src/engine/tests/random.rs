@@ -209,7 +209,7 @@ impl Trial {
 
     fn play(&mut self, effect: Effect<Child>) {
         match effect {
-            Effect::Start { child, incarnation } => {
+            Effect::Start { child, incarnation, .. } => {
                 let Some(spec) = self.watched.engine.child(child) else { return };
                 let is_ready = spec.settings.ready_at_once;
                 self.live.insert(child.child, (Ticket::new(child, incarnation), is_ready));

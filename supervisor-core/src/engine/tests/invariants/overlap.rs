@@ -18,7 +18,7 @@ impl Invariant for IncarnationsDoNotOverlap {
     }
 
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
-        if let Effect::Start { child, incarnation } = effect {
+        if let Effect::Start { child, incarnation, .. } = effect {
             let name = moment.name(child.child);
             let beside = self.live.insert(child.child, *incarnation);
             assert_eq!(beside, None, "{name}: incarnation {incarnation} starts beside another one");

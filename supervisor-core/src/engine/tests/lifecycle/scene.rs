@@ -206,7 +206,7 @@ impl Scene {
             _ => what.to_owned(),
         };
         match effect {
-            Effect::Start { child, incarnation } => {
+            Effect::Start { child, incarnation, .. } => {
                 self.outcome.effects.push(about(child.child, "start"));
                 self.tickets.insert(child.child, Ticket::new(child, incarnation));
             }

@@ -153,7 +153,7 @@ impl Forest {
 
     fn perform(&mut self, who: usize, effect: Effect<Seat>) {
         match effect {
-            Effect::Start { child, incarnation } => {
+            Effect::Start { child, incarnation, .. } => {
                 let seat = self.engine(who).child(child).expect("a child that is there");
                 let node = seat.node.clone();
                 self.start(&node, who, Ticket::new(child, incarnation));
