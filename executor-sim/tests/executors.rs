@@ -93,9 +93,13 @@ fn a_timer_of_an_ended_executor_never_elapses() {
 
 #[test]
 fn a_strict_timer_of_an_ended_executor_panics_when_it_is_used_and_not_when_it_is_dropped() {
-    let uses: [fn(&mut Pin<Box<dyn Timer>>); 2] = [|timer| timer.as_mut().reset(None), |timer| drop(poll(timer))];
+    fn reset(timer: &mut Pin<Box<dyn Timer>>) -> bool {
+        timer.as_mut().reset(None);
+        false
+    }
+
     for threads in [Threads::unlimited(), Threads::like_tokio(2)] {
-        for usage in uses {
+        for usage in [reset, poll] {
             let sim = Sim::with_threads(1, threads.with_strict_timers());
             let elsewhere = sim.executor_with(threads.with_strict_timers());
             for (mut timer, end) in [

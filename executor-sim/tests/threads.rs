@@ -544,6 +544,8 @@ mod driver {
             world.run(async move {
                 sleep.await;
                 sender.try_send(()).unwrap();
+                // A process yields at its end, and so wakes another thread.
+                std::future::pending::<()>().await;
             });
             assert_eq!(world.said_after(20 * SECOND), ["timer 11s"]);
         });
