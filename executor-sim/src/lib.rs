@@ -36,6 +36,7 @@ mod pool;
 mod record;
 mod sim;
 mod spawner;
+mod state;
 mod sweep;
 mod task;
 mod tasks;

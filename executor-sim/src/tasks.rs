@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use fastrand::Rng;
 use supervisor_core::Process;
 
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     fault::Fault,
     plan::Plan,
     pool::Pool,
+    state::{Next, State},
     task::Task,
     threads::Threads,
     trace::{Moment, Recorder},
@@ -28,46 +28,9 @@ pub(crate) struct Tasks {
     pub(crate) clock: Arc<Clock>,
 }
 
-struct State {
-    rng: Rng,
-    /// Of the executors with unlimited threads.
-    ready: Vec<Arc<Task>>,
-    /// The other executors.
-    pools: BTreeMap<u32, Pool>,
-    /// Their number is the order in which they were spawned.
-    all: BTreeMap<u64, Arc<Task>>,
-    spawned: u64,
-    /// The future that the caller waits for can go on.
-    is_main_ready: bool,
-    /// Timers may be heard that were not, since the clock jumped the last time.
-    is_nudged: bool,
-    faults: Vec<Fault>,
-    /// How many processes of each name there were.
-    incarnations: BTreeMap<String, u32>,
-    recorder: Recorder,
-}
-
-/// Who goes next.
-pub(crate) enum Next {
-    Main,
-    /// On this thread of its executor, if that one counts them.
-    Task(Arc<Task>, Option<usize>),
-}
-
 impl Tasks {
     pub(crate) fn new(seed: u64, clock: Arc<Clock>, recorder: Recorder) -> Arc<Self> {
-        let state = State {
-            rng: Rng::with_seed(seed),
-            ready: Vec::new(),
-            pools: BTreeMap::new(),
-            all: BTreeMap::new(),
-            spawned: 0,
-            is_main_ready: false,
-            is_nudged: false,
-            faults: Vec::new(),
-            incarnations: BTreeMap::new(),
-            recorder,
-        };
+        let state = State::new(seed, recorder);
         Arc::new(Self { state: Mutex::new(state), woken: Condvar::new(), clock })
     }
 
@@ -126,34 +89,7 @@ impl Tasks {
     }
 
     pub(crate) fn next(&self) -> Option<Next> {
-        let mut state = self.lock();
-        let candidates = state.candidates();
-        if candidates == 0 {
-            return None;
-        }
-        let mut chosen = state.rng.usize(..candidates);
-        if chosen < state.ready.len() {
-            let task = state.ready.swap_remove(chosen);
-            state.recorder.record(Moment::Polled { number: task.number, name: &task.name });
-            return Some(Next::Task(task, None));
-        }
-        chosen -= state.ready.len();
-        if state.is_main_ready && chosen == 0 {
-            state.is_main_ready = false;
-            state.recorder.record(Moment::Main);
-            return Some(Next::Main);
-        }
-        chosen -= usize::from(state.is_main_ready);
-        let State { pools, rng, recorder, .. } = &mut *state;
-        for pool in pools.values_mut() {
-            let Some(rest) = chosen.checked_sub(pool.choices()) else {
-                let (task, thread) = pool.take(chosen, rng);
-                recorder.record(Moment::PolledOn { number: task.number, name: &task.name, thread });
-                return Some(Next::Task(task, Some(thread)));
-            };
-            chosen = rest;
-        }
-        None
+        self.lock().next()
     }
 
     /// Lets the clock jump to the next timer that is heard, but not beyond `limit` since the start. Whether there was one.
@@ -296,33 +232,6 @@ impl Tasks {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// How many ways there are to go on.
-    fn candidates(&self) -> usize {
-        let pools: usize = self.pools.values().map(Pool::choices).sum();
-        self.ready.len() + usize::from(self.is_main_ready) + pools
-    }
-
-    fn push(&mut self, task: Arc<Task>, by: Option<Hand>) {
-        match self.pools.get_mut(&task.executor) {
-            Some(pool) => pool.push(task, by),
-            None => self.ready.push(task),
-        }
-    }
-
-    /// No process can go on. Returns the executors that do not hear all their timers.
-    fn rest(&mut self) -> Vec<(u32, Hearing)> {
-        self.is_nudged = false;
-        self.pools.values_mut().for_each(Pool::rest);
-        let hearing = self.pools.iter().map(|(executor, pool)| (*executor, pool.hearing()));
-        hearing.filter(|(_, hearing)| *hearing != Hearing::All).collect()
-    }
-
-    fn draw_listener(&mut self, executor: u32) -> Option<usize> {
-        self.pools.get(&executor)?.draw_listener(&mut self.rng)
     }
 }
 
