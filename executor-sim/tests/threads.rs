@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use executor_sim::{Sim, Threads, block_for, block_for_good};
-use supervisor_core::{Exit, Spawner};
+use supervisor_core::Exit;
 
 use self::world::{SECOND, always, spawn};
 
