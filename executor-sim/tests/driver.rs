@@ -5,9 +5,10 @@ mod world;
 use std::sync::{Arc, Mutex};
 
 use executor_sim::{Threads, block_for, block_for_good};
+use futures_lite::future::yield_now;
 use supervisor_core::Spawner;
 
-use self::world::{SECOND, World, always};
+use self::world::{SECOND, World, always, spawn};
 
 fn one_driver() -> [Threads; 2] {
     [Threads::new(2).with_one_driver(), Threads::like_tokio(3)]
@@ -121,6 +122,38 @@ fn a_poll_that_blocks_after_a_wake_from_outside_leaves_the_driver_to_another() {
             world.says_after("timer", 5);
             world.run(block_for(10 * SECOND));
             assert_eq!(world.said_after(20 * SECOND), ["timer 5s"]);
+        });
+    }
+}
+
+#[test]
+fn a_process_that_yields_before_it_blocks_has_woken_another_thread() {
+    for threads in one_driver() {
+        always(threads, |world| {
+            world.says_after("timer", 5);
+            let sleep = world.sleep(SECOND);
+            world.run(async move {
+                sleep.await;
+                yield_now().await;
+                block_for(10 * SECOND).await;
+            });
+            assert_eq!(world.said_after(20 * SECOND), ["timer 5s"]);
+        });
+    }
+}
+
+#[test]
+fn a_timer_of_an_executor_without_a_free_thread_wakes_others_only_where_somebody_else_keeps_it() {
+    for (threads, heard) in [(Threads::new(1), "timer 5s"), (Threads::like_tokio(1), "timer 10s")] {
+        always(threads, |world| {
+            world.run(block_for(10 * SECOND));
+            let elsewhere = world.sim.executor();
+            let (sleep, say) = (world.sleep(5 * SECOND), world.say("timer"));
+            spawn(&elsewhere.spawner(), async move {
+                sleep.await;
+                say.await;
+            });
+            assert_eq!(world.said_after(20 * SECOND), [heard]);
         });
     }
 }

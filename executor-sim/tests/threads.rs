@@ -2,9 +2,18 @@
 
 mod world;
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use executor_sim::{Sim, Threads, block_for, block_for_good};
+use futures_lite::future::or;
 use supervisor_core::Exit;
 
 use self::world::{SECOND, always, spawn};
@@ -67,7 +76,7 @@ fn two_blocks_in_one_poll_add_up() {
 #[test]
 fn a_process_that_ends_in_the_poll_that_blocks_leaves_its_thread_occupied() {
     always(Threads::new(1), |world| {
-        let outcome = world.run(futures_lite::future::or(block_for(SECOND), async {}));
+        let outcome = world.run(or(block_for(SECOND), async {}));
         assert!(matches!(outcome.try_exit(), Some(Exit::Normal)));
         world.spawn(world.say("b"));
         assert_eq!(world.said_after(10 * SECOND), ["b 1s"]);
@@ -94,21 +103,40 @@ fn nothing_reaches_a_process_that_blocks_and_an_abort_ends_it_afterwards() {
 }
 
 #[test]
-fn a_process_that_was_woken_before_it_blocks_waits_for_the_end_of_the_block() {
+fn a_process_that_was_woken_before_it_blocks_is_polled_when_the_block_is_over() {
     for threads in [Threads::new(2), Threads::like_tokio(2)] {
         always(threads, |world| {
-            let say = world.say("after");
-            world.spawn(async move {
-                // It wakes itself, and another time later on.
-                let woken = std::future::poll_fn(|cx| {
-                    cx.waker().wake_by_ref();
-                    std::task::Poll::Ready(())
-                });
-                woken.await;
+            let (polls, say) = (Arc::new(AtomicUsize::new(0)), world.say("after"));
+            let counted = polls.clone();
+            let wakes_itself = poll_fn(move |cx| {
+                cx.waker().wake_by_ref();
+                counted.fetch_add(1, SeqCst);
+                Poll::Pending
+            });
+            world.spawn(or(wakes_itself, async move {
                 block_for(SECOND).await;
                 say.await;
+            }));
+            world.sim.advance(SECOND / 2);
+            assert_eq!(polls.load(SeqCst), 1);
+            assert_eq!(world.said_after(SECOND), ["after 1s"]);
+        });
+    }
+}
+
+#[test]
+fn a_poll_that_blocked_goes_on_before_its_thread_polls_anything_else() {
+    for threads in [Threads::new(1), Threads::new(1).with_lifo_slots()] {
+        always(threads, |world| {
+            let has_gone_on = Arc::new(AtomicBool::new(false));
+            let (goes_on, sees) = (has_gone_on.clone(), has_gone_on.clone());
+            world.run(async move {
+                block_for(SECOND).await;
+                goes_on.store(true, SeqCst);
             });
-            assert_eq!(world.said_after(10 * SECOND), ["after 1s"]);
+            let seen = world.run(async move { assert!(sees.load(SeqCst)) });
+            world.sim.advance(2 * SECOND);
+            assert!(matches!(seen.try_exit(), Some(Exit::Normal)));
         });
     }
 }
