@@ -53,7 +53,7 @@ pub mod process {
 #[cfg(feature = "sim")]
 #[doc = include_str!("../docs/simulation.md")]
 pub mod sim {
-    pub use executor_sim::{Fault, Record, Sim, SimExecutor, SimSpawner, sweep};
+    pub use executor_sim::{Fault, Record, Sim, SimExecutor, SimSpawner, Threads, block_for, block_for_good, sweep};
 }
 
 pub use supervisor_core::ambient::spawn;

@@ -6,6 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long after its deadline a timer that insists brings back an executor that does not hear its timers.
+const INSISTENCE: Duration = Duration::from_millis(1);
+
 /// Virtual time, and who waits for it.
 #[derive(Debug)]
 pub(crate) struct Clock {
@@ -18,7 +21,15 @@ struct Time {
     now: Instant,
     next_key: u64,
     /// By deadline, then in the order in which they were first polled.
-    waiting: BTreeMap<Alarm, Waker>,
+    waiting: BTreeMap<Alarm, Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    waker: Waker,
+    /// Whose timer it is. None for one of the simulation itself, which is always heard.
+    executor: Option<u32>,
+    insists: bool,
 }
 
 /// A deadline that somebody waits for.
@@ -26,6 +37,23 @@ struct Time {
 pub(crate) struct Alarm {
     deadline: Instant,
     key: u64,
+}
+
+/// Which of the timers of an executor can elapse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    All,
+    /// One that insists nudges the executor, which hears all of them then.
+    Insistent,
+    Nothing,
+}
+
+/// What the next deadline brings about.
+pub(crate) enum Jump {
+    /// These are to be woken, in this order; each with the executor whose timer it is.
+    Wake(Vec<(Option<u32>, Waker)>),
+    /// This executor is to be nudged.
+    Nudge(u32),
 }
 
 impl Clock {
@@ -43,43 +71,68 @@ impl Clock {
         self.now() - self.begin
     }
 
-    /// Wakes this waker when the deadline has come.
-    pub(crate) fn set(&self, deadline: Instant, waker: Waker) -> Alarm {
+    /// The time so long after the start. None if there is no such time.
+    pub(crate) fn at(&self, elapsed: Duration) -> Option<Instant> {
+        self.begin.checked_add(elapsed)
+    }
+
+    /// Wakes this waker when the deadline has come, and its executor hears of it.
+    pub(crate) fn set(&self, deadline: Instant, waker: Waker, executor: Option<u32>, insists: bool) -> Alarm {
         let mut time = self.lock();
         let alarm = Alarm { deadline, key: time.next_key };
         time.next_key += 1;
-        time.waiting.insert(alarm, waker);
+        time.waiting.insert(alarm, Waiting { waker, executor, insists });
         alarm
     }
 
-    /// The same, for a deadline that is counted from the start.
+    /// From now on, this alarm insists.
+    pub(crate) fn insist(&self, alarm: Alarm) {
+        if let Some(waiting) = self.lock().waiting.get_mut(&alarm) {
+            waiting.insists = true;
+        }
+    }
+
+    /// Wakes this waker so long after the start, whatever any executor hears.
     pub(crate) fn set_after_start(&self, deadline: Duration, waker: Waker) {
-        if let Some(deadline) = self.begin.checked_add(deadline) {
-            self.set(deadline, waker);
+        if let Some(deadline) = self.at(deadline) {
+            self.set(deadline, waker, None, false);
         }
     }
 
     pub(crate) fn clear(&self, alarm: Alarm) {
-        let waker = self.lock().waiting.remove(&alarm);
-        drop(waker);
+        let waiting = self.lock().waiting.remove(&alarm);
+        drop(waiting);
     }
 
-    /// Jumps to the next deadline, but not beyond `limit` since the start. Whether there was one.
-    pub(crate) fn jump(&self, limit: Option<Duration>) -> bool {
-        let limit = limit.and_then(|limit| self.begin.checked_add(limit));
-        let due = {
-            let mut time = self.lock();
-            let Some(next) = time.waiting.keys().next().copied() else { return false };
-            if limit.is_some_and(|limit| next.deadline > limit) {
-                return false;
-            }
-            time.now = time.now.max(next.deadline);
-            let after = Alarm { deadline: time.now, key: u64::MAX };
-            let later = time.waiting.split_off(&after);
-            mem::replace(&mut time.waiting, later)
-        };
-        due.into_values().for_each(Waker::wake);
-        true
+    /// Jumps to the next deadline of which somebody hears, but not beyond `limit` since the start. None if there is none.
+    pub(crate) fn jump(&self, limit: Option<Duration>, hearing: impl Fn(Option<u32>) -> Hearing) -> Option<Jump> {
+        let limit = limit.and_then(|limit| self.at(limit));
+        let mut time = self.lock();
+        let (next, nudged) = time.next_heard(&hearing)?;
+        if limit.is_some_and(|limit| next > limit) {
+            return None;
+        }
+        time.now = time.now.max(next);
+        if let Some(executor) = nudged {
+            return Some(Jump::Nudge(executor));
+        }
+        let after = Alarm { deadline: time.now, key: u64::MAX };
+        let later = time.waiting.split_off(&after);
+        let due = mem::replace(&mut time.waiting, later);
+        let is_heard = |waiting: &Waiting| hearing(waiting.executor) == Hearing::All;
+        let (heard, unheard): (BTreeMap<_, _>, _) = due.into_iter().partition(|(_, waiting)| is_heard(waiting));
+        time.waiting.extend::<BTreeMap<_, _>>(unheard);
+        Some(Jump::Wake(heard.into_values().map(|waiting| (waiting.executor, waiting.waker)).collect()))
+    }
+
+    /// The timers of this executor are gone.
+    pub(crate) fn end(&self, executor: u32) {
+        let mut time = self.lock();
+        let all = mem::take(&mut time.waiting).into_iter();
+        let (ended, rest): (BTreeMap<_, _>, _) = all.partition(|(_, waiting)| waiting.executor == Some(executor));
+        time.waiting = rest;
+        drop(time);
+        drop(ended);
     }
 
     /// Moves the time forward, with nothing due in between.
@@ -97,5 +150,25 @@ impl Clock {
 
     fn lock(&self) -> MutexGuard<'_, Time> {
         self.time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Time {
+    /// The next deadline of which an executor hears, or at which one has to be nudged to hear of it.
+    fn next_heard(&self, hearing: impl Fn(Option<u32>) -> Hearing) -> Option<(Instant, Option<u32>)> {
+        let mut insistent = None;
+        for (alarm, waiting) in &self.waiting {
+            match hearing(waiting.executor) {
+                Hearing::All => {
+                    let heard = (alarm.deadline, None);
+                    return Some(insistent.filter(|(nudged, _)| *nudged <= alarm.deadline).unwrap_or(heard));
+                }
+                Hearing::Insistent if waiting.insists && insistent.is_none() => {
+                    insistent = Some((alarm.deadline + INSISTENCE, waiting.executor));
+                }
+                Hearing::Insistent | Hearing::Nothing => {}
+            }
+        }
+        insistent
     }
 }

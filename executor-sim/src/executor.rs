@@ -1,3 +1,8 @@
+use std::{
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    time::Duration,
+};
+
 use crate::spawner::SimSpawner;
 
 /// Another executor in a simulation, with a clock of its own: for a subtree that is placed elsewhere, and for an executor that
@@ -15,7 +20,8 @@ impl SimExecutor {
         self.0.clone()
     }
 
-    /// The executor dies: every process on it is dropped, and every one that is spawned from now on.
+    /// The executor dies: every process on it is dropped, and every one that is spawned from now on, inside of `spawn`. Its
+    /// timers never elapse again; see also [`Threads::with_strict_timers`](crate::Threads::with_strict_timers).
     pub fn end(self) {
         drop(self);
     }
@@ -24,5 +30,54 @@ impl SimExecutor {
 impl Drop for SimExecutor {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+/// What the spawners and the timers of an executor know of it.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) number: u32,
+    /// How far its clock is ahead of the simulation's own.
+    pub(crate) ahead: Duration,
+    /// Its timers panic after its end.
+    pub(crate) is_strict: AtomicBool,
+    /// It drops what is spawned.
+    is_closed: AtomicBool,
+    /// Its processes are dropped, and its timers are gone.
+    has_ended: AtomicBool,
+}
+
+impl Identity {
+    pub(crate) fn new(number: u32, ahead: Duration, is_strict: bool) -> Self {
+        let is_strict = AtomicBool::new(is_strict);
+        Self { number, ahead, is_strict, is_closed: AtomicBool::new(false), has_ended: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, SeqCst);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(SeqCst)
+    }
+
+    /// After [`close`](Self::close), and after the destructors of its processes: those may still use its timers.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, SeqCst);
+    }
+
+    /// Whether the timers are gone.
+    ///
+    /// # Panics
+    ///
+    /// If they are, and the executor is strict.
+    pub(crate) fn has_ended(&self, used: &str) -> bool {
+        let has_ended = self.has_ended.load(SeqCst);
+        assert!(
+            !has_ended || !self.is_strict.load(SeqCst),
+            "a timer of simulated executor {} was {used} after the end of that executor",
+            self.number
+        );
+        has_ended
     }
 }

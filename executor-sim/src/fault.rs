@@ -16,6 +16,8 @@ use fastrand::Rng;
 /// let _ = Fault::fail_start("root.pool").until(Duration::from_secs(30));
 /// // The parser never yields again.
 /// let _ = Fault::stall("root.parser");
+/// // The first poll of the indexer after a second blocks its thread for a minute.
+/// let _ = Fault::block("root.indexer").nth(1).after(Duration::from_secs(1)).lasting(Duration::from_secs(60));
 /// // Each listener in ten is lost with its executor, at some time in its first hour.
 /// let _ = Fault::lose("root.api.*").one_in(10).within(Duration::from_secs(3600));
 /// ```
@@ -37,6 +39,8 @@ pub(crate) enum What {
     Lose,
     /// For so long, or for good.
     Stall(Option<Duration>),
+    /// For so long, or for good.
+    Block(Option<Duration>),
     Refuse,
     DelayWakes(Duration),
 }
@@ -80,9 +84,20 @@ impl Fault {
     }
 
     /// The process does not yield any more, as soon as it is ready: nothing reaches it, an abort neither. For good, or
-    /// [for a while](Self::lasting).
+    /// [for a while](Self::lasting). It holds up nothing but itself; [`block`](Self::block) holds up its thread, too.
     pub fn stall(target: impl Into<String>) -> Self {
         Self::new(target, What::Stall(None), When::Ready(Duration::ZERO))
+    }
+
+    /// A poll of the process blocks the thread that polls it, as soon as it is ready. Nothing reaches the process, an abort
+    /// neither, and the thread polls nothing else. For good, or [for a while](Self::lasting).
+    ///
+    /// [Some time after](Self::after) the process was ready, something wakes it for that poll. On an executor with
+    /// [one driver](crate::Threads::with_one_driver) that is the driver, as for a socket. So if nothing else is ready then,
+    /// timers are not heard while the poll blocks. On an executor with [unlimited](crate::Threads::unlimited) threads, a block
+    /// is a [`stall`](Self::stall).
+    pub fn block(target: impl Into<String>) -> Self {
+        Self::new(target, What::Block(None), When::Ready(Duration::ZERO))
     }
 
     /// Whatever wakes the process reaches it late, by up to this much: the seed says by how much.
@@ -132,10 +147,10 @@ impl Fault {
         self
     }
 
-    /// A stall ends after so long. Of no meaning for anything else.
+    /// A stall or a block ends after so long. Of no meaning for anything else.
     #[must_use]
     pub fn lasting(mut self, time: Duration) -> Self {
-        if let What::Stall(lasting) = &mut self.what {
+        if let What::Stall(lasting) | What::Block(lasting) = &mut self.what {
             *lasting = Some(time);
         }
         self

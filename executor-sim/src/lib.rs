@@ -3,7 +3,7 @@
 //! [`Sim`] is an executor for tests. Which of the processes that can go on goes next is drawn from a seeded generator, and
 //! the clock stands still while there is anything to do, and then jumps to the next timer. So a test that waits for hours
 //! takes microseconds, and the same seed gives the same run. [`Fault`]s say what goes wrong in it, and [`sweep`] runs a test
-//! under many seeds.
+//! under many seeds. [`Threads`] give an executor a limited number of threads, which polls can block.
 //!
 //! ```
 //! use std::time::Duration;
@@ -26,21 +26,29 @@
 //! The feature `sim` of `supervision` has it as the module `supervision::sim`, with a guide.
 #![forbid(unsafe_code)]
 
+mod block;
 mod clock;
+mod current;
 mod executor;
 mod fault;
 mod plan;
+mod pool;
 mod record;
 mod sim;
 mod spawner;
+mod state;
 mod sweep;
 mod task;
+mod tasks;
+mod threads;
 mod timer;
 mod trace;
 
+pub use block::{block_for, block_for_good};
 pub use executor::SimExecutor;
 pub use fault::Fault;
 pub use record::Record;
 pub use sim::Sim;
 pub use spawner::SimSpawner;
 pub use sweep::sweep;
+pub use threads::Threads;

@@ -27,6 +27,8 @@ pub(crate) enum Intervention {
     Drop,
     BreakOff(Exit),
     Stall,
+    /// Until then; for good, if that is none.
+    Block(Option<Duration>),
 }
 
 impl Plan {
@@ -78,6 +80,18 @@ impl Plan {
         std::mem::take(&mut self.alarms)
     }
 
+    /// It does not get to run until then; for good, if that is none.
+    pub(crate) fn stall(&mut self, until: Option<Duration>) {
+        self.alarms.extend(until);
+        self.stalled = Some(until);
+    }
+
+    /// Whether its next poll is going to block.
+    pub(crate) fn is_about_to_block(&self, now: Duration) -> bool {
+        let mut due = self.strokes.iter().filter(|stroke| stroke.at.is_some_and(|at| at <= now));
+        due.any(|stroke| matches!(stroke.fault.what, What::Block(_)))
+    }
+
     pub(crate) fn intervention(&mut self, now: Duration) -> Option<Intervention> {
         match self.stalled {
             Some(until) if until.is_none_or(|until| now < until) => return Some(Intervention::Stall),
@@ -92,11 +106,10 @@ impl Plan {
             What::Panic(message) => Intervention::BreakOff(Exit::Panicked(Failure::new(message))),
             What::Fail(message) => Intervention::BreakOff(Exit::Failed(Failure::new(message))),
             What::Stall(lasting) => {
-                let until = lasting.map(|lasting| now.saturating_add(lasting));
-                self.alarms.extend(until);
-                self.stalled = Some(until);
+                self.stall(lasting.map(|lasting| now.saturating_add(lasting)));
                 Intervention::Stall
             }
+            What::Block(lasting) => Intervention::Block(lasting.map(|lasting| now.saturating_add(lasting))),
             What::Lose | What::Refuse | What::DelayWakes(_) => Intervention::Drop,
         })
     }

@@ -2,24 +2,27 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     future::{Future, pending},
-    pin::pin,
-    sync::{Arc, Weak},
+    pin::{Pin, pin},
+    sync::{Arc, Weak, atomic::Ordering::SeqCst},
     task::{Context, Poll, Wake, Waker},
     thread,
     time::Duration,
 };
 
 use futures_lite::future::{or, poll_once};
-use supervisor_core::{Spawner, SupervisionTree, Supervisor, SupervisorError};
+use supervisor_core::{SupervisionTree, Supervisor, SupervisorError, Timer};
 
 use crate::{
     clock::Clock,
-    executor::SimExecutor,
+    executor::{Identity, SimExecutor},
     fault::Fault,
     record::Record,
     spawner::SimSpawner,
+    state::Next,
     sweep,
-    task::{Next, Tasks},
+    tasks::Tasks,
+    threads::Threads,
+    timer::SimTimer,
     trace::Recorder,
 };
 
@@ -45,9 +48,30 @@ impl Sim {
         Self::recorded(seed, Recorder::brief())
     }
 
+    /// The same, with a main executor that has these threads and no more: the one of [`spawner`](Self::spawner), on which
+    /// [`run`](Self::run) and [`start`](Self::start) run a root. The future of [`run_until`](Self::run_until) needs none of
+    /// them.
+    pub fn with_threads(seed: u64, threads: Threads) -> Self {
+        let sim = Self::with_seed(seed);
+        sim.set_threads(threads);
+        sim
+    }
+
     pub(crate) fn recorded(seed: u64, recorder: Recorder) -> Self {
         let tasks = Tasks::new(seed, Arc::new(Clock::new()), recorder);
-        Self { seed, main: SimSpawner::new(&tasks, 0, Duration::ZERO), tasks, executors: Cell::new(0) }
+        let main = SimSpawner::new(&tasks, Identity::new(0, Duration::ZERO, false));
+        Self { seed, main, tasks, executors: Cell::new(0) }
+    }
+
+    /// Gives the main executor these threads and no more, as [`with_threads`](Self::with_threads) does: for a simulation that
+    /// [`sweep`](crate::sweep) or [`check_determinism`](Self::check_determinism) has made.
+    ///
+    /// # Panics
+    ///
+    /// If a process was spawned before, on any executor.
+    pub fn set_threads(&self, threads: Threads) {
+        self.tasks.set_threads(0, threads);
+        self.main.executor().is_strict.store(threads.has_strict_timers, SeqCst);
     }
 
     /// The seed.
@@ -62,9 +86,16 @@ impl Sim {
 
     /// Another executor in this simulation. Its clock goes as fast, and shows another time.
     pub fn executor(&self) -> SimExecutor {
-        self.executors.set(self.executors.get() + 1);
+        self.executor_with(Threads::unlimited())
+    }
+
+    /// Another executor in this simulation, with these threads and no more.
+    pub fn executor_with(&self, threads: Threads) -> SimExecutor {
+        let number = self.executors.get() + 1;
+        self.executors.set(number);
         let ahead = Duration::from_secs(self.tasks.random() % CLOCKS_APART);
-        SimExecutor::new(SimSpawner::new(&self.tasks, self.executors.get(), ahead))
+        self.tasks.set_threads(number, threads);
+        SimExecutor::new(SimSpawner::new(&self.tasks, Identity::new(number, ahead, threads.has_strict_timers)))
     }
 
     /// From now on, this goes wrong.
@@ -116,14 +147,14 @@ impl Sim {
         self.run_until(root.start_on(self.spawner()))
     }
 
-    /// Sleeps on the simulation's clock: for the future of a test.
+    /// Sleeps on the simulation's clock: for the future of a test. It needs no executor to hear of its deadline.
     pub fn sleep(&self, time: Duration) -> impl Future<Output = ()> + use<> {
-        let spawner = self.spawner();
-        let deadline = spawner.now().checked_add(time);
+        let clock = self.tasks.clock.clone();
+        let deadline = clock.now().checked_add(time);
         async move {
-            let mut timer = spawner.timer();
-            timer.as_mut().reset(deadline);
-            std::future::poll_fn(|cx| timer.as_mut().poll_elapsed(cx)).await;
+            let mut timer = SimTimer::of_the_simulation(clock);
+            Pin::new(&mut timer).reset(deadline);
+            std::future::poll_fn(|cx| Pin::new(&mut timer).poll_elapsed(cx)).await;
         }
     }
 
@@ -138,7 +169,7 @@ impl Sim {
         self.tasks.wake_main();
         loop {
             match self.tasks.next() {
-                Some(Next::Task(task)) => task.poll(),
+                Some(Next::Task(task, thread)) => task.poll(thread),
                 Some(Next::Main) => {
                     if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                         return output;
@@ -147,7 +178,8 @@ impl Sim {
                 None if self.tasks.jump(None) => {}
                 None if self.tasks.wait_for_foreign_wake(FOREIGN_THREAD) => {}
                 None => panic!(
-                    "the simulation (seed {}) has come to a standstill after {:?}: no process can go on, and no timer is set",
+                    "the simulation (seed {}) has come to a standstill after {:?}: no process can go on, and no timer is set \
+                     that an executor hears",
                     self.seed,
                     self.elapsed()
                 ),
@@ -170,7 +202,7 @@ impl Sim {
     fn run_while_busy(&self, until: Option<Duration>) {
         loop {
             match self.tasks.next() {
-                Some(Next::Task(task)) => task.poll(),
+                Some(Next::Task(task, thread)) => task.poll(thread),
                 Some(Next::Main) => {}
                 None if self.tasks.jump(until) => {}
                 None => return,
@@ -219,6 +251,7 @@ impl Drop for Sim {
             );
         }
         self.tasks.end(None);
+        self.main.end();
         self.tasks.clock.stop();
     }
 }

@@ -1,236 +1,53 @@
 use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    mem,
     pin::Pin,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     task::{Context, Wake, Waker},
     time::Duration,
 };
 
-use fastrand::Rng;
 use supervisor_core::Process;
 
 use crate::{
-    clock::Clock,
+    current::{self, Hand},
     fault::Fault,
     plan::{Intervention, Plan},
-    trace::{Moment, Recorder},
+    tasks::Tasks,
 };
 
-/// The processes of a simulation, on all its executors, and which of them can go on.
-pub(crate) struct Tasks {
-    state: Mutex<State>,
-    /// Something became ready.
-    woken: Condvar,
-    pub(crate) clock: Arc<Clock>,
-}
-
-struct State {
-    rng: Rng,
-    ready: Vec<Arc<Task>>,
-    /// Their number is the order in which they were spawned.
-    all: BTreeMap<u64, Arc<Task>>,
-    spawned: u64,
-    /// The future that the caller waits for can go on.
-    is_main_ready: bool,
-    faults: Vec<Fault>,
-    /// How many processes of each name there were.
-    incarnations: BTreeMap<String, u32>,
-    recorder: Recorder,
-}
-
+/// One process of a simulation.
 pub(crate) struct Task {
-    number: u64,
-    executor: u32,
-    name: String,
+    /// In the order in which they were spawned.
+    pub(crate) number: u64,
+    pub(crate) executor: u32,
+    pub(crate) name: String,
     /// The how manieth process of its name.
-    incarnation: u32,
+    pub(crate) incarnation: u32,
     process: Mutex<Option<Process>>,
     plan: Mutex<Plan>,
     is_ready: AtomicBool,
     tasks: Weak<Tasks>,
 }
 
-/// Who goes next.
-pub(crate) enum Next {
-    Main,
-    Task(Arc<Task>),
-}
-
-impl Tasks {
-    pub(crate) fn new(seed: u64, clock: Arc<Clock>, recorder: Recorder) -> Arc<Self> {
-        let state = State {
-            rng: Rng::with_seed(seed),
-            ready: Vec::new(),
-            all: BTreeMap::new(),
-            spawned: 0,
-            is_main_ready: false,
-            faults: Vec::new(),
-            incarnations: BTreeMap::new(),
-            recorder,
-        };
-        Arc::new(Self { state: Mutex::new(state), woken: Condvar::new(), clock })
-    }
-
-    pub(crate) fn spawn(self: &Arc<Self>, process: Process, executor: u32) {
-        let name = process.name().unwrap_or_default();
-        let now = self.clock.elapsed();
-        let mut state = self.lock();
-        let count = state.incarnations.entry(name.clone()).or_default();
-        *count += 1;
-        let incarnation = *count;
-        let State { faults, rng, .. } = &mut *state;
-        let faults = faults.iter().filter(|fault| fault.strikes(&name, incarnation, now, rng));
-        let plan = Plan::new(faults.cloned().collect());
-        let number = state.spawned;
-        state.spawned += 1;
-        state.recorder.record(Moment::Spawned { number, name: &name });
-        if plan.is_refused() {
-            drop(state);
-            drop(process);
-            return;
-        }
-        let task = Arc::new(Task {
-            number,
-            executor,
-            name,
-            incarnation,
-            process: Mutex::new(Some(process)),
-            plan: Mutex::new(plan),
-            is_ready: AtomicBool::new(true),
-            tasks: Arc::downgrade(self),
-        });
-        state.all.insert(number, task.clone());
-        state.ready.push(task);
-        drop(state);
-        self.woken.notify_one();
-    }
-
-    /// From now on this goes wrong, also for those who are there already.
-    pub(crate) fn add_fault(&self, fault: Fault) {
-        let now = self.clock.elapsed();
-        let mut state = self.lock();
-        let State { all, rng, .. } = &mut *state;
-        let stricken: Vec<_> = match fault.is_for_starts() {
-            true => Vec::new(),
-            false => {
-                let is_stricken = |task: &&Arc<Task>| fault.strikes(&task.name, task.incarnation, now, rng);
-                all.values().filter(is_stricken).cloned().collect()
-            }
-        };
-        state.faults.push(fault.clone());
-        drop(state);
-        for task in stricken {
-            task.lock_plan().add(fault.clone());
-            task.wake_now();
-        }
-    }
-
-    pub(crate) fn next(&self) -> Option<Next> {
-        let mut state = self.lock();
-        let mains = usize::from(state.is_main_ready);
-        let candidates = state.ready.len() + mains;
-        if candidates == 0 {
-            return None;
-        }
-        let chosen = state.rng.usize(..candidates);
-        if chosen < state.ready.len() {
-            let task = state.ready.swap_remove(chosen);
-            state.recorder.record(Moment::Polled { number: task.number, name: &task.name });
-            return Some(Next::Task(task));
-        }
-        state.is_main_ready = false;
-        state.recorder.record(Moment::Main);
-        Some(Next::Main)
-    }
-
-    /// Lets the clock jump to the next timer, but not beyond `limit` since the start. Whether there was one.
-    pub(crate) fn jump(&self, limit: Option<Duration>) -> bool {
-        let has_jumped = self.clock.jump(limit);
-        if has_jumped {
-            let elapsed = self.clock.elapsed();
-            self.lock().recorder.record(Moment::Jumped { to: elapsed });
-        }
-        has_jumped
-    }
-
-    pub(crate) fn wake_main(&self) {
-        self.lock().is_main_ready = true;
-        self.woken.notify_one();
-    }
-
-    /// Waits, in real time, until another thread has woken something. Whether one has.
-    pub(crate) fn wait_for_foreign_wake(&self, limit: Duration) -> bool {
-        let nothing = |state: &mut State| state.ready.is_empty() && !state.is_main_ready;
-        let waited = self.woken.wait_timeout_while(self.lock(), limit, nothing);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.lock().all.len()
-    }
-
-    pub(crate) fn random(&self) -> u64 {
-        self.lock().rng.u64(..)
-    }
-
-    fn random_up_to(&self, limit: Duration) -> Duration {
-        limit.mul_f64(self.lock().rng.f64())
-    }
-
-    pub(crate) fn with_recorder<R>(&self, look: impl FnOnce(&mut Recorder) -> R) -> R {
-        look(&mut self.lock().recorder)
-    }
-
-    /// Drops all processes of an executor, or of all, as the end of one does.
-    pub(crate) fn end(&self, executor: Option<u32>) {
-        // A process that is dropped may bring about that another one is spawned.
-        loop {
-            let ended: Vec<_> = {
-                let mut state = self.lock();
-                let all = mem::take(&mut state.all).into_iter();
-                let (ended, rest) =
-                    all.partition(|(_, task)| executor.is_none_or(|executor| task.executor == executor));
-                state.all = rest;
-                BTreeMap::into_values(ended).collect()
-            };
-            if ended.is_empty() {
-                return;
-            }
-            for task in ended {
-                let process = task.lock().take();
-                drop(process);
-            }
-        }
-    }
-
-    fn forget(&self, task: &Task) {
-        let mut state = self.lock();
-        state.recorder.record(Moment::Ended { number: task.number, name: &task.name });
-        let task = state.all.remove(&task.number);
-        drop(state);
-        drop(task);
-    }
-
-    fn push(&self, task: Arc<Task>) {
-        self.lock().ready.push(task);
-        self.woken.notify_one();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Task {
-    /// Polls the process, unless something else is to happen to it.
-    pub(crate) fn poll(self: &Arc<Self>) {
+    pub(crate) fn new(
+        tasks: &Arc<Tasks>,
+        (number, executor): (u64, u32),
+        (name, incarnation): (String, u32),
+        process: Process,
+        plan: Plan,
+    ) -> Self {
+        let (process, plan, tasks) = (Mutex::new(Some(process)), Mutex::new(plan), Arc::downgrade(tasks));
+        Self { number, executor, name, incarnation, process, plan, is_ready: AtomicBool::new(true), tasks }
+    }
+
+    /// Polls the process, unless something else is to happen to it. On a thread of its executor, if that one counts them.
+    pub(crate) fn poll(self: &Arc<Self>, thread: Option<usize>) {
         let Some(tasks) = self.tasks.upgrade() else { return };
+        let hand = Hand { executor: self.executor, thread, task: Some(self.number), is_timer: false };
+        let entered = current::enter(&tasks, hand);
         self.is_ready.store(false, SeqCst);
         let Some(mut process) = self.lock().take() else { return };
         let now = tasks.clock.elapsed();
@@ -241,15 +58,32 @@ impl Task {
             Some(Intervention::BreakOff(exit)) => process.break_off(exit),
             // It is polled when that is over.
             Some(Intervention::Stall) => return self.put_back(process, &tasks),
+            Some(Intervention::Block(until)) => {
+                self.block(thread, until, &tasks);
+                return self.put_back(process, &tasks);
+            }
             None => {
                 let waker = Waker::from(self.clone());
-                if Pin::new(&mut process).poll(&mut Context::from_waker(&waker)).is_pending() {
+                let polled = Pin::new(&mut process).poll(&mut Context::from_waker(&waker));
+                if let Some(block) = entered.block() {
+                    self.block(thread, block.until, &tasks);
+                }
+                if polled.is_pending() {
                     self.lock_plan().notice_ready(&process, now, |limit| tasks.random_up_to(limit));
                     return self.put_back(process, &tasks);
                 }
             }
         }
         tasks.forget(self);
+    }
+
+    /// Nothing reaches the process until then, and its thread polls nothing else.
+    fn block(self: &Arc<Self>, thread: Option<usize>, until: Option<Duration>, tasks: &Tasks) {
+        let Some(thread) = thread else { return self.lock_plan().stall(until) };
+        tasks.block(self, thread, until);
+        if let Some(until) = until {
+            tasks.clock.set_after_start(until, Waker::from(Arc::new(Resumption { task: self.clone(), thread })));
+        }
     }
 
     fn put_back(self: &Arc<Self>, process: Process, tasks: &Tasks) {
@@ -260,10 +94,22 @@ impl Task {
         }
     }
 
-    fn wake_now(self: &Arc<Self>) {
+    /// Drops the process, if it is not polled right now.
+    pub(crate) fn end(&self) {
+        let process = self.lock().take();
+        drop(process);
+    }
+
+    /// From now on, this goes wrong with it.
+    pub(crate) fn add_fault(self: &Arc<Self>, fault: Fault) {
+        self.lock_plan().add(fault);
+        self.wake_now(false);
+    }
+
+    fn wake_now(self: &Arc<Self>, is_by_driver: bool) {
         if !self.is_ready.swap(true, SeqCst) {
             if let Some(tasks) = self.tasks.upgrade() {
-                tasks.push(self.clone());
+                tasks.push(self.clone(), is_by_driver);
             }
         }
     }
@@ -280,7 +126,7 @@ impl Task {
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
         let late_by = self.lock_plan().wakes_late_by();
-        let (Some(late_by), Some(tasks)) = (late_by, self.tasks.upgrade()) else { return self.wake_now() };
+        let (Some(late_by), Some(tasks)) = (late_by, self.tasks.upgrade()) else { return self.wake_now(false) };
         let at = tasks.clock.elapsed() + tasks.random_up_to(late_by);
         tasks.clock.set_after_start(at, Waker::from(Arc::new(Alarm(self))));
     }
@@ -291,12 +137,22 @@ struct Alarm(Arc<Task>);
 
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
-        self.0.wake_now();
+        let Some(tasks) = self.0.tasks.upgrade() else { return };
+        let is_by_driver = self.0.lock_plan().is_about_to_block(tasks.clock.elapsed());
+        self.0.wake_now(is_by_driver);
     }
 }
 
-impl fmt::Debug for Tasks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tasks").finish_non_exhaustive()
+/// Lets a poll that blocked go on.
+struct Resumption {
+    task: Arc<Task>,
+    thread: usize,
+}
+
+impl Wake for Resumption {
+    fn wake(self: Arc<Self>) {
+        if let Some(tasks) = self.task.tasks.upgrade() {
+            tasks.resume(self.task.clone(), self.thread);
+        }
     }
 }

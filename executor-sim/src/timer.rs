@@ -2,25 +2,38 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use supervisor_core::Timer;
 
-use crate::clock::{Alarm, Clock};
+use crate::{
+    clock::{Alarm, Clock},
+    executor::Identity,
+};
 
 #[derive(Debug)]
 pub(crate) struct SimTimer {
     clock: Arc<Clock>,
-    /// How far the clock of its executor is ahead.
-    ahead: Duration,
+    /// None for a timer of the simulation itself.
+    executor: Option<Arc<Identity>>,
     deadline: Option<Instant>,
     alarm: Option<Alarm>,
+    insists: bool,
 }
 
 impl SimTimer {
-    pub(crate) fn new(clock: Arc<Clock>, ahead: Duration) -> Self {
-        Self { clock, ahead, deadline: None, alarm: None }
+    pub(crate) fn new(clock: Arc<Clock>, executor: Arc<Identity>) -> Self {
+        Self { clock, executor: Some(executor), deadline: None, alarm: None, insists: false }
+    }
+
+    /// It elapses whatever happens to any executor.
+    pub(crate) fn of_the_simulation(clock: Arc<Clock>) -> Self {
+        Self { clock, executor: None, deadline: None, alarm: None, insists: false }
+    }
+
+    fn has_ended(&self, used: &str) -> bool {
+        self.executor.as_ref().is_some_and(|executor| executor.has_ended(used))
     }
 
     fn disarm(&mut self) {
@@ -33,19 +46,30 @@ impl SimTimer {
 impl Timer for SimTimer {
     fn reset(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
         self.disarm();
+        self.has_ended("reset");
+        let ahead = self.executor.as_ref().map(|executor| executor.ahead).unwrap_or_default();
         // A time from before there was this clock has passed.
-        self.deadline = deadline.map(|deadline| deadline.checked_sub(self.ahead).unwrap_or_else(|| self.clock.now()));
+        self.deadline = deadline.map(|deadline| deadline.checked_sub(ahead).unwrap_or_else(|| self.clock.now()));
     }
 
     fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.disarm();
-        let Some(deadline) = self.deadline else { return Poll::Pending };
+        let has_ended = self.has_ended("polled");
+        let Some(deadline) = self.deadline.filter(|_| !has_ended) else { return Poll::Pending };
         if self.clock.now() >= deadline {
             return Poll::Ready(());
         }
-        let alarm = self.clock.set(deadline, cx.waker().clone());
+        let executor = self.executor.as_ref().map(|executor| executor.number);
+        let alarm = self.clock.set(deadline, cx.waker().clone(), executor, self.insists);
         self.alarm = Some(alarm);
         Poll::Pending
+    }
+
+    fn insist(mut self: Pin<&mut Self>) {
+        self.insists = true;
+        if let Some(alarm) = self.alarm {
+            self.clock.insist(alarm);
+        }
     }
 }
 

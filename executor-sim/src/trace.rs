@@ -13,6 +13,23 @@ pub(crate) enum Moment<'a> {
         number: u64,
         name: &'a str,
     },
+    /// The same, on an executor with so many threads and no more.
+    PolledOn {
+        number: u64,
+        name: &'a str,
+        thread: usize,
+    },
+    /// A poll blocks a thread.
+    Blocked {
+        number: u64,
+        name: &'a str,
+        thread: usize,
+        until: Option<Duration>,
+    },
+    /// A timer that insists has nudged its executor.
+    Nudged {
+        executor: u32,
+    },
     Ended {
         number: u64,
         name: &'a str,
@@ -51,6 +68,22 @@ impl Recorder {
                 hash.number(2);
                 hash.number(number);
             }
+            Moment::PolledOn { number, thread, .. } => {
+                hash.number(6);
+                hash.number(number);
+                hash.number(thread as u64);
+            }
+            Moment::Blocked { number, thread, until, .. } => {
+                hash.number(7);
+                hash.number(number);
+                hash.number(thread as u64);
+                hash.number(until.map_or(u64::MAX, |until| until.as_secs()));
+                hash.number(until.map_or(u64::MAX, |until| until.subsec_nanos().into()));
+            }
+            Moment::Nudged { executor } => {
+                hash.number(8);
+                hash.number(executor.into());
+            }
             Moment::Ended { number, .. } => {
                 hash.number(3);
                 hash.number(number);
@@ -82,6 +115,14 @@ impl fmt::Display for Moment<'_> {
         match self {
             Self::Spawned { number, name } => write!(f, "spawned #{number} {name}"),
             Self::Polled { number, name } => write!(f, "polled #{number} {name}"),
+            Self::PolledOn { number, name, thread } => write!(f, "polled #{number} {name} on thread {thread}"),
+            Self::Blocked { number, name, thread, until: Some(until) } => {
+                write!(f, "#{number} {name} blocks thread {thread} until {until:?}")
+            }
+            Self::Blocked { number, name, thread, until: None } => {
+                write!(f, "#{number} {name} blocks thread {thread} for good")
+            }
+            Self::Nudged { executor } => write!(f, "a timer nudged executor {executor}"),
             Self::Ended { number, name } => write!(f, "ended #{number} {name}"),
             Self::Main => f.write_str("polled the test"),
             Self::Jumped { to } => write!(f, "the clock jumped to {to:?}"),

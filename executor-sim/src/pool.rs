@@ -1,0 +1,230 @@
+use std::{mem, sync::Arc};
+
+use fastrand::Rng;
+
+use crate::{clock::Hearing, current::Hand, task::Task, threads::Threads};
+
+/// The threads of one executor, and the processes that wait for them.
+///
+/// A process that is ready is in exactly one place: in the queue, in a slot, or on the thread that is to resume it. One whose
+/// poll blocks is in none of them, whatever wakes it.
+pub(crate) struct Pool {
+    threads: Vec<Thread>,
+    /// What any free thread may poll.
+    queue: Vec<Arc<Task>>,
+    has_slots: bool,
+    has_one_driver: bool,
+    driver: Driver,
+}
+
+struct Thread {
+    /// What only this thread may poll.
+    slot: Option<Arc<Task>>,
+    state: ThreadState,
+}
+
+enum ThreadState {
+    Free,
+    /// A poll of this process blocks.
+    Blocked(u64),
+    /// The block is over, and the poll goes on: before anything else on this thread.
+    Resuming(Arc<Task>),
+}
+
+/// Which thread waits for the timers.
+///
+/// ```text
+///        a timer wakes a process,
+///        and nothing else is ready             a thread polls it
+///  Held ---------------------------> Leaving --------------------> Left
+///   ^                                   |                            |
+///   | another process is woken          |                            |
+///   +-----------------------------------+                            |
+///   | a thread polls from the queue, or another one goes on;         |
+///   | a nudge from outside; the thread has nothing more to do        |
+///   +----------------------------------------------------------------+
+/// ```
+///
+/// Timers are lost in `Left`, while that thread is blocked. What a thread polls from its own slot keeps it there, because
+/// nothing has woken another thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    /// A free thread waits for the timers, as soon as it has nothing else to do.
+    Held,
+    /// A timer has woken this process. The thread that waited is about to poll it.
+    Leaving(u64),
+    /// This thread has stopped waiting, and no other has begun.
+    Left(usize),
+}
+
+impl Pool {
+    /// None for an executor that needs none.
+    pub(crate) fn new(threads: Threads) -> Option<Self> {
+        let thread = || Thread { slot: None, state: ThreadState::Free };
+        Some(Self {
+            threads: std::iter::repeat_with(thread).take(threads.count?).collect(),
+            queue: Vec::new(),
+            has_slots: threads.has_slots,
+            has_one_driver: threads.has_one_driver,
+            driver: Driver::Held,
+        })
+    }
+
+    /// How many ways there are to go on.
+    pub(crate) fn choices(&self) -> usize {
+        let queued = if self.has_free_thread() { self.queue.len() } else { 0 };
+        self.own().count() + queued
+    }
+
+    /// The process that is polled in the `index`th of these ways, and the thread that does it.
+    pub(crate) fn take(&mut self, index: usize, rng: &mut Rng) -> (Arc<Task>, usize) {
+        let own: Vec<_> = self.own().collect();
+        let (task, thread, is_own) = match own.get(index) {
+            Some(thread) => (self.threads[*thread].take_own(), *thread, true),
+            None => {
+                let thread = self.draw_free_thread(rng);
+                (Some(self.queue.swap_remove(index - own.len())), thread, false)
+            }
+        };
+        let task = task.expect("counted as a choice");
+        self.driver = match self.driver {
+            Driver::Leaving(number) if number == task.number => Driver::Left(thread),
+            Driver::Left(by) if by == thread && is_own => self.driver,
+            _ => Driver::Held,
+        };
+        (task, thread)
+    }
+
+    /// A process is ready: woken or spawned by a poll or by a timer, of this executor or from outside.
+    pub(crate) fn push(&mut self, task: Arc<Task>, by: Option<Hand>) {
+        let by = by.filter(|by| by.executor == task.executor);
+        // It is polled when its thread goes on.
+        if self.threads.iter().any(|thread| thread.is_held_by(task.number)) {
+            return;
+        }
+        self.driver = match self.driver {
+            Driver::Held if by.is_some_and(|by| by.is_timer) && self.choices() == 0 => Driver::Leaving(task.number),
+            Driver::Leaving(_) => Driver::Held,
+            driver => driver,
+        };
+        // One that wakes itself yields: the slot is not for that.
+        let slot = by.filter(|by| self.has_slots && by.task != Some(task.number)).and_then(|by| by.thread);
+        let queued = match slot.and_then(|thread| self.threads.get_mut(thread)) {
+            Some(thread) => thread.slot.replace(task),
+            None => Some(task),
+        };
+        self.queue.extend(queued);
+    }
+
+    /// The poll of this process, on this thread, blocks.
+    ///
+    /// It is not ready, even if something has woken it. The caller drops what is returned, when it holds no lock.
+    pub(crate) fn block(&mut self, thread: usize, number: u64) -> Option<Arc<Task>> {
+        // There are no threads any more if the executor has ended meanwhile.
+        self.threads.get_mut(thread)?.state = ThreadState::Blocked(number);
+        let is_blocked = |task: &Arc<Task>| task.number == number;
+        match self.queue.iter().position(is_blocked) {
+            Some(index) => Some(self.queue.swap_remove(index)),
+            None => self.threads.iter_mut().find_map(|thread| thread.slot.take_if(|task| is_blocked(task))),
+        }
+    }
+
+    /// The poll that blocked goes on.
+    pub(crate) fn resume(&mut self, thread: usize, task: Arc<Task>) {
+        let Some(thread) = self.threads.get_mut(thread) else { return };
+        if matches!(thread.state, ThreadState::Blocked(number) if number == task.number) {
+            thread.state = ThreadState::Resuming(task);
+        }
+    }
+
+    /// From inside of a poll, other threads can have what is in its slot. From outside, a free thread wakes up, and waits for
+    /// timers if no other does.
+    pub(crate) fn nudge(&mut self, by: Option<Hand>) {
+        match by.and_then(|by| by.thread) {
+            Some(thread) => {
+                let slot = self.threads.get_mut(thread).and_then(|thread| thread.slot.take());
+                if slot.is_some() && matches!(self.driver, Driver::Leaving(_)) {
+                    self.driver = Driver::Held;
+                }
+                self.queue.extend(slot);
+            }
+            None if self.has_free_thread() => self.driver = Driver::Held,
+            None => {}
+        }
+    }
+
+    /// No process can go on: a thread that is not blocked has nothing to do but to wait for timers.
+    pub(crate) fn rest(&mut self) {
+        if matches!(self.driver, Driver::Left(thread) if self.threads.get(thread).is_none_or(Thread::is_free)) {
+            self.driver = Driver::Held;
+        }
+    }
+
+    /// Which timers of this executor can elapse, after a [`rest`](Self::rest).
+    pub(crate) fn hearing(&self) -> Hearing {
+        match self.driver {
+            _ if !self.has_one_driver => Hearing::All,
+            _ if !self.has_free_thread() => Hearing::Nothing,
+            Driver::Left(_) => Hearing::Insistent,
+            Driver::Held | Driver::Leaving(_) => Hearing::All,
+        }
+    }
+
+    /// The thread that hears the next timer: one that waits for timers, if this executor has no other way to hear them.
+    pub(crate) fn draw_listener(&self, rng: &mut Rng) -> Option<usize> {
+        let can_hear = self.has_one_driver && self.hearing() == Hearing::All;
+        can_hear.then(|| self.draw_free_thread(rng))
+    }
+
+    /// The executor has ended. What was still there is to be dropped by the caller, when it holds no lock.
+    pub(crate) fn end(&mut self) -> impl Sized + use<> {
+        (mem::take(&mut self.threads), mem::take(&mut self.queue))
+    }
+
+    /// The threads that have something to poll which no other thread may.
+    fn own(&self) -> impl Iterator<Item = usize> {
+        self.threads.iter().enumerate().filter(|(_, thread)| thread.has_own()).map(|(number, _)| number)
+    }
+
+    fn has_free_thread(&self) -> bool {
+        self.threads.iter().any(Thread::is_free)
+    }
+
+    /// Draws nothing if there is but one.
+    fn draw_free_thread(&self, rng: &mut Rng) -> usize {
+        let free: Vec<_> = (0..self.threads.len()).filter(|thread| self.threads[*thread].is_free()).collect();
+        match free[..] {
+            [only] => only,
+            _ => free[rng.usize(..free.len())],
+        }
+    }
+}
+
+impl Thread {
+    fn is_free(&self) -> bool {
+        matches!(self.state, ThreadState::Free)
+    }
+
+    fn is_held_by(&self, number: u64) -> bool {
+        match &self.state {
+            ThreadState::Free => false,
+            ThreadState::Blocked(by) => *by == number,
+            ThreadState::Resuming(task) => task.number == number,
+        }
+    }
+
+    fn has_own(&self) -> bool {
+        match self.state {
+            ThreadState::Free => self.slot.is_some(),
+            ThreadState::Blocked(_) => false,
+            ThreadState::Resuming(_) => true,
+        }
+    }
+
+    fn take_own(&mut self) -> Option<Arc<Task>> {
+        match mem::replace(&mut self.state, ThreadState::Free) {
+            ThreadState::Resuming(task) => Some(task),
+            _ => self.slot.take(),
+        }
+    }
+}
