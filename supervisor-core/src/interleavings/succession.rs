@@ -46,23 +46,6 @@ fn a_wait_of_an_earlier_incarnation_takes_no_signal_from_the_successor() {
 }
 
 #[test]
-fn a_process_that_is_overtaken_by_its_successor_ends() {
-    let stories = outcomes(|| {
-        let child = Child::new();
-        let (id, shutdown) = child.begin();
-        let process = child.process(id, pending());
-        let executor = thread::spawn(move || block_on(process));
-        let waiter = thread::spawn(move || block_on(shutdown));
-        let (_, successors) = child.begin();
-        executor.join().unwrap();
-        waiter.join().unwrap();
-        assert!(!successors.is_requested());
-        child.story()
-    });
-    assert_eq!(stories, ["dropped, exit: was aborted", "polled, dropped, exit: was aborted"]);
-}
-
-#[test]
 fn an_end_takes_nothing_from_a_successor_that_has_overtaken_it() {
     let stories = outcomes(|| {
         let child = Child::new();

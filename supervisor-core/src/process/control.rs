@@ -108,16 +108,11 @@ impl ControlCell {
         Self { word: AtomicU64::new(Flags::ENDED.0), wakers: Mutex::default() }
     }
 
-    /// A new incarnation starts.
+    /// A new incarnation starts. The one before it has ended: a supervisor waits for that, also where it was an earlier run of
+    /// the supervisor that has started it (P2).
     pub(crate) fn begin(&self, id: ProcessId, flags: Flags) {
-        let before = Flags(self.word.swap(id.as_u64() << FLAG_BITS | flags.0, Ordering::AcqRel) & FLAG_MASK);
-        // Normally nobody is here: the end of an incarnation lets go of all. But if the executor of a supervisor dies, a new
-        // one may start a child before the old process is gone, and that one has to notice.
-        if !before.contains(Flags::ENDED) {
-            let mut left = mem::take(&mut *self.lock());
-            left.process().wake_by_ref();
-            wake(left.take_others());
-        }
+        let before = self.word.swap(id.as_u64() << FLAG_BITS | flags.0, Ordering::AcqRel);
+        debug_assert!(Flags(before).contains(Flags::ENDED), "two incarnations of a child at once");
     }
 
     /// Asks something of the current incarnation. Nothing happens if there is none, or if it was asked before.

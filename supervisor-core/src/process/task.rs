@@ -417,11 +417,7 @@ impl WakerId {
 }
 
 fn is_aborted<L: Life>(current: &Current) -> bool {
-    match current.control.cell().flags(current.id) {
-        Some(flags) => L::ABORTABLE && flags.contains(Flags::ABORT),
-        // Another incarnation has begun: this one should not be there any more.
-        None => true,
-    }
+    L::ABORTABLE && current.control.cell().flags(current.id).is_some_and(|flags| flags.contains(Flags::ABORT))
 }
 
 #[cfg(test)]

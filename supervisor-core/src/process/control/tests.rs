@@ -126,16 +126,6 @@ fn an_earlier_incarnation_never_sees_what_is_asked_of_its_successor() {
 }
 
 #[test]
-fn a_process_that_is_overtaken_by_a_successor_is_woken_to_notice() {
-    let Life { cell, id: first } = life();
-    let process = Arc::new(Count::default());
-    cell.register_process(first, &process.waker());
-    cell.begin(ProcessId::next(), Flags::NONE);
-    assert_eq!(process.wakes(), 1);
-    assert_eq!(cell.flags(first), None);
-}
-
-#[test]
 fn a_request_after_the_end_is_not_seen_by_the_successor() {
     let Life { cell, id } = life();
     cell.end(id);

@@ -294,17 +294,6 @@ fn the_last_incarnation_drops_the_specification_before_its_exit() {
 }
 
 #[test]
-fn an_incarnation_that_was_overtaken_by_its_successor_ends() {
-    let world = World::new();
-    let mut old = world.process(life(pending()));
-    assert!(poll(&mut old, &world).is_pending());
-    let new = world.process(life(pending()));
-    assert!(poll(&mut old, &world).is_ready());
-    assert_eq!(world.log(), ["was aborted"]);
-    drop(new);
-}
-
-#[test]
 fn the_exit_lets_go_of_everything() {
     let world = World::new();
     let mut process = world.process(life(ready(Exit::Normal)));
