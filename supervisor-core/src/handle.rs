@@ -77,7 +77,7 @@ impl SupervisorHandle {
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn start_child(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        let id = self.0.start(child.into(), Some(Call::new(reply)))?;
+        let (id, _waiting) = self.0.start(child.into(), Some(Call::new(reply)))?;
         match answer.await {
             Ok(answer) => answer.map(|()| id),
             Err(_) => Err(self.0.not_running()),
@@ -96,7 +96,8 @@ impl SupervisorHandle {
     /// [`InvalidName`](SupervisorError::InvalidName), [`InvalidSpec`](SupervisorError::InvalidSpec),
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub fn spawn(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
-        self.0.start(child.into().temporary_by_default(), None)
+        let (id, _) = self.0.start(child.into().temporary_by_default(), None)?;
+        Ok(id)
     }
 
     /// Stops a child, as its shutdown strategy says, and waits until it is gone. It stays stopped, and keeps its place; a
@@ -111,7 +112,7 @@ impl SupervisorHandle {
     /// [`Stuck`](SupervisorError::Stuck) if it was aborted and does not let go: it is stopped when it does;
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn terminate_child(&self, child: ChildId) -> Result<(), SupervisorError> {
-        self.call(|call| Command::Terminate(child, call)).await
+        self.call(child, |call| Command::Terminate(child, call)).await
     }
 
     /// Starts a stopped child again, and waits until it is ready. If that fails it stays stopped, and nothing is charged.
@@ -124,7 +125,7 @@ impl SupervisorHandle {
     /// [`ShuttingDown`](SupervisorError::ShuttingDown); [`WouldDeadlock`](SupervisorError::WouldDeadlock);
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn restart_child(&self, child: ChildId) -> Result<(), SupervisorError> {
-        self.call(|call| Command::Restart(child, call)).await
+        self.call(child, |call| Command::Restart(child, call)).await
     }
 
     /// Removes a stopped child. One that the supervisor was given before it ran is back when the supervisor itself is
@@ -136,7 +137,7 @@ impl SupervisorHandle {
     /// [`Restarting`](SupervisorError::Restarting) or [`Stopping`](SupervisorError::Stopping) for one that is not stopped;
     /// [`Dynamic`](SupervisorError::Dynamic); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn delete_child(&self, child: ChildId) -> Result<(), SupervisorError> {
-        self.call(|call| Command::Delete(child, call)).await
+        self.call(child, |call| Command::Delete(child, call)).await
     }
 
     /// Aborts a child, which counts as its failure: it is restarted if it is permanent or transient. A child that is just
@@ -149,7 +150,7 @@ impl SupervisorHandle {
     /// [`NotFound`](SupervisorError::NotFound); [`ChildNotRunning`](SupervisorError::ChildNotRunning) if it has no process
     /// now; [`NotRunning`](SupervisorError::NotRunning).
     pub async fn kill_child(&self, child: ChildId) -> Result<(), SupervisorError> {
-        self.call(|call| Command::Kill(child, call)).await
+        self.call(child, |call| Command::Kill(child, call)).await
     }
 
     /// The children, in start order.
@@ -231,9 +232,11 @@ impl SupervisorHandle {
         self.0.shutdown()
     }
 
-    async fn call(&self, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {
+    async fn call(&self, child: ChildId, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(command(Call::new(reply)))?;
+        let mut call = Call::new(reply);
+        let _waiting = call.awaits(child);
+        self.0.send(command(call))?;
         // A supervisor that ends before it answers drops the other end.
         answer.await.unwrap_or_else(|_| Err(self.0.not_running()))
     }

@@ -23,6 +23,7 @@ mod strategy;
 mod observe;
 mod engine;
 mod scope;
+mod waits;
 mod supervisable;
 mod child;
 mod worker;

@@ -63,6 +63,11 @@ impl Position {
         Some(Self { scope: Scope::above(&link)?, child })
     }
 
+    /// The process as a child of its supervisor, and the supervisors above it, each as a child of the next.
+    pub(crate) fn upwards(&self) -> impl Iterator<Item = (&Arc<Scope>, ChildId)> {
+        iter::successors(Some((&self.scope, self.child)), |(scope, _)| Some((scope.parent.as_ref()?, scope.child)))
+    }
+
     /// The child of that supervisor which this is, or is below of.
     pub(crate) fn within(&self, supervisor: &Scope) -> Option<ChildId> {
         let (mut scope, mut child) = (&self.scope, self.child);

@@ -10,6 +10,7 @@ use crate::{
     observe::EventKind,
     process::{ChildId, Link, guard},
     scope::Position,
+    waits::Waiting,
 };
 
 /// What a running supervisor is asked by whoever holds a handle. Dropped unanswered, it answers by that.
@@ -29,12 +30,22 @@ pub(crate) enum Command {
 pub(crate) struct Call {
     reply: Sender<Result<(), SupervisorError>>,
     from: Option<Position>,
+    /// What it waits for waits for the caller.
+    is_in_circle: bool,
 }
 
 impl Call {
     /// From the process that this runs in, if it is one.
     pub(crate) fn new(reply: Sender<Result<(), SupervisorError>>) -> Self {
-        Self { reply, from: Position::current() }
+        Self { reply, from: Position::current(), is_in_circle: false }
+    }
+
+    /// What it waits for. The caller keeps what this returns for as long as it waits.
+    pub(crate) fn awaits(&mut self, child: ChildId) -> Option<Waiting> {
+        let caller = self.from.as_ref()?.upwards().map(|(_, child)| child).collect();
+        let waiting = Waiting::begin(caller, child);
+        self.is_in_circle = waiting.is_none();
+        waiting
     }
 }
 
@@ -81,9 +92,9 @@ impl Io {
     }
 
     fn expect(&mut self, call: Call) -> Caller {
-        let Call { reply, from } = call;
+        let Call { reply, from, is_in_circle } = call;
         let within = from.and_then(|position| position.within(&self.scope));
-        Caller { key: self.calls.insert(reply), within }
+        Caller { key: self.calls.insert(reply), within, is_in_circle }
     }
 
     /// The refusal in words. `spec`: the child that it is about.

@@ -16,6 +16,7 @@ use crate::{
     quiet::Token,
     scope::Scope,
     strategy::{AutoShutdown, SupervisorSettings},
+    waits::Waiting,
 };
 
 /// Where the handles of a supervisor find it: over its restarts, and also when it does not run.
@@ -131,7 +132,12 @@ impl Hub {
     }
 
     /// Has the supervisor start another child, if it runs and the child can work there.
-    pub(crate) fn start(&self, spec: ChildSpec, call: Option<Call>) -> Result<ChildId, SupervisorError> {
+    /// With what the caller keeps for as long as it waits.
+    pub(crate) fn start(
+        &self,
+        spec: ChildSpec,
+        mut call: Option<Call>,
+    ) -> Result<(ChildId, Option<Waiting>), SupervisorError> {
         let state = self.lock();
         let Some(running) = &state.running else {
             drop(state);
@@ -144,10 +150,11 @@ impl Hub {
         // Under the lock, so that children come in the order of their ids.
         let child = spec.into_child();
         let id = child.id();
+        let waiting = call.as_mut().and_then(|call| call.awaits(id));
         let scope = running.post(Command::Start { child, call });
         drop(state);
         scope.wake();
-        Ok(id)
+        Ok((id, waiting))
     }
 
     /// Asks the supervisor itself to stop, if it runs.

@@ -112,6 +112,18 @@ impl Hub {
         }
     }
 
+    /// What a child is doing, if the supervisor runs.
+    pub(crate) fn state_of(&self, child: ChildId) -> Option<ChildState> {
+        self.running().ok()?.lock().state_of(child)
+    }
+
+    /// Whether a child is stopped, or is going to be with its supervisor.
+    pub(crate) fn is_stopping_with(&self, child: ChildId) -> bool {
+        let Ok(shared) = self.running() else { return true };
+        let engine = shared.lock();
+        engine.is_stopping() || engine.state_of(child) == Some(ChildState::Stopping)
+    }
+
     fn running(&self) -> Result<Arc<Shared>, SupervisorError> {
         match self.look() {
             Some((shared, Some(_))) => Ok(shared),

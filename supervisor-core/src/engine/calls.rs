@@ -20,6 +20,7 @@ use crate::{
     error::StartFailure,
     observe::{ChildState, EventKind},
     process::{ChildId, Place},
+    shutdown::ShutdownOrder,
 };
 
 /// What a caller waits for.
@@ -115,12 +116,28 @@ impl<C: Spec> Engine<C> {
         if siblings_stay_down {
             self.cancel_group(child, now);
         }
-        if caller.within == Some(child.child) {
+        if caller.within == Some(child.child) || caller.is_in_circle || self.stops_after(child, caller) {
             // It would wait for itself.
             self.reply(child, caller, Ok(()));
         } else {
             self.wait(child, Awaited::Gone, caller);
         }
+    }
+
+    /// Whether a child that is going to be stopped with its supervisor has its turn after the one from within which the call is
+    /// made.
+    fn stops_after(&self, child: Place, caller: Caller) -> bool {
+        let comes_before = |within: ChildId| {
+            within > child.child && self.children.find(within).is_some_and(|within| self.is_live(within))
+        };
+        self.is_stopping()
+            && self.settings.shutdown_order == ShutdownOrder::Reverse
+            && self.stopping(child).is_none()
+            && caller.within.is_some_and(comes_before)
+    }
+
+    fn is_live(&self, child: Place) -> bool {
+        self.children.get(child).is_some_and(|slot| slot.state.is_live())
     }
 
     /// Aborts a child from outside, which counts as its failure.
@@ -179,6 +196,37 @@ impl<C: Spec> Engine<C> {
         if !self.group_comes_to(child.child) {
             self.begin_start(child, now);
         }
+    }
+
+    /// A group restart has begun, or reaches further. Who waits for a start in it, in a child that has to stop for it first,
+    /// would wait for itself.
+    pub(super) fn turn_away_circles(&mut self, now: Instant) {
+        let mut held_up = Vec::new();
+        for (child, waiting) in &self.callers {
+            let starts = waiting.iter().filter(|(what, _)| *what == Awaited::Ready).map(|(_, caller)| *caller);
+            held_up.extend(
+                starts.filter(|caller| self.is_held_up_by(*caller, child.child)).map(|caller| (*child, caller)),
+            );
+        }
+        for (child, caller) in held_up {
+            if let Some(waiting) = self.callers.get_mut(&child) {
+                waiting.retain(|(_, other)| *other != caller);
+            }
+            self.refuse(child, caller, Refusal::WouldDeadlock);
+            let Some(slot) = self.children.get(child) else { continue };
+            let (is_added, is_live, group) = (slot.attempt == Attempt::Adding, slot.state.is_live(), self.group);
+            if !is_added {
+                // It is started with its group, for nobody in particular.
+                self.children.edit(child, |slot| slot.attempt = Attempt::Own);
+            } else if is_live {
+                // It is not added: gone, it is removed.
+                self.children.edit(child, |slot| slot.leave_out_of(group));
+                self.stop_child(child, Then::Stay, None, now);
+            } else {
+                self.put_down(child);
+            }
+        }
+        self.callers.retain(|_, waiting| !waiting.is_empty());
     }
 
     fn wait(&mut self, child: Place, awaited: Awaited, caller: Caller) {

@@ -59,6 +59,8 @@ pub(crate) struct Caller {
     pub(crate) key: usize,
     /// The child in whose process, or below which, the call was made.
     pub(crate) within: Option<ChildId>,
+    /// What the call waits for waits for the caller, as other calls tell: it is carried out, and answered at once.
+    pub(crate) is_in_circle: bool,
 }
 
 /// Why a call is not carried out, or failed.

@@ -140,7 +140,7 @@ impl<C: Spec> Engine<C> {
         let until = (!delay.is_zero()).then(|| now.checked_add(delay));
         if self.settings.strategy.mode() != RestartMode::OneForOne {
             self.children.set(child, State::Owed);
-            self.begin_group(child, until);
+            self.begin_group(child, until, now);
         } else if let Some(until) = until {
             self.children.set(child, State::Delayed { until: Box::new(until) });
         } else {

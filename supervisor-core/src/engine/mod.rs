@@ -307,6 +307,10 @@ impl<C: Spec> Engine<C> {
         self.child(self.children.find(child)?)
     }
 
+    pub(crate) fn state_of(&self, child: ChildId) -> Option<ChildState> {
+        Some(self.children.get(self.children.find(child)?)?.public_state())
+    }
+
     /// The children that have a process.
     pub(crate) fn live(&self) -> impl Iterator<Item = &C> {
         self.children.iter().filter(|(_, slot)| slot.state.is_live()).map(|(_, slot)| &slot.spec)

@@ -68,7 +68,7 @@ impl Sequence {
 impl<C: Spec> Engine<C> {
     /// A group restart begins, or the one under way begins again or reaches further down. What was stopped before is
     /// started with the group.
-    pub(super) fn begin_group(&mut self, child: Place, until: Option<Option<Instant>>) {
+    pub(super) fn begin_group(&mut self, child: Place, until: Option<Option<Instant>>, now: Instant) {
         let from = match self.settings.strategy.mode() {
             RestartMode::OneForAll => ChildId::FIRST,
             RestartMode::RestForOne | RestartMode::OneForOne => child.child,
@@ -90,6 +90,7 @@ impl<C: Spec> Engine<C> {
         stopped.into_iter().for_each(|child| self.children.set(child, State::Owed));
         self.sweep = Sweep::from(from, &self.sweep);
         self.work = Work::Sequence(Sequence { from, leader: Some(child), stage: Stage::Stopping { delay } });
+        self.turn_away_circles(now);
     }
 
     /// One step of the sequence under way. Whether there was one.

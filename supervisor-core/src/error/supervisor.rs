@@ -183,10 +183,10 @@ pub enum SupervisorError {
         path: String,
     },
 
-    /// The call would wait for the process that made it: it comes from the set-up of a child whose group is being
-    /// restarted, and what it starts would have to wait for that.
+    /// The call would wait for the process that made it, for example for a start that comes after the caller's own, or for the
+    /// end of the tree that the caller is part of.
     #[error(
-        "`{path}` cannot start a child and wait for it here: it starts only after the caller is ready; use `spawn`"
+        "waiting for `{path}` here would deadlock: it waits for the caller; use a call that does not wait, as `spawn`"
     )]
     WouldDeadlock {
         /// The supervisor.

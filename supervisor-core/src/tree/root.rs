@@ -9,7 +9,7 @@ use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
     mailbox::{Envelope, Taken},
-    observe::Observers,
+    observe::{ChildState, Observers},
     process::{Ending, Exit, Flags, News, Report, Ticket, guard},
     quiet::Quiet,
     scope::{Position, Scope},
@@ -68,6 +68,19 @@ impl Root {
     /// Whether this is a process of the tree.
     pub(super) fn is_called_from_within(&self) -> bool {
         Position::current().is_some_and(|position| position.within(&self.outside).is_some())
+    }
+
+    /// Whether this is a process of the tree that the tree waits for before it can be ready: it is not ready itself, or it has to
+    /// stop, alone or with a supervisor above it.
+    pub(super) fn waits_for_caller(&self) -> bool {
+        let Some(position) = Position::current().filter(|position| position.within(&self.outside).is_some()) else {
+            return false;
+        };
+        let mut upwards = position.upwards().take_while(|(scope, _)| !scope.is_outside()).peekable();
+        let is_ready = upwards.peek().is_some_and(|(scope, child)| {
+            SupervisorHandle::of(scope).hub().state_of(*child) == Some(ChildState::Running)
+        });
+        !is_ready || upwards.any(|(scope, child)| SupervisorHandle::of(scope).hub().is_stopping_with(child))
     }
 
     /// Resolves when something in the tree may have changed.

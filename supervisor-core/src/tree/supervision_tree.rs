@@ -72,7 +72,8 @@ impl SupervisionTree {
     ///
     /// # Errors
     ///
-    /// [`SupervisorError::NotRunning`], once the tree has ended.
+    /// [`SupervisorError::NotRunning`], once the tree has ended. [`SupervisorError::WouldDeadlock`] in a process of this very
+    /// tree that is not ready itself, or that is to stop, with a supervisor above it or alone: the tree waits for it.
     pub async fn ready(&self) -> Result<(), SupervisorError> {
         loop {
             // Whatever changes after this is not missed.
@@ -83,6 +84,9 @@ impl SupervisionTree {
             }
             if !hub.is_running() {
                 return Err(hub.not_running());
+            }
+            if self.root.waits_for_caller() {
+                return Err(SupervisorError::WouldDeadlock { path: hub.path() });
             }
             change.await;
         }
@@ -103,15 +107,19 @@ impl SupervisionTree {
     }
 
     /// Waits until the tree has ended, by itself or because it was asked to. Cancel-safe, and when the tree has ended it
-    /// answers the same again. A process of this very tree waits in vain: the tree ends after it.
+    /// answers the same again.
     ///
     /// # Errors
     ///
-    /// How it ended, as running a tree tells it.
+    /// How it ended, as running a tree tells it. [`SupervisorError::WouldDeadlock`] in a process of this very tree, which ends
+    /// after all of its processes.
     pub async fn wait(&mut self) -> Result<(), SupervisorError> {
         loop {
             if let Some(outcome) = &self.outcome {
                 return outcome.clone();
+            }
+            if self.root.is_called_from_within() {
+                return Err(SupervisorError::WouldDeadlock { path: self.root.handle.path() });
             }
             if let RootNews::Ended(exit) = poll_fn(|cx| self.root.poll_news(cx)).await {
                 self.outcome = Some(self.root.outcome(exit));

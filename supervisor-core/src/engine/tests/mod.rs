@@ -266,7 +266,7 @@ impl World {
 
     fn call(&mut self, call: &str, name: &str) -> Caller {
         self.calls.push(format!("{call} {name}"));
-        Caller { key: self.calls.len() - 1, within: self.within.map(|name| self.id(name)) }
+        Caller { key: self.calls.len() - 1, within: self.within.map(|name| self.id(name)), is_in_circle: false }
     }
 
     /// What callers were told since the last time, with the calls that they made.

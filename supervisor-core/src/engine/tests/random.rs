@@ -165,7 +165,7 @@ impl Trial {
         self.calls += 1;
         let within =
             (self.rng.u8(..4) == 0 && !self.known.is_empty()).then(|| *pick(&mut self.rng, &self.known.clone()));
-        Caller { key: self.calls, within }
+        Caller { key: self.calls, within, is_in_circle: false }
     }
 
     fn stop(&mut self) {

@@ -174,7 +174,7 @@ impl Scene {
 
     pub(super) fn caller(&mut self, call: &'static str) -> Caller {
         self.calls.push(call);
-        Caller { key: self.calls.len() - 1, within: None }
+        Caller { key: self.calls.len() - 1, within: None, is_in_circle: false }
     }
 
     /// To the next deadline, if there is one.

@@ -67,7 +67,7 @@ impl Forest {
     }
 
     fn call(&mut self, of: usize, who: usize, call: impl FnOnce(&mut Engine<Seat>, Caller, Instant)) {
-        let caller = Caller { key: self.calls.len(), within: None };
+        let caller = Caller { key: self.calls.len(), within: None, is_in_circle: false };
         self.calls.push(who);
         self.input(of, |engine, now| call(engine, caller, now));
         self.settle();

@@ -1,0 +1,94 @@
+//! Who waits for whom, so that no call waits for its own caller (N6).
+//!
+//! A call that waits, made in a process, is an edge: from that process to the child that it waits for. A supervisor knows of its
+//! own orders of starts and stops, and its engine looks at those. What this knows is the calls, over the borders of
+//! supervisors and trees: two workers of different supervisors may each terminate the other, and wait.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use slab::Slab;
+
+use crate::process::ChildId;
+
+static WAITS: Mutex<Slab<Wait>> = Mutex::new(Slab::new());
+
+struct Wait {
+    /// The process that waits, as a child, and the supervisors above it.
+    caller: Box<[ChildId]>,
+    awaited: ChildId,
+}
+
+/// While it lives, a process waits for a child.
+#[derive(Debug)]
+pub(crate) struct Waiting(usize);
+
+impl Waiting {
+    /// `None` if that child, or what is below it, waits for the caller, be it through others.
+    pub(crate) fn begin(caller: Box<[ChildId]>, awaited: ChildId) -> Option<Self> {
+        let mut waits = lock();
+        let (mut reached, mut looked_at) = (vec![awaited], 0);
+        while let Some(child) = reached.get(looked_at).copied() {
+            looked_at += 1;
+            if caller.contains(&child) {
+                return None;
+            }
+            for (_, wait) in waits.iter().filter(|(_, wait)| wait.caller.contains(&child)) {
+                if !reached.contains(&wait.awaited) {
+                    reached.push(wait.awaited);
+                }
+            }
+        }
+        Some(Self(waits.insert(Wait { caller, awaited })))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let wait = lock().try_remove(self.0);
+        drop(wait);
+    }
+}
+
+fn lock() -> MutexGuard<'static, Slab<Wait>> {
+    WAITS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids<const N: usize>() -> [ChildId; N] {
+        std::array::from_fn(|_| ChildId::next())
+    }
+
+    fn wait(caller: &[ChildId], awaited: ChildId) -> Option<Waiting> {
+        Waiting::begin(caller.into(), awaited)
+    }
+
+    #[test]
+    fn n6_who_waits_for_itself_or_for_one_above_it_would_wait_in_vain() {
+        let [worker, inner, root] = ids();
+        for awaited in [worker, inner, root] {
+            assert!(wait(&[worker, inner, root], awaited).is_none());
+        }
+    }
+
+    #[test]
+    fn n6_two_that_wait_for_each_other_would_wait_in_vain_until_one_has_given_up() {
+        let [one, left, other, right, root] = ids();
+        let first = wait(&[one, left, root], other);
+        assert!(first.is_some());
+        assert!(wait(&[other, right, root], one).is_none());
+        assert!(wait(&[other, right, root], left).is_none(), "it waits for what is below it");
+        drop(first);
+        assert!(wait(&[other, right, root], one).is_some());
+    }
+
+    #[test]
+    fn n6_a_circle_is_seen_through_any_number_of_others() {
+        let [a, b, c, d, root] = ids();
+        let _waits = [wait(&[a, root], b), wait(&[b, root], c), wait(&[c, root], d)].map(Option::unwrap);
+        assert!(wait(&[d, root], a).is_none());
+        assert!(wait(&[d, root], ChildId::next()).is_some(), "for another one it may wait");
+    }
+}
