@@ -1,0 +1,12 @@
+//! Limits hold, whatever blocks or dies.
+//!
+//! Each test is an `async fn(Stage)` and runs on Tokio, on smol and under many seeds in the simulator: with executors beside
+//! the main one that have one thread, or none, or that end; and with polls that block. What must hold is the limit that was
+//! set, and that the one which keeps somebody waiting is named.
+
+#[macro_use]
+mod stage;
+
+mod blocked;
+mod last_act;
+mod stuck;

@@ -1,0 +1,87 @@
+//! What blocks further down.
+
+use supervisor_core::{ChildState, RestartStrategy, RestartType, SupervisorError};
+
+use crate::stage::{LIMIT, Stage, idle, supervisor};
+
+stage! { everywhere:
+    n8_a_terminated_supervisor_with_a_blocked_grandchild_is_stuck_after_the_grace
+    n8_also_two_levels_up
+    n8_restarted_it_starts_nothing_beside_the_grandchild
+    d3_a_supervisor_that_gives_up_does_not_wait_for_a_child_that_blocks
+}
+
+async fn n8_a_terminated_supervisor_with_a_blocked_grandchild_is_stuck_after_the_grace(stage: Stage) {
+    let (child, begun) = stage.blocker("hasher");
+    let mut inner = supervisor("inner");
+    inner.add_worker(child);
+    let mut root = supervisor("root");
+    let id = root.add_worker(inner);
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    begun.recv().await.unwrap();
+    let answer = stage.in_time("the answer", tree.handle().terminate_child(id)).await;
+    assert!(matches!(answer, Err(SupervisorError::Stuck { .. })), "{answer:?}");
+    let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
+}
+
+async fn n8_also_two_levels_up(stage: Stage) {
+    let (child, begun) = stage.blocker("hasher");
+    let mut inner = supervisor("inner");
+    inner.add_worker(child);
+    inner.add_worker(idle("sibling"));
+    let mut outer = supervisor("outer");
+    outer.add_worker(inner);
+    let mut root = supervisor("root");
+    let id = root.add_worker(outer);
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    begun.recv().await.unwrap();
+    let answer = stage.in_time("the answer", tree.handle().terminate_child(id)).await;
+    assert!(matches!(answer, Err(SupervisorError::Stuck { .. })), "{answer:?}");
+    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+async fn n8_restarted_it_starts_nothing_beside_the_grandchild(stage: Stage) {
+    let (child, begun) = stage.blocker("hasher");
+    let mut inner = supervisor("inner");
+    let handle = inner.handle();
+    inner.add_worker(idle("first"));
+    inner.add_worker(child);
+    let mut root = supervisor("root");
+    let id = root.add_worker(inner);
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    begun.recv().await.unwrap();
+    let answer = stage.in_time("the answer", tree.handle().terminate_child(id)).await;
+    assert!(matches!(answer, Err(SupervisorError::Stuck { .. })), "{answer:?}");
+    let restart = tree.handle().clone();
+    let restarted = restart.restart_child(id);
+    let watched = async {
+        // It waits as a state: its children can be looked at meanwhile, and a call for one is answered.
+        stage.sleep(3 * LIMIT).await;
+        let states: Vec<_> = handle.children().await.unwrap().iter().map(|child| child.state).collect();
+        assert_eq!(states, [ChildState::Starting, ChildState::Restarting]);
+        assert!(begun.is_empty(), "a second one runs beside the first");
+        let hasher = handle.find("hasher").await.unwrap()[0].id;
+        let refused = handle.restart_child(hasher).await;
+        assert!(matches!(refused, Err(SupervisorError::Restarting { .. })), "{refused:?}");
+    };
+    let (restarted, ()) = futures_lite::future::zip(restarted, watched).await;
+    restarted.unwrap();
+    begun.recv().await.unwrap();
+    let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
+}
+
+async fn d3_a_supervisor_that_gives_up_does_not_wait_for_a_child_that_blocks(stage: Stage) {
+    let (child, begun) = stage.blocker("hasher");
+    let never = RestartStrategy::one_for_one().with_intensity_and_period(0, LIMIT);
+    let mut inner = supervisor("inner").with_restart_strategy(never);
+    let handle = inner.handle();
+    inner.add_worker(child);
+    let brittle = inner.add_worker(idle("brittle"));
+    let mut root = supervisor("root").with_restart_strategy(never);
+    root.add_worker(supervisor_core::ChildSpec::from(inner).with_restart_type(RestartType::Permanent));
+    let mut tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    begun.recv().await.unwrap();
+    handle.kill_child(brittle).await.unwrap();
+    let outcome = stage.in_time("giving up", tree.wait()).await;
+    assert!(matches!(outcome, Err(SupervisorError::GaveUp(_))), "{outcome:?}");
+}
