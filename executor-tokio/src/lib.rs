@@ -5,8 +5,10 @@
 //! never name it.
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod dedicated;
 mod error;
+mod runtime;
 mod signals;
 mod spawner;
 mod timer;
