@@ -1,11 +1,14 @@
 use std::{
     fmt,
     future::{Future, IntoFuture},
+    pin::Pin,
 };
 
 use supervisor_core::{SupervisionTree, Supervisor, SupervisorError};
 
-use crate::here::{BoxFuture, here};
+use crate::here::here;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs a tree until it ends: awaited, it resolves when the root has ended, with everything below it.
 ///
@@ -39,7 +42,7 @@ pub fn run(root: Supervisor) -> Run {
 /// As [`Supervisor::start_on`]; with Tokio alone [`SupervisorError::Executor`] outside of a runtime, or on one without a
 /// clock.
 pub async fn start(root: Supervisor) -> Result<SupervisionTree, SupervisorError> {
-    root.start_on(here()?.spawner).await
+    root.start_on(here()?).await
 }
 
 /// A tree that is going to run; see [`run`].
@@ -66,7 +69,11 @@ impl Run {
         self
     }
 
-    /// Shuts the tree down when the program is asked to stop: by SIGINT or SIGTERM, or by Ctrl-C where there are none.
+    /// Shuts the tree down when the program is asked to stop, by SIGINT or SIGTERM; a second signal aborts all that is left,
+    /// at once. After that, and when the run has ended, these signals end the program again.
+    ///
+    /// They are heard on a thread of their own, whatever is blocked: see
+    /// [`RunOn::until_signal`](supervisor_core::RunOn::until_signal).
     pub fn until_signal(mut self) -> Self {
         self.until_signal = true;
         self
@@ -79,13 +86,12 @@ impl IntoFuture for Run {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let here = here()?;
-            let mut run = self.root.run_on(here.spawner);
+            let mut run = self.root.run_on(here()?);
             for trigger in self.triggers {
                 run = run.with_shutdown(trigger);
             }
             if self.until_signal {
-                run = run.with_shutdown((here.listen)()?);
+                run = run.until_signal();
             }
             run.await
         })

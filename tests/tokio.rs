@@ -37,13 +37,6 @@ fn on_a_runtime_without_a_clock_there_is_an_error_that_says_what_to_do() {
     assert!(error.to_string().contains("build it with `enable_time`"), "{error}");
 }
 
-#[test]
-fn on_a_runtime_that_cannot_hear_signals_waiting_for_one_is_an_error() {
-    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let error = runtime.block_on(supervision::run(root()).until_signal().into_future()).unwrap_err();
-    assert!(error.to_string().contains("enable_io"), "{error}");
-}
-
 #[tokio::test]
 async fn every_process_is_a_task_of_its_own() {
     let tasks = Arc::new(Mutex::new(BTreeSet::new()));
@@ -158,7 +151,8 @@ async fn sleep_outside_of_a_process_says_what_to_do() {
 #[cfg(unix)]
 #[test]
 fn sigterm_and_sigint_shut_the_tree_down_in_order() {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    // They do not come through the runtime, so it need not have IO.
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime");
     for signal in ["-TERM", "-INT"] {
         let (sender, receiver) = async_channel::bounded(1);
         let mut root = root();

@@ -9,11 +9,9 @@ mod alarm;
 mod dedicated;
 mod error;
 mod runtime;
-mod signals;
 mod spawner;
 mod timer;
 
 pub use dedicated::RuntimeConfiguration;
 pub use error::TokioError;
-pub use signals::Signals;
 pub use spawner::Tokio;

@@ -29,6 +29,11 @@ mod worker;
 mod driver;
 mod handle;
 mod supervisor;
+#[cfg(feature = "signals")]
+mod signals;
+#[cfg(not(feature = "signals"))]
+#[path = "no_signals.rs"]
+mod signals;
 mod tree;
 pub mod ambient;
 mod poll_watch;
