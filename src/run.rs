@@ -17,7 +17,10 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// the features of the whole build, which any other crate in it may turn on: to say where, use [`Supervisor::run_on`]. A
 /// library should, and a binary that cares.
 ///
-/// ```
+/// [`Run::exit`] is for the last line of `main`: it prints an error, and ends the program also where a thread is blocked.
+/// Awaited without it, a run returns its outcome.
+///
+/// ```standalone_crate
 /// use supervision::{worker, Supervisor, SupervisorError};
 ///
 /// # #[cfg(feature = "tokio")]
@@ -26,7 +29,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 ///     let mut root = Supervisor::new("root")?;
 ///     root.add_worker(worker("ticker", |shutdown| shutdown));
 ///     let enough = async { tokio::time::sleep(std::time::Duration::from_millis(10)).await };
-///     supervision::run(root).with_shutdown(enough).await
+///     supervision::run(root).with_shutdown(enough).until_signal().exit().await
 /// }
 /// # #[cfg(not(feature = "tokio"))]
 /// # fn main() {}
@@ -77,6 +80,16 @@ impl Run {
     pub fn until_signal(mut self) -> Self {
         self.until_signal = true;
         self
+    }
+
+    /// Runs the tree, and ends the program with its outcome: an error is printed on stderr, and the exit code is 0 if the tree
+    /// ended as it should, 1 if not, and 128 + the number of the signal where a second signal had to abort what was left.
+    ///
+    /// Returning from `main` instead waits for whatever a runtime waits for when it is dropped: for ever, if a thread is
+    /// blocked for ever. This waits for nobody. So destructors do not run, of what outlives the tree. See
+    /// [`exit`](supervisor_core::exit) for what is printed.
+    pub async fn exit(self) -> ! {
+        supervisor_core::exit(self.await)
     }
 }
 

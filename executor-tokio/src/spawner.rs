@@ -29,7 +29,8 @@ use crate::{TokioError, error::attempt, runtime::Known, timer::TokioTimer};
 /// Where all threads of a runtime are blocked, or it has only one, nothing of it moves.
 ///
 /// A runtime that is dropped waits for tasks that block a thread, as Tokio documents; a program that has to end in spite
-/// of one calls `Runtime::shutdown_timeout` or `Runtime::shutdown_background`.
+/// of one calls `Runtime::shutdown_timeout` or `Runtime::shutdown_background`, or ends by [`supervisor_core::exit`], which
+/// waits for nobody.
 #[derive(Clone)]
 pub struct Tokio(Arc<Known>);
 

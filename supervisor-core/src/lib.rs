@@ -34,6 +34,7 @@ mod signals;
 #[cfg(not(feature = "signals"))]
 #[path = "no_signals.rs"]
 mod signals;
+mod program;
 mod tree;
 pub mod ambient;
 mod poll_watch;
@@ -57,6 +58,7 @@ pub use self::{
     placement::{Factory, Placement},
     poll_watch::{PollWatch, watch_polls},
     process::{ChildId, Ending, Exit, Process, ProcessId, Termination},
+    program::exit,
     shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
     spawner::{Spawner, Timer},
     strategy::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType},

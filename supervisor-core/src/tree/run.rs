@@ -10,6 +10,7 @@ use super::root::{Root, RootNews};
 use crate::{
     error::SupervisorError,
     observe::Observers,
+    program,
     quiet::Quiet,
     signals::{Asked, Signals},
     spawner::Spawner,
@@ -65,6 +66,12 @@ impl RunOn {
     pub fn until_signal(mut self) -> Self {
         self.until_signal = true;
         self
+    }
+
+    /// Runs the tree, and ends the program with its outcome, without waiting for threads that are blocked: see
+    /// [`exit`](crate::exit) for what is printed and for the exit codes. For the last line of `main`.
+    pub async fn exit(self) -> ! {
+        program::exit(self.await)
     }
 }
 
