@@ -7,12 +7,13 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
     },
     time::Duration,
 };
 
 use futures_lite::future::block_on;
-use supervision::{Supervisor, SupervisorError, Tokio, TokioError, process, worker};
+use supervision::{ShutdownStrategy, Supervisor, SupervisorError, Tokio, TokioError, process, worker};
 use tokio::runtime::Builder;
 
 fn root() -> Supervisor {
@@ -146,6 +147,34 @@ async fn sleep_and_current_work_inside_a_process_and_do_not_leak_out_of_it() {
 #[should_panic = "called outside of a process"]
 async fn sleep_outside_of_a_process_says_what_to_do() {
     process::sleep(Duration::ZERO).await;
+}
+
+#[test]
+fn limits_hold_though_a_poll_blocks_the_thread_that_waited_for_timers() {
+    const MOMENT: Duration = Duration::from_millis(100);
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(Some(wait)));
+    let mut root = root().with_abort_grace(MOMENT);
+    root.add_worker(
+        worker("blocker", move |shutdown| {
+            let wait = wait.lock().unwrap().take();
+            async move {
+                process::sleep(MOMENT).await;
+                let _ = wait.map(|wait| wait.recv());
+                shutdown.await;
+            }
+        })
+        .with_shutdown_strategy(ShutdownStrategy::Graceful(MOMENT)),
+    );
+    // Nobody but the supervisor's own timer ends its start.
+    root.add_worker(worker("late", |_| pending::<()>()).with_explicit_ready().with_start_timeout(4 * MOMENT));
+    let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();
+    let (outcome, outcomes) = mpsc::channel();
+    std::thread::spawn(move || outcome.send(block_on(root.start_on(spawner)).map(drop)));
+    let outcome = outcomes.recv_timeout(Duration::from_secs(5)).expect("the start timeout holds");
+    assert!(matches!(&outcome, Err(SupervisorError::FailedToStart { path, .. }) if path == "root.late"), "{outcome:?}");
+    drop(release);
 }
 
 #[cfg(unix)]
