@@ -43,8 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on {address}, for {MAX_CONNECTIONS} connections");
     if serve {
         println!("lines are echoed; `slow` takes a while, `panic` panics, `hang` hangs; Ctrl-C ends");
-        supervision::run(root).until_signal().await?;
-        return Ok(());
+        supervision::run(root).until_signal().exit().await
     }
 
     std::panic::set_hook(Box::new(|_| {})); // the one panic is on purpose

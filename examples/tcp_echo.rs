@@ -56,8 +56,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on {address}");
     if serve {
         println!("try `nc {} {}`; the line `crash` crashes the listener; Ctrl-C ends", address.ip(), address.port());
-        supervision::run(root).until_signal().await?;
-        return Ok(());
+        supervision::run(root).until_signal().exit().await
     }
 
     std::panic::set_hook(Box::new(|_| {})); // a hundred panics are on purpose

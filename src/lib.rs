@@ -64,7 +64,7 @@ pub use supervisor_core::{
     InvalidSpec, LastExit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, Restart, RestartCause,
     RestartMode, RestartStrategy, RestartType, RunFuture, RunOn, ShutdownHandle, ShutdownOrder, ShutdownStrategy,
     Snapshot, Source, Spawner, StartFailure, Supervisable, SupervisionTree, Supervisor, SupervisorError,
-    SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, Unclean, UncleanStop, one_shot,
+    SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, Unclean, UncleanStop, exit, one_shot,
     watch_polls, worker,
 };
 

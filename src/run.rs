@@ -1,11 +1,14 @@
 use std::{
     fmt,
     future::{Future, IntoFuture},
+    pin::Pin,
 };
 
 use supervisor_core::{SupervisionTree, Supervisor, SupervisorError};
 
-use crate::here::{BoxFuture, here};
+use crate::here::here;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs a tree until it ends: awaited, it resolves when the root has ended, with everything below it.
 ///
@@ -14,7 +17,10 @@ use crate::here::{BoxFuture, here};
 /// the features of the whole build, which any other crate in it may turn on: to say where, use [`Supervisor::run_on`]. A
 /// library should, and a binary that cares.
 ///
-/// ```
+/// [`Run::exit`] is for the last line of `main`: it prints an error, and ends the program also where a thread is blocked.
+/// Awaited without it, a run returns its outcome.
+///
+/// ```standalone_crate
 /// use supervision::{worker, Supervisor, SupervisorError};
 ///
 /// # #[cfg(feature = "tokio")]
@@ -23,7 +29,7 @@ use crate::here::{BoxFuture, here};
 ///     let mut root = Supervisor::new("root")?;
 ///     root.add_worker(worker("ticker", |shutdown| shutdown));
 ///     let enough = async { tokio::time::sleep(std::time::Duration::from_millis(10)).await };
-///     supervision::run(root).with_shutdown(enough).await
+///     supervision::run(root).with_shutdown(enough).until_signal().exit().await
 /// }
 /// # #[cfg(not(feature = "tokio"))]
 /// # fn main() {}
@@ -39,7 +45,7 @@ pub fn run(root: Supervisor) -> Run {
 /// As [`Supervisor::start_on`]; with Tokio alone [`SupervisorError::Executor`] outside of a runtime, or on one without a
 /// clock.
 pub async fn start(root: Supervisor) -> Result<SupervisionTree, SupervisorError> {
-    root.start_on(here()?.spawner).await
+    root.start_on(here()?).await
 }
 
 /// A tree that is going to run; see [`run`].
@@ -66,10 +72,24 @@ impl Run {
         self
     }
 
-    /// Shuts the tree down when the program is asked to stop: by SIGINT or SIGTERM, or by Ctrl-C where there are none.
+    /// Shuts the tree down when the program is asked to stop, by SIGINT or SIGTERM; a second signal aborts all that is left,
+    /// at once. After that, and when the run has ended, these signals end the program again.
+    ///
+    /// They are heard on a thread of their own, whatever is blocked: see
+    /// [`RunOn::until_signal`](supervisor_core::RunOn::until_signal).
     pub fn until_signal(mut self) -> Self {
         self.until_signal = true;
         self
+    }
+
+    /// Runs the tree, and ends the program with its outcome: an error is printed on stderr, and the exit code is 0 if the tree
+    /// ended as it should, 1 if not, and 128 + the number of the signal where a second signal had to abort what was left.
+    ///
+    /// Returning from `main` instead waits for whatever a runtime waits for when it is dropped: for ever, if a thread is
+    /// blocked for ever. This waits for nobody. So destructors do not run, of what outlives the tree. See
+    /// [`exit`](supervisor_core::exit) for what is printed.
+    pub async fn exit(self) -> ! {
+        supervisor_core::exit(self.await)
     }
 }
 
@@ -79,13 +99,12 @@ impl IntoFuture for Run {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let here = here()?;
-            let mut run = self.root.run_on(here.spawner);
+            let mut run = self.root.run_on(here()?);
             for trigger in self.triggers {
                 run = run.with_shutdown(trigger);
             }
             if self.until_signal {
-                run = run.with_shutdown((here.listen)()?);
+                run = run.until_signal();
             }
             run.await
         })

@@ -7,12 +7,13 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
     },
     time::Duration,
 };
 
 use futures_lite::future::block_on;
-use supervision::{Supervisor, SupervisorError, Tokio, TokioError, process, worker};
+use supervision::{ShutdownStrategy, Supervisor, SupervisorError, Tokio, TokioError, process, worker};
 use tokio::runtime::Builder;
 
 fn root() -> Supervisor {
@@ -35,13 +36,6 @@ fn on_a_runtime_without_a_clock_there_is_an_error_that_says_what_to_do() {
     assert!(matches!(Tokio::try_from(runtime.handle().clone()), Err(TokioError::NoClock)));
     let error = runtime.block_on(supervision::run(root()).into_future()).unwrap_err();
     assert!(error.to_string().contains("build it with `enable_time`"), "{error}");
-}
-
-#[test]
-fn on_a_runtime_that_cannot_hear_signals_waiting_for_one_is_an_error() {
-    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let error = runtime.block_on(supervision::run(root()).until_signal().into_future()).unwrap_err();
-    assert!(error.to_string().contains("enable_io"), "{error}");
 }
 
 #[tokio::test]
@@ -155,10 +149,39 @@ async fn sleep_outside_of_a_process_says_what_to_do() {
     process::sleep(Duration::ZERO).await;
 }
 
+#[test]
+fn limits_hold_though_a_poll_blocks_the_thread_that_waited_for_timers() {
+    const MOMENT: Duration = Duration::from_millis(100);
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(Some(wait)));
+    let mut root = root().with_abort_grace(MOMENT);
+    root.add_worker(
+        worker("blocker", move |shutdown| {
+            let wait = wait.lock().unwrap().take();
+            async move {
+                process::sleep(MOMENT).await;
+                let _ = wait.map(|wait| wait.recv());
+                shutdown.await;
+            }
+        })
+        .with_shutdown_strategy(ShutdownStrategy::Graceful(MOMENT)),
+    );
+    // Nobody but the supervisor's own timer ends its start.
+    root.add_worker(worker("late", |_| pending::<()>()).with_explicit_ready().with_start_timeout(4 * MOMENT));
+    let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();
+    let (outcome, outcomes) = mpsc::channel();
+    std::thread::spawn(move || outcome.send(block_on(root.start_on(spawner)).map(drop)));
+    let outcome = outcomes.recv_timeout(Duration::from_secs(5)).expect("the start timeout holds");
+    assert!(matches!(&outcome, Err(SupervisorError::FailedToStart { path, .. }) if path == "root.late"), "{outcome:?}");
+    drop(release);
+}
+
 #[cfg(unix)]
 #[test]
 fn sigterm_and_sigint_shut_the_tree_down_in_order() {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    // They do not come through the runtime, so it need not have IO.
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime");
     for signal in ["-TERM", "-INT"] {
         let (sender, receiver) = async_channel::bounded(1);
         let mut root = root();

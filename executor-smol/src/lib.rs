@@ -6,10 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod block_on;
-mod signals;
 mod spawner;
 mod timer;
 
 pub use block_on::block_on;
-pub use signals::Signals;
 pub use spawner::Smol;

@@ -11,7 +11,8 @@ use crate::timer::SmolTimer;
 
 /// Spawns onto smol's global executor, or onto an executor of your own.
 ///
-/// Every process is a task of its own there. Timers are those of `async-io`, on the system's clock.
+/// Every process is a task of its own there. Timers are those of `async-io`, on the system's clock: a thread of its own waits
+/// for them, which no poll can hold up. So limits hold as long as a thread is left to run the supervisor.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -31,7 +32,7 @@ use crate::timer::SmolTimer;
 pub struct Smol(Target);
 
 #[derive(Clone, Debug)]
-enum Target {
+pub(crate) enum Target {
     Global,
     /// Processes hold their spawner, and an executor holds its processes.
     Owned(Weak<Executor<'static>>),
@@ -52,6 +53,13 @@ impl Smol {
     }
 }
 
+impl Target {
+    /// Whether it has ended. The global executor has no end.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self, Self::Owned(executor) if executor.strong_count() == 0)
+    }
+}
+
 impl Spawner for Smol {
     fn spawn(&self, process: Process) {
         // The process reports its end itself, so nobody waits for the task.
@@ -69,6 +77,6 @@ impl Spawner for Smol {
     }
 
     fn timer(&self) -> Pin<Box<dyn Timer>> {
-        Box::pin(SmolTimer::new())
+        Box::pin(SmolTimer::new(self.0.clone()))
     }
 }

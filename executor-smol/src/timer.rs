@@ -7,15 +7,19 @@ use std::{
 
 use async_io::Timer;
 
+use crate::spawner::Target;
+
 /// A timer of `async-io`, which ticks once for each time that it is set.
 pub(crate) struct SmolTimer {
+    /// The timers outlive the executor whose time this tells.
+    executor: Target,
     deadline: Option<Instant>,
     timer: Timer,
 }
 
 impl SmolTimer {
-    pub(crate) fn new() -> Self {
-        Self { deadline: None, timer: Timer::never() }
+    pub(crate) fn new(executor: Target) -> Self {
+        Self { executor, deadline: None, timer: Timer::never() }
     }
 }
 
@@ -30,6 +34,9 @@ impl supervisor_core::Timer for SmolTimer {
 
     fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
+        if self.executor.has_ended() {
+            return Poll::Pending;
+        }
         // Looked at first: once it has ticked it does not tick again, but it stays elapsed.
         while Instant::now() < deadline {
             ready!(Pin::new(&mut self.timer).poll(cx));

@@ -104,4 +104,8 @@ impl Spawner for Dedicated {
     fn timer(&self) -> Pin<Box<dyn Timer>> {
         self.tokio.timer()
     }
+
+    fn nudge(&self) {
+        self.tokio.nudge();
+    }
 }

@@ -1,8 +1,4 @@
-use std::{
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use thiserror::Error;
 
@@ -18,12 +14,6 @@ pub enum TokioError {
     /// The runtime has no clock, and supervision needs one.
     #[error("the Tokio runtime has no clock; build it with `enable_time` or `enable_all`")]
     NoClock,
-    /// The runtime cannot hear signals.
-    #[error("the Tokio runtime cannot hear signals; build it with `enable_io` or `enable_all`")]
-    NoSignals,
-    /// The operating system refused to tell of signals.
-    #[error("cannot hear signals: {0}")]
-    Signals(#[source] Arc<io::Error>),
 }
 
 /// Whether a runtime has what this needs. Tokio has no way to ask, and panics if it has not.

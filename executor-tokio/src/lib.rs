@@ -5,13 +5,13 @@
 //! never name it.
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod dedicated;
 mod error;
-mod signals;
+mod runtime;
 mod spawner;
 mod timer;
 
 pub use dedicated::RuntimeConfiguration;
 pub use error::TokioError;
-pub use signals::Signals;
 pub use spawner::Tokio;

@@ -1,24 +1,38 @@
 use std::{
+    fmt,
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use supervisor_core::{Process, Spawner, Timer};
 use tokio::runtime::Handle;
 
-use crate::{TokioError, error::attempt, timer::TokioTimer};
+use crate::{TokioError, error::attempt, runtime::Known, timer::TokioTimer};
 
 /// Spawns onto a Tokio runtime, of whatever flavor.
 ///
 /// Every process is a task of its own there, and the clock is the runtime's: where a test pauses it, it is paused for
 /// supervision, too.
 ///
+/// # Tasks that block a thread
+///
+/// A future has to return from its polls quickly. Where one does not, Tokio stops more than that thread: if a timer or a
+/// socket has woken the task, its thread was the one that waited for them, for the whole runtime. The other threads sleep
+/// until a task is handed in from outside, and until then no timer and no socket of the runtime is heard
+/// ([tokio-rs/tokio#8010](https://github.com/tokio-rs/tokio/pull/8010); with `--cfg tokio_unstable`, the builder's
+/// `enable_eager_driver_handoff` keeps this from happening, for user code too). Supervision keeps its own limits all the same
+/// on a runtime with several threads: when a deadline of a supervisor is not heard in time, a plain thread of the program,
+/// `supervision-alarm`, hands in a task that does nothing. That thread is made at the first such deadline and waits without
+/// waking up when there are none; where it cannot be made, limits are as late as the block is long.
+///
+/// Where all threads of a runtime are blocked, or it has only one, nothing of it moves.
+///
 /// A runtime that is dropped waits for tasks that block a thread, as Tokio documents; a program that has to end in spite
-/// of one calls `Runtime::shutdown_timeout` or `Runtime::shutdown_background`.
-#[derive(Clone, Debug)]
-pub struct Tokio {
-    handle: Handle,
-}
+/// of one calls `Runtime::shutdown_timeout` or `Runtime::shutdown_background`, or ends by [`supervisor_core::exit`], which
+/// waits for nobody.
+#[derive(Clone)]
+pub struct Tokio(Arc<Known>);
 
 impl Tokio {
     /// The runtime that this is called in.
@@ -42,23 +56,45 @@ impl TryFrom<Handle> for Tokio {
         let _entered = handle.enter();
         attempt(|| drop(tokio::time::sleep(Duration::ZERO))).ok_or(TokioError::NoClock)?;
         drop(_entered);
-        Ok(Self { handle })
+        Ok(Self(Arc::new(Known::new(handle))))
+    }
+}
+
+impl Tokio {
+    pub(crate) fn runtime(&self) -> &Arc<Known> {
+        &self.0
     }
 }
 
 impl Spawner for Tokio {
     fn spawn(&self, process: Process) {
         // The process reports its end itself, so nobody waits for the task.
-        drop(self.handle.spawn(process));
+        drop(self.0.handle.spawn(process));
     }
 
     fn now(&self) -> Instant {
         // A paused clock is one of the runtime, so it is looked at from inside.
-        let _entered = self.handle.enter();
+        let _entered = self.0.handle.enter();
         tokio::time::Instant::now().into_std()
     }
 
     fn timer(&self) -> Pin<Box<dyn Timer>> {
-        Box::pin(TokioTimer::new(self.clone(), self.handle.clone()))
+        Box::pin(TokioTimer::new(self.clone()))
+    }
+
+    /// Hands in a task that does nothing. From inside of a poll it takes the place of the task that was woken last, which
+    /// Tokio keeps for this thread, and another thread is woken for that one; from outside, the thread that wakes up takes
+    /// over the timers and sockets.
+    fn nudge(&self) {
+        // Without another thread there is nobody to wake.
+        if self.0.has_threads() || !self.0.is_here() {
+            self.0.nudge();
+        }
+    }
+}
+
+impl fmt::Debug for Tokio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tokio").field(&self.0.handle).finish()
     }
 }

@@ -1,4 +1,5 @@
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -6,12 +7,9 @@ use std::{
 
 use pin_project_lite::pin_project;
 use supervisor_core::{Spawner, Timer};
-use tokio::{
-    runtime::Handle,
-    time::{Sleep, sleep_until},
-};
+use tokio::time::{Sleep, sleep_until};
 
-use crate::Tokio;
+use crate::{Tokio, alarm::Alarm};
 
 /// Tokio's timers reach about two years into the future. A later deadline is reached in steps.
 const STEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -19,26 +17,41 @@ const STEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pin_project! {
     pub(crate) struct TokioTimer {
         clock: Tokio,
-        handle: Handle,
         deadline: Option<Instant>,
         #[pin]
         sleep: Option<Sleep>,
+        // For a timer that insists.
+        alarm: Option<Alarm>,
     }
 }
 
 impl TokioTimer {
-    pub(crate) fn new(clock: Tokio, handle: Handle) -> Self {
-        Self { clock, handle, deadline: None, sleep: None }
+    pub(crate) fn new(clock: Tokio) -> Self {
+        Self { clock, deadline: None, sleep: None, alarm: None }
     }
 
     fn arm(self: Pin<&mut Self>, deadline: Instant) {
         let mut this = self.project();
-        let next = (this.clock.now() + STEP).min(deadline).into();
+        let reachable = (this.clock.now() + STEP).min(deadline);
+        if let Some(alarm) = this.alarm {
+            match reachable == deadline {
+                true => alarm.set(deadline, this.clock.runtime()),
+                false => alarm.clear(),
+            }
+        }
         // A sleep belongs to the runtime in which it is made.
-        let _entered = this.handle.enter();
+        let _entered = this.clock.runtime().handle.enter();
         match this.sleep.as_mut().as_pin_mut() {
-            Some(sleep) => sleep.reset(next),
-            None => this.sleep.set(Some(sleep_until(next))),
+            Some(sleep) => sleep.reset(reachable.into()),
+            None => this.sleep.set(Some(sleep_until(reachable.into()))),
+        }
+    }
+
+    fn disarm(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.sleep.set(None);
+        if let Some(alarm) = this.alarm {
+            alarm.clear();
         }
     }
 }
@@ -46,26 +59,41 @@ impl TokioTimer {
 impl Timer for TokioTimer {
     fn reset(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
         *self.as_mut().project().deadline = deadline;
-        match deadline {
+        match deadline.filter(|_| !self.clock.runtime().has_ended()) {
             Some(deadline) => self.arm(deadline),
-            None => self.project().sleep.set(None),
+            None => self.disarm(),
         }
     }
 
     fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
+        // The sleep of a runtime that has ended panics when it is polled, and its clock means nothing any more.
+        if self.clock.runtime().has_ended() {
+            return Poll::Pending;
+        }
         loop {
             // Looked at first: a task that has used up its share of Tokio's time is told that its sleep goes on.
             if self.clock.now() >= deadline {
                 return Poll::Ready(());
             }
-            match self.as_mut().project().sleep.as_pin_mut() {
-                Some(sleep) => ready!(sleep.poll(cx)),
-                None => return Poll::Pending,
-            }
+            let Some(sleep) = self.as_mut().project().sleep.as_pin_mut() else { return Poll::Pending };
+            // The runtime may end at this very moment.
+            let Ok(polled) = catch_unwind(AssertUnwindSafe(|| sleep.poll(cx))) else { return Poll::Pending };
+            ready!(polled);
             if self.clock.now() < deadline {
                 self.as_mut().arm(deadline);
             }
+        }
+    }
+
+    fn insist(mut self: Pin<&mut Self>) {
+        // Without another thread there is nobody to take over, and where the clock is paused it stays exact.
+        if self.alarm.is_some() || !self.clock.runtime().has_threads() {
+            return;
+        }
+        *self.as_mut().project().alarm = Some(Alarm::default());
+        if let Some(deadline) = self.deadline {
+            self.reset(Some(deadline));
         }
     }
 }

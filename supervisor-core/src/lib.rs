@@ -30,6 +30,12 @@ mod worker;
 mod driver;
 mod handle;
 mod supervisor;
+#[cfg(feature = "signals")]
+mod signals;
+#[cfg(not(feature = "signals"))]
+#[path = "no_signals.rs"]
+mod signals;
+mod program;
 mod tree;
 pub mod ambient;
 mod poll_watch;
@@ -53,6 +59,7 @@ pub use self::{
     placement::{Factory, Placement},
     poll_watch::{PollWatch, watch_polls},
     process::{ChildId, Ending, Exit, Process, ProcessId, Termination},
+    program::exit,
     shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
     spawner::{Spawner, Timer},
     strategy::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType},

@@ -24,6 +24,10 @@ use crate::{
 /// thread from everybody else, and can be ended by nobody. This names it. It works on every executor; also where there is one
 /// thread only and nothing else moves.
 ///
+/// It also limits the damage: the thread that is blocked may be the one that waited for the executor's timers and sockets, for
+/// all its threads. So the executor is nudged, once for each poll that is found ([`Spawner::nudge`](crate::Spawner::nudge)),
+/// and another thread of it takes over, if it has one.
+///
 /// It goes on until what this returns is dropped. By default nobody watches, and it costs nothing. While somebody does, each
 /// poll takes an uncontended lock and counts two references, some twenty nanoseconds. A poll is found when it has lasted
 /// between one and one and a half times `longest`; half a second is a good start. Of a poll that never ends it tells once.
@@ -85,10 +89,12 @@ fn watch(longest: Duration, gone: &Receiver<()>) {
 
 fn tell(slot: &Slot, number: u64, lasted: Duration) {
     // The process cannot go while it is looked at, so nothing of it is dropped here.
-    let found = slot
-        .look(number, |Tag { id, control, link }| Some((*id, link.path_of(control.segment()), Scope::above(link)?)));
-    let Some(Some((id, path, scope))) = found else { return };
-    // The log and wakers are user code.
+    let found = slot.look(number, |Tag { id, control, link }| {
+        Some((*id, link.path_of(control.segment()), Scope::above(link)?, Scope::executor(link)?))
+    });
+    let Some(Some((id, path, scope, executor))) = found else { return };
+    // Executors, the log and wakers are others' code.
+    let _ = guard(move || executor.nudge());
     let _ = guard(|| {
         scope.tell(EventKind::Blocked { lasted }, None, |kind| Event { path, process: Some(id), kind, took: None });
     });

@@ -3,9 +3,10 @@
 use std::{
     cell::Cell,
     future::{Future, pending, poll_fn},
+    panic,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Once,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll, Waker},
@@ -381,4 +382,111 @@ pub fn a_process_that_is_spawned_after_the_end_is_lost<B: Backend>() {
         let exit = futures_lite::future::block_on(spawn(&spawner, async {}).exit());
         assert!(matches!(exit, Exit::Lost), "{exit}");
     }
+}
+
+/// A supervisor may be asked for the time of an executor that is gone: by whoever reads its tree, or by one elsewhere whose
+/// children it ran. Its time has ended, so nothing comes of a timer, and a panic would hit whoever asks. This looks at the
+/// panic hook, too: a program whose hook ends it must not end by that.
+pub fn a_timer_of_a_dead_executor_neither_panics_nor_fires<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let mut timers = Vec::new();
+    let mut arm = |name: &'static str, deadline: Instant, mut timer: Pin<Box<dyn Timer>>| {
+        timer.as_mut().reset(Some(deadline));
+        timers.push((name, timer));
+    };
+    let begin = spawner.now();
+    backend.block_on(async {
+        for (name, deadline) in [("elapsed", begin), ("due after the end", begin + 2 * MOMENT)] {
+            let mut timer = spawner.timer();
+            timer.as_mut().insist();
+            arm(name, deadline, timer);
+        }
+        // Known to the executor's clock, not just armed.
+        let mut polled = spawner.timer();
+        polled.as_mut().reset(Some(begin + 2 * MOMENT));
+        assert!(poll_once(elapsed(&mut polled)).await.is_none());
+        arm("polled before the end", begin + 2 * MOMENT, polled);
+    });
+    let idle = spawner.timer();
+    if !backend.end() {
+        return;
+    }
+    arm("armed after the end", begin + 2 * MOMENT, idle);
+    arm("made and armed after the end, elapsed", begin, spawner.timer());
+    arm("made and armed after the end", begin + 2 * MOMENT, spawner.timer());
+    let mut insistent = spawner.timer();
+    insistent.as_mut().insist();
+    arm("insistent", begin + 2 * MOMENT, insistent);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut look = |when: &str| {
+        for (name, timer) in &mut timers {
+            let (elapsed, panics) = counting_panics(|| timer.as_mut().poll_elapsed(&mut cx).is_ready());
+            assert_eq!((elapsed, panics), (false, 0), "the timer that was {name}, polled {when}");
+        }
+    };
+    look("at the end");
+    thread::sleep(3 * MOMENT);
+    look("when its deadline had passed");
+    for (_, timer) in &mut timers {
+        timer.as_mut().reset(Some(begin + 4 * MOMENT));
+        timer.as_mut().reset(None);
+    }
+}
+
+/// A supervisor elsewhere takes a timer when it needs one for the first time.
+pub fn a_timer_can_be_made_after_the_end_of_its_executor<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    if !backend.end() {
+        return;
+    }
+    let ((), panics) = counting_panics(|| {
+        let begin = spawner.now();
+        for deadline in [Some(begin), Some(begin + MOMENT), begin.checked_add(Duration::MAX), None] {
+            let mut timer = spawner.timer();
+            timer.as_mut().insist();
+            timer.as_mut().reset(deadline);
+            assert!(timer.as_mut().poll_elapsed(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+    });
+    assert_eq!(panics, 0);
+}
+
+/// It comes from any thread: from inside of a poll, from outside, and also late.
+pub fn a_nudge_never_panics_also_after_the_end<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let nudge = |spawner: &B::Spawner| {
+        let ((), panics) = counting_panics(|| spawner.nudge());
+        assert_eq!(panics, 0);
+    };
+    nudge(&spawner);
+    backend.block_on(async {
+        let inside = spawner.clone();
+        ends_normally(spawn(&spawner, async move { inside.nudge() })).await;
+        nudge(&spawner);
+    });
+    backend.end();
+    nudge(&spawner);
+}
+
+/// Runs something, and tells how many panics the panic hook has heard of on this thread. Where a hook ends the program, a
+/// panic that is caught is one too many.
+fn counting_panics<R>(run: impl FnOnce() -> R) -> (R, usize) {
+    thread_local! { static PANICS: Cell<Option<usize>> = const { Cell::new(None) }; }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            // Clauses run beside each other in one program.
+            if let Some(panics) = PANICS.get() {
+                PANICS.set(Some(panics + 1));
+            }
+            before(info);
+        }));
+    });
+    PANICS.set(Some(0));
+    let result = run();
+    (result, PANICS.take().unwrap_or_default())
 }

@@ -12,8 +12,8 @@
 //! supervisor_core::contract_tests!(MyBackend);
 //! ```
 //!
-//! The clauses are functions of [`clauses`]; each says what it asks for. The one about the end of the executor passes for
-//! a backend that has none.
+//! The clauses are functions of [`clauses`]; each says what it asks for. Those about the end of the executor pass for a
+//! backend that has none.
 
 pub mod clauses;
 mod specimen;
@@ -69,6 +69,9 @@ macro_rules! contract_tests {
             a_timer_can_be_made_and_armed_on_a_foreign_thread
             the_end_of_the_executor_loses_every_process_after_its_destructors
             a_process_that_is_spawned_after_the_end_is_lost
+            a_timer_of_a_dead_executor_neither_panics_nor_fires
+            a_timer_can_be_made_after_the_end_of_its_executor
+            a_nudge_never_panics_also_after_the_end
         }
     };
     ($backend:ty: $($clause:ident)*) => {

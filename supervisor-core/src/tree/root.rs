@@ -95,6 +95,11 @@ impl Root {
         self.outside.home.nudge();
     }
 
+    /// Aborts all that is left of the tree.
+    pub(super) fn abort(&self) {
+        let _ = guard(|| self.root.cell().request(Flags::SHUTDOWN | Flags::ABORT | Flags::LAST));
+    }
+
     /// What the end of the root means to whoever ran it.
     pub(super) fn outcome(&self, exit: Exit) -> Result<(), SupervisorError> {
         let path = || self.root.segment().to_owned();

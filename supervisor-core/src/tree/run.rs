@@ -7,14 +7,22 @@ use std::{
 };
 
 use super::root::{Root, RootNews};
-use crate::{error::SupervisorError, observe::Observers, quiet::Quiet, spawner::Spawner, supervisor::Supervisor};
+use crate::{
+    error::SupervisorError,
+    observe::Observers,
+    program,
+    quiet::Quiet,
+    signals::{Asked, Signals},
+    spawner::Spawner,
+    supervisor::Supervisor,
+};
 
 type Trigger = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Supervisor {
     /// Runs this supervisor as the root of a tree on an executor. Await what this returns.
     pub fn run_on(self, spawner: impl Spawner) -> RunOn {
-        RunOn { root: self, spawner: Arc::new(spawner), triggers: Vec::new() }
+        RunOn { root: self, spawner: Arc::new(spawner), triggers: Vec::new(), until_signal: false }
     }
 }
 
@@ -29,6 +37,7 @@ pub struct RunOn {
     root: Supervisor,
     spawner: Arc<dyn Spawner>,
     triggers: Vec<Trigger>,
+    until_signal: bool,
 }
 
 impl RunOn {
@@ -39,6 +48,30 @@ impl RunOn {
     {
         self.triggers.push(Box::pin(trigger));
         self
+    }
+
+    /// Shuts the tree down when the program is asked to stop: by SIGINT or SIGTERM. A second signal aborts all that is left,
+    /// at once. After that, and when the run has ended, these signals end the program again, as they do by default; a program
+    /// that hangs for another reason can be ended by one more.
+    ///
+    /// They are heard by a plain thread, from when the run is first polled, before anything of the tree starts: so they are
+    /// heard whatever is blocked, and on every executor. Several runs may listen at once; each is asked. On Unix the thread
+    /// only waits; elsewhere it looks every 100 ms. It ends with the run.
+    ///
+    /// The default effect comes back also for a program that listens to these signals by other means: between runs, and after
+    /// the last one, it ends by them.
+    ///
+    /// The run fails with [`SupervisorError::Executor`] if the operating system refuses.
+    #[cfg(feature = "signals")]
+    pub fn until_signal(mut self) -> Self {
+        self.until_signal = true;
+        self
+    }
+
+    /// Runs the tree, and ends the program with its outcome, without waiting for threads that are blocked: see
+    /// [`exit`](crate::exit) for what is printed and for the exit codes. For the last line of `main`.
+    pub async fn exit(self) -> ! {
+        program::exit(self.await)
     }
 }
 
@@ -53,7 +86,11 @@ impl IntoFuture for RunOn {
 
 impl fmt::Debug for RunOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunOn").field("root", &self.root).field("spawner", &self.spawner).finish_non_exhaustive()
+        f.debug_struct("RunOn")
+            .field("root", &self.root)
+            .field("spawner", &self.spawner)
+            .field("until_signal", &self.until_signal)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +102,7 @@ pub struct RunFuture {
 
 enum State {
     New(Box<RunOn>),
-    Running { root: Root, triggers: Vec<Trigger> },
+    Running { root: Root, triggers: Vec<Trigger>, signals: Option<Signals> },
     Ended,
 }
 
@@ -78,19 +115,29 @@ impl Future for RunFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::New(_) = self.state {
             let State::New(run) = std::mem::replace(&mut self.state, State::Ended) else { unreachable!() };
-            let RunOn { root, spawner, triggers } = *run;
+            let RunOn { root, spawner, triggers, until_signal } = *run;
+            let signals = match until_signal.then(Signals::listen).transpose() {
+                Ok(signals) => signals,
+                Err(refused) => return Poll::Ready(Err(refused)),
+            };
             let root = match Root::launch(root, spawner, Observers::default(), Quiet::uncounted()) {
                 Ok(root) => root,
                 Err(invalid) => return Poll::Ready(Err(invalid)),
             };
-            self.state = State::Running { root, triggers };
+            self.state = State::Running { root, triggers, signals };
         }
-        let State::Running { root, triggers } = &mut self.state else {
+        let State::Running { root, triggers, signals } = &mut self.state else {
             panic!("a `RunFuture` was polled after it had resolved");
         };
         if triggers.iter_mut().any(|trigger| trigger.as_mut().poll(cx).is_ready()) {
             triggers.clear();
             root.shutdown();
+        }
+        while let Some(asked) = signals.as_mut().and_then(|signals| signals.poll(cx)) {
+            match asked {
+                Asked::Stop => root.shutdown(),
+                Asked::StopNow => root.abort(),
+            }
         }
         while let Poll::Ready(news) = root.poll_news(cx) {
             if let RootNews::Ended(exit) = news {

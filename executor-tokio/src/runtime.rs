@@ -1,0 +1,81 @@
+use std::{
+    future::pending,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+};
+
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::AbortHandle,
+};
+
+/// A runtime, and what Tokio does not tell about it: whether it has ended.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) handle: Handle,
+    sentinel: OnceLock<Sentinel>,
+}
+
+/// A task that never ends, and so ends with its runtime.
+///
+/// A runtime that ends drops its tasks first, and its clock after that; what is spawned from then on is dropped inside of
+/// `spawn`. So while the sentinel stands, there is a clock. It is never woken, and goes when the last spawner goes.
+#[derive(Debug)]
+struct Sentinel {
+    has_fallen: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+impl Known {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle, sentinel: OnceLock::new() }
+    }
+
+    /// Returns whether the runtime drops what it is given. One load, but for the first call, which spawns a task.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.sentinel.get_or_init(|| Sentinel::post(&self.handle)).has_fallen.load(SeqCst)
+    }
+
+    /// Returns whether another thread can look for work while one of them is in a poll.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.handle.runtime_flavor() != RuntimeFlavor::CurrentThread
+    }
+
+    /// Returns whether this thread is inside of the runtime.
+    pub(crate) fn is_here(&self) -> bool {
+        Handle::try_current().is_ok_and(|current| current.id() == self.handle.id())
+    }
+
+    /// Hands in a task that does nothing. A runtime that has ended drops it, which is fine.
+    pub(crate) fn nudge(&self) {
+        drop(self.handle.spawn(async {}));
+    }
+}
+
+impl Sentinel {
+    fn post(handle: &Handle) -> Self {
+        struct Falls(Arc<AtomicBool>);
+
+        impl Drop for Falls {
+            fn drop(&mut self) {
+                self.0.store(true, SeqCst);
+            }
+        }
+
+        let has_fallen = Arc::new(AtomicBool::new(false));
+        let falls = Falls(has_fallen.clone());
+        let task = handle.spawn(async move {
+            let _falls = falls;
+            pending::<()>().await;
+        });
+        Self { has_fallen, task: task.abort_handle() }
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,29 @@
+//! Stands for `signals` where the feature of that name is off: nobody can ask to listen.
+
+use std::task::Context;
+
+use crate::error::SupervisorError;
+
+#[derive(Debug)]
+pub(crate) enum Signals {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "nothing is ever heard")]
+pub(crate) enum Asked {
+    Stop,
+    StopNow,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> Result<Self, SupervisorError> {
+        Err(SupervisorError::executor("turn on the feature `signals` of `supervisor-core`"))
+    }
+
+    pub(crate) fn poll(&mut self, _: &Context<'_>) -> Option<Asked> {
+        match *self {}
+    }
+}
+
+pub(crate) fn forced() -> Option<i32> {
+    None
+}

@@ -1,0 +1,144 @@
+//! The end of the program that a tree is the main part of.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    process,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    error::{GaveUp, SupervisorError},
+    process::guard,
+    signals,
+};
+
+/// How long somebody may keep stderr or stdout to himself before the program ends without its last words.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// As an error is rendered elsewhere: a chain that never ends is possible to write.
+const LONGEST_CHAIN: usize = 32;
+
+/// Ends the program with the outcome of its tree: an error is printed on stderr, and the exit code says the same.
+///
+/// Waits for nobody. A thread that is blocked would keep `main` from returning: a Tokio runtime that is dropped waits for it,
+/// for ever if need be. So destructors do not run, of whatever is left when the tree has ended; what a log writer holds
+/// back for its own guard to write, for one, should be written before.
+///
+/// | code | when |
+/// |---|---|
+/// | 0 | `Ok`: the tree ended as it should |
+/// | 1 | any error, an invalid tree included |
+/// | 128 + the number of the signal | an error, after a second signal had aborted what was left: 130 for SIGINT, 143 for SIGTERM |
+///
+/// The first line on stderr is `error: ` and the error's message. What its message does not contain follows on lines of its
+/// own: the causes, and for a supervisor that gave up the restarts that spent its budget. Nothing is printed for `Ok`.
+///
+/// `RunOn::exit` runs a tree and does this. Call it directly with the outcome of a
+/// [`SupervisionTree`](crate::SupervisionTree), or of whatever else ran the tree.
+///
+/// ```standalone_crate
+/// use supervisor_core::{Supervisor, exit};
+///
+/// let invalid = Supervisor::new("...").map(|_root| { /* run it */ });
+/// # if false {
+/// exit(invalid) // error: invalid name "...": a name needs a letter or a digit
+/// # }
+/// ```
+pub fn exit(outcome: Result<(), SupervisorError>) -> ! {
+    let code = match &outcome {
+        Ok(()) => 0,
+        Err(_) => signals::forced().map_or(1, |signal| 128 + signal),
+    };
+    let text = outcome.err().map(|error| {
+        // An executor's error is somebody else's code, and a panic would unwind into the runtime that must not be dropped.
+        guard(|| tell(&error)).unwrap_or_else(|panic| format!("error: displaying the error panicked: {panic}"))
+    });
+    // A thread that is blocked may hold either.
+    let (done, is_done) = mpsc::channel::<()>();
+    let speak = move || {
+        if let Some(text) = text {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+        let _ = io::stdout().flush();
+        drop(done);
+    };
+    if thread::Builder::new().name("supervision-exit".into()).spawn(speak).is_ok() {
+        let _ = is_done.recv_timeout(PATIENCE);
+    }
+    process::exit(code)
+}
+
+/// An error as a person reads it.
+fn tell(error: &SupervisorError) -> String {
+    let mut text = format!("error: {error}");
+    if let SupervisorError::GaveUp(story) = error {
+        tell_story(&mut text, story);
+    }
+    let mut cause = error.source();
+    for _ in 0..LONGEST_CHAIN {
+        let Some(this) = cause else { break };
+        let message = this.to_string();
+        if !text.contains(&message) {
+            text += &format!("\n  caused by: {message}");
+        }
+        let boxed = this.downcast_ref::<Box<GaveUp>>().map(|story| &**story);
+        if let Some(story) = boxed.or_else(|| this.downcast_ref()) {
+            tell_story(&mut text, story);
+        }
+        cause = this.source();
+    }
+    text
+}
+
+fn tell_story(text: &mut String, story: &GaveUp) {
+    for restart in &story.restarts {
+        *text += &format!("\n  {restart}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Failure, Restart, StartFailure};
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot open the spool")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn causes_that_the_message_does_not_contain_follow_it() {
+        let failure = Failure::from_error(&Outer(io::Error::other("disk on fire")));
+        let error = SupervisorError::FailedToStart { path: "root.spool".into(), cause: StartFailure::Failed(failure) };
+        assert_eq!(
+            tell(&error),
+            "error: `root.spool` failed to start: cannot open the spool\n  caused by: disk on fire"
+        );
+    }
+
+    #[test]
+    fn who_gave_up_tells_the_story() {
+        let restart = |ago| Restart::new("root.w".into(), Duration::from_secs(ago), "failed: boom".into());
+        let story = GaveUp::new("root".into(), 1, Duration::from_secs(5), vec![restart(2), restart(0)]);
+        for error in [
+            SupervisorError::GaveUp(story.clone()),
+            SupervisorError::SignificantChildFailed {
+                path: "top".into(),
+                child: "root".into(),
+                how: "gave up".into(),
+                gave_up: Some(Box::new(story.clone())),
+            },
+        ] {
+            let text = tell(&error);
+            assert!(text.starts_with(&format!("error: {error}\n")), "{text}");
+            assert_eq!(text.matches("`root.w` failed: boom").count(), 3, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_tells_all_stands_alone() {
+        let error = SupervisorError::executor("no reactor");
+        assert_eq!(tell(&error), format!("error: {error}"));
+    }
+}

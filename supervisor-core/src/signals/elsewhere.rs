@@ -1,0 +1,61 @@
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread,
+    time::Duration,
+};
+
+use signal_hook::{SigId, flag, low_level::unregister};
+
+/// Where nothing can wait for a signal, how often it is looked for one.
+const EVERY: Duration = Duration::from_millis(100);
+
+pub(super) struct Ear {
+    /// Each signal, with whether it came since the last look.
+    signals: Vec<(i32, Arc<AtomicBool>, SigId)>,
+    is_shut: Arc<AtomicBool>,
+}
+
+/// The other end of an ear: ends what waits there.
+#[derive(Debug)]
+pub(super) struct Shut(Arc<AtomicBool>);
+
+impl Ear {
+    pub(super) fn open<const N: usize>(signals: [i32; N]) -> io::Result<(Self, Shut)> {
+        let is_shut = Arc::new(AtomicBool::new(false));
+        let mut ear = Self { signals: Vec::new(), is_shut: is_shut.clone() };
+        for signal in signals {
+            let came = Arc::new(AtomicBool::new(false));
+            let id = flag::register(signal, came.clone())?;
+            ear.signals.push((signal, came, id));
+        }
+        Ok((ear, Shut(is_shut)))
+    }
+
+    /// Until it is shut, or `hear` has heard enough.
+    pub(super) fn listen(self, mut hear: impl FnMut(i32) -> bool) {
+        while !self.is_shut.load(SeqCst) {
+            if !self.signals.iter().filter(|(_, came, _)| came.swap(false, SeqCst)).all(|(signal, ..)| hear(*signal)) {
+                return;
+            }
+            thread::sleep(EVERY);
+        }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        for (_, _, id) in &self.signals {
+            unregister(*id);
+        }
+    }
+}
+
+impl Shut {
+    pub(super) fn shut(&self) {
+        self.0.store(true, SeqCst);
+    }
+}

@@ -1,0 +1,185 @@
+//! Hears the signals that ask a program to stop, on a plain thread.
+//!
+//! An executor's own signals come through what waits for its sockets. A poll that blocks can hold that up, and then nobody
+//! hears that the program should stop (8 s were measured). A plain thread hears it whatever is blocked, and wakes the run
+//! from outside of the executor, which makes another thread of the executor look for work.
+//!
+//! ```text
+//!            1st            2nd signal, or the run ends
+//! listening ─────► heard ─────► no longer listening: with nobody else listening,
+//!                  stop         the next signal has its default effect again
+//!                               abort
+//! ```
+//!
+//! A handler that was installed stays, as nobody can know what else hangs on it. So the default effect is one of the handler,
+//! which has it whenever nobody listens.
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(not(unix), path = "elsewhere.rs")]
+mod ear;
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering::SeqCst},
+    },
+    task::{Context, Waker},
+    thread,
+};
+
+use atomic_waker::AtomicWaker;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+
+use self::ear::{Ear, Shut};
+use crate::{error::SupervisorError, process::guard};
+
+/// What asks a program to stop.
+const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+
+/// The signal that came second to a run, and so forced it.
+static FORCED: AtomicI32 = AtomicI32::new(NONE);
+const NONE: i32 = 0;
+
+static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { count: 0, has_default: None });
+
+struct Listeners {
+    count: usize,
+    /// Whether a signal has its default effect. The handlers share it.
+    has_default: Option<Arc<AtomicBool>>,
+}
+
+/// What one run hears.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    heard: Arc<Heard>,
+    /// How much of it the run knows.
+    told: u8,
+    shut: Shut,
+}
+
+/// What a signal asks of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Stop,
+    StopNow,
+}
+
+#[derive(Debug)]
+struct Heard {
+    count: AtomicU8,
+    waker: AtomicWaker,
+    is_listening: AtomicBool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot install signal handlers: {0}")]
+struct CannotInstall(#[source] io::Error);
+
+impl Signals {
+    /// Begins to listen. From now on the signals no longer end the program by themselves.
+    pub(crate) fn listen() -> Result<Self, SupervisorError> {
+        Self::try_listen().map_err(|error| SupervisorError::executor(CannotInstall(error)))
+    }
+
+    fn try_listen() -> io::Result<Self> {
+        let heard = Heard::begin()?;
+        FORCED.store(NONE, SeqCst);
+        // On an error the count is put right when this is dropped.
+        let listening = Stops(heard.clone());
+        let (ear, shut) = Ear::open(SIGNALS)?;
+        let signals = Self { heard, told: 0, shut };
+        thread::Builder::new()
+            .name("supervision-signals".into())
+            .spawn(move || ear.listen(|signal| listening.hear(signal)))?;
+        Ok(signals)
+    }
+
+    /// The next thing that was asked, each once; and if there is none, the task is woken when there is.
+    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Option<Asked> {
+        self.heard.waker.register(cx.waker());
+        if self.told >= self.heard.count.load(SeqCst) {
+            return None;
+        }
+        self.told += 1;
+        Some(if self.told == 1 { Asked::Stop } else { Asked::StopNow })
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.heard.end();
+        self.shut.shut();
+    }
+}
+
+/// Gives the signals their default effect, for as long as what this returns is true.
+fn install() -> io::Result<Arc<AtomicBool>> {
+    let has_default = Arc::new(AtomicBool::new(true));
+    for signal in SIGNALS {
+        flag::register_conditional_default(signal, has_default.clone())?;
+    }
+    Ok(has_default)
+}
+
+/// The signal that forced a run, if one did.
+pub(crate) fn forced() -> Option<i32> {
+    Some(FORCED.load(SeqCst)).filter(|signal| *signal != NONE)
+}
+
+impl Heard {
+    fn begin() -> io::Result<Arc<Self>> {
+        let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_default = match listeners.has_default.take() {
+            Some(has_default) => has_default,
+            None => install()?,
+        };
+        has_default.store(false, SeqCst);
+        listeners.has_default = Some(has_default);
+        listeners.count += 1;
+        Ok(Arc::new(Self { count: AtomicU8::new(0), waker: AtomicWaker::new(), is_listening: AtomicBool::new(true) }))
+    }
+
+    /// The run listens no more: it has heard all that it can do anything about, or it has ended.
+    fn end(&self) {
+        if !self.is_listening.swap(false, SeqCst) {
+            return;
+        }
+        let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.count -= 1;
+        if let (0, Some(has_default)) = (listeners.count, &listeners.has_default) {
+            has_default.store(true, SeqCst);
+        }
+    }
+}
+
+/// The thread's side.
+struct Stops(Arc<Heard>);
+
+impl Stops {
+    /// Whether to go on listening.
+    fn hear(&self, signal: i32) -> bool {
+        let Self(heard) = self;
+        if !heard.is_listening.load(SeqCst) {
+            return false;
+        }
+        let is_first = heard.count.load(SeqCst) == 0;
+        if !is_first {
+            FORCED.store(signal, SeqCst);
+            heard.end();
+        }
+        heard.count.fetch_add(1, SeqCst);
+        // Wakers are user code.
+        let _ = guard(|| heard.waker.take().map(Waker::wake));
+        is_first
+    }
+}
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}

@@ -1,0 +1,29 @@
+use std::io;
+
+use signal_hook::iterator::{Handle, Signals};
+
+/// Waits for signals without any time of its own.
+pub(super) struct Ear(Signals);
+
+/// The other end of an ear: ends what waits there.
+#[derive(Debug)]
+pub(super) struct Shut(Handle);
+
+impl Ear {
+    pub(super) fn open<const N: usize>(signals: [i32; N]) -> io::Result<(Self, Shut)> {
+        let signals = Signals::new(signals)?;
+        let shut = Shut(signals.handle());
+        Ok((Self(signals), shut))
+    }
+
+    /// Until it is shut, or `hear` has heard enough.
+    pub(super) fn listen(mut self, mut hear: impl FnMut(i32) -> bool) {
+        self.0.forever().all(&mut hear);
+    }
+}
+
+impl Shut {
+    pub(super) fn shut(&self) {
+        self.0.close();
+    }
+}

@@ -1,0 +1,437 @@
+//! How a program ends: by signals, by itself, and whatever is blocked.
+//!
+//! Each test starts this test program again, as the program under test: [`the_program_under_test`] is one if the environment
+//! says so. Time is real here, so every limit is a generous upper one.
+#![cfg(unix)]
+
+use std::{
+    env,
+    future::pending,
+    io::{BufRead, BufReader, Read},
+    os::unix::process::ExitStatusExt,
+    panic,
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use supervision::{
+    Backoff, Placement, ProcessShutdown, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError, Tokio, exit,
+    process, worker,
+};
+use tokio::runtime::{Builder, Runtime};
+
+const PROGRAM: &str = "SUPERVISION_PROGRAM";
+const EXECUTOR: &str = "SUPERVISION_EXECUTOR";
+/// Nothing that is tested here takes a second, and nothing that is blocked lets go within this.
+const SOON: Duration = Duration::from_secs(3);
+const FOR_EVER: Duration = Duration::from_secs(600);
+const MOMENT: Duration = Duration::from_millis(100);
+
+const TOKIO: [&str; 2] = ["tokio 2", "tokio 4"];
+const ONE_THREAD: &str = "tokio 1";
+#[cfg(feature = "smol")]
+const SMOL: [&str; 2] = ["smol", "block_on"];
+#[cfg(not(feature = "smol"))]
+const SMOL: [&str; 0] = [];
+
+/// All executors, and of those the ones that have another thread when one is blocked.
+fn executors() -> impl Iterator<Item = &'static str> {
+    TOKIO.into_iter().chain([ONE_THREAD]).chain(SMOL)
+}
+
+fn executors_with_threads() -> impl Iterator<Item = &'static str> {
+    executors().filter(|executor| ![ONE_THREAD, "block_on"].contains(executor))
+}
+
+#[test]
+fn sigterm_ends_a_program_in_which_a_poll_blocks_and_names_it() {
+    for executor in executors_with_threads() {
+        let mut program = Program::start("blocked", executor);
+        program.says("blocked");
+        // The others have gone to sleep.
+        thread::sleep(2 * MOMENT);
+        let asked = Instant::now();
+        program.signal("TERM");
+        let end = program.end();
+        assert!(asked.elapsed() < SOON, "{executor}: {:?}", asked.elapsed());
+        assert_eq!(end.status.code(), Some(1), "{executor}: {end:?}");
+        assert!(end.stderr.starts_with("error: shutdown was not clean: "), "{executor}: {end:?}");
+        assert!(end.stderr.contains("root.blocker"), "{executor}: {end:?}");
+    }
+}
+
+#[test]
+fn a_second_signal_aborts_at_once_what_takes_long_to_stop() {
+    for executor in executors() {
+        for (signal, code) in [("TERM", 143), ("INT", 130)] {
+            let mut program = Program::start("deaf", executor);
+            program.says("ready");
+            program.signal("INT");
+            program.says("asked");
+            let asked = Instant::now();
+            program.signal(signal);
+            let end = program.end();
+            assert!(asked.elapsed() < SOON, "{executor}: {:?}", asked.elapsed());
+            assert_eq!(end.status.code(), Some(code), "{executor}: {end:?}");
+            assert!(end.stderr.contains("root.deaf"), "{executor}: {end:?}");
+        }
+    }
+}
+
+#[test]
+fn after_a_second_signal_the_next_one_has_its_default_effect() {
+    for executor in executors_with_threads() {
+        let mut program = Program::start("stubborn", executor);
+        program.says("blocked");
+        program.signal("TERM");
+        program.says("asked");
+        // When the second one has taken effect cannot be seen from outside.
+        let asked = Instant::now();
+        while program.is_running() && asked.elapsed() < SOON {
+            program.signal("TERM");
+            thread::sleep(MOMENT / 2);
+        }
+        let end = program.end();
+        assert_eq!(end.status.signal(), Some(15), "{executor}: {end:?}");
+    }
+}
+
+#[test]
+fn a_tree_that_stops_well_is_exit_code_zero_and_says_nothing() {
+    for executor in executors() {
+        for signal in ["INT", "TERM"] {
+            let mut program = Program::start("well", executor);
+            program.says("ready");
+            program.signal(signal);
+            let end = program.end();
+            assert_eq!((end.status.code(), end.stderr.as_str()), (Some(0), ""), "{executor}: {end:?}");
+        }
+    }
+}
+
+#[test]
+fn when_the_run_has_ended_signals_have_their_default_effect_again() {
+    for executor in executors() {
+        let mut program = Program::start("over", executor);
+        program.says("ready");
+        program.signal("TERM");
+        program.says("over");
+        program.signal("INT");
+        let end = program.end();
+        assert_eq!(end.status.signal(), Some(2), "{executor}: {end:?}");
+    }
+}
+
+#[test]
+fn one_run_after_the_other_hears_signals() {
+    for executor in executors() {
+        let mut program = Program::start("twice", executor);
+        for _ in 0..2 {
+            program.says("ready");
+            program.signal("TERM");
+        }
+        let end = program.end();
+        assert_eq!(end.status.code(), Some(0), "{executor}: {end:?}");
+    }
+}
+
+#[test]
+fn a_signal_is_heard_by_every_run_there_is() {
+    let mut program = Program::start("both", "tokio 2");
+    program.says("ready");
+    program.says("ready");
+    program.signal("TERM");
+    let end = program.end();
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
+}
+
+#[test]
+fn no_thread_that_listens_is_left_when_the_run_has_ended() {
+    let mut program = Program::start("threads", "tokio 2");
+    program.says("ready");
+    program.signal("TERM");
+    let end = program.end();
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
+}
+
+#[test]
+fn an_invalid_tree_is_exit_code_one_with_the_reason() {
+    for executor in ["tokio 2", ONE_THREAD] {
+        let end = Program::start("invalid", executor).end();
+        assert_eq!(end.status.code(), Some(1), "{executor}: {end:?}");
+        assert!(end.stderr.starts_with("error: invalid specification of `root`"), "{executor}: {end:?}");
+    }
+}
+
+#[test]
+fn a_supervisor_that_gave_up_tells_why_line_by_line() {
+    let end = Program::start("gives up", "tokio 2").end();
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+    let lines: Vec<_> = end.stderr.lines().collect();
+    assert!(lines[0].starts_with("error: `root` gave up"), "{end:?}");
+    assert_eq!(lines[1..].iter().filter(|line| line.contains("`root.w` failed: no luck")).count(), 2, "{end:?}");
+}
+
+#[test]
+fn a_thread_that_keeps_stderr_to_itself_does_not_hold_up_the_end() {
+    let begin = Instant::now();
+    let end = Program::start("silent", "tokio 2").end();
+    assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
+}
+
+#[test]
+fn timers_of_a_dead_runtime_do_not_reach_a_panic_hook_that_ends_the_program() {
+    for executor in executors_with_threads() {
+        let mut program = Program::start("dead runtime", executor);
+        program.says("dead");
+        program.signal("TERM");
+        let end = program.end();
+        assert!(end.status.code().is_some(), "{executor}: {end:?}");
+    }
+}
+
+/// The programs. Each says a word when it is time for the test's next step.
+#[test]
+fn the_program_under_test() {
+    let (Ok(program), Ok(executor)) = (env::var(PROGRAM), env::var(EXECUTOR)) else { return };
+    let mut root = Supervisor::new("root").unwrap();
+    match program.as_str() {
+        "blocked" => {
+            root = root.with_abort_grace(2 * MOMENT);
+            root.add_worker(blocker().with_shutdown_strategy(ShutdownStrategy::Graceful(MOMENT)));
+            root.add_worker(worker("idle", |shutdown| shutdown));
+            finish(&executor, root)
+        }
+        "deaf" => {
+            root.add_worker(
+                worker("deaf", |shutdown: ProcessShutdown| async {
+                    println!("ready");
+                    shutdown.await;
+                    println!("asked");
+                    pending::<()>().await;
+                })
+                .with_shutdown_strategy(ShutdownStrategy::Graceful(FOR_EVER)),
+            );
+            finish(&executor, root)
+        }
+        "stubborn" => {
+            root = root.with_abort_grace(FOR_EVER);
+            root.add_worker(blocker());
+            root.add_worker(worker("witness", |shutdown: ProcessShutdown| async {
+                shutdown.await;
+                println!("asked");
+            }));
+            finish(&executor, root)
+        }
+        "well" => finish(&executor, ready(root)),
+        "over" => {
+            drive(&executor, ready(root)).unwrap();
+            println!("over");
+            thread::sleep(FOR_EVER);
+        }
+        "twice" => {
+            drive(&executor, ready(root)).unwrap();
+            finish(&executor, ready(Supervisor::new("root").unwrap()))
+        }
+        "both" => {
+            let other = ready(Supervisor::new("other").unwrap());
+            runtime(2).block_on(async {
+                let other = tokio::spawn(async { supervision::run(other).until_signal().await });
+                let outcome = supervision::run(ready(root)).until_signal().await;
+                exit(outcome.and(other.await.unwrap()))
+            })
+        }
+        "threads" => {
+            drive(&executor, ready(root)).unwrap();
+            let begin = Instant::now();
+            // It ends by itself; nobody waits for it.
+            while threads().contains(&"supervision-sig".to_owned()) {
+                assert!(begin.elapsed() < SOON, "{:?}", threads());
+                thread::sleep(MOMENT / 10);
+            }
+            std::process::exit(0)
+        }
+        "invalid" => {
+            let strategy = RestartStrategy::one_for_one().with_intensity_and_period(1, Duration::ZERO);
+            finish(&executor, root.with_restart_strategy(strategy))
+        }
+        "gives up" => {
+            root.add_worker(worker("w", |_| async { Err::<(), _>("no luck") }));
+            finish(&executor, root)
+        }
+        "silent" => {
+            thread::spawn(|| {
+                let _kept = (std::io::stderr().lock(), std::io::stdout().lock());
+                thread::sleep(FOR_EVER);
+            });
+            thread::sleep(MOMENT);
+            exit(Ok(()))
+        }
+        "dead runtime" => {
+            panic::set_hook(Box::new(|_| std::process::abort()));
+            let doomed = runtime(2);
+            let spawner = Tokio::try_from(doomed.handle().clone()).unwrap();
+            let mut below = Supervisor::new("below")
+                .unwrap()
+                .with_placement(Placement::on(spawner))
+                .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(1_000_000, MOMENT))
+                .with_backoff(Backoff::exponential(MOMENT, MOMENT));
+            below.add_worker(worker("w", |_| async {
+                process::sleep(MOMENT / 10).await;
+                Err::<(), _>("again")
+            }));
+            below.add_worker(worker("watched", |_| pending::<()>()).with_watchdog(FOR_EVER));
+            root.add_worker(below);
+            let handle = root.handle();
+            thread::spawn(move || {
+                thread::sleep(MOMENT / 2);
+                drop(doomed);
+                thread::sleep(3 * MOMENT);
+                println!("dead");
+                let _kept = handle;
+            });
+            finish(&executor, root)
+        }
+        _ => unreachable!("no program {program}"),
+    }
+}
+
+/// Says so when it blocks its thread, which it does in a poll that a timer has woken.
+fn blocker() -> supervision::ChildSpec {
+    worker("blocker", |shutdown: ProcessShutdown| async {
+        process::sleep(MOMENT / 2).await;
+        println!("blocked");
+        thread::sleep(FOR_EVER);
+        shutdown.await;
+    })
+}
+
+/// With a worker that says when it is ready, and stops well.
+fn ready(mut root: Supervisor) -> Supervisor {
+    root.add_worker(worker("w", |shutdown| {
+        println!("ready");
+        shutdown
+    }));
+    root
+}
+
+fn runtime(threads: usize) -> Runtime {
+    Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap()
+}
+
+/// Runs the tree as the last line of `main` does.
+fn finish(executor: &str, root: Supervisor) -> ! {
+    match executor {
+        #[cfg(feature = "smol")]
+        "smol" => smol::block_on(supervision::run(root).until_signal().exit()),
+        "tokio 1" => Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(async { supervision::run(root).until_signal().exit().await }),
+        "tokio 2" => runtime(2).block_on(supervision::run(root).until_signal().exit()),
+        "tokio 4" => runtime(4).block_on(supervision::run(root).until_signal().exit()),
+        _ => exit(drive(executor, root)),
+    }
+}
+
+/// Runs the tree, and goes on after it.
+fn drive(executor: &str, root: Supervisor) -> Result<(), SupervisorError> {
+    match executor {
+        #[cfg(feature = "smol")]
+        "smol" => smol::block_on(async { supervision::run(root).until_signal().await }),
+        #[cfg(feature = "smol")]
+        "block_on" => supervision::block_on(root, |run| run.until_signal()),
+        "tokio 1" => {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { supervision::run(root).until_signal().await })
+        }
+        "tokio 2" => runtime(2).block_on(async { supervision::run(root).until_signal().await }),
+        "tokio 4" => runtime(4).block_on(async { supervision::run(root).until_signal().await }),
+        _ => unreachable!("no executor {executor}"),
+    }
+}
+
+/// The names of this program's threads, as far as the system keeps them.
+fn threads() -> Vec<String> {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.map(|name| name.trim().to_owned()).collect()
+}
+
+/// A program under test, from outside.
+struct Program {
+    child: Child,
+    words: BufReader<ChildStdout>,
+}
+
+#[derive(Debug)]
+struct End {
+    status: ExitStatus,
+    stderr: String,
+}
+
+impl Program {
+    fn start(program: &str, executor: &str) -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "the_program_under_test", "--nocapture", "--quiet"])
+            .env(PROGRAM, program)
+            .env(EXECUTOR, executor)
+            .env("SMOL_THREADS", "2")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let words = BufReader::new(child.stdout.take().unwrap());
+        Self { child, words }
+    }
+
+    /// Waits for this word.
+    #[track_caller]
+    fn says(&mut self, word: &str) {
+        let mut line = String::new();
+        while line.trim() != word {
+            line.clear();
+            let length = self.words.read_line(&mut line).unwrap();
+            assert!(length > 0, "ended before it said `{word}`");
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        // It may have ended meanwhile.
+        let _ = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).stderr(Stdio::null()).status();
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end, and ends it if that does not come.
+    #[track_caller]
+    fn end(mut self) -> End {
+        let begin = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if begin.elapsed() < 5 * SOON => thread::sleep(MOMENT / 20),
+                None => {
+                    self.child.kill().unwrap();
+                    self.child.wait().unwrap();
+                    panic!("it does not end");
+                }
+            }
+        };
+        let mut stderr = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        End { status, stderr }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
