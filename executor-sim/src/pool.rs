@@ -72,7 +72,8 @@ impl Pool {
 
     /// How many ways there are to go on.
     pub(crate) fn choices(&self) -> usize {
-        let queued = if self.has_free_thread() { self.queue.len() } else { 0 };
+        // A thread polls what is in its slot before it looks into the queue.
+        let queued = if self.threads.iter().any(Thread::is_idle) { self.queue.len() } else { 0 };
         self.own().count() + queued
     }
 
@@ -82,7 +83,7 @@ impl Pool {
         let (task, thread, is_own) = match own.get(index) {
             Some(thread) => (self.threads[*thread].take_own(), *thread, true),
             None => {
-                let thread = self.draw_free_thread(rng);
+                let thread = self.draw_idle_thread(rng);
                 (Some(self.queue.swap_remove(index - own.len())), thread, false)
             }
         };
@@ -173,7 +174,7 @@ impl Pool {
     /// The thread that hears the next timer: one that waits for timers, if this executor has no other way to hear them.
     pub(crate) fn draw_listener(&self, rng: &mut Rng) -> Option<usize> {
         let can_hear = self.has_one_driver && self.hearing() == Hearing::All;
-        can_hear.then(|| self.draw_free_thread(rng))
+        can_hear.then(|| self.draw_idle_thread(rng))
     }
 
     /// The executor has ended. What was still there is to be dropped by the caller, when it holds no lock.
@@ -191,11 +192,11 @@ impl Pool {
     }
 
     /// Draws nothing if there is but one.
-    fn draw_free_thread(&self, rng: &mut Rng) -> usize {
-        let free: Vec<_> = (0..self.threads.len()).filter(|thread| self.threads[*thread].is_free()).collect();
-        match free[..] {
+    fn draw_idle_thread(&self, rng: &mut Rng) -> usize {
+        let idle: Vec<_> = (0..self.threads.len()).filter(|thread| self.threads[*thread].is_idle()).collect();
+        match idle[..] {
             [only] => only,
-            _ => free[rng.usize(..free.len())],
+            _ => idle[rng.usize(..idle.len())],
         }
     }
 }
@@ -203,6 +204,10 @@ impl Pool {
 impl Thread {
     fn is_free(&self) -> bool {
         matches!(self.state, ThreadState::Free)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_free() && self.slot.is_none()
     }
 
     fn is_held_by(&self, number: u64) -> bool {
