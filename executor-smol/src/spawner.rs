@@ -79,4 +79,9 @@ impl Spawner for Smol {
     fn timer(&self) -> Pin<Box<dyn Timer>> {
         Box::pin(SmolTimer::new(self.0.clone()))
     }
+
+    /// On smol's threads for blocking work.
+    fn discard(&self, process: Process) {
+        smol::unblock(move || drop(process)).detach();
+    }
 }

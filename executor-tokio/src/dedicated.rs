@@ -108,4 +108,8 @@ impl Spawner for Dedicated {
     fn nudge(&self) {
         self.tokio.nudge();
     }
+
+    fn discard(&self, process: Process) {
+        self.tokio.discard(process);
+    }
 }

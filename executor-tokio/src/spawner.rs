@@ -91,6 +91,11 @@ impl Spawner for Tokio {
             self.0.nudge();
         }
     }
+
+    /// On the runtime's threads for blocking work.
+    fn discard(&self, process: Process) {
+        drop(self.0.handle.spawn_blocking(move || drop(process)));
+    }
 }
 
 impl fmt::Debug for Tokio {

@@ -1,0 +1,347 @@
+//! N6: no call waits for its own caller. Every call, made in every situation of a caller, from every place in a tree.
+//!
+//! The callers have an hour to stop: one that waits for itself is found by that.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
+
+use futures_lite::future::zip;
+use supervisor_core::{
+    ChildId, ChildSpec, InitializationError, ProcessShutdown, RestartStrategy, ShutdownStrategy, Supervisable,
+    SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, worker,
+};
+
+use crate::stage::{HOUR, Stage, idle, supervisor};
+
+stage! { everywhere:
+    n6_no_call_of_a_running_process_waits_for_it
+    n6_no_call_of_a_stopping_process_waits_for_it
+    n6_no_call_of_a_process_that_stops_with_its_group_waits_for_it
+    n6_no_call_of_a_process_below_waits_for_it
+    n6_no_call_of_a_starting_process_waits_for_it
+    n6_two_workers_of_different_supervisors_may_terminate_each_other
+    n6_two_siblings_may_terminate_each_other
+    n6_a_start_that_comes_to_wait_for_its_caller_is_refused
+}
+
+/// What a caller can reach.
+#[derive(Clone, Default)]
+struct Reach(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    handle: Option<SupervisorHandle>,
+    /// The caller itself, its supervisor where that is not the root, and the siblings of the one that is a child of the root.
+    own: Option<ChildId>,
+    before: Option<ChildId>,
+    after: Option<ChildId>,
+    tree: Option<SupervisionTree>,
+}
+
+type Call = fn(Reach) -> Pin<Box<dyn Future<Output = Result<(), SupervisorError>> + Send>>;
+
+impl Reach {
+    fn handle(&self) -> SupervisorHandle {
+        self.0.lock().unwrap().handle.clone().expect("a root")
+    }
+
+    fn id(&self, which: impl Fn(&Known) -> Option<ChildId>) -> ChildId {
+        which(&self.0.lock().unwrap()).expect("added")
+    }
+
+    fn tree(&self) -> Option<SupervisionTree> {
+        self.0.lock().unwrap().tree.take()
+    }
+}
+
+/// By what it is called.
+const CALLS: [(&str, Call); 13] = [
+    ("terminate itself", |reach| {
+        Box::pin(async move { reach.handle().terminate_child(reach.id(|known| known.own)).await })
+    }),
+    ("terminate one before", |reach| {
+        Box::pin(async move { reach.handle().terminate_child(reach.id(|known| known.before)).await })
+    }),
+    ("terminate one behind", |reach| {
+        Box::pin(async move { reach.handle().terminate_child(reach.id(|known| known.after)).await })
+    }),
+    ("restart itself", |reach| {
+        Box::pin(async move { reach.handle().restart_child(reach.id(|known| known.own)).await })
+    }),
+    ("restart one before", |reach| {
+        Box::pin(async move { reach.handle().restart_child(reach.id(|known| known.before)).await })
+    }),
+    ("restart one behind", |reach| {
+        Box::pin(async move { reach.handle().restart_child(reach.id(|known| known.after)).await })
+    }),
+    ("delete one behind", |reach| {
+        Box::pin(async move { reach.handle().delete_child(reach.id(|known| known.after)).await })
+    }),
+    ("kill one before", |reach| {
+        Box::pin(async move { reach.handle().kill_child(reach.id(|known| known.before)).await })
+    }),
+    ("start another one", |reach| Box::pin(async move { reach.handle().start_child(idle("another")).await.map(drop) })),
+    ("read the tree", |reach| {
+        Box::pin(async move {
+            reach.handle().snapshot().await;
+            reach.handle().children().await.map(drop)
+        })
+    }),
+    ("wait for the tree", |reach| {
+        Box::pin(async move {
+            let Some(mut tree) = reach.tree() else { return Ok(()) };
+            tree.wait().await
+        })
+    }),
+    ("wait until the tree is ready", |reach| {
+        Box::pin(async move {
+            let Some(tree) = reach.tree() else { return Ok(()) };
+            tree.ready().await
+        })
+    }),
+    ("shut the tree down", |reach| {
+        Box::pin(async move {
+            let Some(tree) = reach.tree() else { return Ok(()) };
+            tree.shutdown().await
+        })
+    }),
+];
+
+/// When the caller makes its call.
+#[derive(Clone, Copy, PartialEq)]
+enum When {
+    Running,
+    Asked,
+}
+
+/// Makes the call, says that it was answered, and runs until it is asked to stop.
+fn caller(when: When, call: Call, reach: &Reach, gate: &async_channel::Receiver<()>) -> (ChildSpec, Answers) {
+    let (say, answers) = async_channel::unbounded();
+    let (reach, gate) = (reach.clone(), gate.clone());
+    let child = worker("caller", move |mut shutdown: ProcessShutdown| {
+        let (say, reach, gate) = (say.clone(), reach.clone(), gate.clone());
+        async move {
+            match when {
+                When::Running => drop(gate.recv().await),
+                When::Asked => shutdown.wait_for_shutdown().await,
+            }
+            let _ = say.try_send(call(reach).await);
+            shutdown.await;
+        }
+    });
+    (child.with_shutdown_strategy(ShutdownStrategy::Graceful(HOUR)), answers)
+}
+
+type Answers = async_channel::Receiver<Result<(), SupervisorError>>;
+
+/// `before`, the caller, `after`.
+fn around(root: &mut Supervisor, caller: ChildSpec, reach: &Reach) {
+    let (before, own, after) =
+        (root.add_worker(idle("before")), root.add_worker(caller), root.add_worker(idle("after")));
+    let mut known = reach.0.lock().unwrap();
+    (known.before, known.own, known.after) = (Some(before), Some(own), Some(after));
+    known.handle = Some(root.handle());
+}
+
+async fn n6_no_call_of_a_running_process_waits_for_it(stage: Stage) {
+    for (what, call) in CALLS {
+        let (reach, (open, gate)) = (Reach::default(), async_channel::unbounded());
+        let (caller, answers) = caller(When::Running, call, &reach, &gate);
+        let mut root = supervisor("root");
+        around(&mut root, caller, &reach);
+        let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+        reach.0.lock().unwrap().tree = Some(tree);
+        open.try_send(()).unwrap();
+        let _any = stage.in_time(what, answers.recv()).await;
+        end(&stage, what, &reach).await;
+    }
+}
+
+async fn n6_no_call_of_a_stopping_process_waits_for_it(stage: Stage) {
+    for (what, call) in CALLS {
+        let (reach, (_open, gate)) = (Reach::default(), async_channel::unbounded());
+        let (caller, answers) = caller(When::Asked, call, &reach, &gate);
+        let mut root = supervisor("root");
+        around(&mut root, caller, &reach);
+        let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+        reach.0.lock().unwrap().tree = Some(tree);
+        reach.handle().shutdown().unwrap();
+        let _any = stage.in_time(what, answers.recv()).await;
+        end(&stage, what, &reach).await;
+    }
+}
+
+async fn n6_no_call_of_a_process_that_stops_with_its_group_waits_for_it(stage: Stage) {
+    for (what, call) in CALLS {
+        let (reach, (_open, gate)) = (Reach::default(), async_channel::unbounded());
+        let (caller, answers) = caller(When::Asked, call, &reach, &gate);
+        let strategy = RestartStrategy::one_for_all().with_intensity_and_period(1000, HOUR);
+        let mut root = supervisor("root").with_restart_strategy(strategy);
+        around(&mut root, caller, &reach);
+        let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+        reach.0.lock().unwrap().tree = Some(tree);
+        reach.handle().kill_child(reach.id(|known| known.after)).await.unwrap();
+        let _any = stage.in_time(what, answers.recv()).await;
+        end(&stage, what, &reach).await;
+    }
+}
+
+async fn n6_no_call_of_a_process_below_waits_for_it(stage: Stage) {
+    for when in [When::Running, When::Asked] {
+        for (what, call) in CALLS {
+            let (reach, (open, gate)) = (Reach::default(), async_channel::unbounded());
+            let (caller, answers) = caller(when, call, &reach, &gate);
+            let (mut inner, mut root) = (supervisor("inner"), supervisor("root"));
+            inner.add_worker(caller);
+            around(&mut root, inner.into(), &reach);
+            let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+            reach.0.lock().unwrap().tree = Some(tree);
+            match when {
+                When::Running => open.try_send(()).unwrap(),
+                When::Asked => reach.handle().shutdown().unwrap(),
+            }
+            let _any = stage.in_time(what, answers.recv()).await;
+            end(&stage, what, &reach).await;
+        }
+    }
+}
+
+/// Makes its call in its set-up.
+struct Starting {
+    call: Call,
+    reach: Reach,
+    say: async_channel::Sender<Result<(), SupervisorError>>,
+}
+
+impl Supervisable for Starting {
+    fn name(&self) -> &str {
+        "caller"
+    }
+
+    async fn initialize(&self, shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
+        let answer = (self.call)(self.reach.clone()).await;
+        let _ = self.say.try_send(answer);
+        Ok(Box::pin(async move {
+            shutdown.await;
+            Ok(())
+        }))
+    }
+}
+
+async fn n6_no_call_of_a_starting_process_waits_for_it(stage: Stage) {
+    for (what, call) in CALLS {
+        let (reach, (say, answers)) = (Reach::default(), async_channel::unbounded());
+        let mut root = supervisor("root");
+        around(&mut root, Starting { call, reach: reach.clone(), say }.into(), &reach);
+        let start = root.start_on(stage.spawner.clone());
+        // A call that terminates the caller ends its set-up, and with it the answer.
+        let started = stage.in_time(what, start).await;
+        assert!(started.is_ok() || what == "terminate itself", "{what}: {started:?}");
+        drop(answers);
+        reach.0.lock().unwrap().tree = started.ok();
+        end(&stage, what, &reach).await;
+    }
+}
+
+/// The tree ends, if it has not yet.
+async fn end(stage: &Stage, what: &str, reach: &Reach) {
+    let handle = reach.handle();
+    let _ = handle.shutdown();
+    let ended = async {
+        if let Some(mut tree) = reach.tree() {
+            let _outcome = tree.wait().await;
+        }
+        while handle.count().await.is_ok() {
+            stage.sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    stage.in_time(&format!("{what}, and the end"), ended).await;
+}
+
+/// Terminates what it is told, and waits, when it is told to go on.
+fn terminates(name: &'static str, target: &Target, gate: &async_channel::Receiver<()>) -> (ChildSpec, Answers) {
+    let (say, answers) = async_channel::unbounded();
+    let (target, gate) = (target.clone(), gate.clone());
+    let child = worker(name, move |_: ProcessShutdown| {
+        let (say, target, gate) = (say.clone(), target.clone(), gate.clone());
+        async move {
+            let _ = gate.recv().await;
+            let known = target.lock().unwrap().clone();
+            if let Some((handle, id)) = known {
+                let _ = say.try_send(handle.terminate_child(id).await);
+            }
+        }
+    });
+    (child.with_shutdown_strategy(ShutdownStrategy::Graceful(HOUR)), answers)
+}
+
+type Target = Arc<Mutex<Option<(SupervisorHandle, ChildId)>>>;
+
+async fn n6_two_workers_of_different_supervisors_may_terminate_each_other(stage: Stage) {
+    let (open, gate) = async_channel::unbounded();
+    let (targets, mut root) = ([Target::default(), Target::default()], supervisor("root"));
+    let (left, lefts) = terminates("left", &targets[0], &gate);
+    let (right, rights) = terminates("right", &targets[1], &gate);
+    let (mut one, mut other) = (supervisor("one"), supervisor("other"));
+    *targets[1].lock().unwrap() = Some((one.handle(), one.add_worker(left)));
+    *targets[0].lock().unwrap() = Some((other.handle(), other.add_worker(right)));
+    root.add_worker(one);
+    root.add_worker(other);
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    (0..2).for_each(|_| open.try_send(()).unwrap());
+    stage.in_time("both answers", zip(lefts.recv(), rights.recv())).await.0.unwrap().unwrap();
+    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+async fn n6_two_siblings_may_terminate_each_other(stage: Stage) {
+    let (open, gate) = async_channel::unbounded();
+    let (targets, mut root) = ([Target::default(), Target::default()], supervisor("root"));
+    let (left, lefts) = terminates("left", &targets[0], &gate);
+    let (right, rights) = terminates("right", &targets[1], &gate);
+    *targets[1].lock().unwrap() = Some((root.handle(), root.add_worker(left)));
+    *targets[0].lock().unwrap() = Some((root.handle(), root.add_worker(right)));
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    (0..2).for_each(|_| open.try_send(()).unwrap());
+    stage.in_time("both answers", zip(lefts.recv(), rights.recv())).await.0.unwrap().unwrap();
+    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+/// A worker waits for the start of a child whose group it has to stop for: the group begins after the call.
+async fn n6_a_start_that_comes_to_wait_for_its_caller_is_refused(stage: Stage) {
+    let (open, gate) = async_channel::unbounded();
+    let (say, answers) = async_channel::unbounded();
+    let strategy = RestartStrategy::one_for_all().with_intensity_and_period(1000, HOUR);
+    let mut root = supervisor("root").with_restart_strategy(strategy);
+    let handle = root.handle();
+    let brittle = root.add_worker(idle("brittle"));
+    root.add_worker(
+        worker("caller", move |_: ProcessShutdown| {
+            let (handle, say, gate) = (handle.clone(), say.clone(), gate.clone());
+            async move {
+                if gate.recv().await.is_err() {
+                    return;
+                }
+                // It is never ready.
+                let _ = say.try_send(handle.start_child(idle("slow").with_explicit_ready()).await.map(drop));
+            }
+        })
+        .with_shutdown_strategy(ShutdownStrategy::Graceful(HOUR)),
+    );
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    open.try_send(()).unwrap();
+    stage
+        .in_time("the call", async {
+            while tree.handle().count().await.unwrap().specs < 3 {
+                stage.sleep(std::time::Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    tree.handle().kill_child(brittle).await.unwrap();
+    let answer = stage.in_time("the answer", answers.recv()).await.unwrap();
+    assert!(matches!(answer, Err(SupervisorError::WouldDeadlock { .. })), "{answer:?}");
+    drop(open);
+    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}

@@ -1,0 +1,319 @@
+//! Executors that end, with children on them or supervisors.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use futures_lite::future::yield_now;
+use supervisor_core::{
+    Backoff, ChildSpec, ChildState, EventKind, Exit, Placement, ProcessShutdown, RestartStrategy, RestartType,
+    Supervisor, SupervisorError, one_shot, worker,
+};
+
+use crate::stage::{LIMIT, Stage, event, idle, supervisor};
+
+stage! { everywhere:
+    p1_a_supervisor_outlives_the_executor_of_its_children
+    b4_a_tree_is_read_though_the_executor_of_children_is_gone
+    p2_no_two_incarnations_run_at_once_when_a_supervisor_is_lost
+    p2_also_when_it_is_lost_again_and_again
+    p2_what_a_lost_supervisor_has_left_behind_is_named_and_can_be_given_up
+    a6_when_a_root_is_lost_subscribers_hear_it_and_the_last_state_stays
+    p1_a_process_that_a_dead_executor_refuses_is_lost_and_nobody_waits_for_its_destructor
+    p1_destructors_that_panic_at_the_end_of_an_executor_harm_nobody
+}
+
+async fn p1_a_supervisor_outlives_the_executor_of_its_children(stage: Stage) {
+    let other = stage.other(1);
+    let mut root = Supervisor::new("root").unwrap().with_placement(other.placement()).with_abort_grace(LIMIT);
+    root = root.with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(2, 50 * LIMIT));
+    root.add_worker(idle("w").with_backoff(Backoff::constant(LIMIT / 4)));
+    let mut tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    stage.sleep(LIMIT / 4).await;
+    other.end();
+    match stage.in_time("giving up", tree.wait()).await {
+        Err(SupervisorError::GaveUp(story)) => {
+            assert!(story.to_string().contains("dropped by its executor"), "{story}")
+        }
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+async fn b4_a_tree_is_read_though_the_executor_of_children_is_gone(stage: Stage) {
+    let other = stage.other(1);
+    let mut inner = supervisor("inner").with_placement(other.placement());
+    inner.add_worker(idle("w").with_backoff(Backoff::constant(3600 * LIMIT).with_jitter(false)));
+    let mut root = supervisor("root").with_placement(other.placement());
+    root.add_worker(ChildSpec::from(inner).with_restart_type(RestartType::Temporary));
+    root.add_worker(idle("v").with_backoff(Backoff::constant(3600 * LIMIT).with_jitter(false)));
+    let handle = root.handle();
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    other.end();
+    let is_restarting = async {
+        loop {
+            let snapshot = handle.snapshot().await;
+            if snapshot.find("root.v").is_some_and(|v| v.state == ChildState::Restarting) {
+                return snapshot;
+            }
+            stage.sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let snapshot = stage.in_time("the loss", is_restarting).await;
+    let last = snapshot.find("root.v").unwrap().last_exit.as_ref().unwrap();
+    assert_eq!(last.how, Exit::Lost.to_string());
+    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+/// How many run at once.
+#[derive(Clone, Default)]
+struct Census {
+    live: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+    ever: Arc<AtomicUsize>,
+}
+
+struct Present(Census);
+
+impl Census {
+    fn enter(&self) -> Present {
+        self.most.fetch_max(self.live.fetch_add(1, SeqCst) + 1, SeqCst);
+        self.ever.fetch_add(1, SeqCst);
+        Present(self.clone())
+    }
+
+    fn ever(&self) -> usize {
+        self.ever.load(SeqCst)
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(SeqCst)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, SeqCst);
+    }
+}
+
+/// A worker that blocks in its first poll, wherever it runs.
+fn port(stage: &Stage, census: &Census) -> ChildSpec {
+    let (block, census) = (stage.blocks(), census.clone());
+    let child = worker("port", move |shutdown: ProcessShutdown| {
+        let (present, block) = (census.enter(), block());
+        let is_first = census.ever() == 1;
+        async move {
+            let _present = present;
+            if is_first {
+                block.await;
+            }
+            shutdown.await;
+        }
+    });
+    child.with_placement(Placement::On(stage.spawner.clone()))
+}
+
+async fn p2_no_two_incarnations_run_at_once_when_a_supervisor_is_lost(stage: Stage) {
+    let (other, census) = (stage.other(1), Census::default());
+    let mut inner = supervisor("inner");
+    inner.add_worker(port(&stage, &census));
+    inner.add_worker(idle("behind"));
+    let mut root = supervisor("root");
+    root.add_worker(ChildSpec::from(inner).with_placement(lives_on(&stage, other.spawner.clone())));
+    let mut events = root.handle().events();
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    stage.until("the first one", || census.ever() == 1).await;
+    other.end();
+    // The supervisor runs again, and waits for what it has left behind.
+    let stuck = event(&mut events, |kind| matches!(kind, EventKind::Stuck));
+    assert_eq!(stage.in_time("the grace", stuck).await.path, "root.inner.port");
+    assert_eq!(census.ever(), 1);
+    while census.ever() < 2 {
+        stage.sleep(LIMIT).await;
+    }
+    assert_eq!(census.most(), 1);
+    stage.in_time("ready", tree.ready()).await.unwrap();
+    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+/// On that executor as long as it lives, and then on the main one.
+fn lives_on(stage: &Stage, first: Arc<dyn supervisor_core::Spawner>) -> Placement {
+    let (main, first) = (stage.spawner.clone(), std::sync::Mutex::new(Some(first)));
+    Placement::Fresh(Arc::new(move |_| Ok(first.lock().unwrap().take().unwrap_or_else(|| main.clone()))))
+}
+
+async fn p2_also_when_it_is_lost_again_and_again(stage: Stage) {
+    let census = Census::default();
+    let others: Vec<_> = (0..3).map(|_| stage.other(1)).collect();
+    let mut spawners: Vec<_> = others.iter().map(|other| other.spawner.clone()).collect();
+    spawners.push(stage.spawner.clone());
+    spawners.reverse();
+    let spawners = Arc::new(std::sync::Mutex::new(spawners));
+    let left = spawners.clone();
+    let placement = Placement::Fresh(Arc::new(move |_| Ok(left.lock().unwrap().pop().expect("one more"))));
+    let mut inner = supervisor("inner");
+    inner.add_worker(port(&stage, &census));
+    let mut root = supervisor("root");
+    root.add_worker(ChildSpec::from(inner).with_placement(placement));
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    for (n, other) in others.into_iter().enumerate() {
+        stage.until("the next run", || spawners.lock().unwrap().len() == 3 - n).await;
+        stage.until("the first one", || census.ever() == 1).await;
+        stage.sleep(LIMIT / 4).await;
+        other.end();
+    }
+    while census.ever() < 2 {
+        stage.sleep(LIMIT).await;
+    }
+    assert_eq!(census.most(), 1);
+    stage.in_time("ready", tree.ready()).await.unwrap();
+    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+async fn p2_what_a_lost_supervisor_has_left_behind_is_named_and_can_be_given_up(stage: Stage) {
+    let (other, census) = (stage.other(1), Census::default());
+    let mut inner = supervisor("inner");
+    inner.add_worker(port(&stage, &census));
+    let mut root = supervisor("root");
+    root.add_worker(ChildSpec::from(inner).with_placement(lives_on(&stage, other.spawner.clone())));
+    let handle = root.handle();
+    let mut events = handle.events();
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    stage.until("the first one", || census.ever() == 1).await;
+    other.end();
+    let stuck = event(&mut events, |kind| matches!(kind, EventKind::Stuck));
+    assert_eq!(stage.in_time("the grace", stuck).await.path, "root.inner.port");
+    let snapshot = handle.snapshot().await;
+    assert_eq!(snapshot.find("root.inner.port").unwrap().state, ChildState::Restarting);
+    assert!(!snapshot.ready);
+    let outcome = stage.in_time("the shutdown", tree.shutdown()).await;
+    let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.inner.port"]);
+}
+
+async fn a6_when_a_root_is_lost_subscribers_hear_it_and_the_last_state_stays(stage: Stage) {
+    let other = stage.other(1);
+    let mut inner = supervisor("inner");
+    inner.add_worker(idle("leaf"));
+    let mut root = supervisor("root");
+    root.add_worker(inner);
+    root.add_worker(idle("w"));
+    let handle = root.handle();
+    let mut tree = root.start_on(other.spawner.clone()).await.unwrap();
+    let mut events = handle.events();
+    other.end();
+    let outcome = stage.in_time("the loss", tree.wait()).await;
+    assert!(matches!(outcome, Err(SupervisorError::Lost { .. })), "{outcome:?}");
+    let told = async {
+        let mut told = Vec::new();
+        while let Some(event) = events.next().await {
+            told.push((event.path.clone(), matches!(event.kind, EventKind::Exited(Exit::Lost))));
+        }
+        told
+    };
+    let told = stage.in_time("the end of the stream", told).await;
+    assert_eq!(told.last(), Some(&("root".to_owned(), true)), "{told:?}");
+    let snapshot = handle.snapshot().await;
+    assert_eq!(snapshot.state, ChildState::Stopped);
+    let paths: Vec<_> = snapshot.iter().map(|node| &*node.path).collect();
+    assert_eq!(paths, ["root", "root.inner", "root.inner.leaf", "root.w"]);
+    stage
+        .in_time("the ends of children", async {
+            while !handle.snapshot().await.iter().all(|node| node.state == ChildState::Stopped) {
+                yield_now().await;
+            }
+        })
+        .await;
+    assert!(matches!(tree.ready().await, Err(SupervisorError::NotRunning { .. })));
+}
+
+/// Blocks in its destructor.
+struct Slow(Arc<AtomicUsize>);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+        std::thread::sleep(SLOW);
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+/// In real time, also in the simulator: so not for long there.
+const SLOW: Duration = Duration::from_millis(300);
+
+async fn p1_a_process_that_a_dead_executor_refuses_is_lost_and_nobody_waits_for_its_destructor(stage: Stage) {
+    if stage.is_simulated() && stage.seed() > 3 {
+        return;
+    }
+    let dropped = Arc::<AtomicUsize>::default();
+    let (other, root) = (stage.other(1), supervisor("root"));
+    let handle = root.handle();
+    let mut events = handle.events();
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    let placement = other.placement();
+    other.end();
+    let slow = Slow(dropped.clone());
+    let once = one_shot("slow", async move { drop(slow) }).with_placement(placement);
+    let begin = std::time::Instant::now();
+    handle.start_child(once).await.unwrap();
+    handle.start_child(idle("sibling")).await.unwrap();
+    if !stage.is_simulated() {
+        assert!(begin.elapsed() < SLOW, "the supervisor has waited: {:?}", begin.elapsed());
+        assert_eq!(handle.count().await.unwrap().specs, 2, "it is not gone before its destructor has run");
+    }
+    let exited = event(&mut events, |kind| matches!(kind, EventKind::Exited(_)));
+    let exited = stage.in_time("the exit", exited).await;
+    assert!(matches!(exited.kind, EventKind::Exited(Exit::Lost)), "{exited}");
+    assert_eq!((&*exited.path, dropped.load(SeqCst)), ("root.slow", 2));
+    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("in a destructor");
+    }
+}
+
+fn bombed(name: &'static str) -> ChildSpec {
+    let bomb = Bomb;
+    let child = worker(name, move |shutdown: ProcessShutdown| {
+        let _owned = &bomb;
+        let own = Bomb;
+        async move {
+            let _own = own;
+            shutdown.await;
+        }
+    });
+    child.with_restart_type(RestartType::Temporary)
+}
+
+async fn p1_destructors_that_panic_at_the_end_of_an_executor_harm_nobody(stage: Stage) {
+    if stage.is_simulated() && stage.seed() > 20 {
+        return;
+    }
+    let other = stage.other(1);
+    let mut deeper = supervisor("deeper");
+    let mut inner = supervisor("inner");
+    let mut root = supervisor("root");
+    for name in ["a", "b", "c"] {
+        deeper.add_worker(bombed(name));
+        inner.add_worker(bombed(name));
+        root.add_worker(bombed(name));
+    }
+    inner.add_worker(deeper);
+    root.add_worker(inner);
+    let mut tree = root.start_on(other.spawner.clone()).await.unwrap();
+    for name in ["d", "e"] {
+        tree.handle().start_child(bombed(name)).await.unwrap();
+    }
+    other.end();
+    let outcome = stage.in_time("the loss", tree.wait()).await;
+    assert!(outcome.is_err(), "{outcome:?}");
+    drop(tree);
+}

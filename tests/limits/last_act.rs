@@ -61,7 +61,7 @@ async fn d3_a_poll_that_says_ready_and_blocks_holds_up_no_shutdown(stage: Stage)
 
 async fn d3_a_poll_that_spawns_and_blocks_holds_up_no_start_and_no_shutdown(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
-    let (child, begun) = acts(&stage, &gate, || drop(ambient::spawn(idle("spawned")).unwrap()));
+    let (child, begun) = acts(&stage, &gate, || assert!(ambient::spawn(idle("spawned")).is_ok()));
     let mut root = supervisor("root");
     root.add_worker(child);
     let mut events = root.handle().events();

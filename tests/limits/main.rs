@@ -8,5 +8,7 @@
 mod stage;
 
 mod blocked;
+mod circles;
+mod gone;
 mod last_act;
 mod stuck;

@@ -87,6 +87,18 @@ impl Stage {
         smol::block_on(test(Self { spawner: main.spawner.clone(), kind: Kind::Smol }));
     }
 
+    pub(crate) fn is_simulated(&self) -> bool {
+        matches!(self.kind, Kind::Sim(_))
+    }
+
+    /// Of the simulation, if it is one.
+    pub(crate) fn seed(&self) -> u64 {
+        match &self.kind {
+            Kind::Sim(sim) => sim.seed(),
+            Kind::Tokio | Kind::Smol => 0,
+        }
+    }
+
     /// Another executor, with so many threads.
     pub(crate) fn other(&self, threads: usize) -> Other {
         match &self.kind {
@@ -96,14 +108,6 @@ impl Stage {
             }
             Kind::Smol => Other::smol(threads),
             Kind::Tokio => Other::tokio(threads),
-        }
-    }
-
-    /// Blocks the poll that it is polled in.
-    pub(crate) fn block(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        match self.kind {
-            Kind::Sim(_) => Box::pin(block_for(BLOCK)),
-            Kind::Tokio | Kind::Smol => Box::pin(async { thread::sleep(BLOCK) }),
         }
     }
 
@@ -121,7 +125,7 @@ impl Stage {
         (child.with_shutdown_strategy(ShutdownStrategy::Graceful(LIMIT)), begun)
     }
 
-    /// As [`block`](Self::block), for closures that are called again.
+    /// Makes futures that block the poll in which they are first polled.
     pub(crate) fn blocks(&self) -> impl Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + 'static + use<> {
         let is_simulated = matches!(self.kind, Kind::Sim(_));
         move || match is_simulated {
@@ -168,7 +172,9 @@ impl Other {
         let (stop, stopped) = async_channel::bounded::<()>(1);
         let run = |_| {
             let (executor, stopped) = (executor.clone(), stopped.clone());
-            thread::spawn(move || drop(smol::block_on(executor.run(stopped.recv()))))
+            thread::spawn(move || {
+                let _ = smol::block_on(executor.run(stopped.recv()));
+            })
         };
         let threads = (0..threads).map(run).collect();
         Self { spawner: Arc::new(Smol::on(&executor)), held: Held::Smol { executor, stop, threads } }
