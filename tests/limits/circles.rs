@@ -147,7 +147,7 @@ fn around(root: &mut Supervisor, caller: ChildSpec, reach: &Reach) {
 }
 
 async fn n6_no_call_of_a_running_process_waits_for_it(stage: Stage) {
-    for (what, call) in CALLS {
+    for (what, call) in stage.some_of(&CALLS) {
         let (reach, (open, gate)) = (Reach::default(), async_channel::unbounded());
         let (caller, answers) = caller(When::Running, call, &reach, &gate);
         let mut root = supervisor("root");
@@ -161,7 +161,7 @@ async fn n6_no_call_of_a_running_process_waits_for_it(stage: Stage) {
 }
 
 async fn n6_no_call_of_a_stopping_process_waits_for_it(stage: Stage) {
-    for (what, call) in CALLS {
+    for (what, call) in stage.some_of(&CALLS) {
         let (reach, (_open, gate)) = (Reach::default(), async_channel::unbounded());
         let (caller, answers) = caller(When::Asked, call, &reach, &gate);
         let mut root = supervisor("root");
@@ -175,7 +175,7 @@ async fn n6_no_call_of_a_stopping_process_waits_for_it(stage: Stage) {
 }
 
 async fn n6_no_call_of_a_process_that_stops_with_its_group_waits_for_it(stage: Stage) {
-    for (what, call) in CALLS {
+    for (what, call) in stage.some_of(&CALLS) {
         let (reach, (_open, gate)) = (Reach::default(), async_channel::unbounded());
         let (caller, answers) = caller(When::Asked, call, &reach, &gate);
         let strategy = RestartStrategy::one_for_all().with_intensity_and_period(1000, HOUR);
@@ -191,7 +191,7 @@ async fn n6_no_call_of_a_process_that_stops_with_its_group_waits_for_it(stage: S
 
 async fn n6_no_call_of_a_process_below_waits_for_it(stage: Stage) {
     for when in [When::Running, When::Asked] {
-        for (what, call) in CALLS {
+        for (what, call) in stage.some_of(&CALLS) {
             let (reach, (open, gate)) = (Reach::default(), async_channel::unbounded());
             let (caller, answers) = caller(when, call, &reach, &gate);
             let (mut inner, mut root) = (supervisor("inner"), supervisor("root"));
@@ -232,7 +232,7 @@ impl Supervisable for Starting {
 }
 
 async fn n6_no_call_of_a_starting_process_waits_for_it(stage: Stage) {
-    for (what, call) in CALLS {
+    for (what, call) in stage.some_of(&CALLS) {
         let (reach, (say, answers)) = (Reach::default(), async_channel::unbounded());
         let mut root = supervisor("root");
         around(&mut root, Starting { call, reach: reach.clone(), say }.into(), &reach);

@@ -11,4 +11,5 @@ mod blocked;
 mod circles;
 mod gone;
 mod last_act;
+mod ready;
 mod stuck;

@@ -99,6 +99,14 @@ impl Stage {
         }
     }
 
+    /// All of them; under many seeds, one with each.
+    pub(crate) fn some_of<T: Copy>(&self, all: &[T]) -> Vec<T> {
+        match self.is_simulated() {
+            true => vec![all[self.seed() as usize % all.len()]],
+            false => all.to_vec(),
+        }
+    }
+
     /// Another executor, with so many threads.
     pub(crate) fn other(&self, threads: usize) -> Other {
         match &self.kind {
