@@ -41,7 +41,8 @@ struct Handle(Weak<Shared>);
 
 struct Wakeup(Weak<Shared>, u64);
 
-struct Alarm(Option<Instant>, smol::Timer);
+/// For processes of that executor: with its end it falls silent.
+struct Alarm(Handle, Option<Instant>, smol::Timer);
 
 impl Shared {
     /// Changes something that the thread has to look at.
@@ -96,19 +97,21 @@ impl Spawner for Handle {
     }
 
     fn timer(&self) -> Pin<Box<dyn Timer>> {
-        Box::pin(Alarm(None, smol::Timer::never()))
+        Box::pin(Alarm(self.clone(), None, smol::Timer::never()))
     }
 }
 
 impl Timer for Alarm {
     fn reset(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
-        *self = Alarm(deadline, deadline.map_or_else(smol::Timer::never, smol::Timer::at));
+        self.1 = deadline;
+        self.2 = deadline.map_or_else(smol::Timer::never, smol::Timer::at);
     }
 
     fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.0 {
+        match self.1 {
+            _ if self.0.0.strong_count() == 0 => Poll::Pending,
             Some(deadline) if Instant::now() >= deadline => Poll::Ready(()),
-            Some(_) => Pin::new(&mut self.1).poll(cx).map(|_| ()),
+            Some(_) => Pin::new(&mut self.2).poll(cx).map(|_| ()),
             None => Poll::Pending,
         }
     }

@@ -135,3 +135,21 @@ fn a_tree_that_runs_well_logs_nothing_above_debug() {
     assert_eq!(logged(tracing::Level::INFO, run), "");
     assert!(logged(tracing::Level::DEBUG, run).contains("root.fine is ready"));
 }
+
+#[test]
+fn a6_the_loss_of_a_whole_tree_is_a_warning_for_each_of_its_processes() {
+    let log = logged(tracing::Level::WARN, async |sim| {
+        let other = sim.executor();
+        let mut inner = Supervisor::new("inner").expect("a valid name");
+        inner.add_worker(worker("leaf", |shutdown| shutdown));
+        let mut root = root(0);
+        root.add_worker(inner);
+        let mut tree = root.start_on(other.spawner()).await.expect("it starts");
+        other.end();
+        assert!(matches!(tree.wait().await, Err(SupervisorError::Lost { .. })));
+    });
+    for path in ["root", "root.inner", "root.inner.leaf"] {
+        let line = format!(" {path} was dropped by its executor process={path} id=");
+        assert_eq!(log.matches(&line).count(), 1, "{path}: {log}");
+    }
+}

@@ -90,3 +90,20 @@ fn what_goes_down_with_its_supervisor_is_not_counted_for_ever() {
         drop(tree);
     });
 }
+
+#[test]
+fn a6_the_gauges_of_a_tree_that_is_lost_go_to_zero() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let sim = Sim::with_seed(1);
+        let other = sim.executor();
+        let mut tree = sim.run_until(tree().start_on(other.spawner())).unwrap();
+        other.end();
+        assert!(sim.run_until(tree.wait()).is_err());
+        let processes =
+            |(name, value): (String, f64)| (name.starts_with("supervision_processes") && value != 0.0).then_some(name);
+        let left: Vec<_> = numbers(&snapshotter).into_iter().filter_map(processes).collect();
+        assert!(left.is_empty(), "{left:?}");
+    });
+}

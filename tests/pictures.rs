@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use supervision::{
-    RestartStrategy, RestartType, Snapshot, Source, Supervisor,
+    RestartStrategy, RestartType, Snapshot, Source, Supervisor, SupervisorInfo,
     sim::{Fault, Sim},
     worker,
 };

@@ -374,6 +374,62 @@ pub fn the_end_of_the_executor_loses_every_process_after_its_destructors<B: Back
     }
 }
 
+/// Many processes may own something whose destructor panics. Each is guarded by itself, wherever the executor drops it.
+pub fn the_end_of_the_executor_survives_destructors_that_panic<B: Backend>() {
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in a destructor");
+        }
+    }
+
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let outcomes: Vec<_> = (0..10)
+        .map(|_| {
+            let bomb = Bomb;
+            spawn(&spawner, async move {
+                let _held = bomb;
+                pending::<()>().await;
+            })
+        })
+        .collect();
+    if !backend.end() {
+        outcomes.iter().for_each(Outcome::abort);
+        return;
+    }
+    for outcome in outcomes {
+        let exit = futures_lite::future::block_on(outcome.exit());
+        assert!(matches!(exit, Exit::Lost | Exit::Panicked(_)), "{exit}");
+    }
+}
+
+/// A process that another executor has refused owns user code, whose destructor may take its time.
+pub fn a_process_that_is_discarded_is_lost_and_not_dropped_on_the_calling_stack<B: Backend>() {
+    thread_local! { static DISCARDING: Cell<bool> = const { Cell::new(false) }; }
+    struct Slow(Arc<AtomicBool>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.store(DISCARDING.get(), SeqCst);
+        }
+    }
+
+    let backend = B::new();
+    backend.block_on(async {
+        let on_the_stack = Arc::new(AtomicBool::new(true));
+        let slow = Slow(on_the_stack.clone());
+        let (process, outcome) = Specimen::refused(async move { drop(slow) });
+        DISCARDING.set(true);
+        backend.spawner().discard(process);
+        DISCARDING.set(false);
+        let exit = outcome.exit().await;
+        assert!(matches!(exit, Exit::Lost), "{exit}");
+        assert!(!on_the_stack.load(SeqCst), "dropped inside of discard");
+    });
+}
+
 /// There is nobody to run it, and nobody must think that there is.
 pub fn a_process_that_is_spawned_after_the_end_is_lost<B: Backend>() {
     let backend = B::new();

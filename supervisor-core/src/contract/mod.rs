@@ -68,6 +68,8 @@ macro_rules! contract_tests {
             a_timer_wakes_the_task_that_polled_it_last
             a_timer_can_be_made_and_armed_on_a_foreign_thread
             the_end_of_the_executor_loses_every_process_after_its_destructors
+            the_end_of_the_executor_survives_destructors_that_panic
+            a_process_that_is_discarded_is_lost_and_not_dropped_on_the_calling_stack
             a_process_that_is_spawned_after_the_end_is_lost
             a_timer_of_a_dead_executor_neither_panics_nor_fires
             a_timer_can_be_made_after_the_end_of_its_executor

@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use crate::{
     process::{
         Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Link, News, Process, ProcessId, Report, Step, Ticket,
+        hand_over,
     },
     quiet::Quiet,
 };
@@ -50,6 +51,16 @@ impl Specimen {
         let birth = Birth { id, ticket, control: above.clone(), link: above.clone(), quiet: Quiet::uncounted() };
         let process = Process::new(birth, Run { future });
         Self { process: Mutex::new(Some(process)), outcome: Outcome { exits, above } }
+    }
+
+    /// A process that runs this future, as it is when an executor has refused it: to be
+    /// [discarded](crate::Spawner::discard); and its outcome.
+    pub fn refused<F>(future: F) -> (Process, Outcome)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (process, outcome) = Self::new(future).into_parts();
+        (hand_over(|| drop(process)).remove(0), outcome)
     }
 
     /// The process, to be spawned; and its outcome, to be waited for.
