@@ -15,6 +15,8 @@ use tokio::{
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) handle: Handle,
+    /// Whether another thread can look for work while one of them is in a poll. Its clock cannot be paused then.
+    pub(crate) has_threads: bool,
     sentinel: OnceLock<Sentinel>,
 }
 
@@ -30,17 +32,13 @@ struct Sentinel {
 
 impl Known {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, sentinel: OnceLock::new() }
+        let has_threads = handle.runtime_flavor() != RuntimeFlavor::CurrentThread;
+        Self { handle, has_threads, sentinel: OnceLock::new() }
     }
 
     /// Returns whether the runtime drops what it is given. One load, but for the first call, which spawns a task.
     pub(crate) fn has_ended(&self) -> bool {
         self.sentinel.get_or_init(|| Sentinel::post(&self.handle)).has_fallen.load(SeqCst)
-    }
-
-    /// Returns whether another thread can look for work while one of them is in a poll.
-    pub(crate) fn has_threads(&self) -> bool {
-        self.handle.runtime_flavor() != RuntimeFlavor::CurrentThread
     }
 
     /// Returns whether this thread is inside of the runtime.

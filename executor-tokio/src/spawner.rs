@@ -73,6 +73,10 @@ impl Spawner for Tokio {
     }
 
     fn now(&self) -> Instant {
+        // Tokio's clock can be paused on a single thread only.
+        if self.0.has_threads {
+            return Instant::now();
+        }
         // A paused clock is one of the runtime, so it is looked at from inside.
         let _entered = self.0.handle.enter();
         tokio::time::Instant::now().into_std()
@@ -87,7 +91,7 @@ impl Spawner for Tokio {
     /// over the timers and sockets.
     fn nudge(&self) {
         // Without another thread there is nobody to wake.
-        if self.0.has_threads() || !self.0.is_here() {
+        if self.0.has_threads || !self.0.is_here() {
             self.0.nudge();
         }
     }

@@ -88,7 +88,7 @@ impl Timer for TokioTimer {
 
     fn insist(mut self: Pin<&mut Self>) {
         // Without another thread there is nobody to take over, and where the clock is paused it stays exact.
-        if self.alarm.is_some() || !self.clock.runtime().has_threads() {
+        if self.alarm.is_some() || !self.clock.runtime().has_threads {
             return;
         }
         *self.as_mut().project().alarm = Some(Alarm::default());

@@ -214,9 +214,17 @@ impl Scope {
     /// Has the supervisor look what there is. Where user code does that, it may block its thread next, and some executors keep
     /// a task that was woken for the thread that woke it: so its executor is nudged.
     pub(crate) fn wake(&self) {
-        let Some(waker) = self.waker.take() else { return };
+        if self.wake_up() {
+            self.home.nudge();
+        }
+    }
+
+    /// Whether it slept.
+    fn wake_up(&self) -> bool {
+        let Some(waker) = self.waker.take() else { return false };
+        // It may be the waker of whoever runs the root.
         let _ = guard(|| waker.wake());
-        self.home.nudge();
+        true
     }
 
     /// Gives the report back if the supervisor is gone.
@@ -225,11 +233,8 @@ impl Scope {
         let token = if self.is_outside() { Token::none() } else { self.quiet.token() };
         let delivered = self.reports.put(Envelope { message: report, token }, || self.now());
         // Here a process has ended, or yields next. But one process may end inside of another one's poll.
-        if is_in_process() {
-            self.wake();
-        } else {
-            // It may be the waker of whoever runs the root.
-            let _ = guard(|| self.waker.wake());
+        if self.wake_up() && is_in_process() {
+            self.home.nudge();
         }
         delivered.map_err(|Envelope { message, .. }| message)
     }

@@ -7,6 +7,7 @@ use crate::{
     child::Child,
     engine::{Badly, Cause, Conclusion},
     error::{GaveUp, Restart, StartFailure, Unclean, UncleanStop},
+    mailbox::Envelope,
     observe::EventKind,
     process::{ChildId, Ending, Exit, Link, Termination},
     strategy::ChildKind,
@@ -66,6 +67,10 @@ impl Driver {
             specs.iter().for_each(|spec| io.dispose(spec.clone()));
         }
         io.scope.close();
+        // What came after the last look, and before the hub was closed.
+        while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
+            io.turn_away(message);
+        }
         Exit::Shutdown(Arc::new(Termination { ending, unclean }))
     }
 }

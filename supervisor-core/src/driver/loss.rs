@@ -4,14 +4,13 @@
 //! next run of this one: that run adopts them, and starts nothing before they are gone.
 
 use std::{
-    collections::VecDeque,
     mem,
     sync::{Arc, Weak},
     task::{Wake, Waker},
     time::Instant,
 };
 
-use super::{Action, Command, Driver, Io, Tree, request};
+use super::{Command, Driver, Io, Tree, request, shared::Shared};
 use crate::{
     child::Child,
     engine::Effect,
@@ -26,8 +25,7 @@ impl Driver {
     pub(super) fn lose(&mut self, exit: &Exit) {
         let Self { shared, io } = self;
         io.hub.close(&io.scope);
-        let effects = shared.lock().take_effects();
-        io.tell_what_is_left(effects);
+        io.tell_what_is_left(shared);
         // Then the ends of children that were not looked at yet.
         let reports = mem::replace(&mut io.reports, Taken::nothing());
         for Envelope { message, .. } in reports.chain(io.scope.close_lost()) {
@@ -57,19 +55,19 @@ impl Driver {
 
 impl Io {
     /// What the engine wanted to have told, and was not yet.
-    fn tell_what_is_left(&mut self, effects: VecDeque<Effect<Arc<dyn Child>>>) {
-        let to_do = mem::take(&mut self.to_do).into_iter().chain(effects.into_iter().map(Action::Effect));
-        for action in to_do {
-            let Action::Effect(effect) = action else { continue };
+    fn tell_what_is_left(&mut self, shared: &Shared) {
+        let now = self.scope.now();
+        let untaken = shared.lock().take_effects();
+        for effect in mem::take(&mut self.to_do).into_iter().chain(untaken) {
             if let Effect::Tell { .. } | Effect::Refuse { .. } | Effect::Forget { .. } | Effect::Answer { .. } = effect
             {
-                self.perform(effect);
+                self.perform(shared, effect, now);
             }
         }
     }
 
     /// A command that is not going to be carried out. Who waits for it is told by the end of the call.
-    fn turn_away(&self, command: Command) {
+    pub(super) fn turn_away(&self, command: Command) {
         let (child, call) = match command {
             Command::Start { child, call } => (Some(child), call),
             Command::Terminate(_, call)

@@ -39,7 +39,7 @@ use crate::{
     error::{GaveUp, SupervisorError},
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
-    process::{ChildId, Control, Exit, Flags, Life, Link, News, Place, ProcessId, Report, Step, Ticket, guard},
+    process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
     spawner::{Spawner, Timer},
@@ -52,12 +52,7 @@ const BATCH: usize = 256;
 const COMMANDS: usize = 128;
 
 type Tree = Engine<Arc<dyn Child>>;
-
-/// What is to be done without the lock.
-enum Action {
-    Request { child: Arc<dyn Child>, flags: Flags, last: bool },
-    Effect(Effect<Arc<dyn Child>>),
-}
+type ToDo = Effect<Arc<dyn Child>>;
 
 pub(crate) struct Driver {
     shared: Arc<Shared>,
@@ -82,7 +77,9 @@ struct Io {
     /// Who waits for an answer, by the keys that the engine knows them by.
     calls: Slab<Sender<Result<(), SupervisorError>>>,
     /// What the engine wants done, and was not yet.
-    to_do: VecDeque<Action>,
+    to_do: VecDeque<ToDo>,
+    /// Whether anybody listened when this turn began.
+    is_heard: bool,
     /// All has stopped. What was sent before the hub was closed is still answered.
     is_closing: bool,
     /// What it has seen of its orders.
@@ -139,6 +136,7 @@ impl Driver {
             armed: None,
             calls: Slab::new(),
             to_do: VecDeque::new(),
+            is_heard: false,
             is_closing: false,
             seen: Order { last: is_root, kill: false },
             is_asked: false,
@@ -153,25 +151,24 @@ impl Driver {
         let Self { shared, io } = self;
         let now = io.own.spawner.now();
         let order = io.look_at_orders();
-        let mut is_busy = io.take_in(&mut shared.lock(), order, now);
-        for _ in 0..BATCH {
-            while let Some(action) = io.to_do.pop_front() {
-                if let Some(step) = io.act(action) {
-                    return Turn::Step(step);
-                }
+        let mut is_done = {
+            let mut engine = shared.lock();
+            let is_read = io.take_in(&mut engine, order, now);
+            engine.run(&mut io.to_do, BATCH, now) && is_read
+        };
+        while let Some(effect) = io.to_do.pop_front() {
+            // What was heard is looked at in the next turn.
+            is_done &= !matches!(effect, Effect::Listen { .. });
+            if let Some(step) = io.perform(shared, effect, now) {
+                return Turn::Step(step);
             }
-            let is_settled = io.take_out(&mut shared.lock(), now);
-            if io.to_do.is_empty() {
-                io.scope.changes.tell();
-                return match is_busy {
-                    true => Turn::Busy,
-                    false if io.is_closing => Turn::Step(Step::Ended(self.finish())),
-                    false => Turn::Idle,
-                };
-            }
-            is_busy |= !is_settled;
         }
-        Turn::Busy
+        io.scope.changes.tell();
+        match is_done {
+            false => Turn::Busy,
+            true if io.is_closing => Turn::Step(Step::Ended(self.finish())),
+            true => Turn::Idle,
+        }
     }
 }
 
@@ -188,43 +185,21 @@ impl Io {
         engine.start(self.seen.last);
     }
 
-    /// Feeds the engine. Whether there is more.
+    /// Feeds the engine. Whether that was all that had come.
     fn take_in(&mut self, engine: &mut Tree, order: Option<Order>, now: Instant) -> bool {
         // Read under the lock, and so at once with what is going to happen: who subscribed before looks at the state after
         // that, or hears of the change.
-        engine.is_heard = self.scope.observers.listen();
+        self.is_heard = self.scope.observers.listen();
+        engine.is_heard = self.is_heard;
         if let Some(order) = order {
             engine.shutdown(order, now);
         }
-        let mut is_busy = self.take_reports(engine, now);
+        let has_more_reports = self.take_reports(engine, now);
         if engine.next_deadline().is_some_and(|deadline| deadline <= now) {
             engine.tick(now);
         }
-        is_busy |= self.take_commands(engine, now);
-        is_busy
-    }
-
-    /// Takes out what the engine wants done. Whether that is all for now.
-    fn take_out(&mut self, engine: &mut Tree, now: Instant) -> bool {
-        while self.to_do.len() < BATCH {
-            match engine.poll_effect() {
-                Some(Effect::Listen { child, incarnation }) => {
-                    let sign_of_life = engine.child(child).is_some_and(|spec| spec.cell().take_alive());
-                    engine.heard(Ticket::new(child, incarnation), sign_of_life, now);
-                }
-                // Made while the clock is that of its end, and the children's names are known.
-                Some(Effect::GaveUp) => {
-                    self.gave_up = Some(self.story(engine, now));
-                    self.to_do.push_back(Action::Effect(Effect::GaveUp));
-                }
-                Some(Effect::Ask { child, last }) => self.request_later(engine, child, Flags::SHUTDOWN, last),
-                Some(Effect::Abort { child, last }) => self.request_later(engine, child, Flags::ABORT, last),
-                Some(effect) => self.to_do.push_back(Action::Effect(effect)),
-                None if engine.advance(now) => {}
-                None => return true,
-            }
-        }
-        false
+        let has_more_commands = self.take_commands(engine, now);
+        !(has_more_reports || has_more_commands)
     }
 
     /// Looks at what is asked of this supervisor as a process. Returns what is new.
@@ -245,6 +220,7 @@ impl Io {
         Some(order)
     }
 
+    /// Whether there may be more.
     fn take_reports(&mut self, engine: &mut Tree, now: Instant) -> bool {
         for _ in 0..BATCH {
             let Some(Envelope { message: Report { ticket, news }, token }) = self.scope.next_report(&mut self.reports)
@@ -262,6 +238,7 @@ impl Io {
         true
     }
 
+    /// Whether there may be more.
     fn take_commands(&mut self, engine: &mut Tree, now: Instant) -> bool {
         for _ in 0..COMMANDS {
             let Some(Envelope { message, token }) = self.commands.next(&mut self.commands_taken) else { return false };
@@ -271,21 +248,7 @@ impl Io {
         true
     }
 
-    fn request_later(&mut self, engine: &Tree, child: Place, flags: Flags, last: bool) {
-        if let Some(child) = engine.child(child).cloned() {
-            self.to_do.push_back(Action::Request { child, flags, last });
-        }
-    }
-
-    fn act(&mut self, action: Action) -> Option<Step> {
-        match action {
-            Action::Request { child, flags, last } => request(&*child, flags, last),
-            Action::Effect(effect) => return self.perform(effect),
-        }
-        None
-    }
-
-    fn perform(&mut self, effect: Effect<Arc<dyn Child>>) -> Option<Step> {
+    fn perform(&mut self, shared: &Shared, effect: ToDo, now: Instant) -> Option<Step> {
         match effect {
             Effect::Start { child: place, incarnation, spec } => {
                 let settings = spec.settings();
@@ -294,17 +257,25 @@ impl Io {
                 let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
                 let birth = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
                 // Before it is told of anything that it does.
-                self.tell(&*spec, EventKind::Started);
+                if self.is_heard {
+                    self.tell(&*spec, EventKind::Started);
+                }
                 spec.start(birth, &self.scope);
             }
-            // Dealt with when they were taken out.
-            Effect::Ask { .. } | Effect::Abort { .. } | Effect::Listen { .. } => {}
+            Effect::Ask { spec, last } => request(&*spec, Flags::SHUTDOWN, last),
+            Effect::Abort { spec, last } => request(&*spec, Flags::ABORT, last),
+            Effect::Listen { child, incarnation } => {
+                let mut engine = shared.lock();
+                let sign_of_life = engine.child(child).is_some_and(|spec| spec.cell().take_alive());
+                engine.heard(Ticket::new(child, incarnation), sign_of_life, now);
+            }
             Effect::Tell { spec, kind, took } => self.tell_timed(&*spec, took, *kind),
             Effect::Ready => return Some(Step::Ready),
             Effect::GaveUp => {
-                if let Some(story) = &self.gave_up {
-                    self.tell_of_itself(EventKind::GaveUp(story.clone()));
-                }
+                // Made now: the failures that are counted are those that it gave up for.
+                let story = self.story(&shared.lock(), now);
+                self.tell_of_itself(EventKind::GaveUp(story.clone()));
+                self.gave_up = Some(story);
             }
             Effect::Answer { caller, spec, answer } => self.answer(caller, spec.as_deref(), answer),
             Effect::Refuse { spec, caller, refusal } => self.refuse(spec, caller, refusal),

@@ -190,11 +190,15 @@ impl<C: Spec> Engine<C> {
     }
 
     fn start_in_turn(&mut self, child: Place, caller: Option<Caller>, now: Instant) {
-        if let Some(caller) = caller {
-            self.wait(child, Awaited::Ready, caller);
-        }
         if !self.group_comes_to(child.child) {
             self.begin_start(child, now);
+        }
+        let Some(caller) = caller else { return };
+        // Most children are ready as soon as they are spawned: nothing has to be remembered for them.
+        if self.children.get(child).is_some_and(|slot| matches!(slot.state, State::Running { .. })) {
+            self.reply(child, caller, Ok(()));
+        } else {
+            self.wait(child, Awaited::Ready, caller);
         }
     }
 

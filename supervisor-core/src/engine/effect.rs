@@ -12,9 +12,9 @@ pub(crate) enum Effect<C> {
     /// Start the child. Its process answers with this incarnation.
     Start { child: Place, incarnation: u32, spec: C },
     /// Ask the child to stop. `last`: it will not be started again under anybody.
-    Ask { child: Place, last: bool },
+    Ask { spec: C, last: bool },
     /// Abort the child.
-    Abort { child: Place, last: bool },
+    Abort { spec: C, last: bool },
     /// Find out whether the process has given a sign of life, and tell the engine at once.
     Listen { child: Place, incarnation: u32 },
     /// Tell whoever listens. `took`: how long it took until this, where something was waited for.

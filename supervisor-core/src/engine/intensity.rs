@@ -29,16 +29,16 @@ impl<C> Intensity<C> {
 
     /// Counts a restart. Whether it is within the limit: a restart counts while `now - then <= period`.
     pub(super) fn charge(&mut self, charge: Charge<C>) -> bool {
+        if self.limit == usize::MAX {
+            // Never out of restarts, so there is nothing to count, and no story to tell.
+            return true;
+        }
         let (now, period) = (charge.at, self.period);
         let is_over = |then: Instant| now.saturating_duration_since(then) > period;
         while self.story.len() == GaveUp::STORY || self.story.front().is_some_and(|charge| is_over(charge.at)) {
             self.story.pop_front();
         }
         self.story.push_back(charge);
-        if self.limit == usize::MAX {
-            // Never out of restarts, so there is nothing to count, or to remember for ever.
-            return true;
-        }
         while self.window.front().is_some_and(|then| is_over(*then)) {
             self.window.pop_front();
         }

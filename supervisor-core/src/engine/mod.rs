@@ -252,6 +252,7 @@ impl<C: Spec> Engine<C> {
     // Outputs
 
     /// The next thing to do.
+    #[cfg(test)]
     pub(crate) fn poll_effect(&mut self) -> Option<Effect<C>> {
         self.effects.pop_front()
     }
@@ -295,6 +296,21 @@ impl<C: Spec> Engine<C> {
     /// The supervisor is lost: all that it had still to do.
     pub(crate) fn take_effects(&mut self) -> VecDeque<Effect<C>> {
         mem::take(&mut self.effects)
+    }
+
+    /// Goes on for as long as there is a step to take, or until so many effects wait. These come in the order in which they
+    /// would have come one by one. Whether that was all.
+    pub(crate) fn run(&mut self, effects: &mut VecDeque<Effect<C>>, most: usize, now: Instant) -> bool {
+        let mut is_all = true;
+        while is_all && self.advance(now) {
+            is_all = self.effects.len() < most;
+        }
+        if effects.is_empty() {
+            mem::swap(effects, &mut self.effects);
+        } else {
+            effects.append(&mut self.effects);
+        }
+        is_all
     }
 
     // Getters

@@ -161,7 +161,7 @@ impl<C: Spec> Engine<C> {
         let stage = match stage {
             None => self.abort_stage(child, now),
             Some(time) => {
-                self.effects.push_back(Effect::Ask { child, last });
+                self.ask(child, last);
                 let until = now.checked_add(time);
                 let ack_by = if answers { now.checked_add(self.settings.abort_grace) } else { None };
                 Stage::Asked { until, ack_by }
@@ -181,7 +181,7 @@ impl<C: Spec> Engine<C> {
             self.sweep.pass(child);
         }
         if is_final && !stopping.last {
-            self.effects.push_back(Effect::Ask { child, last: true });
+            self.ask(child, true);
         }
         self.children.set(child, State::stopping(Stopping { last: stopping.last || is_final, ..stopping }));
     }
@@ -234,7 +234,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn stuck(&mut self, child: Place, stopping: Stopping, now: Instant) {
         if let Stage::Asked { .. } = stopping.stage {
             // A supervisor that has not even seen that it was asked. If it ever does, it shall be quick.
-            self.effects.push_back(Effect::Abort { child, last: self.is_final() });
+            self.have_aborted(child);
         }
         if self.is_stopping() {
             self.abandon(child, stopping);
@@ -271,8 +271,21 @@ impl<C: Spec> Engine<C> {
         self.answer(child, Awaited::Gone, Err(Refusal::Stuck));
     }
 
+    fn ask(&mut self, child: Place, last: bool) {
+        if let Some(spec) = self.child(child).cloned() {
+            self.effects.push_back(Effect::Ask { spec, last });
+        }
+    }
+
+    fn have_aborted(&mut self, child: Place) {
+        let last = self.is_final();
+        if let Some(spec) = self.child(child).cloned() {
+            self.effects.push_back(Effect::Abort { spec, last });
+        }
+    }
+
     pub(super) fn abort_stage(&mut self, child: Place, now: Instant) -> Stage {
-        self.effects.push_back(Effect::Abort { child, last: self.is_final() });
+        self.have_aborted(child);
         Stage::Aborted { until: now.checked_add(self.settings.abort_grace) }
     }
 }

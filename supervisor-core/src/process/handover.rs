@@ -18,29 +18,48 @@ use super::{
 };
 
 thread_local! {
-    static IS_UNDER_WAY: Cell<bool> = const { Cell::new(false) };
+    static STATE: Cell<State> = const { Cell::new(State::Idle) };
     static REFUSED: RefCell<Vec<Process>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What this thread is doing.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Idle,
+    /// It hands a process over.
+    HandingOver,
+    /// And a process was dropped meanwhile.
+    Refused,
 }
 
 /// Whether this thread hands a process over.
 #[inline]
 pub(super) fn is_under_way() -> bool {
-    IS_UNDER_WAY.get()
+    STATE.get() != State::Idle
 }
 
 /// A process was dropped meanwhile.
 #[cold]
 pub(super) fn give_back(process: Process) {
+    STATE.set(State::Refused);
     REFUSED.with_borrow_mut(|refused| refused.push(process));
 }
 
 /// Runs `spawn`, which gives a process away. Returns what was dropped in there instead. Each of these is lost: it says so as
 /// soon as it is polled or dropped.
+#[inline]
 pub(crate) fn hand_over(spawn: impl FnOnce()) -> Vec<Process> {
-    let before = IS_UNDER_WAY.replace(true);
+    let before = STATE.replace(State::HandingOver);
     // The method of a backend, which may be anybody's. If it panics, the process is dropped, and so given back.
     let _ = guard(spawn);
-    IS_UNDER_WAY.set(before);
+    match STATE.replace(before) {
+        State::Refused => take_refused(),
+        State::Idle | State::HandingOver => Vec::new(),
+    }
+}
+
+#[cold]
+fn take_refused() -> Vec<Process> {
     let refused = REFUSED.with_borrow_mut(mem::take);
     refused.into_iter().map(|process| Process::of(Refused(process))).collect()
 }

@@ -314,15 +314,15 @@ impl World {
                     Some(None) => {}
                 }
             }
-            Effect::Ask { child, .. } => {
-                let name = name(child);
+            Effect::Ask { spec, .. } => {
+                let name = spec.name;
                 self.log.push(format!("ask {name}"));
                 if !self.deaf.contains(&name) {
                     self.report(name, News::Exited(Exit::Normal));
                 }
             }
-            Effect::Abort { child, .. } => {
-                let name = name(child);
+            Effect::Abort { spec, .. } => {
+                let name = spec.name;
                 self.log.push(format!("abort {name}"));
                 if !self.stuck.contains(&name) {
                     self.report(name, News::Exited(Exit::Aborted));

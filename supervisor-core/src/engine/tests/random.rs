@@ -215,8 +215,9 @@ impl Trial {
                 self.live.insert(child.child, (Ticket::new(child, incarnation), is_ready));
                 self.told.remove(&child.child);
             }
-            Effect::Ask { child, .. } | Effect::Abort { child, .. } => {
-                self.told.extend(self.live.get(&child.child).map(|_| child.child));
+            Effect::Ask { spec, .. } | Effect::Abort { spec, .. } => {
+                let child = self.watched.engine.children().find(|(_, child, _)| child.name == spec.name);
+                self.told.extend(child.map(|(id, ..)| id).filter(|id| self.live.contains_key(id)));
             }
             Effect::Listen { child, incarnation } => {
                 let sign_of_life = self.rng.bool();

@@ -78,7 +78,10 @@ impl Invariant for StopsAreInReverse {
                 let is_ready = moment.engine.child(*child).is_some_and(|spec| spec.settings.is_ready_at_once());
                 if is_ready { &mut self.running } else { &mut self.starting }.insert(child.child);
             }
-            Effect::Ask { child, .. } | Effect::Abort { child, .. } => self.stops(child.child, moment),
+            Effect::Ask { spec, .. } | Effect::Abort { spec, .. } => {
+                let child = moment.id(spec.name).expect("a child that is still there");
+                self.stops(child, moment);
+            }
             Effect::Tell { spec, kind, .. } if matches!(**kind, EventKind::Stuck | EventKind::Abandoned) => {
                 self.stuck.extend(moment.id(spec.name));
             }

@@ -210,11 +210,11 @@ impl Scene {
                 self.outcome.effects.push(about(child.child, "start"));
                 self.tickets.insert(child.child, Ticket::new(child, incarnation));
             }
-            Effect::Ask { child, last } => {
-                self.outcome.effects.push(about(child.child, if last { "ask, last" } else { "ask" }));
+            Effect::Ask { spec, last } => {
+                self.outcome.effects.push(about(self.named(spec.name), if last { "ask, last" } else { "ask" }));
             }
-            Effect::Abort { child, last } => {
-                self.outcome.effects.push(about(child.child, if last { "abort, last" } else { "abort" }));
+            Effect::Abort { spec, last } => {
+                self.outcome.effects.push(about(self.named(spec.name), if last { "abort, last" } else { "abort" }));
             }
             Effect::Listen { .. } => unreachable!("nobody in here promises signs of life"),
             Effect::Forget { .. } => self.outcome.effects.push("forget".into()),

@@ -159,16 +159,16 @@ impl Forest {
                 self.start(&node, who, Ticket::new(child, incarnation));
             }
             Effect::Listen { .. } => unreachable!("nobody in here promises signs of life"),
-            Effect::Ask { child, last } => {
-                let number = self.number(child);
+            Effect::Ask { spec, last } => {
+                let number = spec.node.number;
                 self.log(number, What::Ask);
                 self.request(number, |process| {
                     process.is_asked = true;
                     process.is_last |= last;
                 });
             }
-            Effect::Abort { child, last } => {
-                let number = self.number(child);
+            Effect::Abort { spec, last } => {
+                let number = spec.node.number;
                 self.log(number, What::Abort);
                 self.request(number, |process| {
                     (process.is_asked, process.is_aborted) = (true, true);
@@ -307,10 +307,6 @@ impl Forest {
     fn log(&mut self, who: usize, what: What) {
         let at = self.now.duration_since(self.begin).as_micros() as u64;
         self.events.push(Event { at, who, what });
-    }
-
-    fn number(&self, place: Place) -> usize {
-        self.ids.binary_search(&place.child).expect("one of the nodes")
     }
 
     fn engine(&self, who: usize) -> &Engine<Seat> {
