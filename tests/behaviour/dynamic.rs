@@ -151,6 +151,8 @@ async fn m_all_significant_fires_on_the_last_exit_also_of_children_that_were_add
         });
         handle.spawn(spec.with_significant(true)).unwrap();
     }
+    // An exit goes before a start that comes at the same time, so both have to be there.
+    world.probe.quiet().await;
     first.pull(Ok(()));
     first.pulled(&world.probe).await;
     assert_eq!(handle.count().await.unwrap().active, 1, "one is left");
