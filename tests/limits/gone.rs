@@ -65,7 +65,8 @@ async fn b4_a_tree_is_read_though_the_executor_of_children_is_gone(stage: Stage)
     let snapshot = stage.in_time("the loss", is_restarting).await;
     let last = snapshot.find("root.v").unwrap().last_exit.as_ref().unwrap();
     assert_eq!(last.how, Exit::Lost.to_string());
-    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+    // The other one may be lost while it is stopped, which is told.
+    let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
 }
 
 /// How many run at once.
