@@ -68,7 +68,7 @@ impl Shared {
 }
 
 /// How many children are read while the lock is held. A child takes well below a microsecond.
-const PIECE: usize = 512;
+pub(super) const PIECE: usize = 512;
 
 /// How far a reader has come.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@
 use std::{
     sync::Arc,
     time::{Duration, Instant},
+    vec,
 };
 
 use futures_lite::future::yield_now;
@@ -13,7 +14,7 @@ use futures_lite::future::yield_now;
 use super::{
     Hub,
     hub::Working,
-    shared::{Cursor, Shared},
+    shared::{Cursor, PIECE, Shared},
 };
 use crate::{
     child::Child,
@@ -24,37 +25,50 @@ use crate::{
     strategy::ChildKind,
 };
 
-/// A snapshot in the making, and the one that it belongs in.
-struct Node {
-    parent: usize,
+/// A supervisor that is being read.
+struct Reading {
     snapshot: Snapshot,
+    shared: Arc<Shared>,
+    is_running: bool,
+    now: Instant,
+    cursor: Cursor,
+    /// Read, and not put into the snapshot yet.
+    rows: vec::IntoIter<Row>,
+    /// Whether all children up to here are ready, or in nobody's way.
+    is_ready: bool,
 }
 
 impl Hub {
     /// The supervisor with everything below it. As a loop, so that no depth is too much for a stack.
     pub(crate) async fn snapshot(self: Arc<Self>) -> Snapshot {
-        let top = bare(self.path(), None, ChildKind::Supervisor, ChildState::Stopped);
-        let mut nodes = vec![Node { parent: 0, snapshot: top }];
-        let mut to_read = vec![(0, self)];
-        while let Some((index, hub)) = to_read.pop() {
-            let Some((shared, working)) = hub.look() else { continue };
-            let now = shared.now();
-            describe(&mut nodes[index].snapshot, &shared, working.as_ref(), now, index == 0);
-            let parent = nodes[index].snapshot.path.clone();
-            let mut cursor = Cursor::default();
-            loop {
-                let rows = shared.read(&mut cursor, |id, slot| Some(Row::of(id, slot, working.is_some(), now)));
-                for row in rows {
-                    to_read.extend(row.hub().map(|hub| (nodes.len(), hub)));
-                    nodes.push(Node { parent: index, snapshot: row.snapshot(&parent) });
+        let bare = bare(self.path(), None, ChildKind::Supervisor, ChildState::Stopped);
+        let Some((shared, working)) = self.look() else { return bare };
+        let mut readings = vec![Reading::begin(bare, shared, working, true)];
+        let mut nodes = 0;
+        loop {
+            let Some(reading) = readings.last_mut() else { unreachable!("the top one returns") };
+            if let Some(row) = reading.rows.next() {
+                let hub = row.hub();
+                let node = row.snapshot(&reading.snapshot.path);
+                match hub.and_then(|hub| hub.look()) {
+                    Some((shared, working)) => readings.push(Reading::begin(node, shared, working, false)),
+                    None => reading.add(node),
                 }
-                if cursor.is_at_end() {
-                    break;
+                nodes += 1;
+                // The thread may be the only one.
+                if nodes % PIECE == 0 {
+                    yield_now().await;
                 }
-                yield_now().await;
+            } else if !reading.cursor.is_at_end() {
+                reading.read_on();
+            } else {
+                let Some(done) = readings.pop().map(Reading::end) else { unreachable!("looked at above") };
+                match readings.last_mut() {
+                    Some(above) => above.add(done),
+                    None => return done,
+                }
             }
         }
-        assemble(nodes)
     }
 
     /// Whether the supervisor is ready, with everything below it: the same as a snapshot says, without making one.
@@ -132,38 +146,50 @@ impl Hub {
     }
 }
 
-/// Writes down what a supervisor knows of itself. What its parent knows of it stays, where it has one in this snapshot.
-fn describe(snapshot: &mut Snapshot, shared: &Shared, working: Option<&Working>, now: Instant, is_top: bool) {
-    let unread_for = working.and_then(|working| working.unread_since).map(|since| now.saturating_duration_since(since));
-    let engine = shared.lock();
-    let source = if working.is_some() { Source::Running } else { Source::Ended };
-    snapshot.supervisor = Some(SupervisorInfo::new(source, unread_for, engine.settings()));
-    if is_top {
-        snapshot.process = Some(shared.process);
-        snapshot.restarts = shared.restarts;
-        snapshot.state = match working {
-            None => ChildState::Stopped,
-            Some(_) if engine.is_stopping() => ChildState::Stopping,
-            Some(_) if engine.is_up() => ChildState::Running,
-            Some(_) => ChildState::Starting,
-        };
-    }
-}
-
-/// Puts each node into the one that it belongs in. Those below come behind those above, and siblings in their order.
-fn assemble(mut nodes: Vec<Node>) -> Snapshot {
-    let top = loop {
-        let Some(Node { parent, mut snapshot }) = nodes.pop() else { unreachable!("the first one is the last to go") };
-        snapshot.children.reverse();
-        let knows_children = snapshot.supervisor.as_ref().is_none_or(|info| info.source == Source::Running);
-        snapshot.ready = knows_children && Snapshot::is_ready(snapshot.state, &snapshot.children);
-        match nodes.get_mut(parent) {
-            Some(above) => above.snapshot.children.push(snapshot),
-            None => break snapshot,
+impl Reading {
+    /// Completes what is known of a supervisor by what it knows itself. At the top that is all; below, its state is what the one
+    /// above knows.
+    fn begin(mut snapshot: Snapshot, shared: Arc<Shared>, working: Option<Working>, is_top: bool) -> Self {
+        let now = shared.now();
+        let waits = working.as_ref().and_then(|working| working.unread_since);
+        {
+            let engine = shared.lock();
+            let source = if working.is_some() { Source::Running } else { Source::Ended };
+            let unread_for = waits.map(|since| now.saturating_duration_since(since));
+            snapshot.supervisor = Some(SupervisorInfo::new(source, unread_for, engine.settings()));
+            // At once, because to grow a large one takes long.
+            snapshot.children.reserve_exact(engine.counts().specs);
+            if is_top {
+                snapshot.process = Some(shared.process);
+                snapshot.restarts = shared.restarts;
+                snapshot.state = match working {
+                    None => ChildState::Stopped,
+                    Some(_) if engine.is_stopping() => ChildState::Stopping,
+                    Some(_) if engine.is_up() => ChildState::Running,
+                    Some(_) => ChildState::Starting,
+                };
+            }
         }
-    };
-    debug_assert!(nodes.is_empty());
-    top
+        let is_running = working.is_some();
+        let (cursor, rows) = (Cursor::default(), Vec::new().into_iter());
+        Self { snapshot, shared, is_running, now, cursor, rows, is_ready: is_running }
+    }
+
+    fn read_on(&mut self) {
+        let (is_running, now) = (self.is_running, self.now);
+        let rows = self.shared.read(&mut self.cursor, |id, slot| Some(Row::of(id, slot, is_running, now)));
+        self.rows = rows.into_iter();
+    }
+
+    fn add(&mut self, child: Snapshot) {
+        self.is_ready &= child.is_out_of_the_way();
+        self.snapshot.children.push(child);
+    }
+
+    fn end(mut self) -> Snapshot {
+        self.snapshot.ready = Snapshot::is_ready(self.snapshot.state, self.is_ready);
+        self.snapshot
+    }
 }
 
 /// A child, as its supervisor knows it.
@@ -204,6 +230,7 @@ impl Row {
         let (segment, settings) = (child.segment(), child.settings());
         Snapshot {
             id: Some(id),
+            ready: Snapshot::is_ready(state, true),
             since,
             restarts,
             last_exit,

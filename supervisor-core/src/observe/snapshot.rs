@@ -113,10 +113,14 @@ impl SupervisorInfo {
 }
 
 impl Snapshot {
-    /// Whether a process with this state and these children is ready.
-    pub(crate) fn is_ready(state: ChildState, children: &[Self]) -> bool {
-        let is_out_of_the_way = |child: &Self| child.ready || child.state == ChildState::Stopped;
-        state == ChildState::Running && children.iter().all(is_out_of_the_way)
+    /// Whether a process with this state is ready, with children that are ready or in nobody's way, or not.
+    pub(crate) fn is_ready(state: ChildState, children: bool) -> bool {
+        state == ChildState::Running && children
+    }
+
+    /// Whether it is ready, or is not going to run.
+    pub(crate) fn is_out_of_the_way(&self) -> bool {
+        self.ready || self.state == ChildState::Stopped
     }
 
     /// This process and all below it, in start order, each before those below it.
