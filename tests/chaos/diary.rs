@@ -5,11 +5,12 @@ use std::{
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
+    time::Duration,
 };
 
 use supervisor_core::{ambient, testing::Probe};
 
-use super::worker::SCRIPTED;
+use super::{life::SCRIPTED, site::Site};
 
 /// What the workers of a tree tell of themselves, among the events of the tree.
 #[derive(Clone)]
@@ -26,6 +27,7 @@ struct Counts {
     owned: AtomicUsize,
     begun: AtomicUsize,
     calls: AtomicUsize,
+    blocks: AtomicUsize,
 }
 
 /// While it lives, a process is there, or the specification of one.
@@ -69,6 +71,19 @@ impl Diary {
     /// A call was made, and answered.
     pub(crate) fn called(&self) {
         self.counts.calls.fetch_add(1, SeqCst);
+    }
+
+    /// Blocks the thread that polls this, if one may be blocked there.
+    pub(crate) async fn block(&self, site: &Arc<Site>, time: Duration) {
+        if let Some(_turn) = site.turn() {
+            self.counts.blocks.fetch_add(1, SeqCst);
+            site.block(time).await;
+        }
+    }
+
+    /// How many polls have blocked their threads.
+    pub(crate) fn blocks(&self) -> usize {
+        self.counts.blocks.load(SeqCst)
     }
 
     /// How many processes are there.

@@ -1,15 +1,10 @@
-use super::{Invariant, Seen};
-use crate::chaos::diary::Diary;
+use super::{End, Invariant};
 
 /// When a tree has ended, nothing of it is left: no process, and no specification.
 pub(super) struct NoLeak;
 
 impl Invariant for NoLeak {
-    fn see(&mut self, _: &Seen<'_>) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn finish(&self, diary: &Diary) -> Result<(), String> {
+    fn finish(&self, End { diary, .. }: &End<'_>) -> Result<(), String> {
         match (diary.present(), diary.specifications()) {
             (0, 0) => Ok(()),
             (processes, specifications) => {

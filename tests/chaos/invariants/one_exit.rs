@@ -2,18 +2,16 @@ use std::collections::BTreeMap;
 
 use supervisor_core::EventKind;
 
-use super::{Invariant, Seen};
-use crate::chaos::diary::Diary;
+use super::{End, Invariant, Seen};
 
-/// Each process that is started has exactly one exit, told after its user code is gone. One that is abandoned has none.
+/// Each process that is started has exactly one end: it is told to have exited, to have failed to start, or to have nothing to
+/// run, after its user code is gone; or it is told to be abandoned. That holds below a supervisor that was lost, too.
 #[derive(Default)]
 pub(super) struct OneExit {
     /// Those whose exit is to come, with their dotted names.
     started: BTreeMap<u64, String>,
     /// Those whose user code is there.
     inside: BTreeMap<u64, String>,
-    /// Dotted names of supervisors that went without a word: nobody is left to tell of what was below.
-    broken: Vec<String>,
 }
 
 impl Invariant for OneExit {
@@ -34,26 +32,20 @@ impl Invariant for OneExit {
             EventKind::Started => {
                 self.started.insert(process, event.path.clone());
             }
-            EventKind::Exited(exit) => {
-                if !exit.is_normal() && !matches!(exit, supervisor_core::Exit::Shutdown(_)) {
-                    self.broken.push(event.path.clone());
-                }
+            EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored => {
                 return self.exit(process, &event.path);
             }
-            EventKind::StartFailed(_) | EventKind::Ignored => return self.exit(process, &event.path),
             EventKind::Abandoned => {
-                self.started.remove(&process);
-                self.broken.push(event.path.clone());
+                let started = self.started.remove(&process);
+                return started.map(drop).ok_or_else(|| format!("{} is abandoned after its end", event.path));
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn finish(&self, _: &Diary) -> Result<(), String> {
-        let is_below =
-            |path: &str, broken: &String| path.strip_prefix(broken.as_str()).is_some_and(|rest| rest.starts_with('.'));
-        let missing = self.started.values().find(|path| !self.broken.iter().any(|broken| is_below(path, broken)));
+    fn finish(&self, _: &End<'_>) -> Result<(), String> {
+        let missing = self.started.values().next();
         missing.map_or(Ok(()), |path| Err(format!("the exit of {path} was lost")))
     }
 }

@@ -1,0 +1,41 @@
+use supervisor_core::{EventKind, SupervisorError};
+
+use super::{End, Invariant, Seen};
+
+/// Whoever is left behind by a requested shutdown is named in its outcome, or a supervisor above is.
+#[derive(Default)]
+pub(super) struct Named {
+    is_asked: bool,
+    abandoned: Vec<String>,
+}
+
+impl Invariant for Named {
+    fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        match seen {
+            Seen::AskedToStop => self.is_asked = true,
+            Seen::Event(event) if self.is_asked && matches!(event.kind, EventKind::Abandoned) => {
+                self.abandoned.push(event.path.clone());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&self, end: &End<'_>) -> Result<(), String> {
+        let named: Vec<_> = match end.outcome {
+            Ok(()) => Vec::new(),
+            Err(SupervisorError::UncleanShutdown(unclean)) => unclean.iter().map(|unclean| &*unclean.path).collect(),
+            // It ended for another reason.
+            Err(_) => return Ok(()),
+        };
+        let is_named = |path: &str| {
+            let covers =
+                |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            named.iter().any(|name| covers(name))
+        };
+        match self.abandoned.iter().find(|path| !is_named(path)) {
+            Some(path) => Err(format!("{path} was abandoned, and is not named in {:?}", end.outcome)),
+            None => Ok(()),
+        }
+    }
+}
