@@ -10,7 +10,8 @@ mod chaos;
 
 use std::{
     env,
-    process::ExitCode,
+    panic::{self, AssertUnwindSafe},
+    process::{self, ExitCode},
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -73,6 +74,12 @@ fn main() -> ExitCode {
 }
 
 fn at_once(play: &(dyn Fn() + Sync)) {
+    let play = || {
+        // A thread that panics would leave the others at work.
+        if panic::catch_unwind(AssertUnwindSafe(play)).is_err() {
+            process::exit(1);
+        }
+    };
     thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(play))));
 }
 

@@ -1,7 +1,7 @@
 use std::{
     panic,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
@@ -23,8 +23,8 @@ pub(crate) struct Diary {
 struct Counts {
     /// Processes that have begun and not ended.
     present: AtomicUsize,
-    /// Specifications that are still there.
-    owned: AtomicUsize,
+    /// Specifications that are still there, by dotted names.
+    owned: Mutex<Vec<String>>,
     begun: AtomicUsize,
     calls: AtomicUsize,
     blocks: AtomicUsize,
@@ -33,9 +33,15 @@ struct Counts {
 /// While it lives, a process is there, or the specification of one.
 pub(crate) struct Presence {
     counts: Arc<Counts>,
-    /// Of a process: its number and its dotted name.
-    of: Option<(Probe, u64, String)>,
+    of: Of,
     panics_in_drop: bool,
+}
+
+enum Of {
+    /// With its number and its dotted name.
+    Process(Probe, u64, String),
+    /// With a dotted name.
+    Specification(String),
 }
 
 impl Diary {
@@ -54,13 +60,13 @@ impl Diary {
         self.probe.note(format!("begin {id} {name}"));
         self.counts.present.fetch_add(1, SeqCst);
         self.counts.begun.fetch_add(1, SeqCst);
-        Presence { counts: self.counts.clone(), of: Some((self.probe.clone(), id, name)), panics_in_drop }
+        Presence { counts: self.counts.clone(), of: Of::Process(self.probe.clone(), id, name), panics_in_drop }
     }
 
     /// A specification has been made.
-    pub(crate) fn owned(&self) -> Presence {
-        self.counts.owned.fetch_add(1, SeqCst);
-        Presence { counts: self.counts.clone(), of: None, panics_in_drop: false }
+    pub(crate) fn owned(&self, path: &str) -> Presence {
+        self.counts.owned().push(path.to_owned());
+        Presence { counts: self.counts.clone(), of: Of::Specification(path.to_owned()), panics_in_drop: false }
     }
 
     /// Somebody is about to make a call that may stop this child.
@@ -91,9 +97,9 @@ impl Diary {
         self.counts.present.load(SeqCst)
     }
 
-    /// How many specifications are there.
-    pub(crate) fn specifications(&self) -> usize {
-        self.counts.owned.load(SeqCst)
+    /// The dotted names of specifications that are there.
+    pub(crate) fn specifications(&self) -> Vec<String> {
+        self.counts.owned().clone()
     }
 
     /// How many processes there were.
@@ -107,11 +113,22 @@ impl Diary {
     }
 }
 
+impl Counts {
+    fn owned(&self) -> MutexGuard<'_, Vec<String>> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Drop for Presence {
     fn drop(&mut self) {
         match &self.of {
-            None => drop(self.counts.owned.fetch_sub(1, SeqCst)),
-            Some((probe, id, name)) => {
+            Of::Specification(path) => {
+                let mut owned = self.counts.owned();
+                if let Some(index) = owned.iter().position(|other| other == path) {
+                    owned.swap_remove(index);
+                }
+            }
+            Of::Process(probe, id, name) => {
                 probe.note(format!("end {id} {name}"));
                 self.counts.present.fetch_sub(1, SeqCst);
                 // A second panic at once would be the end of the program, in any Rust.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use supervisor_core::{ShutdownOrder, ShutdownStrategy, Snapshot};
+use supervisor_core::{ChildKind, ShutdownOrder, ShutdownStrategy, Snapshot};
 
 use super::blueprint::GRACE;
 
@@ -21,9 +21,9 @@ fn of_child(child: &Snapshot) -> Duration {
         Some(ShutdownStrategy::Graceful(time)) => time,
         Some(ShutdownStrategy::Brutal) | None => Duration::ZERO,
     };
-    match child.supervisor {
+    match child.kind {
         // It acknowledges within a grace.
-        Some(_) => GRACE + of_stop(child).min(time),
-        None => time + GRACE,
+        ChildKind::Supervisor => GRACE + of_stop(child).min(time),
+        ChildKind::Worker => GRACE + time,
     }
 }

@@ -193,7 +193,7 @@ impl<'a> Round<'a> {
         let Self { stage, probe, diary, .. } = self;
         let mut pause = MOMENT;
         let rest = async {
-            while diary.present() > 0 || diary.specifications() > 0 {
+            while diary.present() > 0 || !diary.specifications().is_empty() {
                 stage.sleep(pause).await;
                 pause = if stage.is_simulated() { 2 * pause } else { pause };
             }
@@ -204,7 +204,7 @@ impl<'a> Round<'a> {
             let (processes, specifications) = (diary.present(), diary.specifications());
             let mut watch = watch.borrow_mut();
             watch.look(stage.elapsed());
-            watch.invariants.fail(&format!("{processes} processes and {specifications} specifications are left"));
+            watch.invariants.fail(&format!("{processes} processes and {specifications:?} are left"));
         }
     }
 }

@@ -1,6 +1,10 @@
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
-use supervisor_core::{EventKind, Exit, SupervisorError, testing::Entry};
+use supervisor_core::{EventKind, Exit, ProcessId, SupervisorError, testing::Entry};
 
 use super::{diary::Diary, sites::Sites};
 
@@ -8,6 +12,8 @@ use super::{diary::Diary, sites::Sites};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Summary {
     counts: BTreeMap<&'static str, usize>,
+    /// Processes that have started, and whose end was not told yet.
+    open: BTreeSet<ProcessId>,
     /// How much later than its limit the latest stop of a tree was.
     latest: Duration,
 }
@@ -16,8 +22,14 @@ impl Summary {
     pub(crate) fn count(&mut self, entry: &Entry) {
         let Entry::Event(event) = entry else { return };
         match &event.kind {
-            EventKind::Started => self.add_to("processes started", 1),
-            EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored => self.add_to("exits told", 1),
+            EventKind::Started => {
+                self.add_to("processes started", 1);
+                self.open.extend(event.process);
+            }
+            EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored | EventKind::Abandoned => {
+                let is_first = event.process.is_some_and(|process| self.open.remove(&process));
+                self.add_to("ends told", usize::from(is_first));
+            }
             _ => {}
         }
         let what = match &event.kind {
@@ -67,9 +79,9 @@ impl Summary {
         self.counts.get(what).copied().unwrap_or_default()
     }
 
-    /// How many processes were started of whose end nobody heard, and that were not given up on.
+    /// How many processes were started of whose end nobody heard.
     pub(crate) fn exits_lost(&self) -> usize {
-        self.of("processes started").abs_diff(self.of("exits told") + self.of("abandoned"))
+        self.of("processes started") - self.of("ends told")
     }
 
     fn add_to(&mut self, what: &'static str, count: usize) {

@@ -40,7 +40,7 @@ pub(crate) fn worker(ground: &Ground<'_>, name: String, path: &str, site: Arc<Si
     let mut rng = Rng::with_seed(seed);
     let kind = rng.u8(..8);
     let diary = ground.diary.clone();
-    let play = Play { script: Mutex::new(Script::new(rng)), site, _owned: diary.owned(), diary };
+    let play = Play { script: Mutex::new(Script::new(rng)), site, _owned: diary.owned(path), diary };
     match kind {
         0 => unprepared(name, play),
         1 => says_ready(name, play),

@@ -5,11 +5,9 @@ pub(super) struct NoLeak;
 
 impl Invariant for NoLeak {
     fn finish(&self, End { diary, .. }: &End<'_>) -> Result<(), String> {
-        match (diary.present(), diary.specifications()) {
-            (0, 0) => Ok(()),
-            (processes, specifications) => {
-                Err(format!("{processes} processes and {specifications} specifications are left"))
-            }
+        match (diary.present(), &diary.specifications()[..]) {
+            (0, []) => Ok(()),
+            (processes, specifications) => Err(format!("{processes} processes and {specifications:?} are left")),
         }
     }
 }

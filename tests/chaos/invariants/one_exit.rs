@@ -5,11 +5,14 @@ use supervisor_core::EventKind;
 use super::{End, Invariant, Seen};
 
 /// Each process that is started has exactly one end: it is told to have exited, to have failed to start, or to have nothing to
-/// run, after its user code is gone; or it is told to be abandoned. That holds below a supervisor that was lost, too.
+/// run, after its user code is gone; or it is told to be abandoned. That holds below a supervisor that was lost, too. A later
+/// run of its supervisor adopts what was abandoned, and tells once more what becomes of it.
 #[derive(Default)]
 pub(super) struct OneExit {
     /// Those whose exit is to come, with their dotted names.
     started: BTreeMap<u64, String>,
+    /// Those that were abandoned, with their dotted names, and whether their supervisor runs again.
+    abandoned: BTreeMap<u64, (String, bool)>,
     /// Those whose user code is there.
     inside: BTreeMap<u64, String>,
 }
@@ -31,13 +34,16 @@ impl Invariant for OneExit {
         match &event.kind {
             EventKind::Started => {
                 self.started.insert(process, event.path.clone());
+                for (path, is_adopted) in self.abandoned.values_mut() {
+                    *is_adopted |= path.rsplit_once('.').is_some_and(|(above, _)| above == event.path);
+                }
             }
             EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored => {
                 return self.exit(process, &event.path);
             }
             EventKind::Abandoned => {
-                let started = self.started.remove(&process);
-                return started.map(drop).ok_or_else(|| format!("{} is abandoned after its end", event.path));
+                self.leave(process, &event.path)?;
+                self.abandoned.insert(process, (event.path.clone(), false));
             }
             _ => {}
         }
@@ -55,7 +61,15 @@ impl OneExit {
         if self.inside.contains_key(&process) {
             return Err(format!("{path} is told to have ended, and its destructors have not run"));
         }
+        self.leave(process, path)
+    }
+
+    /// Nobody waits for this process any longer.
+    fn leave(&mut self, process: u64, path: &str) -> Result<(), String> {
         // The root's own start is told to nobody.
-        self.started.remove(&process).map(drop).ok_or_else(|| format!("{path} is told to have ended twice"))
+        match (self.started.remove(&process), self.abandoned.remove(&process)) {
+            (Some(_), _) | (None, Some((_, true))) => Ok(()),
+            (None, _) => Err(format!("{path} is told to have ended twice")),
+        }
     }
 }
