@@ -26,7 +26,7 @@ use std::{cell::RefCell, panic, pin::pin, sync::Once, time::Duration};
 use fastrand::Rng;
 use futures_lite::future::or;
 use supervisor_core::{
-    EventKind, Supervisor, SupervisorError, SupervisorHandle,
+    EventKind, Exit, Supervisor, SupervisorError, SupervisorHandle,
     testing::{Entry, Probe},
 };
 
@@ -45,8 +45,8 @@ pub(crate) use self::{
 };
 
 const MOMENT: Duration = Duration::from_millis(1);
-/// How long what was left behind may take. In a simulation, some polls block for a minute.
-const LEFT_BEHIND: Duration = Duration::from_secs(200);
+/// How long what was left behind may take: some polls block for a minute of a simulation, or a second.
+const LEFT_BEHIND: [Duration; 2] = [Duration::from_secs(200), Duration::from_secs(20)];
 
 /// One tree, from its start to its end.
 pub(crate) struct Round<'a> {
@@ -66,6 +66,7 @@ struct Watch {
     /// Siblings that workers have added since the tree was asked to stop. Nothing knew of them then.
     added_late: u32,
     is_asked: bool,
+    keeps_state: bool,
 }
 
 impl<'a> Round<'a> {
@@ -97,6 +98,7 @@ impl<'a> Round<'a> {
             summary: Summary::default(),
             added_late: 0,
             is_asked: false,
+            keeps_state: false,
         });
         let ground = Ground { seed: *seed, diary, sites };
         let (root, supervisors) = blueprint.build(&ground);
@@ -108,18 +110,35 @@ impl<'a> Round<'a> {
             }
         };
         let (outcome, mut calls) = or(self.live(root, &ground, &supervisors, time, &watch), look).await;
+        watch.borrow_mut().look(stage.elapsed());
         // What was abandoned may still be on its way out, or on an executor that does not run it.
         sites.end();
-        self.wait_for_the_rest(&watch).await;
-        let mut watch = watch.into_inner();
-        watch.look(stage.elapsed());
-        if stage.within(MOMENT.max(stage.tolerance()), calls.all_answered()).await.is_none() {
-            watch.invariants.fail(&format!("no answer to {calls}"));
-        }
-        for Built { handle, .. } in supervisors {
+        self.wait_for_the_rest("processes are left", &watch, async {
+            let mut pause = MOMENT;
+            while diary.present() > 0 {
+                stage.sleep(pause).await;
+                pause = if stage.is_simulated() { 2 * pause } else { pause };
+            }
+            probe.quiet().await;
+        })
+        .await;
+        self.wait_for_the_rest("there are calls without an answer", &watch, calls.all_answered()).await;
+        for Built { handle, .. } in &supervisors {
             let answer = handle.count().await;
             assert!(matches!(answer, Err(SupervisorError::NotRunning { .. })), "seed {seed}: {answer:?}");
         }
+        // The last state of a supervisor that was lost, or had to leave somebody behind, stays with its specifications for those
+        // who hold a handle on it.
+        let supervisors = Some(supervisors).filter(|_| !watch.borrow().keeps_state);
+        self.wait_for_the_rest("specifications are left", &watch, async {
+            while !diary.specifications().is_empty() {
+                stage.sleep(MOMENT).await;
+            }
+        })
+        .await;
+        drop(supervisors);
+        let mut watch = watch.into_inner();
+        watch.look(stage.elapsed());
         watch.invariants.finish(&End { diary, outcome: &outcome });
         watch.summary.conclude(diary, sites, &outcome);
         drop(turns);
@@ -189,22 +208,14 @@ impl<'a> Round<'a> {
         outcome
     }
 
-    async fn wait_for_the_rest(&self, watch: &RefCell<Watch>) {
-        let Self { stage, probe, diary, .. } = self;
-        let mut pause = MOMENT;
-        let rest = async {
-            while diary.present() > 0 || !diary.specifications().is_empty() {
-                stage.sleep(pause).await;
-                pause = if stage.is_simulated() { 2 * pause } else { pause };
-            }
-            probe.quiet().await;
-        };
-        let is_gone = stage.within(LEFT_BEHIND, rest).await.is_some();
-        if !is_gone {
+    /// What is still on its way when the tree has ended.
+    async fn wait_for_the_rest(&self, problem: &str, watch: &RefCell<Watch>, rest: impl Future<Output = ()>) {
+        let Self { stage, diary, .. } = self;
+        if stage.within(LEFT_BEHIND[usize::from(!stage.is_simulated())], rest).await.is_none() {
             let (processes, specifications) = (diary.present(), diary.specifications());
             let mut watch = watch.borrow_mut();
             watch.look(stage.elapsed());
-            watch.invariants.fail(&format!("{processes} processes and {specifications:?} are left"));
+            watch.invariants.fail(&format!("{problem}: {processes} processes, {specifications:?}"));
         }
     }
 }
@@ -216,6 +227,11 @@ impl Watch {
                 Entry::Note(note) => self.is_asked |= note == "shutdown",
                 Entry::Event(event) => {
                     let is_late = self.is_asked && matches!(event.kind, EventKind::Started);
+                    self.keeps_state |= match event.kind {
+                        EventKind::Exited(Exit::Lost) => invariants::is_supervisor(&event.path),
+                        EventKind::Abandoned => event.path.matches('.').count() > 1,
+                        _ => false,
+                    };
                     self.added_late += u32::from(is_late && event.path.ends_with(".extra"));
                 }
             }

@@ -16,6 +16,9 @@ use supervisor_core::{Event, SupervisorError, testing::Entry};
 
 use super::{blueprint::Settings, diary::Diary};
 
+/// How much of what was seen is told with what is wrong.
+const SHOWN: usize = 100_000;
+
 /// What is known of a tree before it starts.
 pub(crate) struct Setting {
     /// Their dotted names, their settings, and the dotted names of their children in start order.
@@ -123,9 +126,14 @@ impl Invariants {
     }
 
     fn object(&self, objections: &[String]) {
-        let recent = &self.history[self.history.len().saturating_sub(60)..];
+        let recent = &self.history[self.history.len().saturating_sub(SHOWN)..];
         assert!(objections.is_empty(), "seed {}: {}\n{}", self.seed, objections.join("; "), recent.join("\n"));
     }
+}
+
+/// Whether this is the dotted name of a supervisor.
+pub(crate) fn is_supervisor(path: &str) -> bool {
+    path.rsplit('.').next().is_some_and(|name| name.starts_with('s') || name == "root")
 }
 
 impl<'a> From<&'a Entry> for Seen<'a> {

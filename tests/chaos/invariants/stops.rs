@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use supervisor_core::EventKind;
 
-use super::{At, End, Invariant, Seen, Setting};
+use super::{At, End, Invariant, Seen, Setting, is_supervisor};
 use crate::chaos::blueprint::{GRACE, LONGEST_STOP};
 
 /// A worker that is stopping is gone within the time that it has, or its supervisor says within the abort grace that it is
@@ -18,10 +18,6 @@ impl Stops {
     pub(super) fn new(setting: &Setting) -> Self {
         let limits = setting.workers.iter().cloned().collect();
         Self { limits, tolerance: setting.tolerance, stopping: BTreeMap::new() }
-    }
-
-    fn is_supervisor(&self, path: &str) -> bool {
-        path.rsplit('.').next().is_some_and(|name| name.starts_with('s') || name == "root")
     }
 
     fn end(&mut self, process: u64, at: At) -> Result<(), String> {
@@ -43,7 +39,7 @@ impl Invariant for Stops {
             event.kind,
             EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Abandoned | EventKind::Stuck
         );
-        if self.is_supervisor(&event.path) {
+        if is_supervisor(&event.path) {
             if is_end {
                 let below = format!("{}.", event.path);
                 self.stopping.retain(|_, (_, path)| !path.starts_with(&below));
