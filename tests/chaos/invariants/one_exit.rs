@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use supervisor_core::EventKind;
 
@@ -11,6 +11,8 @@ use super::{End, Invariant, Seen};
 pub(super) struct OneExit {
     /// Those whose exit is to come, with their dotted names.
     started: BTreeMap<u64, String>,
+    /// Those that were told to have started.
+    ever: BTreeSet<u64>,
     /// Those that were abandoned, with their dotted names, and whether their supervisor runs again.
     abandoned: BTreeMap<u64, (String, bool)>,
     /// Those whose user code is there.
@@ -33,6 +35,7 @@ impl Invariant for OneExit {
         let Some(process) = event.process.map(|process| process.as_u64()) else { return Ok(()) };
         match &event.kind {
             EventKind::Started => {
+                self.ever.insert(process);
                 self.started.insert(process, event.path.clone());
                 for (path, is_adopted) in self.abandoned.values_mut() {
                     *is_adopted |= path.rsplit_once('.').is_some_and(|(above, _)| above == event.path);
@@ -66,7 +69,10 @@ impl OneExit {
 
     /// Nobody waits for this process any longer.
     fn leave(&mut self, process: u64, path: &str) -> Result<(), String> {
-        // The root's own start is told to nobody.
+        // What a supervisor that was lost has refused to start is disposed of by a process that was never told to start.
+        if !self.ever.contains(&process) {
+            return Ok(());
+        }
         match (self.started.remove(&process), self.abandoned.remove(&process)) {
             (Some(_), _) | (None, Some((_, true))) => Ok(()),
             (None, _) => Err(format!("{path} is told to have ended twice")),
