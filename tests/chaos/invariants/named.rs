@@ -16,6 +16,11 @@ impl Invariant for Named {
             Seen::Event(event) if self.is_asked && matches!(event.kind, EventKind::Abandoned) => {
                 self.abandoned.push(event.path.clone());
             }
+            // That was another stop: this supervisor runs again.
+            Seen::Event(event) if matches!(event.kind, EventKind::Started) => {
+                let below = format!("{}.", event.path);
+                self.abandoned.retain(|path| !path.starts_with(&below));
+            }
             _ => {}
         }
         Ok(())

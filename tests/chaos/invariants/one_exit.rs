@@ -1,19 +1,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use supervisor_core::EventKind;
+use supervisor_core::{EventKind, Exit};
 
 use super::{End, Invariant, Seen};
 
 /// Each process that is started has exactly one end: it is told to have exited, to have failed to start, or to have nothing to
 /// run, after its user code is gone; or it is told to be abandoned. That holds below a supervisor that was lost, too. A later
-/// run of its supervisor adopts what was abandoned, and tells once more what becomes of it.
+/// run of its supervisor adopts what was abandoned, and tells once more what becomes of it; one that is lost does so, too.
 #[derive(Default)]
 pub(super) struct OneExit {
     /// Those whose exit is to come, with their dotted names.
     started: BTreeMap<u64, String>,
     /// Those that were told to have started.
     ever: BTreeSet<u64>,
-    /// Those that were abandoned, with their dotted names, and whether their supervisor runs again.
+    /// Those that were abandoned, with their dotted names, and whether they may be told of once more.
     abandoned: BTreeMap<u64, (String, bool)>,
     /// Those whose user code is there.
     inside: BTreeMap<u64, String>,
@@ -37,11 +37,15 @@ impl Invariant for OneExit {
             EventKind::Started => {
                 self.ever.insert(process);
                 self.started.insert(process, event.path.clone());
-                for (path, is_adopted) in self.abandoned.values_mut() {
-                    *is_adopted |= path.rsplit_once('.').is_some_and(|(above, _)| above == event.path);
-                }
+                self.may_tell_below(&event.path);
             }
-            EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored => {
+            EventKind::Exited(exit) => {
+                if matches!(exit, Exit::Lost) {
+                    self.may_tell_below(&event.path);
+                }
+                return self.exit(process, &event.path);
+            }
+            EventKind::StartFailed(_) | EventKind::Ignored => {
                 return self.exit(process, &event.path);
             }
             EventKind::Abandoned => {
@@ -60,6 +64,13 @@ impl Invariant for OneExit {
 }
 
 impl OneExit {
+    /// This supervisor runs again, or is lost: whom it has abandoned may be told of once more.
+    fn may_tell_below(&mut self, supervisor: &str) {
+        for (path, may_be_told) in self.abandoned.values_mut() {
+            *may_be_told |= path.rsplit_once('.').is_some_and(|(above, _)| above == supervisor);
+        }
+    }
+
     fn exit(&mut self, process: u64, path: &str) -> Result<(), String> {
         if self.inside.contains_key(&process) {
             return Err(format!("{path} is told to have ended, and its destructors have not run"));
