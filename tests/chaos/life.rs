@@ -106,5 +106,5 @@ async fn perform(act: Act, diary: &Diary) {
 
 /// Of little substance.
 fn extra() -> ChildSpec {
-    one_shot("extra", ambient::sleep(2 * MOMENT)).with_shutdown_strategy(ShutdownStrategy::Brutal)
+    one_shot("extra", async { ambient::sleep(2 * MOMENT).await }).with_shutdown_strategy(ShutdownStrategy::Brutal)
 }

@@ -1,4 +1,4 @@
-use supervisor_core::{EventKind, SupervisorError};
+use supervisor_core::{Ending, EventKind, SupervisorError};
 
 use super::{End, Invariant, Seen};
 
@@ -16,8 +16,8 @@ impl Invariant for Named {
             Seen::Event(event) if self.is_asked && matches!(event.kind, EventKind::Abandoned) => {
                 self.abandoned.push(event.path.clone());
             }
-            // That was another stop: this supervisor runs again.
-            Seen::Event(event) if matches!(event.kind, EventKind::Started) => {
+            // That was another stop: this supervisor runs again, or it stopped for a reason of its own.
+            Seen::Event(event) if is_another(&event.kind) && event.path != "root" => {
                 let below = format!("{}.", event.path);
                 self.abandoned.retain(|path| !path.starts_with(&below));
             }
@@ -42,5 +42,13 @@ impl Invariant for Named {
             Some(path) => Err(format!("{path} was abandoned, and is not named in {:?}", end.outcome)),
             None => Ok(()),
         }
+    }
+}
+
+fn is_another(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Started => true,
+        EventKind::Ended(ending) => !matches!(ending, Ending::Requested),
+        _ => false,
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct OneExit {
     started: BTreeMap<u64, String>,
     /// Those that were told to have started.
     ever: BTreeSet<u64>,
+    /// Those whose supervisor was lost before they ended. They tell of their end themselves.
+    orphans: BTreeSet<u64>,
     /// Those that were abandoned, with their dotted names, and whether they may be told of once more.
     abandoned: BTreeMap<u64, (String, bool)>,
     /// Those whose user code is there.
@@ -37,11 +39,11 @@ impl Invariant for OneExit {
             EventKind::Started => {
                 self.ever.insert(process);
                 self.started.insert(process, event.path.clone());
-                self.may_tell_below(&event.path);
+                self.may_tell_below(&event.path, false);
             }
             EventKind::Exited(exit) => {
                 if matches!(exit, Exit::Lost) {
-                    self.may_tell_below(&event.path);
+                    self.may_tell_below(&event.path, true);
                 }
                 return self.exit(process, &event.path);
             }
@@ -65,9 +67,14 @@ impl Invariant for OneExit {
 
 impl OneExit {
     /// This supervisor runs again, or is lost: whom it has abandoned may be told of once more.
-    fn may_tell_below(&mut self, supervisor: &str) {
+    fn may_tell_below(&mut self, supervisor: &str, is_lost: bool) {
+        let is_below = |path: &str| path.rsplit_once('.').is_some_and(|(above, _)| above == supervisor);
+        if is_lost {
+            let left = self.started.iter().filter(|(_, path)| is_below(path)).map(|(process, _)| *process);
+            self.orphans.extend(left);
+        }
         for (path, may_be_told) in self.abandoned.values_mut() {
-            *may_be_told |= path.rsplit_once('.').is_some_and(|(above, _)| above == supervisor);
+            *may_be_told |= is_below(path);
         }
     }
 
@@ -86,6 +93,7 @@ impl OneExit {
         }
         match (self.started.remove(&process), self.abandoned.remove(&process)) {
             (Some(_), _) | (None, Some((_, true))) => Ok(()),
+            (None, Some(_)) if self.orphans.remove(&process) => Ok(()),
             (None, _) => Err(format!("{path} is told to have ended twice")),
         }
     }
