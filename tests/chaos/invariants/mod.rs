@@ -18,7 +18,7 @@ use supervisor_core::{Event, SupervisorError, testing::Entry};
 use super::{blueprint::Settings, diary::Diary};
 
 /// How much of what was seen is told with what is wrong.
-const SHOWN: usize = 100_000;
+const SHOWN: usize = 1_000;
 
 /// What is known of a tree before it starts.
 pub(crate) struct Setting {

@@ -75,6 +75,10 @@ impl Invariant for Order {
             EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored | EventKind::Abandoned => {
                 self.ready.remove(path);
                 self.present.remove(path);
+                // It is aborted, in case that it ever answers.
+                if let EventKind::Abandoned = event.kind {
+                    self.hurried.insert(path.clone());
+                }
             }
             // Before that, somebody may have terminated this one alone. A set-up is aborted at once.
             EventKind::Aborted => drop(self.hurried.insert(path.clone())),
