@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use supervisor_core::{Ending, EventKind, SupervisorError};
 
 use super::{End, Invariant, Seen};
@@ -6,15 +8,26 @@ use super::{End, Invariant, Seen};
 #[derive(Default)]
 pub(super) struct Named {
     is_asked: bool,
+    /// Supervisors that were asked to stop since then. What another stop leaves behind is not in the outcome.
+    stopping: BTreeSet<String>,
     abandoned: Vec<String>,
 }
 
 impl Invariant for Named {
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::AskedToStop => self.is_asked = true,
+            Seen::AskedToStop => {
+                self.is_asked = true;
+                self.stopping.insert("root".into());
+            }
+            Seen::Event(event) if self.is_asked && matches!(event.kind, EventKind::Stopping) => {
+                self.stopping.insert(event.path.clone());
+            }
             Seen::Event(event) if self.is_asked && matches!(event.kind, EventKind::Abandoned) => {
-                self.abandoned.push(event.path.clone());
+                let above = event.path.rsplit_once('.').map_or("", |(above, _)| above);
+                if self.stopping.contains(above) {
+                    self.abandoned.push(event.path.clone());
+                }
             }
             // That was another stop: this supervisor runs again, or it stopped for a reason of its own.
             Seen::Event(event) if is_another(&event.kind) && event.path != "root" => {
