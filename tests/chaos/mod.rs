@@ -38,6 +38,7 @@ use self::{
     invariants::{End, Invariants, Setting},
     sites::{SitePlan, Sites},
 };
+#[allow(unused_imports, reason = "the soak and the tests each use a part of this")]
 pub(crate) use self::{
     other::Family,
     stage::{Main, Stage},

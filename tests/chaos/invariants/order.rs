@@ -80,6 +80,8 @@ impl Invariant for Order {
                     self.hurried.insert(path.clone());
                 }
             }
+            // The rest of its group's stop goes on (D3).
+            EventKind::Stuck => drop(self.present.remove(path)),
             // Before that, somebody may have terminated this one alone. A set-up is aborted at once.
             EventKind::Aborted => drop(self.hurried.insert(path.clone())),
             EventKind::Stopping if self.is_over && self.ready.contains(path) && !self.called.contains(path) => {
