@@ -1,4 +1,4 @@
-//! A soak: random trees under random faults, commands and subscribers, for as long as you like, on the executor that you
+//! A soak: random trees under random faults, commands and subscribers, with polls that block and executors that end, for as long as you like, on the executor that you
 //! like. Whatever must hold is looked at all the time; the first thing that does not ends the program, with its seed.
 //!
 //! ```sh
@@ -10,19 +10,18 @@ mod chaos;
 
 use std::{
     env,
-    process::ExitCode,
+    panic::{self, AssertUnwindSafe},
+    process::{self, ExitCode},
     sync::{
-        Arc, Mutex,
+        Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use chaos::{Round, Summary, silence_scripted_panics};
+use chaos::{Family, Main, Round, Stage, Summary, silence_scripted_panics};
 use executor_sim::Sim;
-use executor_smol::Smol;
-use executor_tokio::Tokio;
 
 /// How long one tree lives.
 const LIFE: Duration = Duration::from_millis(300);
@@ -62,16 +61,11 @@ fn main() -> ExitCode {
     match executor {
         Executor::Sim => rounds(&|seed| {
             let sim = Sim::with_seed(seed);
-            sim.run_until(Round::new(seed, Arc::new(sim.spawner()), true).play(LIFE))
+            sim.run_until(Round::new(seed, &Stage::simulated(&sim)).play(LIFE))
         }),
-        Executor::Tokio => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-            let spawner = Arc::new(Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock"));
-            at_once(&|| rounds(&|seed| runtime.block_on(Round::new(seed, spawner.clone(), false).play(LIFE))));
-        }
-        Executor::Smol => {
-            let spawner = Arc::new(Smol::global());
-            at_once(&|| rounds(&|seed| smol::block_on(Round::new(seed, spawner.clone(), false).play(LIFE))));
+        Executor::Tokio | Executor::Smol => {
+            let main = Main::new(if let Executor::Tokio = executor { Family::Tokio } else { Family::Smol });
+            at_once(&|| rounds(&|seed| smol::block_on(Round::new(seed, &Stage::real(&main)).play(LIFE))));
         }
     }
     let total = total.into_inner().expect("nobody has failed");
@@ -80,6 +74,12 @@ fn main() -> ExitCode {
 }
 
 fn at_once(play: &(dyn Fn() + Sync)) {
+    let play = || {
+        // A thread that panics would leave the others at work.
+        if panic::catch_unwind(AssertUnwindSafe(play)).is_err() {
+            process::exit(1);
+        }
+    };
     thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(play))));
 }
 

@@ -2,14 +2,10 @@
 
 mod chaos;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
-use chaos::{Round, Summary, silence_scripted_panics};
-use executor_sim::{Fault, Sim, sweep};
-use fastrand::Rng;
+use chaos::{Round, Stage, Summary, silence_scripted_panics};
+use executor_sim::{Sim, sweep};
 
 const TREES: u64 = 10_000;
 const MOMENT: Duration = Duration::from_millis(1);
@@ -17,22 +13,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// One tree with its faults.
 fn play(sim: &Sim) -> Summary {
     silence_scripted_panics();
-    let round = Round::new(sim.seed(), Arc::new(sim.spawner()), true);
-    let mut rng = Rng::with_seed(sim.seed());
-    for worker in round.workers() {
-        let time = rng.u32(1..40) * MOMENT;
-        let fault = match rng.u8(..16) {
-            0 => Fault::panic(worker).within(time),
-            1 => Fault::lose(worker).within(time),
-            2 => Fault::refuse(worker).one_in(2),
-            3 => Fault::fail_start(worker).until(time),
-            4 => Fault::stall(worker).within(time).lasting(time),
-            5 => Fault::delay_wakes(worker, 3 * MOMENT),
-            _ => continue,
-        };
-        sim.fault(fault);
-    }
-    let summary = sim.run_until(round.play(50 * MOMENT));
+    let summary = sim.run_until(Round::new(sim.seed(), &Stage::simulated(sim)).play(50 * MOMENT));
     sim.run_until_idle();
     assert_eq!(sim.processes(), 0, "a process is left");
     summary

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use fastrand::Rng;
 use supervisor_core::{
@@ -6,11 +6,21 @@ use supervisor_core::{
     SupervisorHandle,
 };
 
-use super::{diary::Diary, pick, worker::worker};
+use super::{
+    diary::Diary,
+    pick,
+    site::Site,
+    sites::{SitePlan, Sites},
+    worker::worker,
+};
 
 const MOMENT: Duration = Duration::from_millis(1);
 /// How deep a tree may be.
 const DEPTH: u32 = 4;
+/// How long supervisors wait for what they have aborted.
+pub(crate) const GRACE: Duration = Duration::from_millis(20);
+/// The longest time that a worker has to stop.
+pub(crate) const LONGEST_STOP: Duration = Duration::from_millis(30);
 
 /// A supervisor with all that is below it. Names are unique, so a dotted name is one child.
 #[derive(Clone, Debug)]
@@ -19,6 +29,21 @@ pub(crate) struct Blueprint {
     pub(crate) settings: Settings,
     spec: SpecSettings,
     children: Vec<Node>,
+    /// Where its children are, if that is not where it is: the number of a site.
+    place: Option<usize>,
+}
+
+/// A supervisor that was built, and where its children are.
+pub(crate) struct Built {
+    pub(crate) handle: SupervisorHandle,
+    pub(crate) site: Arc<Site>,
+}
+
+/// What trees are built with.
+pub(crate) struct Ground<'a> {
+    pub(crate) seed: u64,
+    pub(crate) diary: &'a Diary,
+    pub(crate) sites: &'a Sites,
 }
 
 #[derive(Clone, Debug)]
@@ -44,14 +69,17 @@ pub(crate) struct SpecSettings {
     shutdown: Option<ShutdownStrategy>,
     start_timeout: Option<Duration>,
     backoff: Option<Backoff>,
+    /// The number of a site.
+    place: Option<usize>,
 }
 
 impl Blueprint {
-    pub(crate) fn random(rng: &mut Rng) -> Self {
-        Self::below(rng, "root".into(), 0, SpecSettings::plain())
+    /// With what may be placed on these sites.
+    pub(crate) fn random(rng: &mut Rng, sites: &[SitePlan]) -> Self {
+        Self::below(rng, "root".into(), 0, SpecSettings::plain(), sites.len())
     }
 
-    fn below(rng: &mut Rng, name: String, depth: u32, spec: SpecSettings) -> Self {
+    fn below(rng: &mut Rng, name: String, depth: u32, spec: SpecSettings, sites: usize) -> Self {
         let is_dynamic = depth > 0 && rng.u8(..5) == 0;
         let strategies =
             [RestartStrategy::one_for_one(), RestartStrategy::one_for_all(), RestartStrategy::rest_for_one()];
@@ -78,56 +106,91 @@ impl Blueprint {
         let count = if is_dynamic { 0 } else { rng.usize(1..6) };
         let may_signify = auto_shutdown != AutoShutdown::Never;
         let children = (0..count).map(|index| {
-            let spec = SpecSettings::random(rng, may_signify);
+            let spec = SpecSettings::random(rng, may_signify).placed(rng, sites);
             match depth < DEPTH && rng.u8(..3) == 0 {
-                true => Node::Supervisor(Self::below(rng, format!("s{index}"), depth + 1, spec.without_limits())),
+                true => {
+                    let spec = spec.without_limits();
+                    Node::Supervisor(Self::below(rng, format!("s{index}"), depth + 1, spec, sites))
+                }
                 false => Node::Worker { name: format!("w{index}"), spec },
             }
         });
-        Self { name, settings, spec, children: children.collect() }
+        let children: Vec<_> = children.collect();
+        let place = draw_place(rng, sites);
+        let mut spec = spec;
+        if place.is_some() || children.iter().any(Node::is_placed) {
+            spec = spec.patient();
+        }
+        Self { name, settings, spec, children, place }
     }
 
-    /// The tree, and a handle on each of its supervisors.
-    pub(crate) fn build(&self, seed: u64, diary: &Diary) -> (Supervisor, Vec<SupervisorHandle>) {
-        let mut handles = Vec::new();
-        (self.build_below(seed, "", diary, &mut handles), handles)
+    /// The tree, and each of its supervisors.
+    pub(crate) fn build(&self, ground: &Ground<'_>) -> (Supervisor, Vec<Built>) {
+        let mut all = Vec::new();
+        (self.build_below(ground, "", &ground.sites.main, &mut all), all)
     }
 
-    fn build_below(&self, seed: u64, above: &str, diary: &Diary, handles: &mut Vec<SupervisorHandle>) -> Supervisor {
+    /// `home`: where the supervisor itself is.
+    fn build_below(&self, ground: &Ground<'_>, above: &str, home: &Arc<Site>, all: &mut Vec<Built>) -> Supervisor {
         let Settings { strategy, auto_shutdown, order, budget, is_dynamic } = self.settings;
+        home.host_supervisor();
         let path = format!("{above}{}", self.name);
         let mut supervisor = match is_dynamic {
             true => Supervisor::dynamic(self.name.clone()).expect("a valid name").with_max_children(8),
             false => Supervisor::new(self.name.clone()).expect("a valid name").with_shutdown_order(order),
         };
         supervisor =
-            supervisor.with_restart_strategy(strategy).with_auto_shutdown(auto_shutdown).with_abort_grace(20 * MOMENT);
+            supervisor.with_restart_strategy(strategy).with_auto_shutdown(auto_shutdown).with_abort_grace(GRACE);
         if let Some(budget) = budget {
             supervisor = supervisor.with_shutdown_budget(budget);
         }
-        handles.push(supervisor.handle());
+        let site = match self.place {
+            None => home.clone(),
+            Some(number) => {
+                let (site, placement) = ground.sites.place(number);
+                supervisor = supervisor.with_placement(placement);
+                site
+            }
+        };
+        all.push(Built { handle: supervisor.handle(), site: site.clone() });
         for child in &self.children {
             match child {
                 Node::Supervisor(below) => {
-                    let built = below.build_below(seed, &format!("{path}."), diary, handles);
-                    supervisor.add_worker(below.spec.apply(built.into()));
+                    let its_home = below.spec.site(ground.sites, &site);
+                    let built = below.build_below(ground, &format!("{path}."), &its_home, all);
+                    supervisor.add_worker(below.spec.apply(built.into(), ground.sites));
                 }
                 Node::Worker { name, spec } => {
-                    let worker = worker(seed, name.clone(), &format!("{path}.{name}"), diary);
-                    supervisor.add_worker(spec.apply(worker));
+                    let its_site = spec.site(ground.sites, &site);
+                    let worker = worker(ground, name.clone(), &format!("{path}.{name}"), its_site);
+                    supervisor.add_worker(spec.apply(worker, ground.sites));
                 }
             }
         }
         supervisor
     }
 
-    /// The dotted names of all workers.
-    pub(crate) fn workers(&self) -> Vec<String> {
+    /// The dotted names of all workers, and the times that they have to stop.
+    pub(crate) fn workers(&self) -> Vec<(String, Duration)> {
         let below = self.children.iter().flat_map(|child| match child {
             Node::Supervisor(below) => below.workers(),
-            Node::Worker { name, .. } => vec![name.clone()],
+            Node::Worker { name, spec } => vec![(name.clone(), spec.time_to_stop())],
         });
-        below.map(|path| format!("{}.{path}", self.name)).collect()
+        below.map(|(path, time)| (format!("{}.{path}", self.name), time)).collect()
+    }
+
+    /// The dotted names of all workers, and the sites that they run on.
+    pub(crate) fn sites_of_workers(&self, sites: &Sites) -> Vec<(String, Arc<Site>)> {
+        self.sites_below(sites, &sites.main)
+    }
+
+    fn sites_below(&self, sites: &Sites, home: &Arc<Site>) -> Vec<(String, Arc<Site>)> {
+        let site = self.place.map_or_else(|| home.clone(), |number| sites.place(number).0);
+        let below = self.children.iter().flat_map(|child| match child {
+            Node::Supervisor(below) => below.sites_below(sites, &below.spec.site(sites, &site)),
+            Node::Worker { name, spec } => vec![(name.clone(), spec.site(sites, &site))],
+        });
+        below.map(|(path, site)| (format!("{}.{path}", self.name), site)).collect()
     }
 
     /// The dotted names of all supervisors, and those of their children in order.
@@ -151,22 +214,61 @@ impl Blueprint {
     }
 }
 
+impl Node {
+    /// Whether it is on another executor, or something below it is.
+    fn is_placed(&self) -> bool {
+        match self {
+            Self::Supervisor(below) => {
+                below.spec.place.is_some() || below.place.is_some() || below.children.iter().any(Self::is_placed)
+            }
+            Self::Worker { spec, .. } => spec.place.is_some(),
+        }
+    }
+}
+
 impl SpecSettings {
     fn plain() -> Self {
         let restart = RestartType::Permanent;
-        Self { restart, significant: false, shutdown: None, start_timeout: None, backoff: None }
+        Self { restart, significant: false, shutdown: None, start_timeout: None, backoff: None, place: None }
     }
 
     pub(crate) fn random(rng: &mut Rng, may_signify: bool) -> Self {
         let restart = *pick(rng, &[RestartType::Permanent, RestartType::Transient, RestartType::Temporary]);
-        let shutdowns =
-            [ShutdownStrategy::Brutal, ShutdownStrategy::Graceful(5 * MOMENT), ShutdownStrategy::Graceful(30 * MOMENT)];
+        let shutdowns = [
+            ShutdownStrategy::Brutal,
+            ShutdownStrategy::Graceful(5 * MOMENT),
+            ShutdownStrategy::Graceful(LONGEST_STOP),
+        ];
         Self {
             restart,
             significant: may_signify && restart != RestartType::Permanent && rng.bool(),
             shutdown: Some(*pick(rng, &shutdowns)),
             start_timeout: (rng.u8(..4) == 0).then_some(5 * MOMENT),
             backoff: (rng.u8(..4) == 0).then(|| Backoff::exponential(MOMENT, 10 * MOMENT)),
+            place: None,
+        }
+    }
+
+    /// Perhaps on another executor.
+    pub(crate) fn placed(self, rng: &mut Rng, sites: usize) -> Self {
+        let place = draw_place(rng, sites);
+        if place.is_some() { Self { place, ..self }.patient() } else { self }
+    }
+
+    /// One that dies at once, because its executor is gone, is not started again at once.
+    fn patient(self) -> Self {
+        Self { backoff: Some(Backoff::exponential(2 * MOMENT, 10 * MOMENT).with_jitter(false)), ..self }
+    }
+
+    /// Where its process is, if its supervisor's children are there.
+    pub(crate) fn site(&self, sites: &Sites, inherited: &Arc<Site>) -> Arc<Site> {
+        self.place.map_or_else(|| inherited.clone(), |number| sites.place(number).0)
+    }
+
+    fn time_to_stop(&self) -> Duration {
+        match self.shutdown {
+            Some(ShutdownStrategy::Graceful(time)) => time,
+            _ => Duration::ZERO,
         }
     }
 
@@ -175,7 +277,7 @@ impl SpecSettings {
         Self { shutdown: None, start_timeout: None, ..self }
     }
 
-    pub(crate) fn apply(self, child: ChildSpec) -> ChildSpec {
+    pub(crate) fn apply(self, child: ChildSpec, sites: &Sites) -> ChildSpec {
         let mut child = child.with_restart_type(self.restart).with_significant(self.significant);
         if let Some(shutdown) = self.shutdown {
             child = child.with_shutdown_strategy(shutdown);
@@ -186,6 +288,13 @@ impl SpecSettings {
         if let Some(backoff) = self.backoff {
             child = child.with_backoff(backoff);
         }
+        if let Some(number) = self.place {
+            child = child.with_placement(sites.place(number).1);
+        }
         child
     }
+}
+
+fn draw_place(rng: &mut Rng, sites: usize) -> Option<usize> {
+    (sites > 0 && rng.u8(..4) == 0).then(|| rng.usize(..sites))
 }

@@ -1,78 +1,91 @@
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use fastrand::Rng;
 use futures_lite::future::{or, poll_once};
-use supervisor_core::{ChildId, Events, Spawner, SupervisionTree, SupervisorError, SupervisorHandle};
+use supervisor_core::{ChildId, Events, SupervisionTree, SupervisorError};
 
-use super::{blueprint::SpecSettings, diary::Diary, pick, sleep, worker::worker};
+use super::{
+    blueprint::{Built, Ground, SpecSettings},
+    calls::Calls,
+    pick,
+    stage::Stage,
+    worker::worker,
+};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// Calls anything on anybody, and subscribes and unsubscribes.
-pub(crate) struct Commander {
-    seed: u64,
+/// Calls anything on anybody, subscribes and unsubscribes, reads, and ends executors.
+pub(crate) struct Commander<'a> {
+    ground: &'a Ground<'a>,
+    stage: &'a Stage<'a>,
+    supervisors: &'a [Built],
     rng: Rng,
-    handles: Vec<SupervisorHandle>,
-    diary: Diary,
     /// With their dotted names.
     known: Vec<(ChildId, String)>,
     added: u32,
     subscriptions: Vec<Events>,
+    /// Those that were not answered yet.
+    calls: Calls,
 }
 
-impl Commander {
-    pub(crate) fn new(seed: u64, handles: Vec<SupervisorHandle>, diary: Diary) -> Self {
-        let (known, subscriptions) = (Vec::new(), Vec::new());
-        Self { seed, rng: Rng::with_seed(!seed), handles, diary, known, added: 0, subscriptions }
+impl<'a> Commander<'a> {
+    pub(crate) fn new(ground: &'a Ground<'a>, stage: &'a Stage<'a>, supervisors: &'a [Built]) -> Self {
+        let (rng, calls) = (Rng::with_seed(!ground.seed), Calls::default());
+        Self { ground, stage, supervisors, rng, known: Vec::new(), added: 0, subscriptions: Vec::new(), calls }
+    }
+
+    /// The calls that are to be answered yet.
+    pub(crate) fn into_calls(self) -> Calls {
+        self.calls
     }
 
     /// Until the time is over, or the tree: how that ended.
     pub(crate) async fn command(
-        mut self,
-        spawner: Arc<dyn Spawner>,
+        &mut self,
         time: Duration,
         tree: &mut SupervisionTree,
-        mut after_each: impl FnMut(),
     ) -> Option<Result<(), SupervisorError>> {
-        let end = spawner.now() + time;
-        while spawner.now() < end {
-            let pause = self.rng.u32(..5) * MOMENT;
-            let next = async {
-                sleep(&*spawner, pause).await;
+        let end = self.stage.elapsed() + time;
+        while self.stage.elapsed() < end {
+            let pause = self.stage.sleep(self.rng.u32(..5) * MOMENT);
+            let next = or(self.calls.answer(), async {
+                pause.await;
                 None
-            };
+            });
             if let Some(outcome) = or(async { Some(tree.wait().await) }, next).await {
                 return Some(outcome);
             }
             self.call().await;
-            after_each();
         }
         None
     }
 
     async fn call(&mut self) {
-        let handle = pick(&mut self.rng, &self.handles).clone();
-        if let Ok(children) = handle.children().await {
+        let Built { handle, site } = pick(&mut self.rng, self.supervisors);
+        if let Ok(children) = self.stage.at_once("children", handle.children()).await {
             let path = handle.path();
             self.known.extend(children.iter().map(|child| (child.id, format!("{path}.{}", child.name))));
             self.known.sort_unstable();
             self.known.dedup();
         }
-        let choice = self.rng.u8(..14);
+        let choice = self.rng.u8(..16);
         let child = (!self.known.is_empty()).then(|| pick(&mut self.rng, &self.known).clone());
         if let (4..=9, Some((_, path))) = (choice, &child) {
-            self.diary.calls_on(path);
+            self.ground.diary.calls_on(path);
         }
         let child = child.map(|(id, _)| id);
+        let handle = handle.clone();
         let mut call: Pin<Box<dyn Future<Output = ()>>> = match (choice, child) {
             (0..=3, _) | (_, None) => {
                 self.added += 1;
                 let name = format!("x{}", self.added);
-                let worker = worker(self.seed, name.clone(), &name, &self.diary);
-                let spec = SpecSettings::random(&mut self.rng, false).apply(worker);
+                let sites = self.ground.sites;
+                let settings = SpecSettings::random(&mut self.rng, false).placed(&mut self.rng, sites.count());
+                let worker = worker(self.ground, name.clone(), &name, settings.site(sites, site));
+                let spec = settings.apply(worker, sites);
                 if choice == 0 {
                     let _ = handle.spawn(spec);
-                    return self.diary.called();
+                    return self.ground.diary.called();
                 }
                 Box::pin(async move { drop(handle.start_child(spec).await) })
             }
@@ -83,14 +96,16 @@ impl Commander {
             (10, Some(child)) => Box::pin(async move { drop(handle.child_spec(child).await) }),
             (11, _) => return self.subscriptions.push(handle.events()),
             (12, _) => return drop(self.subscriptions.pop()),
-            _ => Box::pin(async move { drop(handle.count().await) }),
+            (13, _) => return self.ground.sites.end_one(&mut self.rng),
+            (14, _) => return drop(self.stage.at_once("a snapshot", handle.snapshot()).await),
+            _ => return drop(self.stage.at_once("a count", handle.count()).await),
         };
         if self.rng.u8(..6) == 0 {
             // A call that nobody waits for is carried out all the same.
             let _ = poll_once(&mut call).await;
-        } else {
-            call.await;
+        } else if poll_once(&mut call).await.is_none() {
+            self.calls.add(format!("call {choice} on {}", self.supervisors[0].handle.path()), call);
         }
-        self.diary.called();
+        self.ground.diary.called();
     }
 }

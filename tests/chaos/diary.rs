@@ -1,15 +1,16 @@
 use std::{
     panic,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
+    time::Duration,
 };
 
 use supervisor_core::{ambient, testing::Probe};
 
-use super::worker::SCRIPTED;
+use super::{life::SCRIPTED, site::Site};
 
 /// What the workers of a tree tell of themselves, among the events of the tree.
 #[derive(Clone)]
@@ -22,18 +23,25 @@ pub(crate) struct Diary {
 struct Counts {
     /// Processes that have begun and not ended.
     present: AtomicUsize,
-    /// Specifications that are still there.
-    owned: AtomicUsize,
+    /// Specifications that are still there, by dotted names.
+    owned: Mutex<Vec<String>>,
     begun: AtomicUsize,
     calls: AtomicUsize,
+    blocks: AtomicUsize,
 }
 
 /// While it lives, a process is there, or the specification of one.
 pub(crate) struct Presence {
     counts: Arc<Counts>,
-    /// Of a process: its number and its dotted name.
-    of: Option<(Probe, u64, String)>,
+    of: Of,
     panics_in_drop: bool,
+}
+
+enum Of {
+    /// With its number and its dotted name.
+    Process(Probe, u64, String),
+    /// With a dotted name.
+    Specification(String),
 }
 
 impl Diary {
@@ -52,13 +60,13 @@ impl Diary {
         self.probe.note(format!("begin {id} {name}"));
         self.counts.present.fetch_add(1, SeqCst);
         self.counts.begun.fetch_add(1, SeqCst);
-        Presence { counts: self.counts.clone(), of: Some((self.probe.clone(), id, name)), panics_in_drop }
+        Presence { counts: self.counts.clone(), of: Of::Process(self.probe.clone(), id, name), panics_in_drop }
     }
 
     /// A specification has been made.
-    pub(crate) fn owned(&self) -> Presence {
-        self.counts.owned.fetch_add(1, SeqCst);
-        Presence { counts: self.counts.clone(), of: None, panics_in_drop: false }
+    pub(crate) fn owned(&self, path: &str) -> Presence {
+        self.counts.owned().push(path.to_owned());
+        Presence { counts: self.counts.clone(), of: Of::Specification(path.to_owned()), panics_in_drop: false }
     }
 
     /// Somebody is about to make a call that may stop this child.
@@ -71,14 +79,27 @@ impl Diary {
         self.counts.calls.fetch_add(1, SeqCst);
     }
 
+    /// Blocks the thread that polls this, if one may be blocked there.
+    pub(crate) async fn block(&self, site: &Arc<Site>, time: Duration) {
+        if let Some(_turn) = site.turn() {
+            self.counts.blocks.fetch_add(1, SeqCst);
+            site.block(time).await;
+        }
+    }
+
+    /// How many polls have blocked their threads.
+    pub(crate) fn blocks(&self) -> usize {
+        self.counts.blocks.load(SeqCst)
+    }
+
     /// How many processes are there.
     pub(crate) fn present(&self) -> usize {
         self.counts.present.load(SeqCst)
     }
 
-    /// How many specifications are there.
-    pub(crate) fn specifications(&self) -> usize {
-        self.counts.owned.load(SeqCst)
+    /// The dotted names of specifications that are there.
+    pub(crate) fn specifications(&self) -> Vec<String> {
+        self.counts.owned().clone()
     }
 
     /// How many processes there were.
@@ -92,11 +113,22 @@ impl Diary {
     }
 }
 
+impl Counts {
+    fn owned(&self) -> MutexGuard<'_, Vec<String>> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Drop for Presence {
     fn drop(&mut self) {
         match &self.of {
-            None => drop(self.counts.owned.fetch_sub(1, SeqCst)),
-            Some((probe, id, name)) => {
+            Of::Specification(path) => {
+                let mut owned = self.counts.owned();
+                if let Some(index) = owned.iter().position(|other| other == path) {
+                    owned.swap_remove(index);
+                }
+            }
+            Of::Process(probe, id, name) => {
                 probe.note(format!("end {id} {name}"));
                 self.counts.present.fetch_sub(1, SeqCst);
                 // A second panic at once would be the end of the program, in any Rust.

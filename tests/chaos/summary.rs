@@ -1,19 +1,35 @@
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
-use supervisor_core::{EventKind, Exit, SupervisorError, testing::Entry};
+use supervisor_core::{EventKind, Exit, ProcessId, SupervisorError, testing::Entry};
 
-use super::diary::Diary;
+use super::{diary::Diary, sites::Sites};
 
 /// What has happened, counted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Summary(BTreeMap<&'static str, usize>);
+pub(crate) struct Summary {
+    counts: BTreeMap<&'static str, usize>,
+    /// Processes that have started, and whose end was not told yet.
+    open: BTreeSet<ProcessId>,
+    /// How much later than its limit the latest stop of a tree was.
+    latest: Duration,
+}
 
 impl Summary {
     pub(crate) fn count(&mut self, entry: &Entry) {
         let Entry::Event(event) = entry else { return };
         match &event.kind {
-            EventKind::Started => self.add_to("processes started", 1),
-            EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored => self.add_to("exits told", 1),
+            EventKind::Started => {
+                self.add_to("processes started", 1);
+                self.open.extend(event.process);
+            }
+            EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored | EventKind::Abandoned => {
+                let is_first = event.process.is_some_and(|process| self.open.remove(&process));
+                self.add_to("ends told", usize::from(is_first));
+            }
             _ => {}
         }
         let what = match &event.kind {
@@ -31,41 +47,51 @@ impl Summary {
         self.add_to(what, 1);
     }
 
+    /// The tree was to have stopped within this limit.
+    pub(crate) fn stopped(&mut self, took: Duration, limit: Duration) {
+        self.latest = self.latest.max(took.saturating_sub(limit));
+    }
+
     /// The tree has ended.
-    pub(crate) fn conclude(&mut self, diary: &Diary, outcome: Result<(), SupervisorError>) {
+    pub(crate) fn conclude(&mut self, diary: &Diary, sites: &Sites, outcome: &Result<(), SupervisorError>) {
         let ended = match outcome {
             Ok(()) => "trees that ended well",
             Err(SupervisorError::UncleanShutdown(_)) => "trees with an unclean shutdown",
             Err(SupervisorError::GaveUp(_)) => "trees that gave up",
             Err(SupervisorError::FailedToStart { .. }) => "trees that failed to start",
+            Err(SupervisorError::ShutdownDuringStart) => "trees stopped while they started",
             Err(_) => "trees that ended otherwise",
         };
         self.add_to(ended, 1);
         self.add_to("trees", 1);
         self.add_to("incarnations", diary.incarnations());
         self.add_to("calls", diary.calls());
+        self.add_to("polls that blocked", diary.blocks());
+        self.add_to("executors ended", sites.ended());
     }
 
     pub(crate) fn add(&mut self, other: Self) {
-        other.0.into_iter().for_each(|(what, count)| self.add_to(what, count));
+        self.latest = self.latest.max(other.latest);
+        other.counts.into_iter().for_each(|(what, count)| self.add_to(what, count));
     }
 
     pub(crate) fn of(&self, what: &str) -> usize {
-        self.0.get(what).copied().unwrap_or_default()
+        self.counts.get(what).copied().unwrap_or_default()
     }
 
-    /// How many processes were started of whose end nobody heard, and that were not given up on.
+    /// How many processes were started of whose end nobody heard.
     pub(crate) fn exits_lost(&self) -> usize {
-        self.of("processes started").abs_diff(self.of("exits told") + self.of("abandoned"))
+        self.of("processes started") - self.of("ends told")
     }
 
     fn add_to(&mut self, what: &'static str, count: usize) {
-        *self.0.entry(what).or_default() += count;
+        *self.counts.entry(what).or_default() += count;
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|(what, count)| writeln!(f, "{count:>10}  {what}"))
+        self.counts.iter().try_for_each(|(what, count)| writeln!(f, "{count:>10}  {what}"))?;
+        writeln!(f, "{:>10}  milliseconds over its limit, the latest stop of a tree", self.latest.as_millis())
     }
 }

@@ -1,100 +1,88 @@
 use std::{
-    future::pending,
     panic,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use fastrand::Rng;
 use supervisor_core::{
-    BoxError, ChildSpec, InitializationError, ProcessShutdown, Supervisable, SupervisorFuture, ambient, one_shot,
+    ChildSpec, InitializationError, ProcessShutdown, Supervisable, SupervisorFuture, ambient, worker as closure,
 };
 
-use super::diary::{Diary, Presence};
+use super::{
+    blueprint::Ground,
+    diary::{Diary, Presence},
+    life::{SCRIPTED, live},
+    script::{Role, Script, Start},
+    site::Site,
+};
 
 const MOMENT: Duration = Duration::from_millis(1);
-
-/// What workers say when they panic.
-pub(crate) const SCRIPTED: &str = "a scripted panic";
 
 /// A worker that does something else in each of its lives: what, its seed says.
 struct Worker {
     name: String,
+    play: Play,
+}
+
+/// What a worker has in all its lives.
+struct Play {
     script: Mutex<Script>,
+    site: Arc<Site>,
     diary: Diary,
     /// Gone when the specification is.
     _owned: Presence,
 }
 
-/// What its lives are drawn from.
-struct Script {
-    rng: Rng,
-    /// Whether the next start may fail. Few first ones may, because that is the end of many a tree.
-    may_fail: bool,
-}
-
-pub(crate) fn worker(seed: u64, name: String, path: &str, diary: &Diary) -> ChildSpec {
-    let seed = path.bytes().fold(seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+/// `site`: where it runs.
+pub(crate) fn worker(ground: &Ground<'_>, name: String, path: &str, site: Arc<Site>) -> ChildSpec {
+    let seed = path.bytes().fold(ground.seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
     let mut rng = Rng::with_seed(seed);
-    let script = Mutex::new(Script { may_fail: rng.u8(..20) == 0, rng });
-    ChildSpec::from(Worker { name, script, diary: diary.clone(), _owned: diary.owned() })
-}
-
-/// How a start goes.
-#[derive(Clone, Copy, Debug)]
-enum Start {
-    Well,
-    Slowly,
-    Fails,
-    Ignores,
-    Panics,
-}
-
-/// How a life goes, once it is ready.
-#[derive(Clone, Copy, Debug)]
-enum Life {
-    UntilAsked,
-    Ends(Duration),
-    Fails(Duration),
-    Panics(Duration),
-    /// Does not listen.
-    Deaf,
-    StopsSlowly(Duration),
-    FailsToStop,
-    /// Wakes up, and wakes up, and wakes up.
-    Restless,
-    AddsSiblings,
-    TerminatesItself,
-}
-
-impl Script {
-    fn start(&mut self) -> Start {
-        let start = match self.rng.u8(..40) {
-            0 => Start::Fails,
-            1 => Start::Ignores,
-            2 => Start::Panics,
-            3..=8 => Start::Slowly,
-            _ => Start::Well,
-        };
-        let may_fail = std::mem::replace(&mut self.may_fail, true);
-        if may_fail || matches!(start, Start::Slowly) { start } else { Start::Well }
+    let kind = rng.u8(..8);
+    let diary = ground.diary.clone();
+    let play = Play { script: Mutex::new(Script::new(rng)), site, _owned: diary.owned(path), diary };
+    match kind {
+        0 => unprepared(name, play),
+        1 => says_ready(name, play),
+        _ => ChildSpec::from(Worker { name, play }),
     }
+}
 
-    fn life(&mut self) -> Life {
-        let time = self.rng.u32(..30) * MOMENT;
-        match self.rng.u8(..20) {
-            0 => Life::Ends(time),
-            1..=3 => Life::Fails(time),
-            4 => Life::Panics(time),
-            5 => Life::Deaf,
-            6 => Life::StopsSlowly(time),
-            7 => Life::FailsToStop,
-            8 => Life::Restless,
-            9 => Life::AddsSiblings,
-            10 => Life::TerminatesItself,
-            _ => Life::UntilAsked,
+impl Play {
+    fn role(&self) -> Role {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner).role(&self.site)
+    }
+}
+
+/// A closure, which is ready before it runs.
+fn unprepared(name: String, play: Play) -> ChildSpec {
+    closure(name, move |shutdown| {
+        let (Role { life, panics_in_drop, .. }, site, diary) = (play.role(), play.site.clone(), play.diary.clone());
+        async move {
+            let presence = diary.begin(panics_in_drop);
+            live(life, presence, shutdown, diary, site).await
         }
-    }
+    })
+}
+
+/// A closure that says when it is ready, perhaps as the last thing that it does before it blocks.
+fn says_ready(name: String, play: Play) -> ChildSpec {
+    let child = closure(name, move |shutdown| {
+        let (role, site, diary) = (play.role(), play.site.clone(), play.diary.clone());
+        let Role { start, life, panics_in_drop } = role;
+        async move {
+            let presence = diary.begin(panics_in_drop);
+            if let Start::Slowly = start {
+                ambient::sleep(3 * MOMENT).await;
+            }
+            ambient::ready();
+            if let Start::Blocks(time) = start {
+                diary.block(&site, time).await;
+            }
+            live(life, presence, shutdown, diary, site).await
+        }
+    });
+    child.with_explicit_ready()
 }
 
 impl Supervisable for Worker {
@@ -103,71 +91,17 @@ impl Supervisable for Worker {
     }
 
     async fn initialize(&self, shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
-        let (start, life, panics_in_drop) = {
-            let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-            (script.start(), script.life(), script.rng.u8(..20) == 0)
-        };
-        let presence = self.diary.begin(panics_in_drop);
+        let Role { start, life, panics_in_drop } = self.play.role();
+        let (site, diary) = (self.play.site.clone(), self.play.diary.clone());
+        let presence = diary.begin(panics_in_drop);
         match start {
             Start::Well => {}
             Start::Slowly => ambient::sleep(3 * MOMENT).await,
             Start::Fails => return Err("no luck".into()),
             Start::Ignores => return Err(InitializationError::ignore()),
             Start::Panics => panic::panic_any(SCRIPTED),
+            Start::Blocks(time) => diary.block(&site, time).await,
         }
-        Ok(Box::pin(live(life, presence, shutdown, self.diary.clone())))
+        Ok(Box::pin(live(life, presence, shutdown, diary, site)))
     }
-}
-
-async fn live(life: Life, presence: Presence, shutdown: ProcessShutdown, diary: Diary) -> Result<(), BoxError> {
-    let _presence = presence;
-    match life {
-        Life::UntilAsked => shutdown.await,
-        Life::Ends(after) => ambient::sleep(after).await,
-        Life::Fails(after) => {
-            ambient::sleep(after).await;
-            return Err("something went wrong".into());
-        }
-        Life::Panics(after) => {
-            ambient::sleep(after).await;
-            panic::panic_any(SCRIPTED);
-        }
-        Life::Deaf => pending().await,
-        Life::StopsSlowly(time) => {
-            shutdown.await;
-            ambient::sleep(time).await;
-        }
-        Life::FailsToStop => {
-            shutdown.await;
-            return Err("could not flush".into());
-        }
-        Life::Restless => {
-            let restless = async {
-                loop {
-                    ambient::sleep(MOMENT).await;
-                }
-            };
-            futures_lite::future::or(shutdown, restless).await;
-        }
-        Life::AddsSiblings => {
-            for _ in 0..3 {
-                // Full, or about to stop: then not.
-                let _ = ambient::spawn(one_shot("extra", ambient::sleep(2 * MOMENT)));
-                ambient::sleep(5 * MOMENT).await;
-            }
-            shutdown.await;
-        }
-        Life::TerminatesItself => {
-            ambient::sleep(2 * MOMENT).await;
-            let me = ambient::current().expect("a process");
-            diary.calls_on(&me.name());
-            for child in me.supervisor().children().await? {
-                if child.process == Some(me.id()) {
-                    me.supervisor().terminate_child(child.id).await?;
-                }
-            }
-            shutdown.await;
-        }
-    }
-    Ok(())
 }

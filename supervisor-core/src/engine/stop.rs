@@ -173,15 +173,15 @@ impl<C: Spec> Engine<C> {
     /// A stop goes along with one that has begun before.
     fn join(&mut self, child: Place, stopping: Stopping) {
         let is_final = self.is_final();
+        if is_final && !stopping.last {
+            self.ask(child, true);
+        }
         if stopping.stage == Stage::Stuck {
             if self.is_stopping() {
                 self.abandon(child, stopping);
                 return;
             }
             self.sweep.pass(child);
-        }
-        if is_final && !stopping.last {
-            self.ask(child, true);
         }
         self.children.set(child, State::stopping(Stopping { last: stopping.last || is_final, ..stopping }));
     }

@@ -1,24 +1,45 @@
 //! What must hold whatever happens: one file for each. They see all events of a tree, and what its workers tell of themselves.
 
 mod budget;
+mod named;
 mod no_excess;
 mod no_leak;
 mod no_overlap;
 mod one_exit;
 mod order;
+mod scripted;
 mod silence;
+mod stops;
 
-use supervisor_core::{Event, testing::Entry};
+use std::time::Duration;
+
+use supervisor_core::{Event, SupervisorError, testing::Entry};
 
 use super::{blueprint::Settings, diary::Diary};
+
+/// How much of what was seen is told with what is wrong.
+const SHOWN: usize = 1_000;
 
 /// What is known of a tree before it starts.
 pub(crate) struct Setting {
     /// Their dotted names, their settings, and the dotted names of their children in start order.
     pub(crate) supervisors: Vec<(String, Settings, Vec<String>)>,
+    /// The dotted names of workers, and the times that they have to stop.
+    pub(crate) workers: Vec<(String, Duration)>,
     /// There is one order of things for everybody.
     pub(crate) is_simulated: bool,
+    /// How much later than its limit something may be.
+    pub(crate) tolerance: Duration,
 }
+
+/// What is known of a tree when it has ended.
+pub(crate) struct End<'a> {
+    pub(crate) diary: &'a Diary,
+    pub(crate) outcome: &'a Result<(), SupervisorError>,
+}
+
+/// When something was seen, counted from when the stage was set.
+pub(crate) type At = Duration;
 
 /// Something that is looked at by the invariants.
 pub(crate) enum Seen<'a> {
@@ -43,11 +64,20 @@ pub(crate) enum Seen<'a> {
 
 /// Each has something to say against what it sees, or nothing.
 trait Invariant {
-    fn see(&mut self, seen: &Seen<'_>) -> Result<(), String>;
+    fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let _ = seen;
+        Ok(())
+    }
+
+    /// As [`see`](Self::see), for one that depends on the time.
+    fn see_at(&mut self, seen: &Seen<'_>, at: At) -> Result<(), String> {
+        let _ = at;
+        self.see(seen)
+    }
 
     /// When the tree has ended.
-    fn finish(&self, diary: &Diary) -> Result<(), String> {
-        let _ = diary;
+    fn finish(&self, end: &End<'_>) -> Result<(), String> {
+        let _ = end;
         Ok(())
     }
 }
@@ -67,31 +97,45 @@ impl Invariants {
             Box::new(no_excess::NoExcess::default()),
             Box::new(order::Order::new(&setting)),
             Box::new(budget::Budget),
+            Box::new(scripted::Scripted),
             Box::new(silence::Silence::new(&setting)),
+            Box::new(stops::Stops::new(&setting)),
+            Box::new(named::Named::default()),
             Box::new(no_leak::NoLeak),
         ];
         Self { seed, all, history: Vec::new() }
     }
 
-    pub(crate) fn see(&mut self, entry: &Entry) {
+    pub(crate) fn see(&mut self, entry: &Entry, at: At) {
         self.history.push(match entry {
-            Entry::Event(event) => event.to_string(),
-            Entry::Note(note) => format!("    {note}"),
+            Entry::Event(event) => format!("{at:.0?} {event}"),
+            Entry::Note(note) => format!("{at:.0?}     {note}"),
         });
         let seen = Seen::from(entry);
-        let objections: Vec<_> = self.all.iter_mut().filter_map(|invariant| invariant.see(&seen).err()).collect();
+        let objections: Vec<_> =
+            self.all.iter_mut().filter_map(|invariant| invariant.see_at(&seen, at).err()).collect();
         self.object(&objections);
     }
 
-    pub(crate) fn finish(&self, diary: &Diary) {
-        let objections: Vec<_> = self.all.iter().filter_map(|invariant| invariant.finish(diary).err()).collect();
+    pub(crate) fn finish(&self, end: &End<'_>) {
+        let objections: Vec<_> = self.all.iter().filter_map(|invariant| invariant.finish(end).err()).collect();
         self.object(&objections);
+    }
+
+    /// Something else is not as it must be.
+    pub(crate) fn fail(&self, objection: &str) {
+        self.object(&[objection.to_owned()]);
     }
 
     fn object(&self, objections: &[String]) {
-        let recent = &self.history[self.history.len().saturating_sub(60)..];
+        let recent = &self.history[self.history.len().saturating_sub(SHOWN)..];
         assert!(objections.is_empty(), "seed {}: {}\n{}", self.seed, objections.join("; "), recent.join("\n"));
     }
+}
+
+/// Whether this is the dotted name of a supervisor.
+pub(crate) fn is_supervisor(path: &str) -> bool {
+    path.rsplit('.').next().is_some_and(|name| name.starts_with('s') || name == "root")
 }
 
 impl<'a> From<&'a Entry> for Seen<'a> {

@@ -75,7 +75,13 @@ impl Invariant for Order {
             EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored | EventKind::Abandoned => {
                 self.ready.remove(path);
                 self.present.remove(path);
+                // It is aborted, in case that it ever answers.
+                if let EventKind::Abandoned = event.kind {
+                    self.hurried.insert(path.clone());
+                }
             }
+            // The rest of its group's stop goes on (D3).
+            EventKind::Stuck => drop(self.present.remove(path)),
             // Before that, somebody may have terminated this one alone. A set-up is aborted at once.
             EventKind::Aborted => drop(self.hurried.insert(path.clone())),
             EventKind::Stopping if self.is_over && self.ready.contains(path) && !self.called.contains(path) => {

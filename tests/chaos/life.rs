@@ -1,0 +1,110 @@
+use std::{future::pending, panic, sync::Arc, time::Duration};
+
+use futures_lite::future::{or, poll_once};
+use supervisor_core::{BoxError, ChildSpec, ProcessShutdown, ShutdownStrategy, ambient, one_shot};
+
+use super::{
+    diary::{Diary, Presence},
+    script::{Act, Life},
+    site::Site,
+};
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// What workers say when they panic.
+pub(crate) const SCRIPTED: &str = "a scripted panic";
+
+pub(crate) async fn live(
+    life: Life,
+    presence: Presence,
+    shutdown: ProcessShutdown,
+    diary: Diary,
+    site: Arc<Site>,
+) -> Result<(), BoxError> {
+    let _presence = presence;
+    match life {
+        Life::UntilAsked => shutdown.await,
+        Life::Ends(after) => ambient::sleep(after).await,
+        Life::Fails(after) => {
+            ambient::sleep(after).await;
+            return Err("something went wrong".into());
+        }
+        Life::Panics(after) => {
+            ambient::sleep(after).await;
+            panic::panic_any(SCRIPTED);
+        }
+        Life::Deaf => pending().await,
+        Life::StopsSlowly(time) => {
+            shutdown.await;
+            ambient::sleep(time).await;
+        }
+        Life::FailsToStop => {
+            shutdown.await;
+            return Err("could not flush".into());
+        }
+        Life::Restless => {
+            let restless = async {
+                loop {
+                    ambient::sleep(MOMENT).await;
+                }
+            };
+            or(shutdown, restless).await;
+        }
+        Life::AddsSiblings => {
+            for _ in 0..3 {
+                // Full, or about to stop: then not.
+                let _ = ambient::spawn(extra());
+                ambient::sleep(5 * MOMENT).await;
+            }
+            shutdown.await;
+        }
+        Life::TerminatesItself => {
+            ambient::sleep(2 * MOMENT).await;
+            let me = ambient::current().expect("a process");
+            diary.calls_on(&me.name());
+            for child in me.supervisor().children().await? {
+                if child.process == Some(me.id()) {
+                    me.supervisor().terminate_child(child.id).await?;
+                }
+            }
+            shutdown.await;
+        }
+        Life::Blocks { after, act, time, ends } => {
+            if !after.is_zero() {
+                ambient::sleep(after).await;
+            }
+            perform(act, &diary).await;
+            diary.block(&site, time).await;
+            if !ends {
+                shutdown.await;
+            }
+        }
+        Life::StopsBlocking(time) => {
+            shutdown.await;
+            diary.block(&site, time).await;
+        }
+    }
+    Ok(())
+}
+
+/// All in one poll.
+async fn perform(act: Act, diary: &Diary) {
+    match act {
+        Act::Nothing => {}
+        Act::Spawns => drop(ambient::spawn(extra())),
+        Act::Calls => {
+            let me = ambient::current().expect("a process");
+            let supervisor = me.supervisor();
+            let siblings = supervisor.children().await.unwrap_or_default();
+            if let Some(sibling) = siblings.iter().rfind(|child| child.process != Some(me.id())) {
+                diary.calls_on(&format!("{}.{}", supervisor.path(), sibling.name));
+                let _ = poll_once(supervisor.terminate_child(sibling.id)).await;
+            }
+        }
+    }
+}
+
+/// Of little substance.
+fn extra() -> ChildSpec {
+    one_shot("extra", async { ambient::sleep(2 * MOMENT).await }).with_shutdown_strategy(ShutdownStrategy::Brutal)
+}

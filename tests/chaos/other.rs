@@ -1,0 +1,81 @@
+use std::{sync::Arc, thread};
+
+use async_executor::Executor;
+use executor_sim::{Sim, SimExecutor, Threads};
+use executor_smol::Smol;
+use executor_tokio::Tokio;
+use supervisor_core::Spawner;
+use tokio::runtime::{Builder, Runtime};
+
+/// Of which kind real executors are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Tokio,
+    Smol,
+}
+
+/// An executor that ends when this is dropped. Nobody waits for what blocks there.
+pub(crate) struct Other {
+    pub(crate) spawner: Arc<dyn Spawner>,
+    held: Option<Held>,
+}
+
+/// What it takes to end it.
+enum Held {
+    Sim(SimExecutor),
+    Tokio(Runtime),
+    Smol { executor: Arc<Executor<'static>>, stop: async_channel::Sender<()>, threads: Vec<thread::JoinHandle<()>> },
+}
+
+impl Other {
+    pub(crate) fn simulated(sim: &Sim, threads: usize, like_tokio: bool) -> Self {
+        let threads = if like_tokio { Threads::like_tokio(threads) } else { Threads::new(threads) };
+        let executor = sim.executor_with(threads.with_strict_timers());
+        Self { spawner: Arc::new(executor.spawner()), held: Some(Held::Sim(executor)) }
+    }
+
+    /// With no thread, nobody drives it.
+    pub(crate) fn real(family: Family, threads: usize) -> Self {
+        match family {
+            Family::Tokio => Self::tokio(threads),
+            Family::Smol => Self::smol(threads),
+        }
+    }
+
+    fn tokio(threads: usize) -> Self {
+        let mut builder = if threads == 0 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+        let runtime = builder.worker_threads(threads.max(1)).enable_all().build().expect("a runtime");
+        let spawner = Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock");
+        Self { spawner: Arc::new(spawner), held: Some(Held::Tokio(runtime)) }
+    }
+
+    fn smol(threads: usize) -> Self {
+        let executor = Arc::new(Executor::new());
+        let (stop, stopped) = async_channel::bounded::<()>(1);
+        let run = |_| {
+            let (executor, stopped) = (executor.clone(), stopped.clone());
+            thread::spawn(move || {
+                let _ = smol::block_on(executor.run(stopped.recv()));
+            })
+        };
+        let threads = (0..threads).map(run).collect();
+        Self { spawner: Arc::new(Smol::on(&executor)), held: Some(Held::Smol { executor, stop, threads }) }
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        match self.held.take() {
+            Some(Held::Sim(executor)) => executor.end(),
+            Some(Held::Tokio(runtime)) => runtime.shutdown_background(),
+            Some(Held::Smol { executor, stop, threads }) => {
+                stop.close();
+                drop(thread::spawn(move || {
+                    threads.into_iter().for_each(|thread| drop(thread.join()));
+                    drop(executor);
+                }));
+            }
+            None => {}
+        }
+    }
+}
