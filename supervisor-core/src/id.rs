@@ -80,6 +80,11 @@ impl Ticket {
         Self { child, slot: 0, incarnation: 1 }
     }
 
+    /// For a process that does not run anything of a child, but drops it. Its supervisor hears nothing of it.
+    pub(crate) fn of_disposal(child: ChildId) -> Self {
+        Self { incarnation: 0, ..Self::only(child) }
+    }
+
     pub(crate) fn place(self) -> Place {
         Place { child: self.child, slot: self.slot }
     }

@@ -14,7 +14,7 @@ use crate::{
     handle::SupervisorHandle,
     observe::Subscribers,
     placement::Placement,
-    process::{Birth, ChildId, Life, Name, guard},
+    process::{Birth, ChildId, Flags, Life, Name, guard},
     scope::Scope,
     shutdown::ShutdownOrder,
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},
@@ -252,9 +252,12 @@ impl Release for Supervision {
     fn release(&self) {
         let blueprint = self.lock().take();
         let children = blueprint.iter().flat_map(|blueprint| blueprint.children.iter());
-        // What still runs does it itself.
-        for child in children.filter(|child| child.cell().process().is_none()) {
-            let _ = guard(|| child.release());
+        for child in children {
+            // What still runs, somewhere else, does it itself when it ends. Otherwise it is done here.
+            let _ = guard(|| child.cell().request(Flags::LAST));
+            if child.cell().process().is_none() {
+                let _ = guard(|| child.release());
+            }
         }
         drop(blueprint);
         self.hub.retire();

@@ -39,8 +39,15 @@ impl Driver {
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
         }
-        let live: Vec<_> = shared.lock().live().cloned().collect();
-        live.iter().for_each(|spec| request(&**spec, Flags::ABORT, false));
+        let children: Vec<_> = shared.lock().children().map(|(id, spec, _)| (id, spec.clone())).collect();
+        for (id, spec) in children {
+            // The next run has the static ones again, if there is one.
+            let is_over = io.specs.is_none() || !io.is_static(id);
+            request(&*spec, Flags::ABORT, is_over);
+            if is_over {
+                io.dispose(spec);
+            }
+        }
         // For a root there is nobody above who could tell.
         if io.scope.is_root() {
             io.tell_of_itself(EventKind::Exited(exit.clone()));

@@ -269,7 +269,12 @@ impl Io {
                 let sign_of_life = engine.child(child).is_some_and(|spec| spec.cell().take_alive());
                 engine.heard(Ticket::new(child, incarnation), sign_of_life, now);
             }
-            Effect::Tell { spec, kind, took } => self.tell_timed(&*spec, took, *kind),
+            Effect::Tell { spec, kind, took } => {
+                // What an earlier run of this supervisor has abandoned before is not told again.
+                if !matches!(*kind, EventKind::Abandoned) || spec.cell().abandon() {
+                    self.tell_timed(&*spec, took, *kind);
+                }
+            }
             Effect::Ready => return Some(Step::Ready),
             Effect::GaveUp => {
                 // Made now: the failures that are counted are those that it gave up for.

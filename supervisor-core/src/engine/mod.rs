@@ -328,6 +328,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The children that have a process.
+    #[cfg(test)]
     pub(crate) fn live(&self) -> impl Iterator<Item = &C> {
         self.children.iter().filter(|(_, slot)| slot.state.is_live()).map(|(_, slot)| &slot.spec)
     }

@@ -73,11 +73,19 @@ impl Flags {
     const ALIVE: Self = Self(32);
     /// The incarnation says itself when it is ready. Nothing is asked with this.
     pub(crate) const SAYS_READY: Self = Self(64);
+    /// Its supervisor has told that it waits for this incarnation no longer, which is the last that is told of it. Nothing is
+    /// asked with this.
+    const ABANDONED: Self = Self(128);
     /// The incarnation is over.
     const ENDED: Self = Self(8);
 
     pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether its end is not news any more.
+    pub(crate) fn is_abandoned(self) -> bool {
+        self.contains(Self::ABANDONED)
     }
 
     fn intersects(self, other: Self) -> bool {
@@ -159,13 +167,20 @@ impl ControlCell {
         Flags(self.word.fetch_and(!Flags::ALIVE.0, Ordering::AcqRel)).contains(Flags::ALIVE)
     }
 
-    /// The incarnation is over: all that wait for its shutdown are let go.
-    pub(crate) fn end(&self, id: ProcessId) {
+    /// Nobody waits for the current incarnation any longer. Whether that is news.
+    pub(crate) fn abandon(&self) -> bool {
+        !Flags(self.word.fetch_or(Flags::ABANDONED.0, Ordering::AcqRel)).contains(Flags::ABANDONED)
+    }
+
+    /// The incarnation is over: all that wait for its shutdown are let go. Returns what was asked of it.
+    pub(crate) fn end(&self, id: ProcessId) -> Flags {
         // Both at once, and under the lock: a successor may begin at any time, and what it registers is its own.
         let (before, mut left) = {
             let mut wakers = self.lock();
             let ended = |word| (word >> FLAG_BITS == id.as_u64()).then_some(word | Flags::ENDED.0);
-            let Ok(before) = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended) else { return };
+            let Ok(before) = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended) else {
+                return Flags::NONE;
+            };
             (Flags(before & FLAG_MASK), mem::take(&mut *wakers))
         };
         // The task's own waker is not kept, that would be a cycle: the task owns the process, which owns the cell. Whoever
@@ -174,6 +189,7 @@ impl ControlCell {
             left.process().wake_by_ref();
         }
         wake(left.take_others());
+        before
     }
 
     /// What is asked of this incarnation; `None` if it is not the current one any more.

@@ -397,10 +397,15 @@ impl<L: Life> Task<L> {
         let ticket = current.ticket();
         let Current { link, control: own, .. } = current;
         // Wakers are user code.
-        let _ = guard(|| control.cell().end(id));
-        // The report says that it is gone, so it has let go of its child before. It says its name where nobody reads it.
+        let asked = guard(|| control.cell().end(id)).unwrap_or(Flags::NONE);
+        if !is_last && asked.contains(Flags::LAST) {
+            // Said too late for what is above.
+            let _ = guard(|| control.release());
+        }
         drop(own);
-        link.exited(ticket, id, control.segment(), exit);
+        if !asked.is_abandoned() {
+            link.exited(ticket, id, control.segment(), exit);
+        }
         // What the last owner of a child drops is user code.
         let _ = guard(move || drop(control));
     }

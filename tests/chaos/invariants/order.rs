@@ -65,8 +65,10 @@ impl Invariant for Order {
             EventKind::Started => {
                 self.present.insert(path.clone());
                 self.started.insert(path.clone());
-                let missing =
-                    self.before.get(path).and_then(|all| all.iter().find(|sibling| !self.started.contains(*sibling)));
+                // Whoever was terminated before its turn came is not started.
+                let is_missing =
+                    |sibling: &&String| !self.started.contains(*sibling) && !self.called.contains(*sibling);
+                let missing = self.before.get(path).and_then(|all| all.iter().find(is_missing));
                 if let Some(missing) = missing {
                     return Err(format!("{path} has started before {missing}"));
                 }

@@ -54,7 +54,7 @@ fn d3_a_shutdown_abandons_what_a_restart_was_waiting_for() {
     world.pass(GRACE);
     world.did("abort b, stuck b, ask a");
     world.shutdown();
-    world.did("abandoned b, finish");
+    world.did("ask b, abandoned b, finish");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn d3_a_start_that_times_out_and_is_stuck_ends_the_first_start_and_is_abandoned(
     world.pass(SECOND);
     world.did("start a, start b, abort b");
     world.pass(GRACE);
-    world.did("stuck b, abandoned b, ask a, finish");
+    world.did("stuck b, ask b, abandoned b, ask a, finish");
     assert!(matches!(world.engine.conclude().cause, Cause::FailedToStart { .. }));
 }
 
