@@ -2,7 +2,7 @@ use std::{
     any::Any,
     iter, ptr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
@@ -40,6 +40,8 @@ pub(crate) struct Scope {
     reports: Mailbox<Report>,
     /// The supervisor was lost: how its children end is told by themselves.
     is_lost: AtomicBool,
+    /// The end of a root that was lost, to be told when nothing is left below it: when this is dropped.
+    loss: OnceLock<(ProcessId, Exit)>,
     /// The supervisor, when it has seen all that there was.
     waker: AtomicWaker,
 }
@@ -66,6 +68,11 @@ impl Position {
     /// The process as a child of its supervisor, and the supervisors above it, each as a child of the next.
     pub(crate) fn upwards(&self) -> impl Iterator<Item = (&Arc<Scope>, ChildId)> {
         iter::successors(Some((&self.scope, self.child)), |(scope, _)| Some((scope.parent.as_ref()?, scope.child)))
+    }
+
+    /// Who waits, as [`Waiting`](crate::waits::Waiting) knows it.
+    pub(crate) fn chain(&self) -> Box<[ChildId]> {
+        self.upwards().map(|(_, child)| child).collect()
     }
 
     /// The child of that supervisor which this is, or is below of.
@@ -118,6 +125,7 @@ impl Scope {
             quiet,
             reports: Mailbox::new(),
             is_lost: AtomicBool::new(false),
+            loss: OnceLock::new(),
             waker: AtomicWaker::new(),
         })
     }
@@ -145,6 +153,7 @@ impl Scope {
             parent: Some(self),
             reports: Mailbox::new(),
             is_lost: AtomicBool::new(false),
+            loss: OnceLock::new(),
             waker: AtomicWaker::new(),
         })
     }
@@ -206,6 +215,11 @@ impl Scope {
         self.reports.close()
     }
 
+    /// The supervisor is a root, and lost. That is the last thing that is told of its tree.
+    pub(crate) fn tell_at_the_end(&self, process: ProcessId, exit: Exit) {
+        let _ = self.loss.set((process, exit));
+    }
+
     /// The supervisor has something to do, or may have.
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
@@ -252,6 +266,18 @@ impl Scope {
 
     pub(crate) fn envelope<M>(&self, message: M) -> Envelope<M> {
         Envelope { message, token: self.quiet.token() }
+    }
+}
+
+/// Every process below holds it. So for a root that is lost this is the end of the tree.
+impl Drop for Scope {
+    fn drop(&mut self) {
+        if let Some((process, exit)) = self.loss.take() {
+            let event = |kind| Event { path: self.path(), process: Some(process), kind, took: None };
+            self.tell(EventKind::Exited(exit), None, event);
+            self.subscribers.close();
+            self.changes.tell();
+        }
     }
 }
 

@@ -128,9 +128,6 @@ impl<'a> Round<'a> {
             let answer = handle.count().await;
             assert!(matches!(answer, Err(SupervisorError::NotRunning { .. })), "seed {seed}: {answer:?}");
         }
-        // The last state of a supervisor that was lost, or had to leave somebody behind, stays with its specifications for those
-        // who hold a handle on it.
-        let supervisors = Some(supervisors).filter(|_| !watch.borrow().keeps_state);
         self.wait_for_the_rest("specifications are left", &watch, async {
             while !diary.specifications().is_empty() {
                 stage.sleep(MOMENT).await;

@@ -10,8 +10,8 @@ use std::{
 
 use futures_lite::future::zip;
 use supervisor_core::{
-    ChildId, ChildSpec, InitializationError, ProcessShutdown, RestartStrategy, ShutdownStrategy, Supervisable,
-    SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, worker,
+    ChildId, ChildSpec, InitializationError, ProcessShutdown, RestartStrategy, RestartType, ShutdownStrategy,
+    Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, worker,
 };
 
 use crate::stage::{HOUR, Stage, idle, supervisor};
@@ -24,6 +24,9 @@ stage! { everywhere:
     n6_no_call_of_a_starting_process_waits_for_it
     n6_two_workers_of_different_supervisors_may_terminate_each_other
     n6_two_siblings_may_terminate_each_other
+    n6_processes_of_two_trees_may_shut_down_the_tree_of_the_other
+    n6_a_process_may_shut_down_a_tree_in_which_a_process_terminates_it
+    n6_a_tree_that_a_process_runs_may_terminate_that_process
     n6_a_start_that_comes_to_wait_for_its_caller_is_refused
 }
 
@@ -275,6 +278,7 @@ fn terminates(name: &'static str, target: &Target, gate: &async_channel::Receive
             }
         }
     });
+    let child = child.with_restart_type(RestartType::Temporary);
     (child.with_shutdown_strategy(ShutdownStrategy::Graceful(HOUR)), answers)
 }
 
@@ -306,6 +310,80 @@ async fn n6_two_siblings_may_terminate_each_other(stage: Stage) {
     let tree = root.start_on(stage.spawner.clone()).await.unwrap();
     (0..2).for_each(|_| open.try_send(()).unwrap());
     stage.in_time("both answers", zip(lefts.recv(), rights.recv())).await.0.unwrap().unwrap();
+    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+type Held = Arc<Mutex<Option<SupervisionTree>>>;
+
+/// Shuts down the tree that it finds there, and waits, when it is told to go on.
+fn shuts_down(tree: &Held, gate: &async_channel::Receiver<()>) -> (ChildSpec, Answers) {
+    let (say, answers) = async_channel::unbounded();
+    let (tree, gate) = (tree.clone(), gate.clone());
+    let child = worker("w", move |_: ProcessShutdown| {
+        let (say, tree, gate) = (say.clone(), tree.clone(), gate.clone());
+        async move {
+            let _ = gate.recv().await;
+            let tree = tree.lock().unwrap().take();
+            if let Some(tree) = tree {
+                let _ = say.try_send(tree.shutdown().await);
+            }
+        }
+    });
+    (child.with_shutdown_strategy(ShutdownStrategy::Graceful(HOUR)), answers)
+}
+
+async fn n6_processes_of_two_trees_may_shut_down_the_tree_of_the_other(stage: Stage) {
+    let (open, gate) = async_channel::unbounded();
+    let trees = [Held::default(), Held::default()];
+    let mut answers = Vec::new();
+    for (name, own) in [("one", 0), ("other", 1)] {
+        let (child, answered) = shuts_down(&trees[1 - own], &gate);
+        let mut root = supervisor(name);
+        root.add_worker(child);
+        let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+        *trees[own].lock().unwrap() = Some(tree);
+        answers.push(answered);
+    }
+    (0..2).for_each(|_| open.try_send(()).unwrap());
+    let both = stage.in_time("both answers", zip(answers[0].recv(), answers[1].recv())).await;
+    assert!(both.0.unwrap().is_ok() && both.1.unwrap().is_ok());
+}
+
+async fn n6_a_process_may_shut_down_a_tree_in_which_a_process_terminates_it(stage: Stage) {
+    let (open, gate) = async_channel::unbounded();
+    let (target, held, mut one, mut other) =
+        (Target::default(), Held::default(), supervisor("one"), supervisor("other"));
+    let (child, shut) = shuts_down(&held, &gate);
+    *target.lock().unwrap() = Some((one.handle(), one.add_worker(child)));
+    let (child, terminated) = terminates("t", &target, &gate);
+    other.add_worker(child);
+    let one = one.start_on(stage.spawner.clone()).await.unwrap();
+    *held.lock().unwrap() = Some(other.start_on(stage.spawner.clone()).await.unwrap());
+    (0..2).for_each(|_| open.try_send(()).unwrap());
+    stage.in_time("both answers", zip(shut.recv(), terminated.recv())).await.1.unwrap().unwrap();
+    stage.in_time("the shutdown", one.shutdown()).await.unwrap();
+}
+
+async fn n6_a_tree_that_a_process_runs_may_terminate_that_process(stage: Stage) {
+    let (open, gate) = async_channel::unbounded();
+    let (target, mut root) = (Target::default(), supervisor("root"));
+    let (child, terminated) = terminates("t", &target, &gate);
+    let (inner, spawner) = (Mutex::new(Some(child)), stage.spawner.clone());
+    let runs = worker("w", move |shutdown: ProcessShutdown| {
+        let (child, spawner) = (inner.lock().unwrap().take(), spawner.clone());
+        async move {
+            let mut inner = supervisor("inner");
+            if let Some(child) = child {
+                inner.add_worker(child);
+            }
+            inner.run_on(spawner).with_shutdown(shutdown).await
+        }
+    });
+    let id = root.add_worker(runs.with_shutdown_strategy(ShutdownStrategy::Graceful(HOUR)));
+    *target.lock().unwrap() = Some((root.handle(), id));
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    open.try_send(()).unwrap();
+    stage.in_time("the answer", terminated.recv()).await.unwrap().unwrap();
     stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
 }
 

@@ -22,7 +22,10 @@ stage! { everywhere:
     p2_no_two_incarnations_run_at_once_when_a_supervisor_is_lost
     p2_also_when_it_is_lost_again_and_again
     p2_what_a_lost_supervisor_has_left_behind_is_named_and_can_be_given_up
+    n8_what_a_lost_supervisor_has_left_behind_is_named_though_it_does_not_run_again
+    n8_also_while_its_restart_waits
     a6_when_a_root_is_lost_subscribers_hear_it_and_the_last_state_stays
+    a6_the_stream_of_a_lost_root_ends_after_the_last_process_of_its_tree
     p1_a_process_that_a_dead_executor_refuses_is_lost_and_nobody_waits_for_its_destructor
     p1_destructors_that_panic_at_the_end_of_an_executor_harm_nobody
 }
@@ -194,6 +197,64 @@ async fn p2_what_a_lost_supervisor_has_left_behind_is_named_and_can_be_given_up(
     let outcome = stage.in_time("the shutdown", tree.shutdown()).await;
     let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
     assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.inner.port"]);
+}
+
+/// A subtree with a child that lives on the main executor, and is lost when that child has begun to block.
+async fn lost_and_not_run_again(stage: Stage, adapt: impl FnOnce(ChildSpec) -> ChildSpec) {
+    let (other, census) = (stage.other(1), Census::default());
+    let mut inner = supervisor("inner");
+    inner.add_worker(port(&stage, &census));
+    let mut root = supervisor("root");
+    root.add_worker(adapt(ChildSpec::from(inner).with_placement(other.placement())));
+    let mut events = root.handle().events();
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    stage.until("the first one", || census.ever() == 1).await;
+    other.end();
+    let lost = event(&mut events, |kind| matches!(kind, EventKind::Exited(Exit::Lost)));
+    assert_eq!(stage.in_time("the loss", lost).await.path, "root.inner");
+    let outcome = stage.in_time("the shutdown", tree.shutdown()).await;
+    let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.inner.port"]);
+    let told = event(&mut events, |kind| matches!(kind, EventKind::Abandoned));
+    assert_eq!(stage.in_time("its end", told).await.path, "root.inner.port");
+}
+
+async fn n8_what_a_lost_supervisor_has_left_behind_is_named_though_it_does_not_run_again(stage: Stage) {
+    lost_and_not_run_again(stage, |inner| inner.with_restart_type(RestartType::Temporary)).await;
+}
+
+async fn n8_also_while_its_restart_waits(stage: Stage) {
+    let slow = Backoff::constant(crate::stage::HOUR).with_jitter(false);
+    lost_and_not_run_again(stage, |inner| inner.with_backoff(slow)).await;
+}
+
+async fn a6_the_stream_of_a_lost_root_ends_after_the_last_process_of_its_tree(stage: Stage) {
+    let (other, census) = (stage.other(1), Census::default());
+    let mut inner = supervisor("inner");
+    inner.add_worker(idle("leaf"));
+    inner.add_worker(port(&stage, &census));
+    let mut root = supervisor("root");
+    root.add_worker(inner);
+    root.add_worker(idle("w"));
+    let mut events = root.handle().events();
+    let mut tree = root.start_on(other.spawner.clone()).await.unwrap();
+    stage.until("the first one", || census.ever() == 1).await;
+    other.end();
+    let outcome = stage.in_time("the loss", tree.wait()).await;
+    assert!(matches!(outcome, Err(SupervisorError::Lost { .. })), "{outcome:?}");
+    let mut left = std::collections::BTreeSet::new();
+    let mut last = None;
+    while let Some(event) = events.next().await {
+        let process = event.process.expect("they all have one");
+        match event.kind {
+            EventKind::Started => assert!(left.insert(process), "{event}"),
+            EventKind::Exited(_) => assert!(left.remove(&process) || event.path == "root", "{event}"),
+            _ => {}
+        }
+        last = Some(event);
+    }
+    assert!(left.is_empty(), "{left:?} have no end");
+    assert_eq!(last.unwrap().path, "root");
 }
 
 async fn a6_when_a_root_is_lost_subscribers_hear_it_and_the_last_state_stays(stage: Stage) {

@@ -37,7 +37,11 @@ async fn n8_also_two_levels_up(stage: Stage) {
     begun.recv().await.unwrap();
     let answer = stage.in_time("the answer", tree.handle().terminate_child(id)).await;
     assert!(matches!(answer, Err(SupervisorError::Stuck { .. })), "{answer:?}");
-    stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+    let refused = tree.handle().delete_child(id).await;
+    assert!(matches!(refused, Err(SupervisorError::Stopping { .. })), "{refused:?}");
+    let outcome = stage.in_time("the shutdown", tree.shutdown()).await;
+    let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.outer.inner.hasher"]);
 }
 
 async fn n8_restarted_it_starts_nothing_beside_the_grandchild(stage: Stage) {

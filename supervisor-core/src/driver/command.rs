@@ -2,12 +2,12 @@ use std::{sync::Arc, time::Instant};
 
 use oneshot::Sender;
 
-use super::{Io, Tree};
+use super::{Io, Tree, left::left_behind};
 use crate::{
     child::Child,
     engine::{Caller, Refusal},
     error::{StartFailure, SupervisorError},
-    observe::EventKind,
+    observe::{ChildState, EventKind},
     process::{ChildId, Link, guard},
     scope::Position,
     waits::Waiting,
@@ -42,8 +42,7 @@ impl Call {
 
     /// What it waits for. The caller keeps what this returns for as long as it waits.
     pub(crate) fn awaits(&mut self, child: ChildId) -> Option<Waiting> {
-        let caller = self.from.as_ref()?.upwards().map(|(_, child)| child).collect();
-        let waiting = Waiting::begin(caller, child);
+        let waiting = Waiting::begin(self.from.as_ref()?.chain(), child);
         self.is_in_circle = waiting.is_none();
         waiting
     }
@@ -66,7 +65,13 @@ impl Io {
             }
             Command::Delete(child, call) => {
                 let caller = self.expect(call);
-                engine.delete_child(child, caller);
+                // A supervisor that has stopped, and left something behind which has not.
+                match engine.find(child).filter(|spec| !left_behind(spec, String::new()).is_empty()) {
+                    Some(spec) if engine.state_of(child) == Some(ChildState::Stopped) => {
+                        engine.refuse_call(spec.clone(), caller, Refusal::Stopping);
+                    }
+                    _ => engine.delete_child(child, caller),
+                }
             }
             Command::Kill(child, call) => {
                 let caller = self.expect(call);

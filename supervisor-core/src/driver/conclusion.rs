@@ -33,6 +33,7 @@ impl Driver {
             let children: Vec<_> = engine.children().map(|(id, spec, _)| (id, spec.clone())).collect();
             (engine.conclude(), children)
         };
+        let left = io.abandon_left();
         let path_of = |spec: &Arc<dyn Child>| io.scope.path_of(spec.name().as_str());
         let unclean = badly.into_iter().flat_map(|(spec, badly)| match badly {
             Badly::Below(unclean) => unclean,
@@ -46,7 +47,8 @@ impl Driver {
                 },
             )],
         });
-        let unclean = unclean.collect();
+        let mut unclean: Vec<_> = unclean.collect();
+        unclean.extend(left);
         let ending = match cause {
             _ if killed => Ending::Killed,
             Cause::Requested => Ending::Requested,

@@ -33,6 +33,7 @@ struct State {
     running: Option<Running>,
     /// What it knows; after its end, what it knew then.
     shared: Option<Arc<Shared>>,
+    is_lost_root: bool,
 }
 
 struct Running {
@@ -60,7 +61,7 @@ impl Running {
 
 impl Hub {
     pub(crate) fn new(name: &Name) -> Arc<Self> {
-        let state = State { path: name.as_str().to_owned(), running: None, shared: None };
+        let state = State { path: name.as_str().to_owned(), running: None, shared: None, is_lost_root: false };
         Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default() })
     }
 
@@ -113,9 +114,16 @@ impl Hub {
         Some((state.shared.clone()?, working))
     }
 
-    /// The supervisor is not going to run again.
+    /// The supervisor is not going to run again. Where it was a root that is lost, its streams end with the last process of the
+    /// tree.
     pub(crate) fn retire(&self) {
-        self.subscribers.close();
+        if !self.lock().is_lost_root {
+            self.subscribers.close();
+        }
+    }
+
+    pub(super) fn outlive_root(&self) {
+        self.lock().is_lost_root = true;
     }
 
     /// Sends a command to the supervisor, if it runs.

@@ -48,9 +48,10 @@ impl Driver {
                 io.dispose(spec);
             }
         }
-        // For a root there is nobody above who could tell.
+        // For a root there is nobody above who could tell. It does when nothing is left below it, which may end later.
         if io.scope.is_root() {
-            io.tell_of_itself(EventKind::Exited(exit.clone()));
+            io.hub.outlive_root();
+            io.scope.tell_at_the_end(io.own.id, exit.clone());
         }
         // Who waits for an answer is woken, and a waker is user code.
         for call in io.calls.drain() {

@@ -12,6 +12,7 @@ mod command;
 mod conclusion;
 mod hub;
 mod launch;
+mod left;
 mod loss;
 mod shared;
 mod view;
@@ -32,7 +33,7 @@ pub(crate) use self::{
     hub::Hub,
     launch::Launch,
 };
-use self::{launch::Plan, shared::Shared};
+use self::{launch::Plan, left::Left, shared::Shared};
 use crate::{
     child::Child,
     engine::{Effect, Engine, Order},
@@ -78,6 +79,10 @@ struct Io {
     calls: Slab<Sender<Result<(), SupervisorError>>>,
     /// What the engine wants done, and was not yet.
     to_do: VecDeque<ToDo>,
+    /// What supervisors below have left behind.
+    left: Vec<Left>,
+    /// Until when those have time to let go, when all else has stopped.
+    left_until: Option<Instant>,
     /// Whether anybody listened when this turn began.
     is_heard: bool,
     /// All has stopped. What was sent before the hub was closed is still answered.
@@ -136,6 +141,8 @@ impl Driver {
             armed: None,
             calls: Slab::new(),
             to_do: VecDeque::new(),
+            left: Vec::new(),
+            left_until: None,
             is_heard: false,
             is_closing: false,
             seen: Order { last: is_root, kill: false },
@@ -164,11 +171,14 @@ impl Driver {
             }
         }
         io.scope.changes.tell();
-        match is_done {
-            false => Turn::Busy,
-            true if io.is_closing => Turn::Step(Step::Ended(self.finish())),
-            true => Turn::Idle,
+        if is_done && io.is_closing {
+            let grace = shared.lock().settings().abort_grace;
+            io.left_until = io.wait_for_left(grace, now);
+            if io.left_until.is_none() {
+                return Turn::Step(Step::Ended(self.finish()));
+            }
         }
+        if is_done { Turn::Idle } else { Turn::Busy }
     }
 }
 
@@ -231,7 +241,16 @@ impl Io {
             match news {
                 News::Ready => engine.ready(ticket, now),
                 News::Acknowledged => engine.acknowledged(ticket),
-                News::Exited(exit) => engine.exited(ticket, exit, now),
+                News::Exited(exit) => {
+                    // What it says itself counts in a stop anyway.
+                    let is_told = engine.is_stopping() && matches!(exit, Exit::Shutdown(_));
+                    if exit.may_have_left_any() && !is_told {
+                        if let Some(child) = engine.child(ticket.place()) {
+                            self.remember_left(child, now);
+                        }
+                    }
+                    engine.exited(ticket, exit, now);
+                }
                 News::Vacated => self.look_for_vacancy(engine, ticket, now),
             }
         }
@@ -251,6 +270,9 @@ impl Io {
     fn perform(&mut self, shared: &Shared, effect: ToDo, now: Instant) -> Option<Step> {
         match effect {
             Effect::Start { child: place, incarnation, spec } => {
+                if !self.left.is_empty() {
+                    self.forget_left(place.child);
+                }
                 let settings = spec.settings();
                 // What is added and runs once only drops its specification itself, with what it leaves behind.
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
@@ -324,9 +346,10 @@ impl Io {
         child <= self.last_static
     }
 
-    /// A child is not started again, by anybody, so what its specification owns is dropped. Where it ran it has done that
-    /// itself; otherwise a process of its own does, so that no destructor can hold anything up.
+    /// A child is not started again, by anybody, so what its specification owns is dropped. Where it runs, or ran, its process
+    /// does that; otherwise one that is made for it, so that no destructor can hold anything up.
     fn dispose(&self, spec: Arc<dyn Child>) {
+        request(&*spec, Flags::NONE, true);
         if spec.cell().process().is_none() && spec.is_loaded() {
             spec.dispose(&self.scope);
         }
@@ -381,7 +404,7 @@ impl Life for Driver {
             }
             let (unsettled, deadline) = {
                 let engine = this.shared.lock();
-                (engine.unsettled(), engine.next_deadline())
+                (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
             };
             this.io.gauge.set(unsettled);
             this.io.tokens.clear();

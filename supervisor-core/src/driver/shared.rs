@@ -14,8 +14,8 @@ use crate::{
 /// What a supervisor knows, for itself and for those who read it: its engine, under a lock.
 ///
 /// The lock is held for short: by the supervisor while it feeds its engine, never while code runs that is not ours; by
-/// readers for some hundred children at a time. It is the innermost one but for those of mailboxes: nobody takes another
-/// lock of a supervisor under it.
+/// readers for some hundred children at a time. Under it are those of mailboxes, and of the supervisors below: a supervisor
+/// may look at what a child of it has left behind, never the other way round.
 ///
 /// It outlives the supervisor for as long as a handle is there: so the last state can be read.
 pub(super) struct Shared {

@@ -275,6 +275,11 @@ impl<C: Spec> Engine<C> {
         }
     }
 
+    /// A call is refused for a reason that is not known in here.
+    pub(crate) fn refuse_call(&mut self, spec: C, caller: Caller, refusal: Refusal) {
+        self.effects.push_back(Effect::Answer { caller, spec: Some(spec), answer: Err(refusal) });
+    }
+
     fn refuse(&mut self, child: Place, caller: Caller, refusal: Refusal) {
         self.reply(child, caller, Err(refusal));
     }

@@ -94,6 +94,11 @@ impl Exit {
         }
     }
 
+    /// Whether a supervisor that ended like this may have left something behind.
+    pub(crate) fn may_have_left_any(&self) -> bool {
+        matches!(self, Self::Lost | Self::Panicked(_)) || self.abandoned_any()
+    }
+
     /// Whether it is a supervisor that has left something behind which does not yield.
     pub(crate) fn abandoned_any(&self) -> bool {
         let is_abandoned =

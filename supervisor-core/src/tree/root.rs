@@ -16,6 +16,7 @@ use crate::{
     spawner::Spawner,
     supervisor::Supervisor,
     trace,
+    waits::Waiting,
 };
 
 /// The process at the top of a tree, from outside. Let go of, it is asked to shut down, and does so in the background.
@@ -68,6 +69,16 @@ impl Root {
     /// Whether this is a process of the tree.
     pub(super) fn is_called_from_within(&self) -> bool {
         Position::current().is_some_and(|position| position.within(&self.outside).is_some())
+    }
+
+    /// A process begins to wait for the end of the tree, or for its start: keeps that as long as it does. `Err` if the tree, or
+    /// something in it, waits for that process.
+    pub(super) fn wait_for_it(&self) -> Result<Option<Waiting>, SupervisorError> {
+        let Some(caller) = Position::current() else { return Ok(None) };
+        match Waiting::begin(caller.chain(), self.root.id()) {
+            Some(waiting) => Ok(Some(waiting)),
+            None => Err(SupervisorError::WouldDeadlock { path: self.handle.path() }),
+        }
     }
 
     /// Whether this is a process of the tree that the tree waits for before it can be ready: it is not ready itself, or it has to

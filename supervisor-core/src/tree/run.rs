@@ -15,6 +15,7 @@ use crate::{
     signals::{Asked, Signals},
     spawner::Spawner,
     supervisor::Supervisor,
+    waits::Waiting,
 };
 
 type Trigger = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -102,7 +103,13 @@ pub struct RunFuture {
 
 enum State {
     New(Box<RunOn>),
-    Running { root: Root, triggers: Vec<Trigger>, signals: Option<Signals> },
+    /// With what the process keeps in which this is awaited, if it is one.
+    Running {
+        _waiting: Option<Waiting>,
+        root: Root,
+        triggers: Vec<Trigger>,
+        signals: Option<Signals>,
+    },
     Ended,
 }
 
@@ -124,9 +131,11 @@ impl Future for RunFuture {
                 Ok(root) => root,
                 Err(invalid) => return Poll::Ready(Err(invalid)),
             };
-            self.state = State::Running { root, triggers, signals };
+            // Nothing in a tree that is new can wait for anybody.
+            let waiting = root.wait_for_it().unwrap_or(None);
+            self.state = State::Running { _waiting: waiting, root, triggers, signals };
         }
-        let State::Running { root, triggers, signals } = &mut self.state else {
+        let State::Running { root, triggers, signals, .. } = &mut self.state else {
             panic!("a `RunFuture` was polled after it had resolved");
         };
         if triggers.iter_mut().any(|trigger| trigger.as_mut().poll(cx).is_ready()) {

@@ -41,6 +41,7 @@ impl SupervisionTree {
         quiet: Quiet,
     ) -> Result<Self, SupervisorError> {
         let mut root = Root::launch(supervisor, spawner, observers, quiet)?;
+        let _waiting = root.wait_for_it()?;
         let exit = match poll_fn(|cx| root.poll_news(cx)).await {
             RootNews::Ready => return Ok(Self { root, outcome: None }),
             RootNews::Ended(exit) => exit,
@@ -88,6 +89,8 @@ impl SupervisionTree {
             if self.root.waits_for_caller() {
                 return Err(SupervisorError::WouldDeadlock { path: hub.path() });
             }
+            // A process of the tree itself was looked at above: it may wait for the others.
+            let _waiting = if self.root.is_called_from_within() { None } else { self.root.wait_for_it()? };
             change.await;
         }
     }
@@ -103,7 +106,11 @@ impl SupervisionTree {
     /// itself, how it ended.
     pub async fn shutdown(mut self) -> Result<(), SupervisorError> {
         self.root.shutdown();
-        if self.root.is_called_from_within() { Ok(()) } else { self.wait().await }
+        match self.wait().await {
+            // It is carried out all the same.
+            Err(SupervisorError::WouldDeadlock { .. }) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Waits until the tree has ended, by itself or because it was asked to. Cancel-safe, and when the tree has ended it
@@ -118,9 +125,7 @@ impl SupervisionTree {
             if let Some(outcome) = &self.outcome {
                 return outcome.clone();
             }
-            if self.root.is_called_from_within() {
-                return Err(SupervisorError::WouldDeadlock { path: self.root.handle.path() });
-            }
+            let _waiting = self.root.wait_for_it()?;
             if let RootNews::Ended(exit) = poll_fn(|cx| self.root.poll_news(cx)).await {
                 self.outcome = Some(self.root.outcome(exit));
             }

@@ -1,0 +1,101 @@
+//! What supervisors below have left behind: children that did not let go when theirs stopped, or that live on another executor
+//! than one that was lost (D3, N8).
+//!
+//! They are aborted. A next run of their supervisor adopts them; without one, the supervisor above is the one that waits for
+//! them at its own end, and names them.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{Hub, Io};
+use crate::{
+    child::Child,
+    error::{Unclean, UncleanStop},
+    observe::{Event, EventKind},
+    process::{ChildId, Link, Ticket},
+    strategy::ChildKind,
+};
+
+/// One of them.
+pub(super) struct Left {
+    /// The child of this supervisor that it is below of.
+    under: ChildId,
+    path: String,
+    child: Arc<dyn Child>,
+    since: Instant,
+}
+
+impl Left {
+    fn is_there(&self) -> bool {
+        self.child.cell().process().is_some()
+    }
+}
+
+impl Io {
+    /// A supervisor has ended. Remembers what it has left behind.
+    pub(super) fn remember_left(&mut self, supervisor: &Arc<dyn Child>, now: Instant) {
+        let under = supervisor.id();
+        let left = left_behind(supervisor, self.scope.path_of(supervisor.segment()));
+        self.left.extend(left.into_iter().map(|(path, child)| Left { under, path, child, since: now }));
+    }
+
+    /// It runs again, and looks after its own.
+    pub(super) fn forget_left(&mut self, supervisor: ChildId) {
+        self.left.retain(|left| left.under != supervisor);
+    }
+
+    /// All else has stopped. Until when those that are left have time to let go; `None` if none is there, or none has any.
+    pub(super) fn wait_for_left(&mut self, grace: Duration, now: Instant) -> Option<Instant> {
+        self.left.retain(Left::is_there);
+        let until = self.left.iter().filter_map(|left| left.since.checked_add(grace)).max()?;
+        if until <= now {
+            return None;
+        }
+        for left in &self.left {
+            // Whatever it says, the supervisor looks again.
+            self.wait_for_vacancy(&*left.child, Ticket::of_disposal(left.under));
+        }
+        Some(until)
+    }
+
+    /// Names those that do not let go.
+    pub(super) fn abandon_left(&mut self) -> Vec<Unclean> {
+        let mut unclean = Vec::new();
+        for Left { path, child, .. } in std::mem::take(&mut self.left) {
+            if child.cell().process().is_none() {
+                continue;
+            }
+            if child.cell().abandon() {
+                let event = |kind| Event { path: path.clone(), process: child.cell().latest(), kind, took: None };
+                self.scope.tell(EventKind::Abandoned, child.subscribers(), event);
+            }
+            let stop = match child.settings().kind {
+                ChildKind::Worker => UncleanStop::Abandoned,
+                ChildKind::Supervisor => UncleanStop::AbandonedWithSubtree,
+            };
+            unclean.push(Unclean::new(path, stop));
+        }
+        unclean
+    }
+}
+
+/// The processes below a supervisor that has ended, with their dotted names.
+pub(super) fn left_behind(supervisor: &Arc<dyn Child>, path: String) -> Vec<(String, Arc<dyn Child>)> {
+    let (mut found, mut to_look) = (Vec::new(), vec![(path, supervisor.clone())]);
+    while let Some((path, child)) = to_look.pop() {
+        let Some(hub) = child.hub().and_then(|hub| hub.downcast::<Hub>().ok()) else { continue };
+        // One that runs looks after its own.
+        let Some((shared, None)) = hub.look() else { continue };
+        for (_, below, _) in shared.lock().children() {
+            let path = format!("{path}.{}", below.segment());
+            if below.cell().process().is_some() {
+                found.push((path, below.clone()));
+            } else if below.settings().kind == ChildKind::Supervisor {
+                to_look.push((path, below.clone()));
+            }
+        }
+    }
+    found
+}
