@@ -46,7 +46,7 @@ pub enum ChildState {
 pub struct Counts {
     /// All children, whatever their state.
     pub specs: usize,
-    /// Those that are running.
+    /// Those that are running. One that is stopping still has a process, and is not counted here.
     pub active: usize,
     /// Those that are supervisors, whatever their state.
     pub supervisors: usize,
