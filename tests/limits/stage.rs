@@ -237,7 +237,6 @@ pub(crate) async fn event(events: &mut Events, is_it: impl Fn(&EventKind) -> boo
 }
 
 /// Mounts tests: `everywhere` but on Tokio's current thread, or also there where only other executors block.
-
 macro_rules! stage {
     (everywhere: $($test:ident)*) => {
         mod sim { $(#[test] fn $test() { $crate::stage::Stage::sim(1000, super::$test); })* }
