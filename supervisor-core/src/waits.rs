@@ -15,7 +15,7 @@ static WAITS: Mutex<Slab<Wait>> = Mutex::new(Slab::new());
 struct Wait {
     /// The process that waits, as a child, and the supervisors above it.
     caller: Box<[ChildId]>,
-    awaited: ChildId,
+    awaited: Box<[ChildId]>,
 }
 
 /// While it lives, a process waits for a child.
@@ -23,18 +23,20 @@ struct Wait {
 pub(crate) struct Waiting(usize);
 
 impl Waiting {
-    /// `None` if that child, or what is below it, waits for the caller, be it through others.
-    pub(crate) fn begin(caller: Box<[ChildId]>, awaited: ChildId) -> Option<Self> {
+    /// `None` if one of those children, or what is below it, waits for the caller, be it through others.
+    pub(crate) fn begin(caller: Box<[ChildId]>, awaited: Box<[ChildId]>) -> Option<Self> {
         let mut waits = lock();
-        let (mut reached, mut looked_at) = (vec![awaited], 0);
+        let (mut reached, mut looked_at) = (awaited.to_vec(), 0);
         while let Some(child) = reached.get(looked_at).copied() {
             looked_at += 1;
             if caller.contains(&child) {
                 return None;
             }
             for (_, wait) in waits.iter().filter(|(_, wait)| wait.caller.contains(&child)) {
-                if !reached.contains(&wait.awaited) {
-                    reached.push(wait.awaited);
+                for awaited in &wait.awaited {
+                    if !reached.contains(awaited) {
+                        reached.push(*awaited);
+                    }
                 }
             }
         }
@@ -62,7 +64,7 @@ mod tests {
     }
 
     fn wait(caller: &[ChildId], awaited: ChildId) -> Option<Waiting> {
-        Waiting::begin(caller.into(), awaited)
+        Waiting::begin(caller.into(), [awaited].into())
     }
 
     #[test]

@@ -27,6 +27,7 @@ stage! { everywhere:
     n6_processes_of_two_trees_may_shut_down_the_tree_of_the_other
     n6_a_process_may_shut_down_a_tree_in_which_a_process_terminates_it
     n6_a_tree_that_a_process_runs_may_terminate_that_process
+    n6_the_order_of_a_stop_is_a_link_of_the_chain
     n6_a_start_that_comes_to_wait_for_its_caller_is_refused
 }
 
@@ -387,6 +388,34 @@ async fn n6_a_tree_that_a_process_runs_may_terminate_that_process(stage: Stage) 
     open.try_send(()).unwrap();
     stage.in_time("the answer", terminated.recv()).await.unwrap().unwrap();
     stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+/// `late`, asked to stop, terminates `x` in another tree; `x` terminates `early`, whose turn comes after `late`. In either order.
+async fn n6_the_order_of_a_stop_is_a_link_of_the_chain(stage: Stage) {
+    for late_first in [true, false] {
+        let [(open_x, x_gate), (open_late, late_gate)] = [async_channel::unbounded(), async_channel::unbounded()];
+        let (targets, mut one, mut other) =
+            ([Target::default(), Target::default()], supervisor("one"), supervisor("other"));
+        let early = one.add_worker(idle("early"));
+        let (late, lates) = terminates("late", &targets[0], &late_gate);
+        one.add_worker(late);
+        let (x, xs) = terminates("x", &targets[1], &x_gate);
+        *targets[0].lock().unwrap() = Some((other.handle(), other.add_worker(x)));
+        *targets[1].lock().unwrap() = Some((one.handle(), early));
+        let handle = one.handle();
+        let one = one.start_on(stage.spawner.clone()).await.unwrap();
+        let other = other.start_on(stage.spawner.clone()).await.unwrap();
+        handle.shutdown().unwrap();
+        stage.sleep(crate::stage::LIMIT / 4).await;
+        let (first, second) = if late_first { (&open_late, &open_x) } else { (&open_x, &open_late) };
+        first.try_send(()).unwrap();
+        stage.sleep(crate::stage::LIMIT / 4).await;
+        second.try_send(()).unwrap();
+        let _both = stage.in_time("both answers", zip(lates.recv(), xs.recv())).await;
+        let mut one = one;
+        stage.in_time("the end of one", one.wait()).await.unwrap();
+        stage.in_time("the end of the other", other.shutdown()).await.unwrap();
+    }
 }
 
 /// A worker waits for the start of a child whose group it has to stop for: the group begins after the call.

@@ -34,6 +34,16 @@ pub(crate) struct Call {
     is_in_circle: bool,
 }
 
+/// A longer order is no link of a chain: to look for those who wait in so many children takes too long.
+const LONGEST_ORDER: usize = 256;
+
+/// A call that was taken, and not answered yet.
+pub(super) struct Pending {
+    pub(super) reply: Sender<Result<(), SupervisorError>>,
+    /// Whom the child waits for that it is about.
+    _order: Option<Waiting>,
+}
+
 impl Call {
     /// From the process that this runs in, if it is one.
     pub(crate) fn new(reply: Sender<Result<(), SupervisorError>>) -> Self {
@@ -42,7 +52,7 @@ impl Call {
 
     /// What it waits for. The caller keeps what this returns for as long as it waits.
     pub(crate) fn awaits(&mut self, child: ChildId) -> Option<Waiting> {
-        let waiting = Waiting::begin(self.from.as_ref()?.chain(), child);
+        let waiting = Waiting::begin(self.from.as_ref()?.chain(), [child].into());
         self.is_in_circle = waiting.is_none();
         waiting
     }
@@ -52,19 +62,19 @@ impl Io {
     pub(super) fn carry_out(&mut self, engine: &mut Tree, command: Command, now: Instant) {
         match command {
             Command::Start { child, call } => {
-                let caller = call.map(|call| self.expect(call));
+                let caller = call.map(|call| self.expect(engine, child.id(), call));
                 engine.start_child(child.id(), child, caller, now);
             }
             Command::Terminate(child, call) => {
-                let caller = self.expect(call);
+                let caller = self.expect(engine, child, call);
                 engine.terminate_child(child, caller, now);
             }
             Command::Restart(child, call) => {
-                let caller = self.expect(call);
+                let caller = self.expect(engine, child, call);
                 engine.restart_child(child, caller, now);
             }
             Command::Delete(child, call) => {
-                let caller = self.expect(call);
+                let caller = self.expect(engine, child, call);
                 // A supervisor that has stopped, and left something behind which has not.
                 match engine.find(child).filter(|spec| !left_behind(spec, String::new()).is_empty()) {
                     Some(spec) if engine.state_of(child) == Some(ChildState::Stopped) => {
@@ -74,7 +84,7 @@ impl Io {
                 }
             }
             Command::Kill(child, call) => {
-                let caller = self.expect(call);
+                let caller = self.expect(engine, child, call);
                 engine.kill_child(child, caller, now);
             }
         }
@@ -82,8 +92,8 @@ impl Io {
 
     pub(super) fn answer(&mut self, caller: Caller, spec: Option<&dyn Child>, answer: Result<(), Refusal>) {
         let answer = answer.map_err(|refusal| self.error(spec, refusal));
-        if let Some(reply) = self.calls.try_remove(caller.key) {
-            reply_with(reply, answer);
+        if let Some(pending) = self.calls.try_remove(caller.key) {
+            reply_with(pending.reply, answer);
         }
     }
 
@@ -96,10 +106,16 @@ impl Io {
         self.dispose(spec);
     }
 
-    fn expect(&mut self, call: Call) -> Caller {
-        let Call { reply, from, is_in_circle } = call;
+    /// A call waits for its answer. `child`: what it is about.
+    fn expect(&mut self, engine: &Tree, child: ChildId, call: Call) -> Caller {
+        let Call { reply, from, mut is_in_circle } = call;
+        // The order of a stop or of a group is a link of the chain, too. Without a process that calls there is no chain.
+        let others = if from.is_some() { engine.comes_after(child) } else { Vec::new() };
+        let has_order = (1..=LONGEST_ORDER).contains(&others.len());
+        let order = has_order.then(|| Waiting::begin([child].into(), others.into())).flatten();
+        is_in_circle |= has_order && order.is_none();
         let within = from.and_then(|position| position.within(&self.scope));
-        Caller { key: self.calls.insert(reply), within, is_in_circle }
+        Caller { key: self.calls.insert(Pending { reply, _order: order }), within, is_in_circle }
     }
 
     /// The refusal in words. `spec`: the child that it is about.

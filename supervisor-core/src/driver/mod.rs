@@ -25,19 +25,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oneshot::Sender;
 use slab::Slab;
 
+use self::{command::Pending, launch::Plan, left::Left, shared::Shared};
 pub(crate) use self::{
     command::{Call, Command},
     hub::Hub,
     launch::Launch,
 };
-use self::{launch::Plan, left::Left, shared::Shared};
 use crate::{
     child::Child,
     engine::{Effect, Engine, Order},
-    error::{GaveUp, SupervisorError},
+    error::GaveUp,
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
     process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
@@ -76,7 +75,7 @@ struct Io {
     timer: Option<Pin<Box<dyn Timer>>>,
     armed: Option<Instant>,
     /// Who waits for an answer, by the keys that the engine knows them by.
-    calls: Slab<Sender<Result<(), SupervisorError>>>,
+    calls: Slab<Pending>,
     /// What the engine wants done, and was not yet.
     to_do: VecDeque<ToDo>,
     /// What supervisors below have left behind.

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use super::{
     Caller, Effect, Engine, Refusal, Spec, State, Work,
-    slot::{Attempt, Stage, Then},
+    slot::{Attempt, Slot, Stage, Then},
 };
 use crate::{
     error::StartFailure,
@@ -42,7 +42,7 @@ impl<C: Spec> Engine<C> {
             Some(Refusal::NameTaken { by: slot.child, runs })
         } else if let Some(max) = self.settings.max_children.filter(|max| self.children.len() >= *max) {
             Some(Refusal::AtCapacity(max))
-        } else if caller.is_some_and(|caller| self.is_held_up_by(caller, id)) {
+        } else if caller.is_some_and(|caller| caller.is_in_circle || self.is_held_up_by(caller, id)) {
             Some(Refusal::WouldDeadlock)
         } else {
             None
@@ -60,7 +60,7 @@ impl<C: Spec> Engine<C> {
         let Some(child) = self.stopped(child, caller) else { return };
         if self.is_stopping() {
             self.refuse(child, caller, Refusal::ShuttingDown);
-        } else if self.is_held_up_by(caller, child.child) {
+        } else if caller.is_in_circle || self.is_held_up_by(caller, child.child) {
             self.refuse(child, caller, Refusal::WouldDeadlock);
         } else {
             self.children.set(child, State::Owed);
@@ -134,6 +134,23 @@ impl<C: Spec> Engine<C> {
             && self.settings.shutdown_order == ShutdownOrder::Reverse
             && self.stopping(child).is_none()
             && caller.within.is_some_and(comes_before)
+    }
+
+    /// The children that have to be gone, or ready, before what a call wants of a child can happen: those that stop before it with
+    /// their supervisor, or, for one that is to be started, those that its group has to stop first.
+    pub(crate) fn comes_after(&self, child: ChildId) -> Vec<ChildId> {
+        let is_waited_for = |slot: &Slot<C>| slot.child != child && slot.state.is_live();
+        let live = |from: ChildId| {
+            let live = self.children.between(from, None).filter(move |(_, slot)| is_waited_for(slot));
+            live.map(|(place, _)| place.child).collect()
+        };
+        let is_asked = || self.children.find(child).is_some_and(|place| self.stopping(place).is_some());
+        match self.group_from(child) {
+            Some(from) => live(from),
+            None if !self.is_stopping() || is_asked() => Vec::new(),
+            None if self.settings.shutdown_order == ShutdownOrder::Reverse => live(child),
+            None => Vec::new(),
+        }
     }
 
     fn is_live(&self, child: Place) -> bool {

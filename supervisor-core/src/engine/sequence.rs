@@ -212,6 +212,17 @@ impl<C: Spec> Engine<C> {
         matches!(&self.work, Work::Sequence(sequence) if sequence.comes_to(child))
     }
 
+    /// From where on all has to stop before the group restart under way starts this child, if it is going to.
+    pub(super) fn group_from(&self, child: ChildId) -> Option<ChildId> {
+        match &self.work {
+            Work::Sequence(sequence) if sequence.comes_to(child) => match sequence.stage {
+                Stage::Stopping { .. } | Stage::Delayed(_) => Some(sequence.from),
+                Stage::Starting { .. } => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether a group restart waits to start this child again, because it was this child that failed.
     pub(super) fn leads_group(&self, child: Place) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };

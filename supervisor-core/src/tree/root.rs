@@ -75,7 +75,7 @@ impl Root {
     /// something in it, waits for that process.
     pub(super) fn wait_for_it(&self) -> Result<Option<Waiting>, SupervisorError> {
         let Some(caller) = Position::current() else { return Ok(None) };
-        match Waiting::begin(caller.chain(), self.root.id()) {
+        match Waiting::begin(caller.chain(), [self.root.id()].into()) {
             Some(waiting) => Ok(Some(waiting)),
             None => Err(SupervisorError::WouldDeadlock { path: self.handle.path() }),
         }
