@@ -7,7 +7,7 @@ use std::{sync::Mutex, time::Duration};
 use chaos::{Round, Stage, Summary, silence_scripted_panics};
 use executor_sim::{Sim, sweep};
 
-const TREES: u64 = 10_000;
+const TREES: u64 = 2_500;
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// One tree with its faults.

@@ -51,6 +51,9 @@ const BATCH: usize = 256;
 /// How many commands: new work is less urgent than what has happened, and makes more to do.
 const COMMANDS: usize = 128;
 
+/// Room for more than this is not kept for the next turn.
+const KEPT: usize = 32;
+
 type Tree = Engine<Arc<dyn Child>>;
 type ToDo = Effect<Arc<dyn Child>>;
 
@@ -170,6 +173,9 @@ impl Driver {
             }
         }
         io.scope.changes.tell();
+        if is_done {
+            io.to_do.shrink_to(KEPT);
+        }
         if is_done && io.is_closing {
             let grace = shared.lock().settings().abort_grace;
             io.left_until = io.wait_for_left(grace, now);
@@ -402,7 +408,8 @@ impl Life for Driver {
                 Turn::Idle => {}
             }
             let (unsettled, deadline) = {
-                let engine = this.shared.lock();
+                let mut engine = this.shared.lock();
+                engine.shrink(KEPT);
                 (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
             };
             this.io.gauge.set(unsettled);

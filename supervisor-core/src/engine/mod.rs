@@ -298,6 +298,11 @@ impl<C: Spec> Engine<C> {
         mem::take(&mut self.effects)
     }
 
+    /// Keeps room for so many effects at most.
+    pub(crate) fn shrink(&mut self, kept: usize) {
+        self.effects.shrink_to(kept);
+    }
+
     /// Goes on for as long as there is a step to take, or until so many effects wait. These come in the order in which they
     /// would have come one by one. Whether that was all.
     pub(crate) fn run(&mut self, effects: &mut VecDeque<Effect<C>>, most: usize, now: Instant) -> bool {
