@@ -288,9 +288,6 @@ impl Link for Scope {
     }
 
     fn exited(&self, ticket: Ticket, id: ProcessId, segment: &str, exit: Exit) {
-        if ticket == Ticket::of_disposal(ticket.place().child) {
-            return;
-        }
         let unread = self.deliver(Report { ticket, news: News::Exited(exit) });
         let Err(Report { news: News::Exited(exit), .. }) = unread else { return };
         if self.is_lost.load(Ordering::Acquire) {

@@ -191,7 +191,7 @@ impl<B: Body> Child for Seat<B> {
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
-        let birth = self.clone().begin(Ticket::of_disposal(self.id), scope, Flags::LAST);
+        let birth = self.clone().begin(Ticket::of_disposal(self.id), scope, Flags::LAST | Flags::ABANDONED);
         let spawner = match self.settings.placement() {
             Placement::On(spawner) => spawner,
             _ => &scope.spawner,

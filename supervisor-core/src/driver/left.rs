@@ -90,7 +90,7 @@ pub(super) fn left_behind(supervisor: &Arc<dyn Child>, path: String) -> Vec<(Str
         let Some((shared, None)) = hub.look() else { continue };
         for (_, below, _) in shared.lock().children() {
             let path = format!("{path}.{}", below.segment());
-            if below.cell().process().is_some() {
+            if below.cell().is_occupied() {
                 found.push((path, below.clone()));
             } else if below.settings().kind == ChildKind::Supervisor {
                 to_look.push((path, below.clone()));

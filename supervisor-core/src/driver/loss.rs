@@ -43,7 +43,9 @@ impl Driver {
         for (id, spec) in children {
             // The next run has the static ones again, if there is one.
             let is_over = io.specs.is_none() || !io.is_static(id);
-            request(&*spec, Flags::ABORT, is_over);
+            if spec.cell().is_occupied() {
+                request(&*spec, Flags::ABORT, is_over);
+            }
             if is_over {
                 io.dispose(spec);
             }

@@ -165,14 +165,17 @@ impl Driver {
             let is_read = io.take_in(&mut engine, order, now);
             engine.run(&mut io.to_do, BATCH, now) && is_read
         };
+        let mut step = None;
         while let Some(effect) = io.to_do.pop_front() {
             // What was heard is looked at in the next turn.
             is_done &= !matches!(effect, Effect::Listen { .. });
-            if let Some(step) = io.perform(shared, effect, now) {
-                return Turn::Step(step);
-            }
+            // All of it is done first: nothing of this turn may come after what the next one finds (N1).
+            step = io.perform(shared, effect, now).or(step);
         }
         io.scope.changes.tell();
+        if let Some(step) = step {
+            return Turn::Step(step);
+        }
         if is_done {
             io.to_do.shrink_to(KEPT);
         }

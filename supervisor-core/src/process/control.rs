@@ -74,8 +74,9 @@ impl Flags {
     /// The incarnation says itself when it is ready. Nothing is asked with this.
     pub(crate) const SAYS_READY: Self = Self(64);
     /// Its supervisor has told that it waits for this incarnation no longer, which is the last that is told of it. Nothing is
-    /// asked with this.
-    const ABANDONED: Self = Self(128);
+    /// asked with this. Whoever is abandoned was aborted before. An incarnation that begins with this only drops what its child
+    /// owns, and nobody hears of it.
+    pub(crate) const ABANDONED: Self = Self(128);
     /// The incarnation is over.
     const ENDED: Self = Self(8);
 
@@ -170,6 +171,13 @@ impl ControlCell {
     /// Nobody waits for the current incarnation any longer. Whether that is news.
     pub(crate) fn abandon(&self) -> bool {
         !Flags(self.word.fetch_or(Flags::ABANDONED.0, Ordering::AcqRel)).contains(Flags::ABANDONED)
+    }
+
+    /// Whether the current incarnation is one that user code runs in, and not one that only drops what its child owns.
+    pub(crate) fn is_occupied(&self) -> bool {
+        let flags = Flags(self.word.load(Ordering::Acquire));
+        let is_disposal = flags.contains(Flags::ABANDONED) && !flags.contains(Flags::ABORT);
+        !flags.contains(Flags::ENDED) && !is_disposal
     }
 
     /// The incarnation is over: all that wait for its shutdown are let go. Returns what was asked of it.
