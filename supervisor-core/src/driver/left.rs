@@ -53,9 +53,11 @@ impl Io {
         if until <= now {
             return None;
         }
-        for left in &self.left {
-            // Whatever it says, the supervisor looks again.
-            self.wait_for_vacancy(&*left.child, Ticket::of_disposal(left.under));
+        // Once: whichever of them goes wakes the supervisor, which looks at all of them again.
+        if self.left_until.is_none() {
+            for left in &self.left {
+                self.wait_for_vacancy(&*left.child, Ticket::of_disposal(left.under));
+            }
         }
         Some(until)
     }
