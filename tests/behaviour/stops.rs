@@ -3,7 +3,7 @@ use std::time::Duration;
 use supervisor_core::{BoxError, RestartStrategy, ShutdownOrder, ShutdownStrategy, SupervisorError, ambient, worker};
 
 use crate::{
-    actors::{Diary, Strings, deaf, root, set_up, supervisor, until},
+    actors::{Diary, Strings, deaf, root, set_up, supervisor},
     harness::World,
 };
 
@@ -58,17 +58,14 @@ async fn p_a_shutdown_during_a_group_restart_is_honoured_at_once_and_nothing_sta
             let (strings, diary, handles) = (strings.clone(), diary.clone(), handles.clone());
             async move {
                 diary.write(format!("{name} starts"));
-                if name == "b" {
-                    return Ok(until(shutdown));
-                }
                 let run: supervisor_core::SupervisorFuture = Box::pin(async move {
-                    let outcome = strings.hang(shutdown.clone()).await;
-                    if outcome.is_err() {
-                        // The restart is about to begin, and the shutdown is asked for in the middle of it.
-                        let handle = handles.recv().await.unwrap();
-                        handle.shutdown().unwrap();
+                    if name == "a" {
+                        return strings.hang(shutdown).await;
                     }
-                    outcome
+                    // Only the restart asks `b` to stop, so the shutdown comes in the middle of it.
+                    shutdown.await;
+                    handles.recv().await.unwrap().shutdown().unwrap();
+                    Ok(())
                 });
                 Ok(run)
             }
