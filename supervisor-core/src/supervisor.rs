@@ -254,7 +254,7 @@ impl Release for Supervision {
         let children = blueprint.iter().flat_map(|blueprint| blueprint.children.iter());
         for child in children {
             // What still runs, somewhere else, does it itself when it ends. Otherwise it is done here.
-            let _ = guard(|| child.cell().request(Flags::LAST));
+            child.cell().request(Flags::LAST);
             if child.cell().process().is_none() {
                 let _ = guard(|| child.release());
             }

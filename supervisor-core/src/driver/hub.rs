@@ -12,7 +12,7 @@ use crate::{
     error::SupervisorError,
     mailbox::Mailbox,
     observe::{Events, Subscribers},
-    process::{ChildId, Control, Flags, Name, guard},
+    process::{ChildId, Control, Flags, Name},
     quiet::Token,
     scope::Scope,
     strategy::{AutoShutdown, SupervisorSettings},
@@ -172,8 +172,7 @@ impl Hub {
             (running.control.clone(), running.scope.clone())
         });
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
-        // Wakes also those who wait for the signal, and a waker is user code.
-        let _ = guard(|| control.cell().request(Flags::SHUTDOWN));
+        control.cell().request(Flags::SHUTDOWN);
         scope.home.nudge();
         Ok(())
     }

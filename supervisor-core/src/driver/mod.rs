@@ -39,7 +39,7 @@ use crate::{
     error::GaveUp,
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
-    process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
+    process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket},
     quiet::{Gauge, Token},
     scope::Scope,
     spawner::{Spawner, Timer},
@@ -386,8 +386,7 @@ impl Io {
 
 fn request(spec: &dyn Child, flags: Flags, last: bool) {
     let flags = if last { flags | Flags::LAST } else { flags };
-    // Wakes whoever waits for it, and a waker is user code.
-    let _ = guard(|| spec.cell().request(flags));
+    spec.cell().request(flags);
 }
 
 /// Nothing in here is pinned.

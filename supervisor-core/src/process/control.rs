@@ -25,8 +25,8 @@ use std::{
 };
 
 pub(crate) use self::wakers::WaiterKey;
-use self::wakers::{Wakers, wake};
-use super::{ChildId, ProcessId, Waiting};
+use self::wakers::{Waiters, Wakers, wake, wake_one};
+use super::{ChildId, ProcessId, Waiting, guard};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
 /// What has a control cell: a child, or a `ProcessShutdown` of its own.
@@ -124,7 +124,7 @@ impl ControlCell {
         debug_assert!(Flags(before).contains(Flags::ENDED), "two incarnations of a child at once");
     }
 
-    /// Asks something of the current incarnation. Nothing happens if there is none, or if it was asked before.
+    /// Asks something of the current incarnation. Nothing happens if there is none, or if it was asked before. Never panics.
     pub(crate) fn request(&self, flags: Flags) {
         let before = Flags(self.word.fetch_or(flags.0, Ordering::AcqRel) & FLAG_MASK);
         if before.contains(flags) || before.contains(Flags::ENDED) {
@@ -132,10 +132,10 @@ impl ControlCell {
         }
         let (process, others) = {
             let mut wakers = self.lock();
-            let others = if flags.contains(Flags::SHUTDOWN) { wakers.take_others() } else { Vec::new() };
+            let others = if flags.contains(Flags::SHUTDOWN) { wakers.take_others() } else { Waiters::new() };
             (wakers.process().clone(), others)
         };
-        process.wake();
+        wake_one(process);
         wake(others);
     }
 
@@ -194,9 +194,10 @@ impl ControlCell {
         // The task's own waker is not kept, that would be a cycle: the task owns the process, which owns the cell. Whoever
         // else waits in that task has to look, unless a signal has had it do so before.
         if !before.contains(Flags::SHUTDOWN) {
-            left.process().wake_by_ref();
+            let _ = guard(|| left.process().wake_by_ref());
         }
         wake(left.take_others());
+        let _ = guard(move || drop(left));
         before
     }
 

@@ -396,8 +396,7 @@ impl<L: Life> Task<L> {
         let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
         let ticket = current.ticket();
         let Current { link, control: own, .. } = current;
-        // Wakers are user code.
-        let asked = guard(|| control.cell().end(id)).unwrap_or(Flags::NONE);
+        let asked = control.cell().end(id);
         if !is_last && asked.contains(Flags::LAST) {
             // Said too late for what is above.
             let _ = guard(|| control.release());

@@ -10,7 +10,7 @@ use crate::{
     handle::SupervisorHandle,
     mailbox::{Envelope, Taken},
     observe::{ChildState, Observers},
-    process::{Ending, Exit, Flags, News, Report, Ticket, guard},
+    process::{Ending, Exit, Flags, News, Report, Ticket},
     quiet::Quiet,
     scope::{Position, Scope},
     spawner::Spawner,
@@ -100,15 +100,14 @@ impl Root {
     }
 
     pub(super) fn shutdown(&self) {
-        // Wakers are user code.
-        let _ = guard(|| self.root.cell().request(Flags::SHUTDOWN | Flags::LAST));
+        self.root.cell().request(Flags::SHUTDOWN | Flags::LAST);
         // This may be user code, too, that blocks next.
         self.outside.home.nudge();
     }
 
     /// Aborts all that is left of the tree.
     pub(super) fn abort(&self) {
-        let _ = guard(|| self.root.cell().request(Flags::SHUTDOWN | Flags::ABORT | Flags::LAST));
+        self.root.cell().request(Flags::SHUTDOWN | Flags::ABORT | Flags::LAST);
     }
 
     /// What the end of the root means to whoever ran it.

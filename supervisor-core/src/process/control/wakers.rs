@@ -1,9 +1,12 @@
 use std::{
     mem,
-    num::NonZeroU64,
     sync::atomic::{AtomicU64, Ordering},
     task::Waker,
 };
+
+use slab::Slab;
+
+use crate::process::guard;
 
 /// Whom to wake. Most processes have nobody but themselves, so that is two words.
 #[derive(Debug)]
@@ -19,8 +22,14 @@ const _: () = assert!(size_of::<Wakers>() == size_of::<Waker>());
 #[derive(Debug)]
 pub(super) struct Crowd {
     process: Waker,
-    others: Vec<Waiter>,
+    others: Waiters,
 }
+
+/// By the places that their keys name: a crowd may be large, and each of it comes back at each of its polls.
+pub(super) type Waiters = Slab<Waiter>;
+
+/// Room for more than so many is not kept for those who come next.
+const KEPT: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Waiter {
@@ -28,14 +37,18 @@ pub(super) struct Waiter {
     pub(super) waker: Waker,
 }
 
-/// Finds a waiter's registration again. Never reused, so that a late one finds nothing.
+/// Finds a waiter's registration again. A place has one waiter after the other, and the number is never reused: so a late one
+/// finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WaiterKey(NonZeroU64);
+pub(crate) struct WaiterKey {
+    place: usize,
+    number: u64,
+}
 
 impl WaiterKey {
-    fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(NonZeroU64::MAX))
+    fn at(place: usize) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { place, number: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
@@ -63,33 +76,35 @@ impl Wakers {
     }
 
     pub(super) fn add(&mut self, waker: Waker) -> WaiterKey {
-        let key = WaiterKey::next();
-        let waiter = Waiter { key, waker };
-        match self {
-            Self::Crowd(crowd) => crowd.others.push(waiter),
-            Self::Process(process) => {
-                *self = Self::Crowd(Box::new(Crowd { process: process.clone(), others: vec![waiter] }));
-            }
+        if let Self::Process(process) = self {
+            *self = Self::Crowd(Box::new(Crowd { process: process.clone(), others: Slab::new() }));
         }
+        let others = self.others().expect("made above");
+        let key = WaiterKey::at(others.vacant_key());
+        others.insert(Waiter { key, waker });
         key
     }
 
     pub(super) fn find(&mut self, key: WaiterKey) -> Option<&mut Waiter> {
-        self.others()?.iter_mut().find(|waiter| waiter.key == key)
+        self.others()?.get_mut(key.place).filter(|waiter| waiter.key == key)
     }
 
     pub(super) fn remove(&mut self, key: WaiterKey) -> Option<Waiter> {
+        self.find(key)?;
         let others = self.others()?;
-        let index = others.iter().position(|waiter| waiter.key == key)?;
-        Some(others.swap_remove(index))
+        let removed = others.try_remove(key.place);
+        if others.is_empty() && others.capacity() > KEPT {
+            *others = Slab::new();
+        }
+        removed
     }
 
     /// Those who wait in other tasks.
-    pub(super) fn take_others(&mut self) -> Vec<Waiter> {
+    pub(super) fn take_others(&mut self) -> Waiters {
         self.others().map(mem::take).unwrap_or_default()
     }
 
-    fn others(&mut self) -> Option<&mut Vec<Waiter>> {
+    fn others(&mut self) -> Option<&mut Waiters> {
         match self {
             Self::Process(_) => None,
             Self::Crowd(crowd) => Some(&mut crowd.others),
@@ -97,7 +112,12 @@ impl Wakers {
     }
 }
 
-/// Never called under the lock of a cell.
-pub(super) fn wake(others: Vec<Waiter>) {
-    others.into_iter().for_each(|waiter| waiter.waker.wake());
+/// Wakes them one by one: a waker is code of somebody else, and one that panics is no reason not to wake the others. Never called
+/// under the lock of a cell.
+pub(super) fn wake(others: Waiters) {
+    others.into_iter().for_each(|(_, waiter)| wake_one(waiter.waker));
+}
+
+pub(super) fn wake_one(waker: Waker) {
+    let _ = guard(|| waker.wake());
 }

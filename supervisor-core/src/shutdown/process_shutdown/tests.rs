@@ -1,7 +1,11 @@
 use std::{
-    future::pending,
-    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    future::{pending, poll_fn},
+    sync::{
+        Barrier, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     task::{Wake, Waker},
+    thread,
 };
 
 use futures_lite::future::{block_on, or, poll_once};
@@ -160,6 +164,116 @@ fn a_wrapped_future_wakes_all_that_wait_when_it_can_go_on() {
     sender.try_send(()).unwrap();
     assert!(waiters.iter().all(|waiter| waiter.0.load(SeqCst) == 1));
     assert!(is_fired(&mut shutdown), "whoever looks drives it");
+}
+
+#[test]
+fn a_wrapped_future_that_keeps_its_waker_goes_with_the_last_who_wait_for_it() {
+    let (kept, dropped) = (Arc::new(Mutex::new(None)), Arc::new(()));
+    let mut shutdown = {
+        let (kept, dropped) = (kept.clone(), dropped.clone());
+        ProcessShutdown::wrapped(poll_fn(move |cx| -> Poll<()> {
+            let _dropped = &dropped;
+            *kept.lock().unwrap() = Some(cx.waker().clone());
+            Poll::Pending
+        }))
+    };
+    let clone = shutdown.clone();
+    assert!(!is_fired(&mut shutdown));
+    drop(shutdown);
+    assert_eq!(Arc::strong_count(&dropped), 2);
+    drop(clone);
+    assert_eq!(Arc::strong_count(&dropped), 1, "the future is gone, though what wakes it is kept");
+    kept.lock().unwrap().take().unwrap().wake();
+}
+
+#[test]
+fn a_wrapped_future_that_panics_fires_for_all_and_stays_fired() {
+    let mut polls = 0;
+    let mut one = ProcessShutdown::wrapped(poll_fn(move |_| -> Poll<()> {
+        polls += 1;
+        if polls == 1 { Poll::Pending } else { panic!("boom") }
+    }));
+    let mut two = one.clone();
+    let waiter = Arc::new(Counting::default());
+    assert!(Pin::new(&mut two).poll(&mut Context::from_waker(&Waker::from(waiter.clone()))).is_pending());
+    assert!(is_fired(&mut one));
+    assert_eq!(waiter.0.load(SeqCst), 1, "who waited is woken");
+    for _ in 0..2 {
+        assert!(is_fired(&mut one));
+        assert!(is_fired(&mut two));
+    }
+}
+
+#[test]
+fn a_wrapped_future_may_look_at_its_own_signal() {
+    let own = Arc::new(Mutex::new(None::<ProcessShutdown>));
+    let looks = own.clone();
+    let mut shutdown = ProcessShutdown::wrapped(poll_fn(move |cx| {
+        let mut own = looks.lock().unwrap();
+        let own = own.as_mut().expect("put there before the first poll");
+        assert!(!own.is_requested());
+        Pin::new(own).poll(cx)
+    }));
+    *own.lock().unwrap() = Some(shutdown.clone());
+    let waiter = Arc::new(Counting::default());
+    for _ in 0..3 {
+        let waker = Waker::from(waiter.clone());
+        assert!(Pin::new(&mut shutdown).poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    assert_eq!(waiter.0.load(SeqCst), 0, "it has nothing to do, so nobody is woken");
+    *own.lock().unwrap() = None;
+}
+
+#[test]
+fn who_came_while_another_thread_polled_the_wrapped_future_drives_it_next() {
+    let (polled, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let mut polls = 0;
+    let shutdown = {
+        let (polled, go_on) = (polled.clone(), go_on.clone());
+        ProcessShutdown::wrapped(poll_fn(move |_| {
+            polls += 1;
+            if polls == 1 {
+                polled.wait();
+                go_on.wait();
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        }))
+    };
+    let mut first = shutdown.clone();
+    let driver = thread::spawn(move || assert!(!is_fired(&mut first)));
+    polled.wait();
+    // What it waits for may have happened, and the first one may not come back.
+    let waiter = Arc::new(Counting::default());
+    let mut second = shutdown;
+    assert!(Pin::new(&mut second).poll(&mut Context::from_waker(&Waker::from(waiter.clone()))).is_pending());
+    go_on.wait();
+    driver.join().unwrap();
+    assert_eq!(waiter.0.load(SeqCst), 1);
+    assert!(is_fired(&mut second));
+}
+
+#[test]
+fn a_waker_that_panics_leaves_no_other_waiter_asleep() {
+    struct Bomb;
+
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("in a waker");
+        }
+    }
+
+    let (shutdown, handle) = ProcessShutdown::paired();
+    let waiters: Vec<_> = (0..3).map(|_| Arc::new(Counting::default())).collect();
+    let wakers = [Waker::from(Arc::new(Bomb))].into_iter().chain(waiters.iter().map(|waiter| waiter.clone().into()));
+    let mut clones: Vec<_> = wakers.map(|waker| (shutdown.clone(), waker)).collect();
+    for (clone, waker) in &mut clones {
+        assert!(Pin::new(clone).poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    handle.trigger();
+    assert!(waiters.iter().all(|waiter| waiter.0.load(SeqCst) == 1));
+    assert!(clones.iter_mut().all(|(clone, _)| is_fired(clone)));
 }
 
 #[test]
