@@ -14,7 +14,8 @@ use crate::{
 /// Cheap to clone. It comes from [`Supervisor::handle`](crate::Supervisor::handle) before the supervisor runs, from a
 /// [`SupervisionTree`](crate::SupervisionTree), or, inside a process, from
 /// [`process::current()`](crate::ambient::CurrentProcess::supervisor). It stays good over restarts of the supervisor. While
-/// the supervisor does not run, every call answers [`SupervisorError::NotRunning`] at once; nothing is queued for later.
+/// the supervisor does not run, every call answers [`SupervisorError::NotRunning`] at once; nothing is queued for later. Calls
+/// that send it a message answer [`SupervisorError::Overloaded`] when it has [too many](Self::MAX_UNREAD) unread.
 ///
 /// No call ever holds the supervisor up. What it takes time to do, an answer waits for: `start_child` and `restart_child`
 /// until the child is ready, `terminate_child` until it is gone. `delete_child` and `kill_child` are answered between two steps
@@ -41,6 +42,12 @@ use crate::{
 pub struct SupervisorHandle(Arc<Hub>);
 
 impl SupervisorHandle {
+    /// How many messages a supervisor may leave unread: starts of children, and calls. Beyond that `spawn`, `start_child` and
+    /// the other calls that send it one answer [`SupervisorError::Overloaded`], and nothing is queued. A supervisor reads some
+    /// hundred thousand in a second; it has so many to read where it does not get to run, because its thread is blocked or
+    /// because one task spawns without ever yielding. What a supervisor has taken out to read, in one go, does not count.
+    pub const MAX_UNREAD: usize = Hub::MAX_UNREAD;
+
     pub(crate) fn new(hub: Arc<Hub>) -> Self {
         Self(hub)
     }
@@ -94,7 +101,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`InvalidName`](SupervisorError::InvalidName), [`InvalidSpec`](SupervisorError::InvalidSpec),
-    /// [`NotRunning`](SupervisorError::NotRunning).
+    /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning).
     pub fn spawn(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
         let (id, _) = self.0.start(child.into().temporary_by_default(), None)?;
         Ok(id)

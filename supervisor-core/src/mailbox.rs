@@ -49,6 +49,11 @@ impl<M> Mailbox<M> {
         }
     }
 
+    /// How many messages wait to be taken out.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().as_ref().map_or(0, |waiting| waiting.messages.len())
+    }
+
     /// Since when a message waits to be taken out.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         self.lock().as_ref()?.since

@@ -167,6 +167,11 @@ impl Scope {
         self.parent.as_ref().is_some_and(|parent| parent.is_outside())
     }
 
+    /// How many supervisors there are from the root down to this one.
+    pub(crate) fn depth(&self) -> usize {
+        iter::successors(Some(self), |scope| scope.parent.as_deref()).filter(|scope| !scope.is_outside()).count()
+    }
+
     /// The supervisor's own dotted name.
     pub(crate) fn path(&self) -> String {
         match (&self.parent, &self.name) {

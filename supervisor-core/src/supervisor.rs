@@ -1,20 +1,19 @@
 use std::{
     any::Any,
     borrow::Cow,
-    collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use crate::{
-    child::{self, Body, Child, ChildSpec, Release, Seat},
-    driver::{Hub, Launch},
-    error::{InvalidSpec, SupervisorError},
+    child::{self, Blueprint, Body, Child, ChildSpec, Release, Seat},
+    driver::{Launch, Tenure},
+    error::SupervisorError,
     handle::SupervisorHandle,
     observe::Subscribers,
     placement::Placement,
-    process::{Birth, ChildId, Flags, Life, Name, guard},
+    process::{Birth, ChildId, Life, Name},
     scope::Scope,
     shutdown::ShutdownOrder,
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},
@@ -45,10 +44,14 @@ pub struct Supervisor {
     name: Name,
     settings: SupervisorSettings,
     children: Vec<Arc<dyn Child>>,
-    hub: Arc<Hub>,
+    hub: Tenure,
 }
 
 impl Supervisor {
+    /// How many supervisors there may be from the root of a tree down to the lowest one, both counted. A deeper tree is refused
+    /// before anything of it starts. No program that people can survey comes near it; a recursion that goes astray does.
+    pub const MAX_DEPTH: usize = SupervisorSettings::MAX_DEPTH;
+
     /// A supervisor without children: one-for-one, and gives up at the second restart within 5 seconds.
     ///
     /// # Errors
@@ -60,7 +63,7 @@ impl Supervisor {
         if !name.is_valid() {
             return Err(SupervisorError::InvalidName { name: name.as_str().to_owned(), parent: None });
         }
-        let hub = Hub::new(&name);
+        let hub = Tenure::new(&name);
         Ok(Self { name, settings: SupervisorSettings::default(), children: Vec::new(), hub })
     }
 
@@ -148,6 +151,10 @@ impl Supervisor {
     /// two incarnations of a child must never run beside each other, and names the child in log and events. All this
     /// takes a thread that is free to run the supervisor: where the executor has one thread only, a future that does not
     /// yield stops everything.
+    ///
+    /// A grace of zero is an invalid specification. Where the supervisor itself comes late to see that the grace is over, the
+    /// child has as much time again, once: what has held up the one (a pause of the program, a blocked thread) may have held up
+    /// the other.
     pub fn with_abort_grace(mut self, grace: Duration) -> Self {
         self.settings.abort_grace = grace;
         self
@@ -181,7 +188,7 @@ impl Supervisor {
 
     /// A handle on this supervisor. It works while the supervisor runs, and over its restarts.
     pub fn handle(&self) -> SupervisorHandle {
-        SupervisorHandle::new(self.hub.clone())
+        SupervisorHandle::new(self.hub.hub())
     }
 
     /// The static children, to be added later instead.
@@ -194,7 +201,7 @@ impl Supervisor {
     pub(crate) fn into_root(self) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
         let handle = self.handle();
         let root = ChildSpec::from(self).into_child();
-        root.check(&|| root.segment().to_owned())?;
+        child::check_root(&*root)?;
         Ok((root, handle))
     }
 }
@@ -219,16 +226,9 @@ impl From<Supervisor> for ChildSpec {
     }
 }
 
-/// What every incarnation of a supervisor begins with.
-#[derive(Clone)]
-struct Blueprint {
-    settings: SupervisorSettings,
-    children: Arc<[Arc<dyn Child>]>,
-}
-
 struct Supervision {
     blueprint: Mutex<Option<Blueprint>>,
-    hub: Arc<Hub>,
+    hub: Tenure,
 }
 
 impl Supervision {
@@ -249,17 +249,11 @@ impl Supervision {
 }
 
 impl Release for Supervision {
-    fn release(&self) {
+    fn release(&self, below: &mut Vec<Arc<dyn Child>>) {
         let blueprint = self.lock().take();
-        let children = blueprint.iter().flat_map(|blueprint| blueprint.children.iter());
-        for child in children {
-            // What still runs, somewhere else, does it itself when it ends. Otherwise it is done here.
-            child.cell().request(Flags::LAST);
-            if child.cell().process().is_none() {
-                let _ = guard(|| child.release());
-            }
+        if let Some(Blueprint { children, .. }) = &blueprint {
+            below.extend(children.iter().rev().cloned());
         }
-        drop(blueprint);
         self.hub.retire();
     }
 }
@@ -268,7 +262,7 @@ impl Body for Supervision {
     fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life {
         let blueprint = seat.body.for_a_run(above).expect("nothing is started after the last incarnation");
         let Blueprint { settings, children } = blueprint;
-        Launch::new(settings, children, seat.body.hub.clone(), above.clone(), birth, seat.name().clone())
+        Launch::new(settings, children, seat.body.hub.hub(), above.clone(), birth, seat.name().clone())
     }
 
     fn is_loaded(&self) -> bool {
@@ -280,22 +274,10 @@ impl Body for Supervision {
     }
 
     fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        Some(self.hub.clone())
+        Some(self.hub.hub())
     }
 
-    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {
-        let Some(Blueprint { settings, children }) = self.lock().clone() else { return Ok(()) };
-        let invalid = |path, reason| Err(SupervisorError::InvalidSpec { path, reason });
-        if let Some(reason) = settings.what_is_wrong(children.len()) {
-            return invalid(path(), reason);
-        }
-        let mut names = BTreeSet::new();
-        for child in children.iter() {
-            child::check(&**child, path, settings.auto_shutdown)?;
-            if settings.unique_names && !names.insert(child.segment()) {
-                return invalid(format!("{}.{}", path(), child.segment()), InvalidSpec::DuplicateName);
-            }
-        }
-        Ok(())
+    fn blueprint(&self) -> Option<Blueprint> {
+        self.lock().clone()
     }
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "tracing")]
 mod spans {
+    use std::time::Duration;
+
     use tracing::level_filters::LevelFilter;
 
     pub(crate) use tracing::Span;
@@ -14,6 +16,16 @@ mod spans {
     /// Whether anybody listens to anything.
     pub(crate) fn is_heard() -> bool {
         LevelFilter::current() != LevelFilter::OFF
+    }
+
+    /// Said of a child on which its supervisor would give up before a backoff has come to its longest wait.
+    pub(crate) fn warn_of_short_intensity(path: &str, after: Duration, longest: Duration) {
+        tracing::warn!(
+            target: "supervision",
+            process = path,
+            "if it goes on failing, its supervisor gives up within {after:?}, before the backoff comes to its longest wait of \
+             {longest:?}: allow more restarts, or use `with_unlimited_restarts`"
+        );
     }
 
     /// Said for each tree, in a program that is built to abort on panic.
@@ -29,6 +41,8 @@ mod spans {
 
 #[cfg(not(feature = "tracing"))]
 mod spans {
+    use std::time::Duration;
+
     #[derive(Debug)]
     pub(crate) struct Span;
 
@@ -52,7 +66,10 @@ mod spans {
     }
 
     #[inline]
+    pub(crate) fn warn_of_short_intensity(_path: &str, _after: Duration, _longest: Duration) {}
+
+    #[inline]
     pub(crate) fn warn_of_panic_abort() {}
 }
 
-pub(crate) use spans::{Span, is_heard, process_span, warn_of_panic_abort};
+pub(crate) use spans::{Span, is_heard, process_span, warn_of_panic_abort, warn_of_short_intensity};

@@ -9,13 +9,12 @@ use std::{
 use super::relay::Relay;
 use crate::{
     engine::Spec,
-    error::SupervisorError,
     observe::Subscribers,
     placement::Placement,
     process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket, guard},
     scope::{Elsewhere, Scope},
     spawner::{Spawner, spawn},
-    strategy::ChildSettings,
+    strategy::{ChildSettings, SupervisorSettings},
 };
 
 /// A child, type-erased: all that stays the same over its incarnations, in one allocation.
@@ -49,8 +48,11 @@ pub(crate) trait Child: Control {
     /// Whether there is user code left whose destructor would run.
     fn is_loaded(&self) -> bool;
 
-    /// Whether what is inside can work, at all depths. `path`: its dotted name.
-    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError>;
+    /// Drops the user code that is left here; what is below it goes into `below`.
+    fn release_into(&self, below: &mut Vec<Arc<dyn Child>>);
+
+    /// What it is begun with, if it is a supervisor.
+    fn blueprint(&self) -> Option<Blueprint>;
 
     /// Who listens to it, if it is a supervisor.
     fn subscribers(&self) -> Option<&Subscribers>;
@@ -61,8 +63,29 @@ pub(crate) trait Child: Control {
 
 /// What owns a user's code.
 pub(crate) trait Release {
-    /// Drops it. There is none after that.
-    fn release(&self);
+    /// Drops it. There is none after that. The children of a supervisor are put into `below`, the first of them last: released one
+    /// in another, the stack would decide how deep a tree may be.
+    fn release(&self, below: &mut Vec<Arc<dyn Child>>);
+}
+
+/// Drops a user's code, and after that all that is below it, each under a guard of its own.
+fn release_all(body: &impl Release) {
+    let mut below = Vec::new();
+    body.release(&mut below);
+    while let Some(child) = below.pop() {
+        // What still runs, somewhere else, does it itself when it ends. Otherwise it is done here.
+        child.cell().request(Flags::LAST);
+        if child.cell().process().is_none() {
+            let _ = guard(|| child.release_into(&mut below));
+        }
+    }
+}
+
+/// What every incarnation of a supervisor begins with.
+#[derive(Clone)]
+pub(crate) struct Blueprint {
+    pub(crate) settings: SupervisorSettings,
+    pub(crate) children: Arc<[Arc<dyn Child>]>,
 }
 
 /// What is different between one kind of child and another.
@@ -78,10 +101,9 @@ pub(crate) trait Body: Release + Send + Sync + Sized + 'static {
     /// Whether there is user code left whose destructor would run.
     fn is_loaded(&self) -> bool;
 
-    /// Whether what is inside can work, at all depths. `path`: its dotted name.
-    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {
-        let _ = path;
-        Ok(())
+    /// What it is begun with, if it is a supervisor.
+    fn blueprint(&self) -> Option<Blueprint> {
+        None
     }
 
     /// Who listens to it, if it is a supervisor.
@@ -118,7 +140,7 @@ impl<B: Body> Seat<B> {
 /// of two children never panic together, which would be the end of the program.
 impl<B: Release> Drop for Seat<B> {
     fn drop(&mut self) {
-        let _ = guard(|| self.body.release());
+        let _ = guard(|| release_all(&self.body));
     }
 }
 
@@ -132,7 +154,7 @@ impl<B: Body> Control for Seat<B> {
     }
 
     fn release(&self) {
-        self.body.release();
+        release_all(&self.body);
     }
 
     fn child(&self) -> ChildId {
@@ -207,8 +229,12 @@ impl<B: Body> Child for Seat<B> {
         self.body.is_loaded()
     }
 
-    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {
-        self.body.check(path)
+    fn release_into(&self, below: &mut Vec<Arc<dyn Child>>) {
+        self.body.release(below);
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        self.body.blueprint()
     }
 
     fn subscribers(&self) -> Option<&Subscribers> {

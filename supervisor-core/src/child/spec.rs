@@ -2,11 +2,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Body, Child, Seat};
 use crate::{
-    error::{InvalidSpec, SupervisorError},
     placement::Placement,
     process::Name,
     shutdown::ShutdownStrategy,
-    strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartType},
+    strategy::{Backoff, ChildSettings, RestartType},
 };
 
 /// How a child is started, restarted and stopped: what a supervisor is given.
@@ -133,42 +132,5 @@ impl ChildSpec {
 impl fmt::Debug for ChildSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChildSpec").field("name", &self.name()).field("settings", self.0.settings()).finish()
-    }
-}
-
-/// Whether a child can work under a supervisor with this name and this auto-shutdown.
-pub(crate) fn check(
-    child: &dyn Child,
-    parent: &dyn Fn() -> String,
-    auto_shutdown: AutoShutdown,
-) -> Result<(), SupervisorError> {
-    let name = child.name();
-    if !name.is_valid() {
-        return Err(SupervisorError::InvalidName { name: name.as_str().into(), parent: Some(parent()) });
-    }
-    let path = || format!("{}.{}", parent(), name.as_str());
-    let settings = child.settings();
-    let reason = if settings.runs_once && settings.restart() != RestartType::Temporary {
-        Some(InvalidSpec::OneShotNotTemporary)
-    } else if settings.significant && settings.restart() == RestartType::Permanent {
-        Some(InvalidSpec::SignificantPermanent)
-    } else if settings.significant && auto_shutdown == AutoShutdown::Never {
-        Some(InvalidSpec::SignificantWithoutAutoShutdown)
-    } else if settings.start_timeout().is_some_and(|limit| limit.is_zero()) {
-        Some(InvalidSpec::StartTimeoutZero)
-    } else if settings.watchdog().is_some_and(|within| within.is_zero()) {
-        Some(InvalidSpec::WatchdogZero)
-    } else if settings.watchdog().is_some() && settings.kind == ChildKind::Supervisor {
-        Some(InvalidSpec::WatchdogOnSupervisor)
-    } else if settings.explicit_ready() && !settings.ready_at_once {
-        Some(InvalidSpec::ExplicitReady)
-    } else if settings.backoff().is_some_and(|backoff| !backoff.is_valid()) {
-        Some(InvalidSpec::BackoffFactor)
-    } else {
-        None
-    };
-    match reason {
-        Some(reason) => Err(SupervisorError::InvalidSpec { path: path(), reason }),
-        None => child.check(&path),
     }
 }

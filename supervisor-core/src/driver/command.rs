@@ -1,8 +1,8 @@
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use oneshot::Sender;
 
-use super::{Io, Tree, left::left_behind};
+use super::{CALLS, Io, Tree, left::left_behind};
 use crate::{
     child::Child,
     engine::{Caller, Refusal},
@@ -95,6 +95,23 @@ impl Io {
         if let Some(pending) = self.calls.try_remove(caller.key) {
             reply_with(pending.reply, answer);
         }
+    }
+
+    /// Lets go of callers that do not wait any longer. Only before the engine is fed: what it has not said yet may be about one of
+    /// them, by a key that is the next one's then.
+    pub(super) fn forget_given_up(&mut self, engine: &mut Tree) {
+        let mut given_up = BTreeSet::new();
+        self.calls.retain(|key, pending| {
+            let waits = !pending.reply.is_closed();
+            if !waits {
+                given_up.insert(key);
+            }
+            waits
+        });
+        engine.forget_callers(|caller| given_up.contains(&caller.key));
+        self.calls.shrink_to_fit();
+        // So a look costs each call next to nothing.
+        self.calls_to_look_at = CALLS.max(2 * self.calls.len());
     }
 
     /// A child that was to be added is not.

@@ -1,4 +1,5 @@
 use std::{
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -51,6 +52,14 @@ pub(super) struct Working {
 }
 
 impl Running {
+    /// Whether another message is taken.
+    fn check_room(&self) -> Result<(), SupervisorError> {
+        match self.commands.len() {
+            unread if unread < Hub::MAX_UNREAD => Ok(()),
+            unread => Err(SupervisorError::Overloaded { path: self.scope.path(), unread }),
+        }
+    }
+
     /// Who has to be woken, once the lock is let go of.
     fn post(&self, command: Command) -> Arc<Scope> {
         // It is never closed: as long as it can be found here, somebody is going to look into it.
@@ -59,8 +68,38 @@ impl Running {
     }
 }
 
+/// The hub of a supervisor, as the one who can run it has it. Let go of, the supervisor is not going to run any more.
+pub(crate) struct Tenure(Arc<Hub>);
+
+impl Tenure {
+    pub(crate) fn new(name: &Name) -> Self {
+        Self(Hub::new(name))
+    }
+
+    pub(crate) fn hub(&self) -> Arc<Hub> {
+        self.0.clone()
+    }
+}
+
+impl Deref for Tenure {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        &self.0
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        self.retire();
+    }
+}
+
 impl Hub {
-    pub(crate) fn new(name: &Name) -> Arc<Self> {
+    /// How many messages a supervisor may leave unread. Well above what a burst comes to, and some 100 MB of small children.
+    pub(crate) const MAX_UNREAD: usize = 1 << 18;
+
+    fn new(name: &Name) -> Arc<Self> {
         let state = State { path: name.as_str().to_owned(), running: None, shared: None, is_lost_root: false };
         Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default() })
     }
@@ -133,6 +172,10 @@ impl Hub {
             drop(state);
             return Err(self.not_running());
         };
+        if let Err(full) = running.check_room() {
+            drop(state);
+            return Err(full);
+        }
         let scope = running.post(command);
         drop(state);
         scope.wake();
@@ -151,9 +194,11 @@ impl Hub {
             drop(state);
             return Err(self.not_running());
         };
-        if let Err(invalid) = check(spec.as_child(), &|| running.scope.path(), running.auto_shutdown) {
+        let (path, depth) = (|| running.scope.path(), || running.scope.depth());
+        let checked = check(spec.as_child(), &path, running.auto_shutdown, depth).and_then(|()| running.check_room());
+        if let Err(refused) = checked {
             drop(state);
-            return Err(invalid);
+            return Err(refused);
         }
         // Under the lock, so that children come in the order of their ids.
         let child = spec.into_child();

@@ -30,7 +30,7 @@ use slab::Slab;
 use self::{command::Pending, launch::Plan, left::Left, shared::Shared};
 pub(crate) use self::{
     command::{Call, Command},
-    hub::Hub,
+    hub::{Hub, Tenure},
     launch::Launch,
 };
 use crate::{
@@ -39,17 +39,21 @@ use crate::{
     error::GaveUp,
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
-    process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket},
+    process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
     spawner::{Spawner, Timer},
     strategy::{ChildKind, RestartType},
+    trace,
 };
 
 /// How much of a kind is taken, or done, before the rest gets its turn.
 const BATCH: usize = 256;
 /// How many commands: new work is less urgent than what has happened, and makes more to do.
 const COMMANDS: usize = 128;
+
+/// So many calls may wait before it is worth a look who has given up.
+const CALLS: usize = 64;
 
 /// Room for more than this is not kept for the next turn.
 const KEPT: usize = 32;
@@ -79,6 +83,8 @@ struct Io {
     armed: Option<Instant>,
     /// Who waits for an answer, by the keys that the engine knows them by.
     calls: Slab<Pending>,
+    /// With so many calls it looks who still waits.
+    calls_to_look_at: usize,
     /// What the engine wants done, and was not yet.
     to_do: VecDeque<ToDo>,
     /// What supervisors below have left behind.
@@ -92,6 +98,10 @@ struct Io {
     /// What it has seen of its orders.
     seen: Order,
     is_asked: bool,
+    /// It has said that its intensity ends before a backoff.
+    has_warned: bool,
+    /// Its children have a backoff, if they have none of their own.
+    has_backoff: bool,
     gave_up: Option<GaveUp>,
     gauge: Gauge,
     /// Of what was taken in and has not taken effect yet.
@@ -129,6 +139,8 @@ impl Driver {
         let engine = Engine::new(settings.clone(), children, own.spawner.seed());
         let shared = Arc::new(Shared::new(engine, &own));
         let commands = hub.open(&scope, &own.control, &settings, &shared);
+        // An earlier run of it has, or had no reason to.
+        let has_warned = own.ticket.incarnation > 1;
         let io = Io {
             gauge: scope.quiet.gauge(),
             scope,
@@ -142,6 +154,7 @@ impl Driver {
             timer: None,
             armed: None,
             calls: Slab::new(),
+            calls_to_look_at: CALLS,
             to_do: VecDeque::new(),
             left: Vec::new(),
             left_until: None,
@@ -149,6 +162,8 @@ impl Driver {
             is_closing: false,
             seen: Order { last: is_root, kill: false },
             is_asked: false,
+            has_warned,
+            has_backoff: settings.backoff.is_some(),
             gave_up: None,
             tokens: Vec::new(),
         };
@@ -208,6 +223,9 @@ impl Io {
         // Read under the lock, and so at once with what is going to happen: who subscribed before looks at the state after
         // that, or hears of the change.
         self.is_heard = self.scope.observers.listen();
+        if self.calls.len() >= self.calls_to_look_at {
+            self.forget_given_up(engine);
+        }
         engine.is_heard = self.is_heard;
         if let Some(order) = order {
             engine.shutdown(order, now);
@@ -286,6 +304,9 @@ impl Io {
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
                 let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
                 let birth = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
+                if incarnation == 1 && settings.restart() != RestartType::Temporary {
+                    self.warn_of_short_intensity(shared, &*spec);
+                }
                 // Before it is told of anything that it does.
                 if self.is_heard {
                     self.tell(&*spec, EventKind::Started);
@@ -325,6 +346,17 @@ impl Io {
             }
         }
         None
+    }
+
+    fn warn_of_short_intensity(&mut self, shared: &Shared, spec: &dyn Child) {
+        // Said once; and most have no backoff.
+        if self.has_warned || !(self.has_backoff || spec.settings().backoff().is_some()) {
+            return;
+        }
+        let Some((after, longest)) = shared.lock().settings().cuts_short(spec.settings()) else { return };
+        self.has_warned = true;
+        // The log is code of the program.
+        let _ = guard(|| trace::warn_of_short_intensity(&self.scope.path_of(spec.segment()), after, longest));
     }
 
     fn tell(&self, spec: &dyn Child, kind: EventKind) {

@@ -95,6 +95,7 @@ impl<C: Spec> Engine<C> {
                 if siblings_stay_down {
                     self.cancel_group(child, now);
                 }
+                self.tell_cancelled(child);
                 self.answer_start(child, Err(StartFailure::Aborted));
                 self.put_down(child);
                 self.effects.push_back(Effect::Answer { caller, spec, answer: Ok(()) });
@@ -295,6 +296,15 @@ impl<C: Spec> Engine<C> {
     /// A call is refused for a reason that is not known in here.
     pub(crate) fn refuse_call(&mut self, spec: C, caller: Caller, refusal: Refusal) {
         self.effects.push_back(Effect::Answer { caller, spec: Some(spec), answer: Err(refusal) });
+    }
+
+    /// These callers do not wait any longer.
+    pub(crate) fn forget_callers(&mut self, are_gone: impl Fn(Caller) -> bool) {
+        self.callers.retain(|_, waiting| {
+            waiting.retain(|(_, caller)| !are_gone(*caller));
+            waiting.shrink_to_fit();
+            !waiting.is_empty()
+        });
     }
 
     fn refuse(&mut self, child: Place, caller: Caller, refusal: Refusal) {

@@ -7,7 +7,7 @@ use slab::Slab;
 
 use super::{
     order::Order,
-    slot::{Attempt, Class, Slot, Spec, State},
+    slot::{Attempt, Class, Look, Slot, Spec, State},
 };
 use crate::{
     observe::Counts,
@@ -25,9 +25,13 @@ pub(crate) struct Children<C> {
     order: Order,
     /// Where names have to be unique.
     names: Option<BTreeMap<String, Place>>,
-    deadlines: BTreeSet<(Instant, Place)>,
+    deadlines: Deadlines,
     tallies: Tallies,
 }
+
+/// Of which child there is something to do, and when.
+#[derive(Debug, Default)]
+struct Deadlines(BTreeSet<(Instant, Place)>);
 
 /// How many children are in which class of states.
 #[derive(Debug, Default)]
@@ -49,7 +53,7 @@ impl<C: Spec> Children<C> {
         let order = Order::new(specs.map(place));
         let name = |place: Place| (slots[place.slot as usize].spec.name().to_owned(), place);
         let names = unique_names.then(|| order.iter().map(name).collect());
-        Self { slots, order, names, deadlines: BTreeSet::new(), tallies }
+        Self { slots, order, names, deadlines: Deadlines::default(), tallies }
     }
 
     /// A child behind all others, which is owed a start.
@@ -87,7 +91,7 @@ impl<C: Spec> Children<C> {
         self.get(ticket.place()).filter(|slot| slot.is_about(ticket))
     }
 
-    /// For what is neither counted nor has a deadline: all but the state.
+    /// For what is neither counted nor has a deadline: all but the state and the look.
     pub(super) fn edit<R>(&mut self, place: Place, edit: impl FnOnce(&mut Slot<C>) -> R) -> Option<R> {
         let slot = self.slots.get_mut(place.slot as usize).filter(|slot| slot.child == place.child)?;
         Some(edit(slot))
@@ -97,11 +101,11 @@ impl<C: Spec> Children<C> {
         let Some(slot) = self.slots.get_mut(place.slot as usize).filter(|slot| slot.child == place.child) else {
             return;
         };
-        let (before, after) = (slot.deadline(), state.deadline(slot.settings()));
-        if before != after {
-            before.map(|deadline| self.deadlines.remove(&(deadline, place)));
-            after.map(|deadline| self.deadlines.insert((deadline, place)));
-        }
+        let before = slot.deadline();
+        // Nobody looks for signs of life of what does not run.
+        slot.set_look(None);
+        let after = state.deadline(slot.settings());
+        self.deadlines.change(place, before, after);
         if slot.state.class() == state.class() {
             slot.state = state;
         } else {
@@ -111,6 +115,16 @@ impl<C: Spec> Children<C> {
         }
     }
 
+    /// When somebody looks for a sign of life.
+    pub(super) fn set_look(&mut self, place: Place, look: Option<Look>) {
+        let Some(slot) = self.slots.get_mut(place.slot as usize).filter(|slot| slot.child == place.child) else {
+            return;
+        };
+        let before = slot.deadline();
+        slot.set_look(look);
+        self.deadlines.change(place, before, slot.deadline());
+    }
+
     pub(super) fn remove(&mut self, place: Place) -> Option<Slot<C>> {
         self.get(place)?;
         let slot = self.slots.remove(place.slot as usize);
@@ -118,9 +132,7 @@ impl<C: Spec> Children<C> {
         if let Some(names) = &mut self.names {
             names.remove(slot.spec.name());
         }
-        if let Some(deadline) = slot.deadline() {
-            self.deadlines.remove(&(deadline, place));
-        }
+        self.deadlines.change(place, slot.deadline(), None);
         self.tallies.count(&slot, |n| *n -= 1);
         Some(slot)
     }
@@ -148,12 +160,17 @@ impl<C: Spec> Children<C> {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.deadlines.0.first().map(|(deadline, _)| *deadline)
+    }
+
+    #[cfg(test)]
+    pub(super) fn deadlines(&self) -> usize {
+        self.deadlines.0.len()
     }
 
     /// A child whose deadline has come.
     pub(super) fn due(&self, now: Instant) -> Option<Place> {
-        self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, place)| *place)
+        self.deadlines.0.first().filter(|(deadline, _)| *deadline <= now).map(|(_, place)| *place)
     }
 
     /// How many children are in one of these states.
@@ -181,6 +198,20 @@ impl<C: Spec> Children<C> {
             active: self.count_of(&[Class::Running]),
             supervisors: self.tallies.supervisors.iter().sum(),
             workers: self.tallies.workers.iter().sum(),
+        }
+    }
+}
+
+impl Deadlines {
+    fn change(&mut self, child: Place, before: Option<Instant>, after: Option<Instant>) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.0.remove(&(before, child));
+        }
+        if let Some(after) = after {
+            self.0.insert((after, child));
         }
     }
 }

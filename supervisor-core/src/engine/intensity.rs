@@ -5,6 +5,9 @@ use std::{
 
 use crate::{error::GaveUp, observe::RestartCause, strategy::RestartStrategy};
 
+/// Room for so many restarts is always kept.
+const KEPT: usize = 8;
+
 /// The restarts that still count, and the last few of them to tell about.
 #[derive(Debug)]
 pub(super) struct Intensity<C> {
@@ -42,8 +45,18 @@ impl<C> Intensity<C> {
         while self.window.front().is_some_and(|then| is_over(*then)) {
             self.window.pop_front();
         }
+        // There may have been a storm of them.
+        if self.window.len() < self.window.capacity() / 4 {
+            self.window.shrink_to(2 * self.window.len().max(KEPT));
+        }
         self.window.push_back(now);
         self.window.len() <= self.limit
+    }
+
+    /// How many restarts are held, and for how many there is room.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> (usize, usize) {
+        (self.window.len(), self.window.capacity())
     }
 
     pub(super) fn story(&self) -> impl Iterator<Item = &Charge<C>> {

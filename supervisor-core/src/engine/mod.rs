@@ -37,7 +37,6 @@ use self::{
     sequence::Sequence,
     slot::{Class, Stage, Stopping, Then},
     stop::Sweep,
-    watch::Watch,
 };
 pub(crate) use self::{
     effect::{Badly, Caller, Cause, Effect, Refusal},
@@ -60,7 +59,6 @@ pub(crate) struct Engine<C> {
     sweep: Sweep,
     /// Children that are owed a start of their own, not as part of a group.
     restarts: VecDeque<Place>,
-    watch: Watch,
     /// The number of the latest group restart; the first start is one, too.
     group: u32,
     /// Who waits for something to happen to a child.
@@ -118,7 +116,6 @@ impl<C: Spec> Engine<C> {
             work: Work::None,
             sweep: Sweep::NONE,
             restarts: VecDeque::new(),
-            watch: Watch::default(),
             group: 1,
             callers: BTreeMap::new(),
             is_up: false,
@@ -140,7 +137,8 @@ impl<C: Spec> Engine<C> {
     pub(crate) fn adopt(&mut self, child: ChildId, now: Instant) -> Option<Place> {
         let place = self.children.find(child)?;
         let stage = self.abort_stage(place, now);
-        let stopping = Stopping { stage, then: Then::Start, since: now, sweep: None, last: false, unready: true };
+        let (then, sweep) = (Then::Start, None);
+        let stopping = Stopping { stage, then, since: now, sweep, last: false, unready: true, has_had_more: false };
         self.children.set(place, State::stopping(stopping));
         Some(place)
     }
@@ -234,14 +232,16 @@ impl<C: Spec> Engine<C> {
                     let stopping = **stopping;
                     if stopping.has_had_its_time(now) {
                         self.abort(child, stopping.then, now);
+                    } else if let Some(stopping) = stopping.with_more_time(self.settings.abort_grace, now) {
+                        self.children.set(child, State::stopping(stopping));
                     } else {
                         self.stuck(child, stopping, now);
                     }
                 }
-                State::Stopped | State::Owed | State::Running { .. } => return,
+                State::Running { .. } => self.look_for_signs(child),
+                State::Stopped | State::Owed => return,
             }
         }
-        self.look_for_signs(now);
         self.end_delay(now);
         if self.stop_by.is_some_and(|by| by <= now) {
             self.stop_by = None;
@@ -273,7 +273,7 @@ impl<C: Spec> Engine<C> {
             Work::Sequence(sequence) => sequence.delayed_until(),
             _ => None,
         };
-        [self.children.next_deadline(), self.watch.next_deadline(), group, self.stop_by].into_iter().flatten().min()
+        [self.children.next_deadline(), group, self.stop_by].into_iter().flatten().min()
     }
 
     /// How it ended, after `Effect::Finish`.

@@ -59,20 +59,32 @@ pub(crate) struct Slot<C> {
     /// Its latest process was stopped, and ended normally: nothing to remember.
     has_ended_well: bool,
     /// Most have none, so they do not pay for the space.
-    past: Option<Box<Past>>,
+    extra: Option<Box<Extra>>,
 }
 
 /// Many children are a slot each.
-const _: () = assert!(size_of::<State>() == 16 && size_of::<Option<Box<Past>>>() == 8);
+const _: () = assert!(size_of::<State>() == 16 && size_of::<Option<Box<Extra>>>() == 8);
 
-/// What was.
+/// What was, and what is watched.
 #[derive(Debug, Default)]
-struct Past {
+struct Extra {
     end: Option<End>,
     /// Failures in a row.
     failures: u32,
     /// The group restart that does not start it again, because it was terminated meanwhile.
     left_out_of: u32,
+    /// When somebody looks for a sign of life of its process.
+    look: Option<Look>,
+}
+
+/// A look for a sign of life.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Look {
+    pub(super) due: Instant,
+    /// The one before came too late to prove anything.
+    pub(super) is_repeated: bool,
+    /// It is under way.
+    pub(super) has_begun: bool,
 }
 
 /// How a process ended, and when.
@@ -121,6 +133,8 @@ pub(crate) struct Stopping {
     pub(super) last: bool,
     /// It was not ready when it was stopped.
     pub(super) unready: bool,
+    /// It has had more time to let go, or to answer, because its supervisor had come late to see whether it does.
+    pub(super) has_had_more: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -180,7 +194,7 @@ impl<C: Spec> Slot<C> {
             has_started: false,
             has_acknowledged: false,
             has_ended_well: false,
-            past: None,
+            extra: None,
         }
     }
 
@@ -193,13 +207,26 @@ impl<C: Spec> Slot<C> {
         self.incarnation == ticket.incarnation && self.state.is_live()
     }
 
+    /// When there is something to do about it.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.state.deadline(self.settings())
+        let look = self.look().filter(|look| !look.has_begun).map(|look| look.due);
+        look.or_else(|| self.state.deadline(self.settings()))
+    }
+
+    /// There is none but while it runs.
+    pub(super) fn look(&self) -> Option<Look> {
+        self.extra.as_ref()?.look
+    }
+
+    pub(super) fn set_look(&mut self, look: Option<Look>) {
+        if look.is_some() || self.look().is_some() {
+            self.extra.get_or_insert_default().look = look;
+        }
     }
 
     pub(super) fn remember(&mut self, how: RestartCause, at: Instant) {
         self.has_ended_well = false;
-        self.past.get_or_insert_default().end = Some(End { how, at });
+        self.extra.get_or_insert_default().end = Some(End { how, at });
     }
 
     /// Its process was stopped. Where that is all there is to say, it takes no space.
@@ -207,8 +234,8 @@ impl<C: Spec> Slot<C> {
         match exit {
             Exit::Normal => {
                 self.has_ended_well = true;
-                if let Some(past) = &mut self.past {
-                    past.end = None;
+                if let Some(extra) = &mut self.extra {
+                    extra.end = None;
                 }
             }
             exit => self.remember(RestartCause::Exit(exit), at),
@@ -222,26 +249,26 @@ impl<C: Spec> Slot<C> {
 
     /// How its latest process ended, if one has, and there is more to say than that it was stopped.
     pub(crate) fn end(&self) -> Option<&End> {
-        self.past.as_ref()?.end.as_ref()
+        self.extra.as_ref()?.end.as_ref()
     }
 
     pub(super) fn failures(&self) -> u32 {
-        self.past.as_ref().map_or(0, |past| past.failures)
+        self.extra.as_ref().map_or(0, |extra| extra.failures)
     }
 
     pub(super) fn set_failures(&mut self, failures: u32) {
-        self.past.get_or_insert_default().failures = failures;
+        self.extra.get_or_insert_default().failures = failures;
     }
 
     pub(super) fn is_left_out_of(&self, group: u32) -> bool {
-        self.past.as_ref().is_some_and(|past| past.left_out_of == group)
+        self.extra.as_ref().is_some_and(|extra| extra.left_out_of == group)
     }
 
     pub(super) fn leave_out_of(&mut self, group: u32) {
-        self.past.get_or_insert_default().left_out_of = group;
+        self.extra.get_or_insert_default().left_out_of = group;
     }
 
-    /// How often it was started again.
+    /// How often it was started again; from zero again after some four billion times.
     pub(crate) fn restarts(&self) -> u32 {
         self.incarnation.saturating_sub(1)
     }
@@ -283,6 +310,26 @@ impl Stopping {
     /// Whether it was asked, and its time to stop is up.
     pub(super) fn has_had_its_time(&self, now: Instant) -> bool {
         matches!(self.stage, Stage::Asked { until: Some(until), .. } if until <= now)
+    }
+
+    /// The grace is over. Where the supervisor comes late to see that, it is no proof that the process does not yield, or does not
+    /// answer: what has held up the one may have held up the other. So it has, once, as much time again as the supervisor was
+    /// late, and no more than it had.
+    ///
+    /// The limits that a stop and a start have are not lengthened like this. They say for how long others wait, whatever the
+    /// reason, and nobody is blamed by them for more than that.
+    pub(super) fn with_more_time(self, grace: Duration, now: Instant) -> Option<Self> {
+        let more = |due: Instant| {
+            let late = now.saturating_duration_since(due);
+            (!late.is_zero()).then(|| now.checked_add(late.min(grace)))
+        };
+        let stage = match self.stage {
+            _ if self.has_had_more => return None,
+            Stage::Asked { until, ack_by } => Stage::Asked { until, ack_by: more(ack_by?)? },
+            Stage::Aborted { until } => Stage::Aborted { until: more(until?)? },
+            Stage::Stuck => return None,
+        };
+        Some(Self { stage, has_had_more: true, ..self })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::StartFailure,
-    observe::EventKind,
+    observe::{ChildState, EventKind},
     process::{ChildId, Place},
     shutdown::{ShutdownOrder, ShutdownStrategy},
     strategy::ChildKind,
@@ -44,6 +44,11 @@ impl Sweep {
         Self { number: last.number.wrapping_add(1).max(1), from, ..Self::NONE }
     }
 
+    #[cfg(test)]
+    pub(super) fn numbered(number: u32) -> Self {
+        Self { number, ..Self::NONE }
+    }
+
     /// A child has gone, or is not waited for any longer.
     pub(super) fn left(&mut self, child: Place, stopping: &Stopping) {
         if stopping.sweep == Some(self.number) {
@@ -71,7 +76,6 @@ impl<C: Spec> Engine<C> {
         self.work = Work::Stop(cause);
         self.stop_by = self.settings.shutdown_budget.and_then(|budget| now.checked_add(budget));
         self.turn_away_starts();
-        self.watch.end();
         self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
         let moving = [Class::Owed, Class::Delayed, Class::Starting, Class::Stopping, Class::Draining, Class::Stuck];
         if self.children.count_of(&moving) == 0 {
@@ -83,8 +87,16 @@ impl<C: Spec> Engine<C> {
             if self.children.get(child).is_some_and(|slot| slot.state.is_live()) {
                 self.stop_child(child, Then::End, Some(self.sweep.number), now);
             } else {
+                self.tell_cancelled(child);
                 self.children.set(child, State::Stopped);
             }
+        }
+    }
+
+    /// A child that was going to be started again is not.
+    pub(super) fn tell_cancelled(&mut self, child: Place) {
+        if self.children.get(child).is_some_and(|slot| slot.public_state() == ChildState::Restarting) {
+            self.tell(child, || EventKind::RestartCancelled);
         }
     }
 
@@ -167,7 +179,10 @@ impl<C: Spec> Engine<C> {
                 Stage::Asked { until, ack_by }
             }
         };
-        self.children.set(child, State::stopping(Stopping { stage, then, since: now, sweep, last, unready }));
+        self.children.set(
+            child,
+            State::stopping(Stopping { stage, then, since: now, sweep, last, unready, has_had_more: false }),
+        );
     }
 
     /// A stop goes along with one that has begun before.
@@ -195,7 +210,8 @@ impl<C: Spec> Engine<C> {
         };
         self.tell(child, || EventKind::Aborted);
         let (stage, last) = (self.abort_stage(child, now), self.is_final());
-        self.children.set(child, State::stopping(Stopping { stage, then, since, sweep, last, unready }));
+        self.children
+            .set(child, State::stopping(Stopping { stage, then, since, sweep, last, unready, has_had_more: false }));
     }
 
     /// Everything that is left is aborted at once, and shares one grace.

@@ -1,50 +1,29 @@
 //! Children that promise a sign of life.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
     Effect, Engine, Spec, State,
-    slot::{Stopping, Then},
+    slot::{Look, Stopping, Then},
 };
 use crate::{
     observe::EventKind,
     process::{Exit, Place, Ticket},
 };
 
-/// When which process is looked at next. One that is gone by then is just not looked at.
-#[derive(Debug, Default)]
-pub(super) struct Watch(BTreeSet<(Instant, Place, u32)>);
-
-impl Watch {
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.0.first().map(|(at, ..)| *at)
-    }
-
-    /// Nobody is looked at while the supervisor stops.
-    pub(super) fn end(&mut self) {
-        self.0.clear();
-    }
-
-    fn take_due(&mut self, now: Instant) -> Option<(Place, u32)> {
-        let &(at, place, incarnation) = self.0.first()?;
-        if at > now {
-            return None;
-        }
-        self.0.pop_first();
-        Some((place, incarnation))
-    }
-}
-
 impl<C: Spec> Engine<C> {
     /// Whether a process has given a sign of life since it was last asked for.
     pub(crate) fn heard(&mut self, ticket: Ticket, sign_of_life: bool, now: Instant) {
         let Some(slot) = self.children.about(ticket).filter(|_| !self.is_stopping()) else { return };
-        let (Some(within), &State::Running { since }) = (slot.settings().watchdog(), &slot.state) else { return };
+        let (Some(within), Some(look), &State::Running { since }) =
+            (slot.settings().watchdog(), slot.look(), &slot.state)
+        else {
+            return;
+        };
         if sign_of_life {
             self.watch_over(ticket.place(), now);
+        } else if let Some(next) = look.again(within, now) {
+            self.children.set_look(ticket.place(), Some(next));
         } else {
             self.tell(ticket.place(), || EventKind::Unresponsive { within });
             self.abort(ticket.place(), Then::Judge { since, unresponsive: true }, now);
@@ -54,20 +33,20 @@ impl<C: Spec> Engine<C> {
     /// From now on a child has to give signs of life, if it promises them.
     pub(super) fn watch_over(&mut self, child: Place, now: Instant) {
         let Some(slot) = self.children.get(child).filter(|_| !self.is_stopping()) else { return };
-        if let Some(next) = slot.settings().watchdog().and_then(|within| now.checked_add(within)) {
-            self.watch.0.insert((next, child, slot.incarnation));
+        if let Some(due) = slot.settings().watchdog().and_then(|within| now.checked_add(within)) {
+            self.children.set_look(child, Some(Look { due, is_repeated: false, has_begun: false }));
         }
     }
 
-    /// Has those looked at whose time has come.
-    pub(super) fn look_for_signs(&mut self, now: Instant) {
-        while let Some((child, incarnation)) = self.watch.take_due(now) {
-            let is_running = |state: &State| matches!(state, State::Running { .. });
-            let slot =
-                self.children.get(child).filter(|slot| slot.incarnation == incarnation && is_running(&slot.state));
-            if slot.is_some() {
-                self.effects.push_back(Effect::Listen { child, incarnation });
-            }
+    /// Has one looked at whose time has come.
+    pub(super) fn look_for_signs(&mut self, child: Place) {
+        let Some(slot) = self.children.get(child) else { return };
+        let (incarnation, look) = (slot.incarnation, slot.look());
+        // Nobody is looked at while the supervisor stops.
+        let look = look.filter(|_| !self.is_stopping()).map(|look| Look { has_begun: true, ..look });
+        self.children.set_look(child, look);
+        if look.is_some() {
+            self.effects.push_back(Effect::Listen { child, incarnation });
         }
     }
 
@@ -80,5 +59,24 @@ impl<C: Spec> Engine<C> {
             }
             (_, exit) => exit,
         }
+    }
+}
+
+impl Look {
+    /// A look that has come late is no proof: what kept the supervisor from looking (the program was stopped, the machine slept,
+    /// somebody blocked the thread) may have kept the process from giving a sign. So it is repeated, once: after as long as it
+    /// was late, which is what the process may have lost. After a whole time `within` and more nothing is known at all, and the
+    /// process has as much again.
+    fn again(self, within: Duration, now: Instant) -> Option<Self> {
+        let late = now.saturating_duration_since(self.due);
+        let due = if late > within {
+            now.checked_add(within)?
+        } else if late.is_zero() || self.is_repeated {
+            return None;
+        } else {
+            // So a miss is found within two times `within` all the same.
+            now.checked_add(late)?.min(self.due.checked_add(within)?)
+        };
+        Some(Self { due, is_repeated: true, has_begun: false })
     }
 }

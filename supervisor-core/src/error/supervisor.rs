@@ -11,7 +11,7 @@ use crate::id::ChildId;
 /// |---|---|
 /// | `Supervisor::new` | `InvalidName` |
 /// | running a tree, or starting one | `InvalidName` and `InvalidSpec`, before anything starts; `FailedToStart`, `GaveUp`, `SignificantChildFailed`, `UncleanShutdown`, `Lost`, `Broken`, `Executor`; when starting, `ShutdownDuringStart` |
-/// | every call of a `SupervisorHandle` | `NotRunning` |
+/// | every call of a `SupervisorHandle` | `NotRunning`; every one that sends the supervisor a message also `Overloaded` |
 /// | `start_child`, `spawn` | `InvalidName`, `InvalidSpec`, `AtCapacity`, `ShuttingDown`; with unique names `AlreadyStarted`, `AlreadyPresent`; `start_child` alone `FailedToStart`, `WouldDeadlock`; the function `spawn` also `OutsideProcess` |
 /// | `terminate_child` | `NotFound`, `Stuck` |
 /// | `restart_child` | `NotFound`, `Running`, `Restarting`, `Stopping`, `Dynamic`, `FailedToStart`, `ShuttingDown`, `WouldDeadlock` |
@@ -74,6 +74,16 @@ pub enum SupervisorError {
     /// The tree was asked to shut down and did, but not everything in it stopped well.
     #[error("shutdown was not clean: {}", list(.0))]
     UncleanShutdown(Vec<Unclean>),
+
+    /// The supervisor has [too many messages](crate::SupervisorHandle::MAX_UNREAD) that it has not read. Nothing was sent, or
+    /// started: try again later, or shed load.
+    #[error("supervisor `{path}` has {unread} messages to read and takes no more; try again when it has caught up")]
+    Overloaded {
+        /// The supervisor.
+        path: String,
+        /// How many it had.
+        unread: usize,
+    },
 
     /// Shutdown was asked for before the tree had started.
     #[error("shut down before the tree had started")]
@@ -224,9 +234,12 @@ pub enum StartFailure {
     /// It ended, and had not said that it is ready: see [`with_explicit_ready`](crate::ChildSpec::with_explicit_ready).
     #[error("ended before it was ready")]
     Ended,
-    /// It was killed.
+    /// It was killed, or terminated.
     #[error("aborted before it was ready")]
     Aborted,
+    /// It is a supervisor, and was asked to shut down.
+    #[error("was asked to shut down before it was ready")]
+    ShutDown,
     /// The executor dropped it, or refused it.
     #[error("its executor dropped it before it was ready")]
     Lost,

@@ -45,6 +45,9 @@ pub enum EventKind {
         /// Why it is restarted.
         cause: RestartCause,
     },
+    /// It is not started again, though [`Restarting`](Self::Restarting) was told, or its group was to be started again: its
+    /// supervisor stops, or it was terminated.
+    RestartCancelled,
     /// It is stopped by its supervisor: asked to, or aborted at once where that is how it is stopped.
     Stopping,
     /// It has given no sign of life in time, and is aborted for that.
@@ -99,6 +102,7 @@ impl EventKind {
             Self::StartFailed(_) => "start_failed",
             Self::Exited(_) => "exited",
             Self::Restarting { .. } => "restarting",
+            Self::RestartCancelled => "restart_cancelled",
             Self::Stopping => "stopping",
             Self::Unresponsive { .. } => "unresponsive",
             Self::Aborted => "aborted",
@@ -133,6 +137,7 @@ impl fmt::Display for EventKind {
             Self::Restarting { attempt, delay, cause } => {
                 write!(f, "is restarted in {delay:.1?} (attempt {attempt}), it {cause}")
             }
+            Self::RestartCancelled => f.write_str("is not restarted after all"),
             Self::Stopping => f.write_str("is stopped"),
             Self::Unresponsive { within } => write!(f, "has given no sign of life for {within:?}"),
             Self::Aborted => f.write_str("is aborted"),

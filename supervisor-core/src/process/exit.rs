@@ -133,7 +133,8 @@ impl StartFailure {
                 Ending::FailedToStart { path, cause } => {
                     Self::Below { path: path.clone(), cause: Box::new(cause.clone()) }
                 }
-                Ending::Requested | Ending::Killed | Ending::AutoShutdown { .. } => Self::Aborted,
+                Ending::Requested | Ending::AutoShutdown { .. } => Self::ShutDown,
+                Ending::Killed => Self::Aborted,
             },
         }
     }

@@ -1,13 +1,20 @@
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use fastrand::Rng;
+
+use super::RestartStrategy;
 
 /// How long a restart waits.
 ///
 /// Without one, which is the default and what OTP does, a child is restarted at once, and the restart intensity is the
 /// only brake. Use one where what a child needs may be away for a while, a database say: then failing fast only burns
-/// the intensity. A failure counts when it happens, not when its restart is due, so allow as many restarts as fit into
-/// the outage that you want to sit out.
+/// the intensity.
+///
+/// A backoff does not lengthen the restart intensity: each failure counts, when it happens. With the default of 1 restart in 5
+/// seconds a supervisor gives up at the second failure, which with a first wait of 100 ms is after 100 ms at most. So allow as many
+/// restarts as fit into the outage that you want to sit out, or say
+/// [`with_unlimited_restarts`](RestartStrategy::with_unlimited_restarts). When a supervisor starts a child that it would give up on
+/// before the backoff has come to its longest wait, the log warns of that, once.
 ///
 /// The wait before restart number `n` is a random time up to `min(max, initial * factor^n)`: the jitter keeps a thousand
 /// children that failed together from coming back together. `n` starts again from zero once the child has run for
@@ -55,18 +62,50 @@ impl Backoff {
         self.factor.is_finite() && self.factor >= 1.0
     }
 
+    pub(crate) fn longest(&self) -> Duration {
+        self.max
+    }
+
+    /// When a supervisor with this strategy gives up on a child that fails at once each time, if that is before the wait has grown
+    /// to its longest: after what time, at most.
+    pub(crate) fn cut_short_by(&self, strategy: &RestartStrategy) -> Option<Duration> {
+        // A factor close to 1 takes for ever to come anywhere; nobody is warned of that.
+        const STEPS: u32 = 10_000;
+        let (mut now, mut counted) = (Duration::ZERO, VecDeque::new());
+        for failures in 0..STEPS {
+            let wait = self.grown(failures);
+            if wait == self.grown(failures + 1) {
+                return None;
+            }
+            while counted.front().is_some_and(|then| now - *then > strategy.period()) {
+                counted.pop_front();
+            }
+            counted.push_back(now);
+            if counted.len() > strategy.intensity() {
+                return Some(now);
+            }
+            now = now.checked_add(wait)?;
+        }
+        None
+    }
+
     pub(crate) fn reset_after(&self) -> Duration {
         self.reset_after
     }
 
     /// The wait before the next start of a child that failed `failures` times before this one.
     pub(crate) fn delay(&self, failures: u32, rng: &mut Rng) -> Duration {
+        let longest = self.grown(failures);
+        if self.jitter { longest.mul_f64(rng.f64()) } else { longest }
+    }
+
+    /// The wait without jitter.
+    fn grown(&self, failures: u32) -> Duration {
         if self.initial.is_zero() {
             return Duration::ZERO;
         }
         let grown = self.initial.as_secs_f64() * self.factor.powi(i32::try_from(failures).unwrap_or(i32::MAX));
-        let longest = Duration::try_from_secs_f64(grown).map_or(self.max, |grown| grown.min(self.max));
-        if self.jitter { longest.mul_f64(rng.f64()) } else { longest }
+        Duration::try_from_secs_f64(grown).map_or(self.max, |grown| grown.min(self.max))
     }
 }
 
@@ -87,6 +126,28 @@ mod tests {
     fn constant_stays() {
         let backoff = Backoff::constant(70 * MS);
         assert!([0, 1, 100].iter().all(|n| backoff.delay(*n, &mut Rng::with_seed(1)) == 70 * MS));
+    }
+
+    #[test]
+    fn a_strategy_that_gives_up_before_the_longest_wait_cuts_it_short() {
+        let backoff = Backoff::exponential(100 * MS, 30_000 * MS);
+        let of = |intensity, seconds| {
+            let strategy = RestartStrategy::one_for_one();
+            backoff.cut_short_by(&strategy.with_intensity_and_period(intensity, Duration::from_secs(seconds)))
+        };
+        assert_eq!(backoff.cut_short_by(&RestartStrategy::default()), Some(100 * MS));
+        assert_eq!(of(0, 5), Some(Duration::ZERO));
+        assert_eq!(of(3, 5), Some(700 * MS), "failures after 0, 100, 300 and 700 ms");
+        // The longest wait is reached after nine failures, in 51 s.
+        assert!(of(8, 60).is_some());
+        assert_eq!(of(9, 60), None);
+        assert_eq!(of(5, 5), None, "the first of them do not count any more when the waits are long");
+        assert_eq!(backoff.cut_short_by(&RestartStrategy::default().with_unlimited_restarts()), None);
+        for never in [Backoff::constant(70 * MS), Backoff::exponential(Duration::ZERO, MS)] {
+            assert_eq!(never.cut_short_by(&RestartStrategy::default()), None, "it does not grow");
+        }
+        let slow = Backoff::exponential(MS, Duration::MAX).with_factor(1.000_001);
+        assert_eq!(slow.cut_short_by(&RestartStrategy::default().with_unlimited_restarts()), None);
     }
 
     #[test]

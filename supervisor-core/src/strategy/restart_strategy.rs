@@ -59,11 +59,34 @@ impl RestartStrategy {
     }
 
     /// Allows `intensity` restarts within `period`; one more, and the supervisor gives up. A group that is restarted
-    /// together counts once; each attempt to restart counts. Zero gives up at the first failure; `usize::MAX` never
-    /// does. A restart counts for exactly `period`, which must not be zero.
+    /// together counts once; each attempt to restart counts. Zero gives up at the first failure. A restart counts for
+    /// exactly `period`, which must not be zero.
+    ///
+    /// While it counts it takes 16 bytes, up to twice that where their number has just grown: so with an intensity of a million
+    /// some 16 to 32 MB at most, and only if there are so many restarts in a period.
     pub const fn with_intensity_and_period(mut self, intensity: usize, period: Duration) -> Self {
         self.intensity = intensity;
         self.period = period;
+        self
+    }
+
+    /// Allows any number of restarts: the supervisor never gives up, and no restart is counted. For children whose failures are the
+    /// business of nobody above, and usually together with a [`Backoff`](crate::Backoff), which is the only brake then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use supervisor_core::{Backoff, RestartStrategy, Supervisor, SupervisorError};
+    ///
+    /// # fn main() -> Result<(), SupervisorError> {
+    /// let peers = Supervisor::new("peers")?
+    ///     .with_restart_strategy(RestartStrategy::one_for_one().with_unlimited_restarts())
+    ///     .with_backoff(Backoff::exponential(Duration::from_millis(100), Duration::from_secs(30)));
+    /// # let _ = peers;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const fn with_unlimited_restarts(mut self) -> Self {
+        self.intensity = usize::MAX;
         self
     }
 
@@ -72,7 +95,7 @@ impl RestartStrategy {
         self.mode
     }
 
-    /// How many restarts are allowed within the period.
+    /// How many restarts are allowed within the period; `usize::MAX` without a limit.
     pub const fn intensity(&self) -> usize {
         self.intensity
     }

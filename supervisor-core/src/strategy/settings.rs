@@ -145,12 +145,23 @@ pub(crate) struct SupervisorSettings {
 }
 
 impl SupervisorSettings {
+    /// How many supervisors there may be from the root of a tree down to the lowest one, both counted.
+    pub(crate) const MAX_DEPTH: usize = 1000;
+
+    /// Where the restarts of a child end before its backoff has come to its longest wait: after what time at most, and that wait.
+    pub(crate) fn cuts_short(&self, child: &ChildSettings) -> Option<(Duration, Duration)> {
+        let backoff = child.backoff().or(self.backoff)?;
+        Some((backoff.cut_short_by(&self.strategy)?, backoff.longest()))
+    }
+
     /// Why a supervisor with so many static children cannot work like this.
     pub(crate) fn what_is_wrong(&self, children: usize) -> Option<InvalidSpec> {
         if self.strategy.period().is_zero() {
             Some(InvalidSpec::PeriodZero)
         } else if self.backoff.is_some_and(|backoff| !backoff.is_valid()) {
             Some(InvalidSpec::BackoffFactor)
+        } else if self.abort_grace.is_zero() {
+            Some(InvalidSpec::AbortGraceZero)
         } else if self.max_children.is_some_and(|max| children > max) {
             Some(InvalidSpec::TooManyChildren)
         } else if !self.dynamic {

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    child::{Body, ChildSpec, Release, Seat},
+    child::{Body, Child, ChildSpec, Release, Seat},
     process::{Birth, Life, Name, Step, current},
     scope::Scope,
     shutdown::{ProcessShutdown, ShutdownStrategy},
@@ -76,7 +76,7 @@ where
 struct Closure<F>(Mutex<Option<F>>);
 
 impl<F> Release for Closure<F> {
-    fn release(&self) {
+    fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
         let closure = self.lock().take();
         drop(closure);
     }

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    child::{Body, ChildSpec, Release, Seat},
+    child::{Body, Child, ChildSpec, Release, Seat},
     process::{Birth, Exit, Life, Name, Step},
     scope::Scope,
     shutdown::ShutdownStrategy,
@@ -66,7 +66,7 @@ where
 struct Once<Fut>(Mutex<Option<Fut>>);
 
 impl<Fut> Release for Once<Fut> {
-    fn release(&self) {
+    fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
         let future = self.lock().take();
         drop(future);
     }

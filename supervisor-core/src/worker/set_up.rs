@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use super::result::exit_of;
 use crate::{
-    child::{Body, ChildSpec, Release, Seat},
+    child::{Body, Child, ChildSpec, Release, Seat},
     error::InitializationError,
     process::{Birth, Exit, Life, Name, Step},
     scope::Scope,
@@ -36,7 +36,7 @@ impl<W> SetUp<W> {
 }
 
 impl<W> Release for SetUp<W> {
-    fn release(&self) {
+    fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
         let worker = self.lock().take();
         drop(worker);
     }

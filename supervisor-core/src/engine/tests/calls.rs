@@ -412,3 +412,17 @@ fn r30_calls_cost_nothing() {
     world.exit("a", error());
     world.did("start a");
 }
+
+#[test]
+fn callers_that_do_not_wait_any_longer_are_forgotten_and_the_others_are_answered() {
+    let mut world = World::up(one_for_one(9), [child("a"), child("b")]);
+    world.deaf.push("a");
+    for _ in 0..3 {
+        world.terminate("a");
+    }
+    world.engine.forget_callers(|caller| caller.key != 1);
+    world.take();
+    world.exit("a", Exit::Normal);
+    world.told("terminate a: ok");
+    assert!(world.engine.callers.is_empty());
+}

@@ -185,3 +185,44 @@ fn b3_where_nobody_listens_nothing_is_told() {
         assert_eq!(is_told, expected);
     }
 }
+
+/// What was told of restarts and of their being cancelled.
+fn told_of_restarts(world: &mut World) -> Vec<String> {
+    let mut told = Vec::new();
+    while let Some(effect) = world.engine.poll_effect() {
+        if let Effect::Tell { spec, kind, .. } = &effect {
+            if let EventKind::Restarting { .. } | EventKind::RestartCancelled = **kind {
+                told.push(format!("{} {}", spec.name, kind.name()));
+            }
+        }
+    }
+    told
+}
+
+#[test]
+fn a_restart_that_was_announced_and_does_not_come_is_said_to_be_cancelled() {
+    let delayed = |name| child(name).backoff(Backoff::constant(SECOND));
+    // By a shutdown,
+    let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
+    world.engine.exited(world.ticket("a"), error(), world.now);
+    assert_eq!(told_of_restarts(&mut world), ["a restarting"]);
+    world.engine.shutdown(Order::default(), world.now);
+    assert_eq!(told_of_restarts(&mut world), ["a restart_cancelled"]);
+    // by a termination,
+    let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
+    world.engine.exited(world.ticket("a"), error(), world.now);
+    let caller = world.call("terminate", "a");
+    world.engine.terminate_child(world.id("a"), caller, world.now);
+    assert_eq!(told_of_restarts(&mut world), ["a restarting", "a restart_cancelled"]);
+    // or because its supervisor gives up for another child, which had no restart to be cancelled.
+    let mut world = World::up(one_for_one(1), [delayed("a"), child("b")]);
+    world.engine.exited(world.ticket("a"), error(), world.now);
+    world.engine.exited(world.ticket("b"), error(), world.now);
+    assert_eq!(told_of_restarts(&mut world), ["a restarting", "a restart_cancelled"]);
+    // One that has come is not cancelled any more.
+    let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
+    world.exit("a", error());
+    world.pass(SECOND);
+    world.engine.shutdown(Order::default(), world.now);
+    assert_eq!(told_of_restarts(&mut world), [""; 0]);
+}

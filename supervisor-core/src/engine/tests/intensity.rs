@@ -118,3 +118,18 @@ fn a1_the_story_is_of_failures_that_still_count() {
     let story: Vec<_> = world.engine.story().map(|charge| charge.spec.name).collect();
     assert_eq!(story, ["b", "b"]);
 }
+
+#[test]
+fn d4_the_window_holds_no_more_than_the_intensity_and_lets_go_of_its_room() {
+    let strategy = RestartStrategy::one_for_one().with_intensity_and_period(100_000, SECOND);
+    let (mut intensity, start) = (Intensity::new(strategy), Instant::now());
+    let charge = |at| Charge { spec: (), at, cause: RestartCause::Exit(Exit::Aborted) };
+    assert!((0..100_000).all(|_| intensity.charge(charge(start))));
+    assert!(!intensity.charge(charge(start)));
+    assert_eq!(intensity.room().0, 100_001);
+    for later in 1..=1000u32 {
+        assert!(intensity.charge(charge(start + later * 2 * SECOND)));
+    }
+    let (held, room) = intensity.room();
+    assert!(held == 1 && room <= 32, "{held} in a room for {room}");
+}

@@ -216,3 +216,50 @@ fn n8_in_a_restart_a_supervisor_that_does_not_acknowledge_is_waited_for() {
     world.exit("s", Exit::Aborted);
     world.did("start a, start s");
 }
+
+#[test]
+fn d3_a_supervisor_that_comes_late_to_see_that_the_grace_is_over_gives_as_much_again_once() {
+    let mut world = World::up(one_for_one(0), [child("a"), brutal("b")]);
+    world.stuck.push("b");
+    world.shutdown();
+    world.pass(GRACE + 2 * SECOND);
+    world.did("abort b");
+    world.pass(2 * SECOND - Duration::from_nanos(1));
+    world.did("");
+    // And not again, however late: a stop has an end.
+    world.pass(100 * SECOND);
+    world.did("abandoned b, ask a, finish");
+
+    let mut world = World::up(one_for_one(0), [brutal("b")]);
+    world.stuck.push("b");
+    world.shutdown();
+    world.pass(8 * 3600 * SECOND);
+    world.did("abort b");
+    world.report("b", News::Exited(Exit::Aborted));
+    world.settle();
+    world.did("finish");
+    assert_eq!(world.badly(), [""; 0]);
+}
+
+#[test]
+fn d3_a_supervisor_below_has_more_time_to_answer_too_where_it_was_looked_at_late() {
+    let mut world = World::up(one_for_one(0), [supervisor("a")]);
+    world.deaf.push("a");
+    world.stuck.push("a");
+    world.shutdown();
+    world.pass(GRACE + SECOND);
+    world.did("ask a");
+    world.report("a", News::Acknowledged);
+    world.settle();
+    world.pass(100 * SECOND);
+    world.did("");
+}
+
+#[test]
+fn d3_the_time_to_stop_is_not_longer_where_it_is_looked_at_late() {
+    let mut world = World::up(one_for_one(0), [child("a")]);
+    world.deaf.push("a");
+    world.shutdown();
+    world.pass(3600 * SECOND);
+    world.did("ask a, abort a, finish");
+}

@@ -143,3 +143,37 @@ fn a_quiet_supervisor_has_no_deadline() {
     assert_eq!(world.engine.next_deadline(), None);
     assert_eq!(world.engine.unsettled(), 0);
 }
+
+#[test]
+fn the_numbers_of_incarnations_groups_and_sweeps_start_again_when_they_are_used_up() {
+    let mut world = World::up(one_for_all(usize::MAX), [child("a"), child("b").transient()]);
+    for name in ["a", "b"] {
+        let place = world.engine.children.find(world.id(name)).unwrap();
+        world.engine.children.edit(place, |slot| {
+            slot.incarnation = u32::MAX - 2;
+            slot.set_failures(u32::MAX - 2);
+        });
+        world.incarnations.insert(place.child, u32::MAX - 2);
+    }
+    world.engine.group = u32::MAX - 2;
+    world.engine.sweep = Sweep::numbered(u32::MAX - 2);
+    for _ in 0..6 {
+        world.exit("a", error());
+        world.did("ask b, start a, start b");
+        world.shows("a b");
+    }
+    // The numbers before the first one mean something: no process, no group, no sweep.
+    assert!(world.incarnations.values().all(|incarnation| *incarnation == 4), "{:?}", world.incarnations);
+    assert_eq!(world.engine.group, 4);
+    // One that is left out of a group is left out of that one alone.
+    world.deaf.push("b");
+    world.exit("a", error());
+    world.terminate("b");
+    world.exit("b", Exit::Normal);
+    world.did("ask b, start a");
+    world.deaf.clear();
+    world.exit("a", error());
+    world.did("start a, start b");
+    world.shutdown();
+    world.did("ask b, ask a, finish");
+}

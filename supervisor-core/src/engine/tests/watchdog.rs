@@ -165,3 +165,63 @@ fn b2_who_is_removed_is_not_looked_at() {
     world.did("");
     assert_eq!(world.engine.next_deadline(), None);
 }
+
+#[test]
+fn b2_a_look_that_comes_late_by_more_than_its_time_is_no_proof_however_often() {
+    let mut world = World::up(one_for_one(1), [watched("a")]);
+    for _ in 0..3 {
+        // The program was stopped.
+        world.pass(3600 * SECOND);
+        world.did("");
+    }
+    world.pass(4 * SECOND);
+    world.did("unresponsive a, abort a, start a");
+}
+
+#[test]
+fn b2_a_look_that_comes_a_little_late_is_repeated_once_after_as_long_as_it_was_late() {
+    let mut world = World::up(one_for_one(1), [watched("a")]);
+    world.pass(5 * SECOND);
+    world.did("");
+    world.pass(SECOND - Duration::from_nanos(1));
+    world.did("");
+    world.pass(Duration::from_nanos(1));
+    world.did("unresponsive a, abort a, start a");
+
+    // However late, a miss is found within two of its times.
+    world.pass(7 * SECOND);
+    world.did("");
+    world.pass(SECOND);
+    world.did("unresponsive a, abort a, start a");
+}
+
+#[test]
+fn b2_a_repeated_look_that_comes_late_too_is_a_proof() {
+    let mut world = World::up(one_for_one(1), [watched("a")]);
+    world.pass(5 * SECOND);
+    world.pass(2 * SECOND);
+    world.did("unresponsive a, abort a, start a");
+}
+
+#[test]
+fn b2_who_gives_a_sign_after_a_look_that_came_late_is_left_alone_and_has_all_its_time() {
+    let mut world = World::up(one_for_one(1), [watched("a")]);
+    world.pass(6 * SECOND);
+    world.alive.push("a");
+    world.pass(2 * SECOND);
+    world.pass(4 * SECOND - Duration::from_nanos(1));
+    world.did("");
+    world.pass(Duration::from_nanos(1));
+    world.did("unresponsive a, abort a, start a");
+}
+
+#[test]
+fn b2_nothing_is_kept_of_processes_that_are_gone() {
+    let mut world = World::up(one_for_one(usize::MAX), [watched("a"), watched("b").temporary()]);
+    for _ in 0..100 {
+        world.exit("a", error());
+    }
+    world.exit("b", error());
+    world.take();
+    assert_eq!(world.engine.children.deadlines(), 1, "that of the one that runs");
+}
