@@ -7,7 +7,7 @@ use std::{
 };
 
 use executor_sim::Sim;
-use supervision::{BoxError, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError, process, worker};
+use supervision::{Backoff, BoxError, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError, process, worker};
 use tracing_subscriber::fmt::MakeWriter;
 
 #[derive(Clone, Default)]
@@ -152,4 +152,27 @@ fn a6_the_loss_of_a_whole_tree_is_a_warning_for_each_of_its_processes() {
         let line = format!(" {path} was dropped by its executor process={path} id=");
         assert_eq!(log.matches(&line).count(), 1, "{path}: {log}");
     }
+}
+
+#[test]
+fn a_backoff_that_the_intensity_cuts_short_is_warned_of_once_by_name_when_it_starts() {
+    let patient = || Backoff::exponential(Duration::from_millis(100), Duration::from_secs(30));
+    let log = logged(tracing::Level::WARN, async |sim| {
+        let mut db = Supervisor::new("db").expect("a valid name").with_backoff(patient());
+        db.add_worker(worker("primary", |shutdown| shutdown));
+        db.add_worker(worker("replica", |shutdown| shutdown));
+        let mut root = root(1);
+        root.add_worker(db);
+        root.add_worker(worker("peer", |shutdown| shutdown).with_backoff(patient()));
+        let unlimited = RestartStrategy::one_for_one().with_unlimited_restarts();
+        let mut fine = Supervisor::new("fine").expect("a valid name").with_restart_strategy(unlimited);
+        fine.add_worker(worker("peer", |shutdown| shutdown).with_backoff(patient()));
+        root.add_worker(fine);
+        let tree = root.start_on(sim.spawner()).await.expect("it starts");
+        tree.shutdown().await.expect("it stops");
+    });
+    let warned: Vec<_> = log.lines().filter(|line| line.contains("backoff")).collect();
+    assert_eq!(warned.len(), 2, "{log}");
+    assert!(warned[0].contains("root.db.primary") && warned[1].contains("root.peer"), "{log}");
+    assert!(warned[0].contains("gives up within 100ms") && warned[0].contains("with_unlimited_restarts"), "{log}");
 }

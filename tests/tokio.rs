@@ -13,7 +13,10 @@ use std::{
 };
 
 use futures_lite::future::block_on;
-use supervision::{ShutdownStrategy, Supervisor, SupervisorError, Tokio, TokioError, process, worker};
+use supervision::{
+    ShutdownStrategy, Supervisor, SupervisorError, SupervisorHandle, Tokio, TokioError, one_shot, process, start,
+    worker,
+};
 use tokio::runtime::Builder;
 
 fn root() -> Supervisor {
@@ -210,4 +213,30 @@ fn the_futures_can_be_sent_and_the_types_shared() {
     is_sync::<supervision::SupervisorHandle>();
     is_sync::<Supervisor>();
     is_sync::<SupervisorError>();
+}
+
+#[tokio::test]
+async fn what_comes_in_faster_than_a_supervisor_reads_is_refused_and_leaves_no_trace() {
+    let mut root = Supervisor::new("root").unwrap();
+    let idle = root.add_worker(worker("idle", |shutdown| shutdown));
+    let tree = start(root).await.unwrap();
+    let (handle, ran) = (tree.handle().clone(), Arc::<AtomicUsize>::default());
+    let attempt = || {
+        let ran = ran.clone();
+        handle.spawn(one_shot("x", async move { drop(ran.fetch_add(1, SeqCst)) }))
+    };
+    // Nothing is read meanwhile: this task has the only thread.
+    for _ in 0..SupervisorHandle::MAX_UNREAD {
+        attempt().unwrap();
+    }
+    let refused = attempt().unwrap_err();
+    let SupervisorError::Overloaded { path, unread } = &refused else { panic!("{refused:?}") };
+    assert_eq!((path.as_str(), *unread), ("root", SupervisorHandle::MAX_UNREAD));
+    assert!(matches!(handle.terminate_child(idle).await, Err(SupervisorError::Overloaded { .. })));
+    assert!(matches!(handle.start_child(one_shot("y", async {})).await, Err(SupervisorError::Overloaded { .. })));
+    assert_eq!(handle.count().await.unwrap().active, 1, "what needs no message is answered");
+    assert_eq!(ran.load(SeqCst), 0);
+    // A stop needs no room. What was sent before it is told to be refused.
+    tree.shutdown().await.unwrap();
+    assert_eq!(ran.load(SeqCst), 0);
 }

@@ -1,9 +1,15 @@
 //! What subscribers hear.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_lite::{StreamExt, future::poll_once};
-use supervisor_core::{Backoff, Event, EventKind, Events, RestartStrategy, Supervisor, ambient, one_shot, worker};
+use supervisor_core::{
+    Backoff, Event, EventKind, Events, Process, RestartStrategy, Spawner, Supervisor, Timer, ambient, one_shot, worker,
+};
 
 use crate::{
     actors::{Strings, idle, root, supervisor},
@@ -25,6 +31,24 @@ mod timed {
 
     mount! { virtual time:
         restarts_tell_their_attempt_and_delay
+    }
+}
+
+/// An executor that has ended.
+#[derive(Debug)]
+struct Refuses;
+
+impl Spawner for Refuses {
+    fn spawn(&self, process: Process) {
+        drop(process);
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        unreachable!("nothing runs here that could ask")
     }
 }
 
@@ -172,9 +196,20 @@ async fn the_events_of_a_supervisor_that_never_ran_end_with_it(world: World) {
     tree.add_worker(worker(" ", |shutdown| shutdown));
     world.start(tree).await.unwrap_err();
     assert!(events.next().await.is_none());
+    // Though a handle is kept; and whoever asks later hears of it at once.
+    for (index, let_go) in [drop::<Supervisor>, |root: Supervisor| drop(root.run_on(Refuses))].into_iter().enumerate() {
+        let alone = Supervisor::new("alone").unwrap();
+        let handle = alone.handle();
+        let mut events = handle.events();
+        let_go(alone);
+        assert!(events.next().await.is_none(), "{index}");
+        assert!(handle.events().next().await.is_none(), "{index}");
+    }
     let alone = Supervisor::new("alone").unwrap();
-    let mut events = alone.handle().events();
-    drop(alone);
+    let handle = alone.handle();
+    let mut events = handle.events();
+    alone.run_on(Refuses).await.unwrap_err();
+    assert_eq!(events.next().await.unwrap().to_string(), "alone was dropped by its executor");
     assert!(events.next().await.is_none());
 }
 

@@ -1,7 +1,9 @@
+use std::future::pending;
+
 use supervisor_core::{ChildKind, ChildState, RestartStrategy, RestartType, SupervisorError, worker};
 
 use crate::{
-    actors::{Strings, root, supervisor},
+    actors::{Strings, root, set_up, supervisor},
     harness::World,
 };
 
@@ -12,6 +14,7 @@ mount! { everywhere:
     killing_what_is_not_there_says_what_is_wrong
     n7_a_handle_of_what_does_not_run_says_so
     a_nested_supervisor_that_is_shut_down_by_its_handle_is_restarted
+    a_nested_supervisor_that_is_shut_down_by_its_handle_as_it_starts_says_so
 }
 
 async fn children_are_listed_in_start_order_with_what_they_do(world: World) {
@@ -112,4 +115,20 @@ async fn a_nested_supervisor_that_is_shut_down_by_its_handle_is_restarted(world:
     let after = handle.children().await.unwrap()[0].process;
     assert!(before != after);
     tree.shutdown().await.unwrap();
+}
+
+async fn a_nested_supervisor_that_is_shut_down_by_its_handle_as_it_starts_says_so(world: World) {
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    let handle = inner.handle();
+    inner.add_worker(set_up("w", move |_| {
+        let handle = handle.clone();
+        async move {
+            handle.shutdown().unwrap();
+            pending().await
+        }
+    }));
+    let mut root = root();
+    root.add_worker(inner);
+    let error = world.start(root).await.unwrap_err();
+    assert_eq!(error.to_string(), "`root.inner` failed to start: was asked to shut down before it was ready");
 }

@@ -7,6 +7,7 @@ mod actors;
 mod adding;
 mod calls;
 mod crowd;
+mod depth;
 mod dynamic;
 mod errors;
 mod events;

@@ -156,7 +156,7 @@ pub(crate) fn simulate(seed: u64, children: Children, test: impl AsyncFn(World))
 }
 
 /// Mounts tests on the executors: `everywhere`; in `virtual time`, where a test waits for longer than anybody wants to; or
-/// where there are `two threads`, for what blocks one of them. `also added at run time`: and again with children that are
+/// where there are `two threads`, for what blocks one of them, or takes all of the stack of a thread. `also added at run time`: and again with children that are
 /// added to a root that runs.
 #[macro_export]
 macro_rules! mount {
