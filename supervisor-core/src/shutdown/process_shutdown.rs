@@ -55,7 +55,9 @@ impl ProcessShutdown {
         Self { source: None }
     }
 
-    /// One that fires when the future resolves. The future makes progress only while someone waits.
+    /// One that fires when the future resolves, or panics: then nobody is left who could say when to stop. The future makes
+    /// progress only while someone waits, and is dropped with the last clone, or when it has resolved. It runs in the task of
+    /// whoever waits, and may look at the signal itself.
     pub fn wrapped<F>(future: F) -> Self
     where
         F: Future + Send + 'static,

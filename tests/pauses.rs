@@ -1,0 +1,124 @@
+//! The whole program stands still, or its only thread is blocked: nobody is blamed for that who has done nothing.
+
+use std::time::Duration;
+
+use executor_sim::{Sim, Threads, block_for, sweep};
+use executor_tokio::Tokio;
+use futures_lite::future::{poll_once, yield_now};
+use supervisor_core::{
+    ChildSpec, EventKind, Events, RestartStrategy, ShutdownOrder, ShutdownStrategy, Supervisor, ambient, worker,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const SEEDS: u64 = 200;
+
+fn root() -> Supervisor {
+    let generous = RestartStrategy::one_for_one().with_intensity_and_period(1000, 5 * SECOND);
+    Supervisor::new("root").unwrap().with_restart_strategy(generous)
+}
+
+/// Gives a sign of life this often, some polls after it was woken.
+fn beating(name: String, every: Duration) -> ChildSpec {
+    worker(name, move |_| async move {
+        loop {
+            ambient::sleep(every).await;
+            yield_now().await;
+            yield_now().await;
+            ambient::heartbeat();
+        }
+    })
+    .into()
+}
+
+/// Blocks the thread for so long, time and again, and never quite as long as before: so no block ends in the very moment of a look.
+fn blocking(every: Duration, time: Duration) -> ChildSpec {
+    worker("blocks", move |_| async move {
+        for odd in 1.. {
+            ambient::sleep(every).await;
+            block_for(time + Duration::from_micros(13 * odd)).await;
+        }
+    })
+    .into()
+}
+
+/// Who was found unresponsive.
+async fn blamed(events: &mut Events) -> Vec<String> {
+    let mut blamed = Vec::new();
+    while let Some(Some(event)) = poll_once(events.next()).await {
+        if let EventKind::Unresponsive { .. } = event.kind {
+            blamed.push(event.path.clone());
+        }
+    }
+    blamed
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_a_pause_of_the_whole_program_is_not_held_against_those_who_give_signs_of_life() {
+    let mut root = root();
+    for n in 0..50 {
+        root.add_worker(beating(format!("w{n}"), 7 * SECOND).with_watchdog(30 * SECOND));
+    }
+    let mut events = root.handle().events();
+    let tree = root.start_on(Tokio::current().unwrap()).await.unwrap();
+    for pause in [20 * SECOND, 31 * SECOND, 8 * 3600 * SECOND, 40 * SECOND] {
+        tokio::time::sleep(61 * SECOND).await;
+        tokio::time::advance(pause).await;
+        tokio::time::sleep(61 * SECOND).await;
+    }
+    assert_eq!(blamed(&mut events).await, [""; 0]);
+    drop(tree);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_one_that_hangs_is_found_soon_after_a_pause() {
+    let mut root = root();
+    root.add_worker(worker("hangs", |_| std::future::pending::<()>()).with_watchdog(30 * SECOND));
+    let mut events = root.handle().events();
+    let tree = root.start_on(Tokio::current().unwrap()).await.unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    tokio::time::advance(8 * 3600 * SECOND).await;
+    tokio::time::sleep(31 * SECOND).await;
+    assert_eq!(blamed(&mut events).await, ["root.hangs"]);
+    drop(tree);
+}
+
+#[test]
+fn b2_a_sibling_that_blocks_the_only_thread_does_not_make_others_unresponsive() {
+    // However the blocks fall between the signs of life and the looks.
+    sweep(0..SEEDS, |sim| {
+        sim.set_threads(Threads::new(1));
+        let block = Duration::from_millis(200 + 50 * (sim.seed() % 60));
+        let mut root = root();
+        root.add_worker(blocking(Duration::from_millis(700 + sim.seed()), block));
+        for (n, within) in [550, 800, 1300].into_iter().enumerate() {
+            let beating = beating(format!("w{n}"), SECOND / 5);
+            root.add_worker(beating.with_watchdog(Duration::from_millis(within)));
+        }
+        let mut events = root.handle().events();
+        let tree = sim.start(root).unwrap();
+        sim.run_until(async {
+            sim.sleep(60 * SECOND).await;
+            assert_eq!(blamed(&mut events).await, [""; 0], "blocked for {block:?} at a time");
+        });
+        drop(tree);
+    });
+}
+
+#[test]
+fn d3_what_a_sibling_keeps_from_running_is_not_said_not_to_yield() {
+    sweep(0..SEEDS, |sim| {
+        sim.set_threads(Threads::new(1));
+        let mut root = root().with_abort_grace(SECOND);
+        root.add_worker(worker("blocks", |shutdown| async {
+            shutdown.await;
+            block_for(5 * SECOND).await;
+        }));
+        for name in ["a", "b"] {
+            let spec = worker(name, |shutdown| async { shutdown.await });
+            root.add_worker(spec.with_shutdown_strategy(ShutdownStrategy::Brutal));
+        }
+        let tree = sim.start(root.with_shutdown_order(ShutdownOrder::Concurrent)).unwrap();
+        let unclean = sim.run_until(tree.shutdown()).map_or_else(|error| error.to_string(), |()| String::new());
+        assert!(!unclean.contains("root.a") && !unclean.contains("root.b"), "{unclean}");
+    });
+}
