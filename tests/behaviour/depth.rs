@@ -1,9 +1,14 @@
 //! How deep a tree may be.
 
-use supervisor_core::{InvalidSpec, RestartStrategy, Supervisor, SupervisorError, SupervisorHandle};
+use std::time::Duration;
+
+use supervisor_core::{
+    AutoShutdown, ChildSpec, InvalidSpec, RestartStrategy, RestartType, Supervisor, SupervisorError, SupervisorHandle,
+    worker,
+};
 
 use crate::{
-    actors::{failing, idle, supervisor},
+    actors::{Strings, failing, idle, supervisor},
     harness::World,
 };
 
@@ -11,6 +16,8 @@ use crate::{
 mount! { two threads:
     the_deepest_tree_starts_is_read_and_stops
     the_deepest_tree_that_fails_to_start_names_the_one_that_did
+    a_failure_climbs_a_deep_tree_and_the_error_can_be_told
+    an_end_climbs_the_deepest_tree_and_its_story_can_be_told
     a_deeper_tree_is_refused_before_anything_starts
     a_supervisor_that_is_added_too_deep_is_refused
     a_tree_of_any_depth_that_never_runs_can_be_let_go_of
@@ -18,12 +25,22 @@ mount! { two threads:
 
 /// So many supervisors one in another, and a handle on the innermost, which has a worker if `change` gives it one.
 fn nested(depth: usize, change: impl FnOnce(&mut Supervisor)) -> (Supervisor, SupervisorHandle) {
-    let mut outermost = supervisor("s", RestartStrategy::one_for_one());
+    nested_like(depth, change, || supervisor("s", RestartStrategy::one_for_one()), ChildSpec::from)
+}
+
+/// The same with other supervisors, each a child like this of the next.
+fn nested_like(
+    depth: usize,
+    change: impl FnOnce(&mut Supervisor),
+    supervisor: impl Fn() -> Supervisor,
+    as_child: impl Fn(Supervisor) -> ChildSpec,
+) -> (Supervisor, SupervisorHandle) {
+    let mut outermost = supervisor();
     change(&mut outermost);
     let innermost = outermost.handle();
     for _ in 1..depth {
-        let mut outer = supervisor("s", RestartStrategy::one_for_one());
-        outer.add_worker(outermost);
+        let mut outer = supervisor();
+        outer.add_worker(as_child(outermost));
         outermost = outer;
     }
     (outermost, innermost)
@@ -49,6 +66,59 @@ async fn the_deepest_tree_that_fails_to_start_names_the_one_that_did(world: Worl
     let error = world.start(root).await.unwrap_err();
     let SupervisorError::FailedToStart { path, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*path, format!("{}.w", innermost.path()));
+}
+
+async fn a_failure_climbs_a_deep_tree_and_the_error_can_be_told(world: World) {
+    let strings = Strings::new();
+    let pulled = strings.clone();
+    // Each story tells those below it, so the deepest tree would tell of gigabytes.
+    let (root, _) = nested_like(
+        Supervisor::MAX_DEPTH / 10,
+        |innermost| {
+            innermost.add_worker(worker("w", move |shutdown| {
+                let strings = pulled.clone();
+                async move { strings.hang(shutdown).await }
+            }));
+        },
+        || {
+            let strategy = RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(5));
+            Supervisor::new("s").unwrap().with_restart_strategy(strategy)
+        },
+        ChildSpec::from,
+    );
+    let mut tree = world.start(root).await.unwrap();
+    strings.pull(Err("boom"));
+    let error = tree.wait().await.unwrap_err();
+    assert!(matches!(&error, SupervisorError::GaveUp(_)));
+    assert!(error.to_string().ends_with("boom"));
+    assert!(!format!("{error:?}").is_empty());
+}
+
+async fn an_end_climbs_the_deepest_tree_and_its_story_can_be_told(world: World) {
+    let strings = Strings::new();
+    let pulled = strings.clone();
+    let (root, _) = nested_like(
+        Supervisor::MAX_DEPTH,
+        |innermost| {
+            let worker = worker("w", move |shutdown| {
+                let strings = pulled.clone();
+                async move { strings.hang(shutdown).await }
+            });
+            innermost.add_worker(worker.with_restart_type(RestartType::Temporary).with_significant(true));
+        },
+        || supervisor("s", RestartStrategy::one_for_one()).with_auto_shutdown(AutoShutdown::AnySignificant),
+        |inner| ChildSpec::from(inner).with_restart_type(RestartType::Temporary).with_significant(true),
+    );
+    let mut events = root.handle().events();
+    let mut tree = world.start(root).await.unwrap();
+    strings.pull(Err("boom"));
+    let error = tree.wait().await.unwrap_err();
+    assert!(error.to_string().ends_with("boom"));
+    let mut last = None;
+    while let Some(event) = events.next().await {
+        last = Some(event);
+    }
+    assert!(last.unwrap().to_string().ends_with("boom"));
 }
 
 async fn a_deeper_tree_is_refused_before_anything_starts(world: World) {
