@@ -135,3 +135,24 @@ fn whoever_drives_a_wrapped_future_drives_it_for_all() {
         waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
     });
 }
+
+#[test]
+fn whoever_gives_up_while_it_drives_a_wrapped_future_leaves_the_others_able_to() {
+    always(|| {
+        let event = Arc::new((AtomicBool::new(false), AtomicWaker::new()));
+        let inner = event.clone();
+        let shutdown = ProcessShutdown::wrapped(poll_fn(move |cx| {
+            inner.1.register_by_ref(cx.waker());
+            if inner.0.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        let mut gives_up = shutdown.clone();
+        let one = thread::spawn(move || {
+            let _ = Pin::new(&mut gives_up).poll(&mut Context::from_waker(Waker::noop()));
+        });
+        let other = thread::spawn(move || block_on(shutdown));
+        event.0.store(true, Release);
+        event.1.wake();
+        one.join().unwrap();
+        other.join().unwrap();
+    });
+}
