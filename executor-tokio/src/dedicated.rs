@@ -17,7 +17,23 @@ use crate::Tokio;
 /// A Tokio runtime of its own for a supervisor's children, with threads named after it: what blocks or starves there, a
 /// hasher or a parser, takes nothing from anybody else.
 ///
-/// Made anew at each start of the supervisor. It ends, on a thread of its own, when all its processes have ended.
+/// A new one is made at each start of the supervisor, or of the child that is placed on it.
+///
+/// # When it ends
+///
+/// It ends when the supervisor has ended and all processes on it have. Nothing that a process hands out keeps it longer: no
+/// [`CurrentProcess`](supervisor_core::ambient::CurrentProcess), no handle, no sleep.
+///
+/// A process may start tasks of its own there (`tokio::spawn`). Nobody supervises these:
+///
+/// - When the *process* ends, they go on. To end with it, a task waits for a clone of the process's
+///   [`ProcessShutdown`](supervisor_core::ProcessShutdown), which fires when the process ends in any way.
+/// - When the *supervisor* ends, or is restarted, the runtime is shut down in the background, on a thread of its own: each task
+///   that is left is dropped at its next await point. Nobody waits for a task that blocks its thread, nor for `spawn_blocking`:
+///   such a thread goes on until its code returns.
+///
+/// For a child that is placed on a runtime of its own, the end of the process is that of the runtime.
+///
 ///
 /// ```
 /// use executor_tokio::RuntimeConfiguration;

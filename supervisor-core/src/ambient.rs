@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -36,17 +36,35 @@ use crate::{
 pub fn current() -> Option<CurrentProcess> {
     process::current(|current| {
         let scope = Scope::above(&current.link)?;
-        Some(CurrentProcess { id: current.id, ticket: current.ticket(), control: current.control.clone(), scope })
+        Some(CurrentProcess {
+            id: current.id,
+            ticket: current.ticket(),
+            control: current.control.clone(),
+            supervisor: SupervisorHandle::of(&scope),
+            is_root: scope.is_outside(),
+            scope: Arc::downgrade(&scope),
+        })
     })?
 }
 
 /// A process, as it sees itself.
+///
+/// It can be taken along: into a task of another kind, or to another thread. There it stands for the same incarnation of the
+/// process, and does not keep it: nor its executor, nor anything else that ends with it or with its supervisor. After the end of
+/// the process it still answers: [`id`](Self::id) and [`name`](Self::name) as before, [`shutdown`](Self::shutdown) with a signal
+/// that has been given, [`supervisor`](Self::supervisor) with a handle that says [`NotRunning`](SupervisorError::NotRunning) when
+/// that has ended, too. [`heartbeat`](Self::heartbeat) and [`ready`](Self::ready) do nothing then: they are never taken for those
+/// of a successor.
 #[derive(Clone)]
 pub struct CurrentProcess {
     id: ProcessId,
     ticket: Ticket,
     control: Arc<dyn Control>,
-    scope: Arc<Scope>,
+    supervisor: SupervisorHandle,
+    /// There is no supervisor above it, and the handle is on itself.
+    is_root: bool,
+    /// A user may keep this for ever, and a scope holds executors.
+    scope: Weak<Scope>,
 }
 
 impl CurrentProcess {
@@ -57,24 +75,26 @@ impl CurrentProcess {
 
     /// The process's dotted name.
     pub fn name(&self) -> String {
-        self.scope.path_of(self.control.segment())
+        let segment = self.control.segment();
+        if self.is_root { segment.to_owned() } else { format!("{}.{segment}", self.supervisor.path()) }
     }
 
     /// A handle on the supervisor of this process.
     pub fn supervisor(&self) -> SupervisorHandle {
-        SupervisorHandle::of(&self.scope)
+        self.supervisor.clone()
     }
 
-    /// Says that the process is ready: see [`ready`].
+    /// Says that the process is ready: see [`ready`]. Does nothing once the process has ended.
     pub fn ready(&self) {
+        let Some(scope) = self.scope.upgrade() else { return };
         if self.control.cell().say_ready(self.id) {
-            self.scope.report(Report { ticket: self.ticket, news: News::Ready });
+            scope.report(Report { ticket: self.ticket, news: News::Ready });
             // The poll that says it may block next, be it that of the process or of a task of its own.
-            self.scope.home.nudge();
+            scope.home.nudge();
         }
     }
 
-    /// Gives a sign of life: see [`heartbeat`].
+    /// Gives a sign of life: see [`heartbeat`]. Does nothing once the process has ended.
     pub fn heartbeat(&self) {
         self.control.cell().mark_alive(self.id);
     }

@@ -1,4 +1,9 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
 use crate::{error::BoxError, spawner::Spawner};
 
@@ -31,8 +36,9 @@ impl Placement {
 
     /// On a new executor for each start of the supervisor, or of the child.
     ///
-    /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error, or a panic, is a failed start. What it returns is let
-    /// go of when all its processes have ended; dropping it must not block.
+    /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error, or a
+    /// panic, is a failed start. What it returns is let go of when all its processes have ended, whatever they have left in other
+    /// hands (a [`CurrentProcess`](crate::ambient::CurrentProcess), a handle, a sleep); dropping it must not block.
     pub fn fresh<S, E>(factory: impl Fn(&str) -> Result<S, E> + Send + Sync + 'static) -> Self
     where
         S: Spawner,
@@ -42,6 +48,51 @@ impl Placement {
             Ok(spawner) => Ok(Arc::new(spawner)),
             Err(error) => Err(error.into()),
         }))
+    }
+}
+
+/// An executor, as a tree holds it.
+#[derive(Clone)]
+pub(crate) enum Executor {
+    /// Somebody else's.
+    Given(Arc<dyn Spawner>),
+    /// One that was made for this tree. It ends when it is let go of: so it is held by what runs on it, and by nothing that a user
+    /// can keep.
+    Made(Arc<dyn Spawner>),
+}
+
+/// The clock of an executor. Does not hold one that was made for a tree.
+pub(crate) enum Clock {
+    Given(Arc<dyn Spawner>),
+    Made(Weak<dyn Spawner>),
+}
+
+impl Executor {
+    pub(crate) fn clock(&self) -> Clock {
+        match self {
+            Self::Made(spawner) => Clock::Made(Arc::downgrade(spawner)),
+            Self::Given(spawner) => Clock::Given(spawner.clone()),
+        }
+    }
+}
+
+impl Deref for Executor {
+    type Target = Arc<dyn Spawner>;
+
+    fn deref(&self) -> &Arc<dyn Spawner> {
+        match self {
+            Self::Given(spawner) | Self::Made(spawner) => spawner,
+        }
+    }
+}
+
+impl Clock {
+    /// The time there. Once the executor is gone, that of the system.
+    pub(crate) fn now(&self) -> Instant {
+        match self {
+            Self::Given(spawner) => spawner.now(),
+            Self::Made(spawner) => spawner.upgrade().map_or_else(Instant::now, |spawner| spawner.now()),
+        }
     }
 }
 

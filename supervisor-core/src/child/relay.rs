@@ -7,7 +7,7 @@ use std::{
 use super::Child;
 use crate::{
     error::Failure,
-    placement::Factory,
+    placement::{Executor, Factory},
     process::{Birth, Exit, Life, News, Report, Step, guard},
     scope::Scope,
 };
@@ -25,7 +25,7 @@ impl Life for Relay {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
         let Self { child, factory, birth, scope } = &*self;
         let spawner = match factory(&birth.link.path_of(child.segment())) {
-            Ok(spawner) => spawner,
+            Ok(spawner) => Executor::Made(spawner),
             Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
         };
         if child.settings().is_ready_when_there() && child.cell().mark_ready(birth.id) {

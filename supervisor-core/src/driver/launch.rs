@@ -8,10 +8,9 @@ use super::{Driver, Hub, Own};
 use crate::{
     child::Child,
     error::{Failure, StartFailure},
-    placement::{Factory, Placement},
+    placement::{Executor, Factory, Placement},
     process::{Birth, Ending, Exit, Flags, Life, Link, Name, Step, Termination, guard},
     scope::Scope,
-    spawner::Spawner,
     strategy::SupervisorSettings,
 };
 
@@ -52,7 +51,7 @@ impl Launch {
         let plan = Plan { settings, specs, hub, parent, name, own };
         match placement {
             Placement::Inherit => Self::Driving(Box::new(Driver::new(plan, spawner))),
-            Placement::On(spawner) => Self::Driving(Box::new(Driver::new(plan, spawner))),
+            Placement::On(spawner) => Self::Driving(Box::new(Driver::new(plan, Executor::Given(spawner)))),
             // The code of a user, which runs in the process that it belongs to.
             Placement::Fresh(factory) => Self::Placing(Some((Box::new(plan), factory))),
         }
@@ -70,9 +69,9 @@ impl Plan {
     }
 }
 
-fn make(factory: &Factory, path: &str) -> Result<Arc<dyn Spawner>, StartFailure> {
+fn make(factory: &Factory, path: &str) -> Result<Executor, StartFailure> {
     match guard(|| factory(path).map_err(|error| Failure::from_error(&*error))) {
-        Ok(made) => made.map_err(StartFailure::Failed),
+        Ok(made) => made.map(Executor::Made).map_err(StartFailure::Failed),
         Err(panic) => Err(StartFailure::Panicked(panic)),
     }
 }
