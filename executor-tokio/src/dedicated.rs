@@ -34,7 +34,6 @@ use crate::Tokio;
 ///
 /// For a child that is placed on a runtime of its own, the end of the process is that of the runtime.
 ///
-///
 /// ```
 /// use executor_tokio::RuntimeConfiguration;
 /// use supervisor_core::{worker, Supervisor, SupervisorError};

@@ -4,6 +4,7 @@
 use std::{
     fmt,
     future::Future,
+    panic::Location,
     pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll},
@@ -18,6 +19,7 @@ use crate::{
     scope::Scope,
     shutdown::ProcessShutdown,
     spawner::Timer,
+    trace,
 };
 
 /// The process that this code runs in: in its `initialize`, its closure, its future or a destructor.
@@ -132,7 +134,11 @@ pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
     current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn(child)
 }
 
-/// Gives a sign of life: see [`ChildSpec::with_watchdog`]. Costs next to nothing, and outside of a process does nothing.
+/// Gives a sign of life: see [`ChildSpec::with_watchdog`]. Costs next to nothing.
+///
+/// Outside of a process it does nothing, and the log says so: once for each place in the program that calls it there. A task that
+/// a process has spawned by other means is outside: it takes [`current`] along from inside, and calls
+/// [`CurrentProcess::heartbeat`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -147,11 +153,17 @@ pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
 /// let poller = poller.with_watchdog(Duration::from_secs(30));
 /// # let _ = poller;
 /// ```
+#[track_caller]
 pub fn heartbeat() {
-    process::current(|current| current.control.cell().mark_alive(current.id));
+    if process::current(|current| current.control.cell().mark_alive(current.id)).is_none() {
+        trace::warn_of_call_outside("heartbeat", Location::caller());
+    }
 }
 
 /// Says that this process is ready: see [`ChildSpec::with_explicit_ready`]. Of no meaning for one that is ready already.
+///
+/// Outside of a process it does nothing, as [`heartbeat`] does, and the log says so: a task that a process has spawned by other means
+/// calls [`CurrentProcess::ready`].
 ///
 /// ```
 /// use supervisor_core::{ambient, worker, ProcessShutdown};
@@ -165,15 +177,11 @@ pub fn heartbeat() {
 /// # let _ = cache;
 /// ```
 ///
-/// # Panics
-///
-/// Outside of a process, where nobody would hear of it: a task that a process has spawned by other means needs a
-/// [`CurrentProcess`] to say it with.
 #[track_caller]
 pub fn ready() {
     match current() {
         Some(process) => process.ready(),
-        None => panic!("`process::ready` was called outside of a process; take `process::current()` along from inside"),
+        None => trace::warn_of_call_outside("ready", Location::caller()),
     }
 }
 
@@ -184,7 +192,8 @@ pub fn ready() {
 ///
 /// # Panics
 ///
-/// Outside of a process, where there is no executor to ask. Use the executor's own sleep there.
+/// Outside of a process, a task that a process has spawned by other means included: there is no executor to ask, and a sleep
+/// that does not sleep would be worse. Use the executor's own sleep there.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     let Some(spawner) = process::current(|current| Scope::executor(&current.link)).flatten() else {
