@@ -116,6 +116,10 @@ impl Spawner for Dedicated {
         self.tokio.now()
     }
 
+    fn is_virtual(&self) -> bool {
+        self.tokio.is_virtual()
+    }
+
     fn timer(&self) -> Pin<Box<dyn Timer>> {
         self.tokio.timer()
     }

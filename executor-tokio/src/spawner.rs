@@ -82,6 +82,20 @@ impl Spawner for Tokio {
         tokio::time::Instant::now().into_std()
     }
 
+    /// Whether the clock is paused, now. Tokio does not tell, so it is compared with that of the system: a paused one stands still
+    /// while the other goes on, or jumps further than the other goes.
+    fn is_virtual(&self) -> bool {
+        if self.0.has_threads {
+            return false;
+        }
+        let (outer, begin, inner) = (Instant::now(), self.now(), Instant::now());
+        while Instant::now() <= inner {
+            std::hint::spin_loop();
+        }
+        let gone = self.now() - begin;
+        gone.is_zero() || gone > outer.elapsed()
+    }
+
     fn timer(&self) -> Pin<Box<dyn Timer>> {
         Box::pin(TokioTimer::new(self.clone()))
     }

@@ -13,6 +13,10 @@ use crate::{error::BoxError, spawner::Spawner};
 ///
 /// A supervisor that is told where its children run is itself a process of the executor above: so it is there to see what
 /// becomes of the one below.
+///
+/// It measures time there, too. Where that clock is virtual, in a simulation or on a Tokio runtime whose clock is paused, nothing can be
+/// placed on an executor with a real clock, because the virtual one would not wait for it:
+/// [`InvalidSpec::RealBelowVirtual`](crate::InvalidSpec::RealBelowVirtual), or a failed start where the executor is made.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Placement {
@@ -29,6 +33,11 @@ pub enum Placement {
 pub type Factory = Arc<dyn Fn(&str) -> Result<Arc<dyn Spawner>, BoxError> + Send + Sync>;
 
 impl Placement {
+    /// The executor that is named, where one is.
+    pub(crate) fn named(&self) -> Option<&dyn Spawner> {
+        if let Self::On(spawner) = self { Some(&**spawner) } else { None }
+    }
+
     /// On this executor.
     pub fn on(spawner: impl Spawner) -> Self {
         Self::On(Arc::new(spawner))
@@ -49,6 +58,12 @@ impl Placement {
             Err(error) => Err(error.into()),
         }))
     }
+}
+
+/// Whether what runs on this executor cannot be held to the time limits of a supervisor at home on that one: it takes real time,
+/// and a virtual clock does not wait for it.
+pub(crate) fn is_out_of_time(placed: &dyn Spawner, home: &dyn Spawner) -> bool {
+    home.is_virtual() && !placed.is_virtual()
 }
 
 /// An executor, as a tree holds it.

@@ -13,10 +13,11 @@ use crate::{
     error::{InvalidSpec, SupervisorError},
     handle::SupervisorHandle,
     observe::Subscribers,
-    placement::Placement,
+    placement::{Placement, is_out_of_time},
     process::{Birth, ChildId, Flags, Life, Name, guard},
     scope::Scope,
     shutdown::ShutdownOrder,
+    spawner::Spawner,
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},
 };
 
@@ -191,10 +192,10 @@ impl Supervisor {
     }
 
     /// The root of a tree, if all of it can work.
-    pub(crate) fn into_root(self) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
+    pub(crate) fn into_root(self, home: &dyn Spawner) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
         let handle = self.handle();
         let root = ChildSpec::from(self).into_child();
-        root.check(&|| root.segment().to_owned())?;
+        root.check(&|| root.segment().to_owned(), home)?;
         Ok((root, handle))
     }
 }
@@ -283,15 +284,19 @@ impl Body for Supervision {
         Some(self.hub.clone())
     }
 
-    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {
+    fn check(&self, path: &dyn Fn() -> String, home: &dyn Spawner) -> Result<(), SupervisorError> {
         let Some(Blueprint { settings, children }) = self.lock().clone() else { return Ok(()) };
         let invalid = |path, reason| Err(SupervisorError::InvalidSpec { path, reason });
         if let Some(reason) = settings.what_is_wrong(children.len()) {
             return invalid(path(), reason);
         }
+        let placed = settings.placement.named();
+        if placed.is_some_and(|placed| is_out_of_time(placed, home)) {
+            return invalid(path(), InvalidSpec::RealBelowVirtual);
+        }
         let mut names = BTreeSet::new();
         for child in children.iter() {
-            child::check(&**child, path, settings.auto_shutdown)?;
+            child::check(&**child, path, settings.auto_shutdown, home, placed.unwrap_or(home))?;
             if settings.unique_names && !names.insert(child.segment()) {
                 return invalid(format!("{}.{}", path(), child.segment()), InvalidSpec::DuplicateName);
             }

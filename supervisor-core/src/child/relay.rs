@@ -6,8 +6,8 @@ use std::{
 
 use super::Child;
 use crate::{
-    error::Failure,
-    placement::{Executor, Factory},
+    error::{Failure, InvalidSpec},
+    placement::{Executor, Factory, is_out_of_time},
     process::{Birth, Exit, Life, News, Report, Step, guard},
     scope::Scope,
 };
@@ -28,6 +28,10 @@ impl Life for Relay {
             Ok(spawner) => Executor::Made(spawner),
             Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
         };
+        if is_out_of_time(&**spawner, &**scope.home) {
+            let failure = Failure::new(InvalidSpec::RealBelowVirtual.to_string());
+            return Poll::Ready(Step::Ended(Exit::Failed(failure)));
+        }
         if child.settings().is_ready_when_there() && child.cell().mark_ready(birth.id) {
             birth.link.report(Report { ticket: birth.ticket, news: News::Ready });
         }

@@ -14,7 +14,7 @@ use crate::{
     placement::{Executor, Placement},
     process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket, guard},
     scope::{Elsewhere, Scope},
-    spawner::spawn,
+    spawner::{Spawner, spawn},
     strategy::ChildSettings,
 };
 
@@ -49,8 +49,8 @@ pub(crate) trait Child: Control {
     /// Whether there is user code left whose destructor would run.
     fn is_loaded(&self) -> bool;
 
-    /// Whether what is inside can work, at all depths. `path`: its dotted name.
-    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError>;
+    /// Whether what is inside can work, at all depths. `path`: its dotted name. `home`: the executor that runs it.
+    fn check(&self, path: &dyn Fn() -> String, home: &dyn Spawner) -> Result<(), SupervisorError>;
 
     /// Who listens to it, if it is a supervisor.
     fn subscribers(&self) -> Option<&Subscribers>;
@@ -78,9 +78,9 @@ pub(crate) trait Body: Release + Send + Sync + Sized + 'static {
     /// Whether there is user code left whose destructor would run.
     fn is_loaded(&self) -> bool;
 
-    /// Whether what is inside can work, at all depths. `path`: its dotted name.
-    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {
-        let _ = path;
+    /// Whether what is inside can work, at all depths. `path`: its dotted name. `home`: the executor that runs it.
+    fn check(&self, path: &dyn Fn() -> String, home: &dyn Spawner) -> Result<(), SupervisorError> {
+        let _ = (path, home);
         Ok(())
     }
 
@@ -207,8 +207,8 @@ impl<B: Body> Child for Seat<B> {
         self.body.is_loaded()
     }
 
-    fn check(&self, path: &dyn Fn() -> String) -> Result<(), SupervisorError> {
-        self.body.check(path)
+    fn check(&self, path: &dyn Fn() -> String, home: &dyn Spawner) -> Result<(), SupervisorError> {
+        self.body.check(path, home)
     }
 
     fn subscribers(&self) -> Option<&Subscribers> {

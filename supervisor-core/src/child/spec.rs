@@ -3,9 +3,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{Body, Child, Seat};
 use crate::{
     error::{InvalidSpec, SupervisorError},
-    placement::Placement,
+    placement::{Placement, is_out_of_time},
     process::Name,
     shutdown::ShutdownStrategy,
+    spawner::Spawner,
     strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartType},
 };
 
@@ -136,11 +137,14 @@ impl fmt::Debug for ChildSpec {
     }
 }
 
-/// Whether a child can work under a supervisor with this name and this auto-shutdown.
+/// Whether a child can work under a supervisor with this name and this auto-shutdown, which is at `home` on that executor and
+/// whose children run on `spawner` if they do not say otherwise. An executor that is still to be made is looked at when it is.
 pub(crate) fn check(
     child: &dyn Child,
     parent: &dyn Fn() -> String,
     auto_shutdown: AutoShutdown,
+    home: &dyn Spawner,
+    spawner: &dyn Spawner,
 ) -> Result<(), SupervisorError> {
     let name = child.name();
     if !name.is_valid() {
@@ -164,11 +168,13 @@ pub(crate) fn check(
         Some(InvalidSpec::ExplicitReady)
     } else if settings.backoff().is_some_and(|backoff| !backoff.is_valid()) {
         Some(InvalidSpec::BackoffFactor)
+    } else if settings.placement().named().is_some_and(|placed| is_out_of_time(placed, home)) {
+        Some(InvalidSpec::RealBelowVirtual)
     } else {
         None
     };
     match reason {
         Some(reason) => Err(SupervisorError::InvalidSpec { path: path(), reason }),
-        None => child.check(&path),
+        None => child.check(&path, settings.placement().named().unwrap_or(spawner)),
     }
 }

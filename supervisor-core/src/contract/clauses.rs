@@ -191,6 +191,16 @@ pub fn the_clock_is_one_for_all_threads_and_never_goes_back<B: Backend>() {
     assert!(after - before < Duration::from_secs(60));
 }
 
+/// An executor whose clock stands still or jumps says so: what runs in real time cannot be placed below it.
+pub fn a_clock_that_does_not_go_with_the_worlds_is_said_to_be_virtual<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let begin = spawner.now();
+    thread::sleep(MOMENT);
+    let is_late = spawner.now() - begin < MOMENT;
+    assert_eq!(spawner.is_virtual(), is_late, "after {MOMENT:?}, it has gone on by {:?}", spawner.now() - begin);
+}
+
 fn with_timer<B: Backend>(test: impl AsyncFnOnce(B::Spawner, Pin<Box<dyn Timer>>)) {
     let backend = B::new();
     let spawner = backend.spawner();

@@ -151,7 +151,9 @@ impl Hub {
             drop(state);
             return Err(self.not_running());
         };
-        if let Err(invalid) = check(spec.as_child(), &|| running.scope.path(), running.auto_shutdown) {
+        let scope = &running.scope;
+        let (home, spawner) = (&**scope.home, &**scope.spawner);
+        if let Err(invalid) = check(spec.as_child(), &|| scope.path(), running.auto_shutdown, home, spawner) {
             drop(state);
             return Err(invalid);
         }

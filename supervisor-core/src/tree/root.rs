@@ -41,7 +41,7 @@ impl Root {
         observers: Observers,
         quiet: Quiet,
     ) -> Result<Self, SupervisorError> {
-        let (root, handle) = supervisor.into_root()?;
+        let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
         let outside = Scope::outside(Executor::Given(spawner), observers, quiet, handle.hub());
         let ticket = Ticket::only(root.id());
