@@ -89,8 +89,7 @@ impl RuntimeConfiguration {
             runtime.shutdown_background();
             return Err(io::Error::other("the thread of the runtime has ended"));
         }
-        let tokio = Tokio::try_from(handle).map_err(io::Error::other)?;
-        Ok(Dedicated { tokio, _stop: Arc::new(stop) })
+        Ok(Dedicated { tokio: Tokio::with_clock(handle), _stop: Arc::new(stop) })
     }
 }
 

@@ -49,6 +49,12 @@ pub fn current() -> Option<CurrentProcess> {
     })?
 }
 
+/// Whether this code runs in a process. For backends.
+#[doc(hidden)]
+pub fn is_here() -> bool {
+    process::is_in_process()
+}
+
 /// A process, as it sees itself.
 ///
 /// It can be taken along: into a task of another kind, or to another thread. There it stands for the same incarnation of the
