@@ -137,6 +137,55 @@ fn a_tree_that_runs_well_logs_nothing_above_debug() {
 }
 
 #[test]
+fn what_only_a_process_can_say_is_logged_once_for_each_place_that_says_it_outside_of_one() {
+    fn beat() -> u32 {
+        process::heartbeat();
+        line!() - 1
+    }
+    fn say_ready() -> u32 {
+        process::ready();
+        line!() - 1
+    }
+
+    // Nobody hears of it, so it is not said.
+    let lines = (beat(), say_ready());
+    let outside = || async {
+        for _ in 0..3 {
+            assert_eq!((beat(), say_ready()), lines);
+        }
+    };
+    let log = logged(tracing::Level::WARN, async |_| outside().await);
+    let is_said = |function: &str, line: u32| {
+        let text = format!(
+            "WARN `process::{function}` was called outside of a process, at tests/logs.rs:{line}:9, and does nothing; \
+             take `process::current()` along from inside, and call `{function}` on that"
+        );
+        log.lines().filter(|said| said.trim_start() == text).count()
+    };
+    assert_eq!((is_said("heartbeat", lines.0), is_said("ready", lines.1), log.lines().count()), (1, 1, 2), "{log}");
+
+    // In a process that is ready there is nothing to say, nor in a task that has taken it along.
+    let log = logged(tracing::Level::WARN, async |sim| {
+        let (give, take) = async_channel::bounded(1);
+        let mut root = root(0);
+        root.add_worker(worker("w", move |shutdown| {
+            process::heartbeat();
+            process::ready();
+            give.try_send(process::current()).expect("awaited");
+            shutdown
+        }));
+        let tree = root.start_on(sim.spawner()).await.unwrap();
+        let process = take.recv().await.expect("sent").expect("a process");
+        process.heartbeat();
+        process.ready();
+        tree.shutdown().await.unwrap();
+        process.heartbeat();
+        process.ready();
+    });
+    assert_eq!(log, "");
+}
+
+#[test]
 fn a6_the_loss_of_a_whole_tree_is_a_warning_for_each_of_its_processes() {
     let log = logged(tracing::Level::WARN, async |sim| {
         let other = sim.executor();

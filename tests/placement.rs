@@ -1,6 +1,7 @@
 //! Trees that span executors: subtrees on another one, and on runtimes of their own.
 
 use std::{
+    any::Any,
     collections::BTreeSet,
     future::pending,
     pin::Pin,
@@ -234,6 +235,215 @@ fn a_dedicated_runtime_ends_when_its_last_process_has_ended() {
             .unwrap();
         tree.shutdown().await.unwrap();
         assert!(receiver.recv().await.is_err(), "the runtime has dropped what was left on it");
+    });
+}
+
+const REAL_BELOW_VIRTUAL: &str = "it is placed on an executor with a real clock, below one with a virtual clock (a simulation, or a \
+    Tokio clock that is paused), which does not wait for it; give both the same clock";
+
+/// On executors in virtual time: a Tokio runtime whose clock is paused, and a simulation.
+fn in_virtual_time(test: impl AsyncFn(Arc<dyn Spawner>)) {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();
+    runtime.block_on(test(Arc::new(spawner)));
+    let sim = executor_sim::Sim::with_seed(1);
+    sim.run_until(test(Arc::new(sim.spawner())));
+}
+
+#[test]
+fn what_is_placed_on_a_real_clock_below_a_virtual_one_is_invalid() {
+    let forbidden = || worker("a", |_| async { panic!("nothing is started") });
+    let real = || Placement::on(Smol::global());
+    in_virtual_time(async |spawner| {
+        let mut child = supervisor("root");
+        child.add_worker(forbidden().with_placement(real()));
+        let mut below = supervisor("inner").with_placement(real());
+        below.add_worker(forbidden());
+        let mut nested = supervisor("root");
+        nested.add_worker(below);
+        let mut beside = supervisor("root");
+        beside.add_worker(ChildSpec::from(supervisor("inner")).with_placement(real()));
+        let mut root = supervisor("root").with_placement(real());
+        root.add_worker(forbidden());
+        for (root, path) in [(child, "root.a"), (nested, "root.inner"), (beside, "root.inner"), (root, "root")] {
+            let error = root.start_on(spawner.clone()).await.unwrap_err();
+            assert!(matches!(error, SupervisorError::InvalidSpec { .. }));
+            assert_eq!(error.to_string(), format!("invalid specification of `{path}`: {REAL_BELOW_VIRTUAL}"));
+        }
+        // What is added to a tree that runs, too.
+        let tree = supervisor("root").start_on(spawner).await.unwrap();
+        let error = tree.handle().start_child(forbidden().with_placement(real())).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("invalid specification of `root.a`: {REAL_BELOW_VIRTUAL}"));
+        tree.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_runtime_that_is_made_with_a_real_clock_below_a_virtual_one_is_a_failed_start() {
+    let forbidden = || worker("a", |_| async { panic!("nothing is started") });
+    in_virtual_time(async |spawner| {
+        let mut child = supervisor("root");
+        child.add_worker(forbidden().with_placement(RuntimeConfiguration::single_threaded()));
+        let mut inner = supervisor("inner").with_placement(RuntimeConfiguration::single_threaded());
+        inner.add_worker(forbidden());
+        let mut nested = supervisor("root");
+        nested.add_worker(inner);
+        for (root, path) in [(child, "root.a"), (nested, "root.inner")] {
+            let error = root.start_on(spawner.clone()).await.unwrap_err();
+            assert_eq!(error.to_string(), format!("`{path}` failed to start: {REAL_BELOW_VIRTUAL}"));
+        }
+    });
+}
+
+#[test]
+fn who_measures_real_time_may_have_children_in_virtual_time_but_these_may_not_have_any_in_real_time() {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let paused = || Placement::on(Tokio::try_from(runtime.handle().clone()).unwrap());
+    let real = || Placement::on(Smol::global());
+    let idle = || worker("a", |shutdown| shutdown);
+    let root = |inner: Supervisor| {
+        let mut root = supervisor("root");
+        root.add_worker(inner);
+        root.start_on(Smol::global())
+    };
+    runtime.block_on(async {
+        // The supervisor goes by its own clock, which is a real one, wherever its children are.
+        let mut inner = supervisor("inner").with_placement(paused());
+        inner.add_worker(idle());
+        inner.add_worker(idle().with_placement(real()));
+        root(inner).await.unwrap().shutdown().await.unwrap();
+
+        let mut deep = supervisor("deep");
+        deep.add_worker(idle().with_placement(real()));
+        let mut inner = supervisor("inner").with_placement(paused());
+        inner.add_worker(deep);
+        let error = root(inner).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("invalid specification of `root.inner.deep.a`: {REAL_BELOW_VIRTUAL}"));
+    });
+}
+
+/// Keeps something of the process in which it is called.
+type Keep = fn() -> Box<dyn Any + Send>;
+
+/// All that a process can hand to a task of its own.
+const KEEPS: [(&str, Keep); 7] = [
+    ("the process", || Box::new(process::current())),
+    ("a handle", || Box::new(process::current().map(|process| process.supervisor()))),
+    ("the shutdown", || Box::new(process::current().map(|process| process.shutdown()))),
+    ("a sleep", || Box::new(process::sleep(Duration::from_secs(3600)))),
+    ("a stream of events", || Box::new(process::current().map(|process| process.supervisor().events()))),
+    ("a call", || {
+        let supervisor = process::current().expect("a process").supervisor();
+        Box::new(async move { supervisor.children().await })
+    }),
+    ("an id", || Box::new(supervision::spawn(one_shot("sibling", async {})).expect("it runs"))),
+];
+
+#[test]
+fn nothing_that_a_task_can_keep_of_a_process_keeps_a_dedicated_runtime() {
+    on_both(async |spawner| {
+        for depth in 0..3 {
+            for (what, keep) in KEEPS {
+                let (held, until) = async_channel::bounded::<()>(1);
+                let mut below: ChildSpec = worker("a", move |shutdown| {
+                    // As long as one that is closed is not there, nothing is held.
+                    let (held, kept) = (held.clone(), Mutex::new(keep()));
+                    tokio::spawn(async move {
+                        let _held = (held, kept);
+                        loop {
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
+                    });
+                    shutdown
+                });
+                for _ in 0..depth {
+                    let mut nested = supervisor("nested");
+                    nested.add_worker(below);
+                    below = nested.into();
+                }
+                let mut inner = supervisor("inner").with_placement(RuntimeConfiguration::single_threaded());
+                inner.add_worker(below);
+                let mut root = supervisor("root");
+                root.add_worker(inner);
+                root.start_on(spawner.clone()).await.unwrap().shutdown().await.unwrap();
+                // The sender in the closure went with the specification, the other one goes with the runtime.
+                let ended = futures_lite::future::or(async { until.recv().await.is_err() }, async {
+                    smol::Timer::after(Duration::from_secs(10)).await;
+                    false
+                });
+                assert!(ended.await, "{what}, {depth} supervisors below the one with the runtime");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_restart_of_a_supervisor_leaves_no_runtime_behind_though_tasks_keep_their_process() {
+    on_both(async |spawner| {
+        let (made, runtimes) = async_channel::unbounded();
+        let mut inner = supervisor("inner").with_placement(RuntimeConfiguration::single_threaded());
+        inner.add_worker(worker("a", move |shutdown: ProcessShutdown| {
+            let (held, until) = async_channel::bounded::<()>(1);
+            let process = process::current().expect("a process");
+            tokio::spawn(async move {
+                let _held = held;
+                loop {
+                    process.heartbeat();
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            });
+            made.try_send(until).expect("awaited");
+            shutdown
+        }));
+        let mut root = supervisor("root");
+        let inner = root.add_worker(inner);
+        let tree = root.start_on(spawner).await.unwrap();
+        for _ in 0..30 {
+            let until = runtimes.recv().await.expect("it is started again");
+            while tree.handle().kill_child(inner).await.is_err() {
+                smol::Timer::after(Duration::from_millis(1)).await;
+            }
+            let ended = futures_lite::future::or(async { until.recv().await.is_err() }, async {
+                smol::Timer::after(Duration::from_secs(10)).await;
+                false
+            });
+            assert!(ended.await, "the task of the process is dropped with its runtime");
+        }
+        runtimes.recv().await.expect("it is started again");
+        tree.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_process_that_was_kept_answers_after_its_end() {
+    on_both(async |spawner| {
+        let kept: Arc<Mutex<Option<process::CurrentProcess>>> = Arc::default();
+        let keeping = kept.clone();
+        let mut inner = supervisor("inner").with_placement(RuntimeConfiguration::single_threaded());
+        inner.add_worker(worker("a", move |shutdown| {
+            *keeping.lock().unwrap() = process::current();
+            shutdown
+        }));
+        let mut root = supervisor("root");
+        root.add_worker(inner);
+        let tree = root.start_on(spawner).await.unwrap();
+        while kept.lock().unwrap().is_none() {
+            smol::Timer::after(Duration::from_millis(1)).await;
+        }
+        tree.shutdown().await.unwrap();
+        let process = kept.lock().unwrap().take().expect("kept");
+        assert_eq!(process.name(), "root.inner.a");
+        assert!(process.shutdown().is_requested());
+        assert!(
+            matches!(process.supervisor().count().await, Err(SupervisorError::NotRunning { path }) if path == "root.inner")
+        );
+        assert_eq!(process.supervisor().snapshot().await.children[0].path, "root.inner.a");
+        process.heartbeat();
+        process.ready();
+        assert_eq!(
+            format!("{process:?}"),
+            format!("CurrentProcess {{ id: {:?}, name: \"root.inner.a\" }}", process.id())
+        );
     });
 }
 

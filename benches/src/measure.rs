@@ -9,5 +9,5 @@ pub use self::{
     arrivals::Arrivals,
     heap::{Heap, settled_heap},
     numbers::{median, percentile},
-    process::{resident, threads},
+    process::{resident, thread_count, threads},
 };

@@ -48,6 +48,10 @@ impl Spawner for SimSpawner {
         self.clock.now() + self.executor.ahead
     }
 
+    fn is_virtual(&self) -> bool {
+        true
+    }
+
     fn timer(&self) -> Pin<Box<dyn Timer>> {
         Box::pin(SimTimer::new(self.clock.clone(), self.executor.clone()))
     }

@@ -17,7 +17,22 @@ use crate::Tokio;
 /// A Tokio runtime of its own for a supervisor's children, with threads named after it: what blocks or starves there, a
 /// hasher or a parser, takes nothing from anybody else.
 ///
-/// Made anew at each start of the supervisor. It ends, on a thread of its own, when all its processes have ended.
+/// A new one is made at each start of the supervisor, or of the child that is placed on it.
+///
+/// # When it ends
+///
+/// It ends when the supervisor has ended and all processes on it have. Nothing that a process hands out keeps it longer: no
+/// [`CurrentProcess`](supervisor_core::ambient::CurrentProcess), no handle, no sleep.
+///
+/// A process may start tasks of its own there (`tokio::spawn`). Nobody supervises these:
+///
+/// - When the *process* ends, they go on. To end with it, a task waits for a clone of the process's
+///   [`ProcessShutdown`](supervisor_core::ProcessShutdown), which fires when the process ends in any way.
+/// - When the *supervisor* ends, or is restarted, the runtime is shut down in the background, on a thread of its own: each task
+///   that is left is dropped at its next await point. Nobody waits for a task that blocks its thread, nor for `spawn_blocking`:
+///   such a thread goes on until its code returns.
+///
+/// For a child that is placed on a runtime of its own, the end of the process is that of the runtime.
 ///
 /// ```
 /// use executor_tokio::RuntimeConfiguration;
@@ -74,8 +89,7 @@ impl RuntimeConfiguration {
             runtime.shutdown_background();
             return Err(io::Error::other("the thread of the runtime has ended"));
         }
-        let tokio = Tokio::try_from(handle).map_err(io::Error::other)?;
-        Ok(Dedicated { tokio, _stop: Arc::new(stop) })
+        Ok(Dedicated { tokio: Tokio::with_clock(handle), _stop: Arc::new(stop) })
     }
 }
 
@@ -99,6 +113,10 @@ impl Spawner for Dedicated {
 
     fn now(&self) -> Instant {
         self.tokio.now()
+    }
+
+    fn is_virtual(&self) -> bool {
+        self.tokio.is_virtual()
     }
 
     fn timer(&self) -> Pin<Box<dyn Timer>> {

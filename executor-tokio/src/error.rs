@@ -1,5 +1,3 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use thiserror::Error;
 
 /// Why a Tokio runtime cannot be used.
@@ -11,12 +9,8 @@ pub enum TokioError {
         "not inside of a Tokio runtime; call this from `#[tokio::main]`, from `Runtime::block_on`, or name a runtime's handle"
     )]
     NoRuntime,
-    /// The runtime has no clock, and supervision needs one.
+    /// The runtime has no clock, and supervision needs one. Found out by a panic of Tokio that is caught, and that the program's
+    /// panic hook has heard of: there is no other way to ask.
     #[error("the Tokio runtime has no clock; build it with `enable_time` or `enable_all`")]
     NoClock,
-}
-
-/// Whether a runtime has what this needs. Tokio has no way to ask, and panics if it has not.
-pub(crate) fn attempt<R>(needs: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(needs)).ok()
 }

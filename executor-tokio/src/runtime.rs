@@ -6,9 +6,10 @@ use std::{
     },
 };
 
+use supervisor_core::ambient;
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
-    task::AbortHandle,
+    task::{self, AbortHandle},
 };
 
 /// A runtime, and what Tokio does not tell about it: whether it has ended.
@@ -44,6 +45,12 @@ impl Known {
     /// Returns whether this thread is inside of the runtime.
     pub(crate) fn is_here(&self) -> bool {
         Handle::try_current().is_ok_and(|current| current.id() == self.handle.id())
+    }
+
+    /// Returns whether this is a poll that a thread of the runtime makes: of a process. It goes on until that has returned. A
+    /// thread for blocking work is one of the runtime, too, has a task, and outlives it; but no process runs there.
+    pub(crate) fn polls_here(&self) -> bool {
+        ambient::is_here() && task::try_id().is_some() && self.is_here()
     }
 
     /// Hands in a task that does nothing. A runtime that has ended drops it, which is fine.

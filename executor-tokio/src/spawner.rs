@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    panic::catch_unwind,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -8,7 +9,7 @@ use std::{
 use supervisor_core::{Process, Spawner, Timer};
 use tokio::runtime::Handle;
 
-use crate::{TokioError, error::attempt, runtime::Known, timer::TokioTimer};
+use crate::{TokioError, runtime::Known, timer::TokioTimer};
 
 /// Spawns onto a Tokio runtime, of whatever flavor.
 ///
@@ -42,25 +43,36 @@ impl Tokio {
     ///
     /// # Errors
     ///
-    /// [`TokioError::NoRuntime`] outside of a runtime, [`TokioError::NoClock`] on one without a clock.
+    /// [`TokioError::NoRuntime`] outside of a runtime. [`TokioError::NoClock`] on one without a clock: that is found by a panic
+    /// which is caught, and which the panic hook hears of.
     pub fn current() -> Result<Self, TokioError> {
         Handle::try_current().map_err(|_| TokioError::NoRuntime)?.try_into()
     }
 }
 
 /// Fails with [`TokioError::NoClock`] on a runtime without a clock.
+///
+/// Tokio has no way to ask for the clock but to use it, and that panics if there is none. The panic is caught; the program's panic
+/// hook hears of it, prints it by default, and a hook that ends the program does so, with Tokio's words: "timers are disabled. Call
+/// `enable_time` on the runtime builder". On a runtime with a clock, there is no panic.
 impl TryFrom<Handle> for Tokio {
     type Error = TokioError;
 
     fn try_from(handle: Handle) -> Result<Self, TokioError> {
-        let _entered = handle.enter();
-        attempt(|| drop(tokio::time::sleep(Duration::ZERO))).ok_or(TokioError::NoClock)?;
-        drop(_entered);
-        Ok(Self(Arc::new(Known::new(handle))))
+        let entered = handle.enter();
+        // There is no way to ask that does not panic if there is none.
+        catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).map_err(|_| TokioError::NoClock)?;
+        drop(entered);
+        Ok(Self::with_clock(handle))
     }
 }
 
 impl Tokio {
+    /// On a runtime that is known to have a clock.
+    pub(crate) fn with_clock(handle: Handle) -> Self {
+        Self(Arc::new(Known::new(handle)))
+    }
+
     pub(crate) fn runtime(&self) -> &Arc<Known> {
         &self.0
     }
@@ -73,13 +85,28 @@ impl Spawner for Tokio {
     }
 
     fn now(&self) -> Instant {
-        // Tokio's clock can be paused on a single thread only.
-        if self.0.has_threads {
+        // Tokio's clock can be paused on a single thread only. And at the very end of a thread there is no way into a runtime.
+        let is_far = Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed());
+        if self.0.has_threads || is_far {
             return Instant::now();
         }
         // A paused clock is one of the runtime, so it is looked at from inside.
         let _entered = self.0.handle.enter();
         tokio::time::Instant::now().into_std()
+    }
+
+    /// Whether the clock is paused, now. Tokio does not tell, so it is compared with that of the system: a paused one stands still
+    /// while the other goes on, or jumps further than the other goes.
+    fn is_virtual(&self) -> bool {
+        if self.0.has_threads {
+            return false;
+        }
+        let (outer, begin, inner) = (Instant::now(), self.now(), Instant::now());
+        while Instant::now() <= inner {
+            std::hint::spin_loop();
+        }
+        let gone = self.now() - begin;
+        gone.is_zero() || gone > outer.elapsed()
     }
 
     fn timer(&self) -> Pin<Box<dyn Timer>> {

@@ -1,5 +1,5 @@
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -7,7 +7,10 @@ use std::{
 
 use pin_project_lite::pin_project;
 use supervisor_core::{Spawner, Timer};
-use tokio::time::{Sleep, sleep_until};
+use tokio::{
+    task::JoinHandle,
+    time::{Sleep, sleep_until},
+};
 
 use crate::{Tokio, alarm::Alarm};
 
@@ -15,73 +18,96 @@ use crate::{Tokio, alarm::Alarm};
 const STEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pin_project! {
+    /// A `Sleep` panics when it is polled at the end of its runtime. What the runtime itself polls is gone by then, so a task
+    /// of the runtime polls it: usually the process that waits; otherwise, another one, whose end tells.
     pub(crate) struct TokioTimer {
         clock: Tokio,
         deadline: Option<Instant>,
+        // Kept when it is not set, to be set again.
         #[pin]
         sleep: Option<Sleep>,
+        is_set: bool,
+        relay: Option<Relay>,
         // For a timer that insists.
         alarm: Option<Alarm>,
     }
 }
 
+/// A task of the runtime that sleeps, for one who waits elsewhere.
+struct Relay(JoinHandle<()>);
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl TokioTimer {
     pub(crate) fn new(clock: Tokio) -> Self {
-        Self { clock, deadline: None, sleep: None, alarm: None }
+        Self { clock, deadline: None, sleep: None, is_set: false, relay: None, alarm: None }
     }
 
-    fn arm(self: Pin<&mut Self>, deadline: Instant) {
+    /// Waits, in a task that the runtime polls.
+    fn poll_here(self: Pin<&mut Self>, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let reachable = (this.clock.now() + STEP).min(deadline);
-        if let Some(alarm) = this.alarm {
-            match reachable == deadline {
-                true => alarm.set(deadline, this.clock.runtime()),
-                false => alarm.clear(),
-            }
-        }
-        // A sleep belongs to the runtime in which it is made.
-        let _entered = this.clock.runtime().handle.enter();
         match this.sleep.as_mut().as_pin_mut() {
-            Some(sleep) => sleep.reset(reachable.into()),
-            None => this.sleep.set(Some(sleep_until(reachable.into()))),
+            Some(sleep) if !*this.is_set => sleep.reset(until.into()),
+            Some(_) => {}
+            None => this.sleep.set(Some(sleep_until(until.into()))),
         }
+        *this.is_set = true;
+        if let Some(sleep) = this.sleep.as_pin_mut() {
+            ready!(sleep.poll(cx));
+        }
+        *this.is_set = false;
+        Poll::Ready(())
     }
 
-    fn disarm(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        this.sleep.set(None);
-        if let Some(alarm) = this.alarm {
-            alarm.clear();
-        }
+    /// Waits anywhere else.
+    fn poll_there(self: Pin<&mut Self>, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let handle = &this.clock.runtime().handle;
+        let relay =
+            this.relay.get_or_insert_with(|| Relay(handle.spawn(async move { sleep_until(until.into()).await })));
+        let slept = ready!(Pin::new(&mut relay.0).poll(cx));
+        *this.relay = None;
+        // It was dropped: that was the end of the runtime.
+        if slept.is_ok() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Timer for TokioTimer {
-    fn reset(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
-        *self.as_mut().project().deadline = deadline;
-        match deadline.filter(|_| !self.clock.runtime().has_ended()) {
-            Some(deadline) => self.arm(deadline),
-            None => self.disarm(),
+    fn reset(self: Pin<&mut Self>, deadline: Option<Instant>) {
+        let mut this = self.project();
+        (*this.deadline, *this.is_set, *this.relay) = (deadline, false, None);
+        let has_ended = this.clock.runtime().has_ended();
+        if deadline.is_none() || has_ended {
+            this.sleep.set(None);
+        }
+        if let Some(alarm) = this.alarm {
+            match deadline {
+                Some(deadline) if !has_ended => alarm.set(deadline, this.clock.runtime()),
+                _ => alarm.clear(),
+            }
         }
     }
 
     fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
-        // The sleep of a runtime that has ended panics when it is polled, and its clock means nothing any more.
+        // Its clock means nothing any more.
         if self.clock.runtime().has_ended() {
             return Poll::Pending;
         }
         loop {
+            let now = self.clock.now();
             // Looked at first: a task that has used up its share of Tokio's time is told that its sleep goes on.
-            if self.clock.now() >= deadline {
+            if now >= deadline {
                 return Poll::Ready(());
             }
-            let Some(sleep) = self.as_mut().project().sleep.as_pin_mut() else { return Poll::Pending };
-            // The runtime may end at this very moment.
-            let Ok(polled) = catch_unwind(AssertUnwindSafe(|| sleep.poll(cx))) else { return Poll::Pending };
-            ready!(polled);
-            if self.clock.now() < deadline {
-                self.as_mut().arm(deadline);
+            let until = (now + STEP).min(deadline);
+            match self.clock.runtime().polls_here() {
+                true => ready!(self.as_mut().poll_here(until, cx)),
+                false => ready!(self.as_mut().poll_there(until, cx)),
             }
         }
     }

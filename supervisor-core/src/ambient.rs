@@ -4,8 +4,9 @@
 use std::{
     fmt,
     future::Future,
+    panic::Location,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,6 +19,7 @@ use crate::{
     scope::Scope,
     shutdown::ProcessShutdown,
     spawner::Timer,
+    trace,
 };
 
 /// The process that this code runs in: in its `initialize`, its closure, its future or a destructor.
@@ -36,17 +38,41 @@ use crate::{
 pub fn current() -> Option<CurrentProcess> {
     process::current(|current| {
         let scope = Scope::above(&current.link)?;
-        Some(CurrentProcess { id: current.id, ticket: current.ticket(), control: current.control.clone(), scope })
+        Some(CurrentProcess {
+            id: current.id,
+            ticket: current.ticket(),
+            control: current.control.clone(),
+            supervisor: SupervisorHandle::of(&scope),
+            is_root: scope.is_outside(),
+            scope: Arc::downgrade(&scope),
+        })
     })?
 }
 
+/// Whether this code runs in a process. For backends.
+#[doc(hidden)]
+pub fn is_here() -> bool {
+    process::is_in_process()
+}
+
 /// A process, as it sees itself.
+///
+/// It can be taken along: into a task of another kind, or to another thread. There it stands for the same incarnation of the
+/// process, and does not keep it: nor its executor, nor anything else that ends with it or with its supervisor. After the end of
+/// the process it still answers: [`id`](Self::id) and [`name`](Self::name) as before, [`shutdown`](Self::shutdown) with a signal
+/// that has been given, [`supervisor`](Self::supervisor) with a handle that says [`NotRunning`](SupervisorError::NotRunning) when
+/// that has ended, too. [`heartbeat`](Self::heartbeat) and [`ready`](Self::ready) do nothing then: they are never taken for those
+/// of a successor.
 #[derive(Clone)]
 pub struct CurrentProcess {
     id: ProcessId,
     ticket: Ticket,
     control: Arc<dyn Control>,
-    scope: Arc<Scope>,
+    supervisor: SupervisorHandle,
+    /// There is no supervisor above it, and the handle is on itself.
+    is_root: bool,
+    /// A user may keep this for ever, and a scope holds executors.
+    scope: Weak<Scope>,
 }
 
 impl CurrentProcess {
@@ -57,24 +83,26 @@ impl CurrentProcess {
 
     /// The process's dotted name.
     pub fn name(&self) -> String {
-        self.scope.path_of(self.control.segment())
+        let segment = self.control.segment();
+        if self.is_root { segment.to_owned() } else { format!("{}.{segment}", self.supervisor.path()) }
     }
 
     /// A handle on the supervisor of this process.
     pub fn supervisor(&self) -> SupervisorHandle {
-        SupervisorHandle::of(&self.scope)
+        self.supervisor.clone()
     }
 
-    /// Says that the process is ready: see [`ready`].
+    /// Says that the process is ready: see [`ready`]. Does nothing once the process has ended.
     pub fn ready(&self) {
+        let Some(scope) = self.scope.upgrade() else { return };
         if self.control.cell().say_ready(self.id) {
-            self.scope.report(Report { ticket: self.ticket, news: News::Ready });
+            scope.report(Report { ticket: self.ticket, news: News::Ready });
             // The poll that says it may block next, be it that of the process or of a task of its own.
-            self.scope.home.nudge();
+            scope.home.nudge();
         }
     }
 
-    /// Gives a sign of life: see [`heartbeat`].
+    /// Gives a sign of life: see [`heartbeat`]. Does nothing once the process has ended.
     pub fn heartbeat(&self) {
         self.control.cell().mark_alive(self.id);
     }
@@ -112,7 +140,11 @@ pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
     current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn(child)
 }
 
-/// Gives a sign of life: see [`ChildSpec::with_watchdog`]. Costs next to nothing, and outside of a process does nothing.
+/// Gives a sign of life: see [`ChildSpec::with_watchdog`]. Costs next to nothing.
+///
+/// Outside of a process it does nothing, and the log says so: once for each place in the program that calls it there. A task that
+/// a process has spawned by other means is outside: it takes [`current`] along from inside, and calls
+/// [`CurrentProcess::heartbeat`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -127,11 +159,17 @@ pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
 /// let poller = poller.with_watchdog(Duration::from_secs(30));
 /// # let _ = poller;
 /// ```
+#[track_caller]
 pub fn heartbeat() {
-    process::current(|current| current.control.cell().mark_alive(current.id));
+    if process::current(|current| current.control.cell().mark_alive(current.id)).is_none() {
+        trace::warn_of_call_outside("heartbeat", Location::caller());
+    }
 }
 
 /// Says that this process is ready: see [`ChildSpec::with_explicit_ready`]. Of no meaning for one that is ready already.
+///
+/// Outside of a process it does nothing, as [`heartbeat`] does, and the log says so: a task that a process has spawned by other means
+/// calls [`CurrentProcess::ready`].
 ///
 /// ```
 /// use supervisor_core::{ambient, worker, ProcessShutdown};
@@ -145,15 +183,11 @@ pub fn heartbeat() {
 /// # let _ = cache;
 /// ```
 ///
-/// # Panics
-///
-/// Outside of a process, where nobody would hear of it: a task that a process has spawned by other means needs a
-/// [`CurrentProcess`] to say it with.
 #[track_caller]
 pub fn ready() {
     match current() {
         Some(process) => process.ready(),
-        None => panic!("`process::ready` was called outside of a process; take `process::current()` along from inside"),
+        None => trace::warn_of_call_outside("ready", Location::caller()),
     }
 }
 
@@ -164,7 +198,8 @@ pub fn ready() {
 ///
 /// # Panics
 ///
-/// Outside of a process, where there is no executor to ask. Use the executor's own sleep there.
+/// Outside of a process, a task that a process has spawned by other means included: there is no executor to ask, and a sleep
+/// that does not sleep would be worse. Use the executor's own sleep there.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     let Some(spawner) = process::current(|current| Scope::executor(&current.link)).flatten() else {

@@ -1,4 +1,9 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
 use crate::{error::BoxError, spawner::Spawner};
 
@@ -8,6 +13,10 @@ use crate::{error::BoxError, spawner::Spawner};
 ///
 /// A supervisor that is told where its children run is itself a process of the executor above: so it is there to see what
 /// becomes of the one below.
+///
+/// It measures time there, too. Where that clock is virtual, in a simulation or on a Tokio runtime whose clock is paused, nothing can be
+/// placed on an executor with a real clock, because the virtual one would not wait for it:
+/// [`InvalidSpec::RealBelowVirtual`](crate::InvalidSpec::RealBelowVirtual), or a failed start where the executor is made.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Placement {
@@ -24,6 +33,11 @@ pub enum Placement {
 pub type Factory = Arc<dyn Fn(&str) -> Result<Arc<dyn Spawner>, BoxError> + Send + Sync>;
 
 impl Placement {
+    /// The executor that is named, where one is.
+    pub(crate) fn named(&self) -> Option<&dyn Spawner> {
+        if let Self::On(spawner) = self { Some(&**spawner) } else { None }
+    }
+
     /// On this executor.
     pub fn on(spawner: impl Spawner) -> Self {
         Self::On(Arc::new(spawner))
@@ -31,8 +45,9 @@ impl Placement {
 
     /// On a new executor for each start of the supervisor, or of the child.
     ///
-    /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error, or a panic, is a failed start. What it returns is let
-    /// go of when all its processes have ended; dropping it must not block.
+    /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error, or a
+    /// panic, is a failed start. What it returns is let go of when all its processes have ended, whatever they have left in other
+    /// hands (a [`CurrentProcess`](crate::ambient::CurrentProcess), a handle, a sleep); dropping it must not block.
     pub fn fresh<S, E>(factory: impl Fn(&str) -> Result<S, E> + Send + Sync + 'static) -> Self
     where
         S: Spawner,
@@ -42,6 +57,57 @@ impl Placement {
             Ok(spawner) => Ok(Arc::new(spawner)),
             Err(error) => Err(error.into()),
         }))
+    }
+}
+
+/// Whether what runs on this executor cannot be held to the time limits of a supervisor at home on that one: it takes real time,
+/// and a virtual clock does not wait for it.
+pub(crate) fn is_out_of_time(placed: &dyn Spawner, home: &dyn Spawner) -> bool {
+    home.is_virtual() && !placed.is_virtual()
+}
+
+/// An executor, as a tree holds it.
+#[derive(Clone)]
+pub(crate) enum Executor {
+    /// Somebody else's.
+    Given(Arc<dyn Spawner>),
+    /// One that was made for this tree. It ends when it is let go of: so it is held by what runs on it, and by nothing that a user
+    /// can keep.
+    Made(Arc<dyn Spawner>),
+}
+
+/// The clock of an executor. Does not hold one that was made for a tree.
+pub(crate) enum Clock {
+    Given(Arc<dyn Spawner>),
+    Made(Weak<dyn Spawner>),
+}
+
+impl Executor {
+    pub(crate) fn clock(&self) -> Clock {
+        match self {
+            Self::Made(spawner) => Clock::Made(Arc::downgrade(spawner)),
+            Self::Given(spawner) => Clock::Given(spawner.clone()),
+        }
+    }
+}
+
+impl Deref for Executor {
+    type Target = Arc<dyn Spawner>;
+
+    fn deref(&self) -> &Arc<dyn Spawner> {
+        match self {
+            Self::Given(spawner) | Self::Made(spawner) => spawner,
+        }
+    }
+}
+
+impl Clock {
+    /// The time there. Once the executor is gone, that of the system.
+    pub(crate) fn now(&self) -> Instant {
+        match self {
+            Self::Given(spawner) => spawner.now(),
+            Self::Made(spawner) => spawner.upgrade().map_or_else(Instant::now, |spawner| spawner.now()),
+        }
     }
 }
 

@@ -14,14 +14,16 @@ use atomic_waker::AtomicWaker;
 use crate::{
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Changes, Event, EventKind, Events, Observers, Subscribers},
+    placement::Executor,
     process::{ChildId, Exit, Link, Name, News, ProcessId, Report, Ticket, current, guard, is_in_process},
     quiet::{Quiet, Token},
-    spawner::Spawner,
 };
 
 /// A supervisor, as its children see it: where their reports go, what they are called, where they run.
 ///
 /// What is above a root is a scope without a name.
+///
+/// Who holds this holds the executors. So processes do, and nothing that a user can keep for longer than its process lives.
 pub(crate) struct Scope {
     name: Option<Name>,
     parent: Option<Arc<Scope>>,
@@ -31,9 +33,9 @@ pub(crate) struct Scope {
     hub: Arc<dyn Any + Send + Sync>,
     subscribers: Arc<Subscribers>,
     /// The executor of its children.
-    pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) spawner: Executor,
     /// The executor of the supervisor itself.
-    pub(crate) home: Arc<dyn Spawner>,
+    pub(crate) home: Executor,
     pub(crate) observers: Observers,
     pub(crate) changes: Changes,
     pub(crate) quiet: Quiet,
@@ -49,7 +51,7 @@ pub(crate) struct Scope {
 /// What a child that runs on an executor of its own has above it.
 pub(crate) struct Elsewhere {
     pub(crate) scope: Arc<Scope>,
-    pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) spawner: Executor,
 }
 
 /// Where a call comes from: a process, as a child of its supervisor.
@@ -97,7 +99,7 @@ impl Scope {
     }
 
     /// The executor that runs a process.
-    pub(crate) fn executor(link: &Arc<dyn Link>) -> Option<Arc<dyn Spawner>> {
+    pub(crate) fn executor(link: &Arc<dyn Link>) -> Option<Executor> {
         let above = link.clone().as_any();
         match above.downcast_ref::<Self>() {
             Some(scope) => Some(scope.spawner.clone()),
@@ -107,7 +109,7 @@ impl Scope {
 
     /// What is above a root. `hub` is that of the root.
     pub(crate) fn outside(
-        spawner: Arc<dyn Spawner>,
+        spawner: Executor,
         observers: Observers,
         quiet: Quiet,
         hub: Arc<dyn Any + Send + Sync>,
@@ -137,8 +139,8 @@ impl Scope {
         child: ChildId,
         hub: Arc<dyn Any + Send + Sync>,
         subscribers: Arc<Subscribers>,
-        home: Arc<dyn Spawner>,
-        spawner: Arc<dyn Spawner>,
+        home: Executor,
+        spawner: Executor,
     ) -> Arc<Self> {
         Arc::new(Self {
             name: Some(name),

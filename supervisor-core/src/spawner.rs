@@ -24,6 +24,15 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// The time on this executor's clock, from whatever thread it is called.
     fn now(&self) -> Instant;
 
+    /// Returns whether that clock is not the world's: whether it stands still while there is something to do, and jumps when there is
+    /// not. A simulator overrides this, and whoever has a clock that tests can pause.
+    ///
+    /// The time limits of a supervisor on such an executor do not wait for what runs in real time, so its children cannot be placed
+    /// on an executor that does.
+    fn is_virtual(&self) -> bool {
+        false
+    }
+
     /// A timer on this executor's clock, not armed. A supervisor takes one and re-arms it as often as it needs.
     fn timer(&self) -> Pin<Box<dyn Timer>>;
 
@@ -63,6 +72,10 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 
     fn now(&self) -> Instant {
         (**self).now()
+    }
+
+    fn is_virtual(&self) -> bool {
+        (**self).is_virtual()
     }
 
     fn timer(&self) -> Pin<Box<dyn Timer>> {

@@ -16,6 +16,7 @@ use crate::{
     process::{Birth, ChildId, Life, Name},
     scope::Scope,
     shutdown::ShutdownOrder,
+    spawner::Spawner,
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},
 };
 
@@ -198,10 +199,10 @@ impl Supervisor {
     }
 
     /// The root of a tree, if all of it can work.
-    pub(crate) fn into_root(self) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
+    pub(crate) fn into_root(self, home: &dyn Spawner) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
         let handle = self.handle();
         let root = ChildSpec::from(self).into_child();
-        child::check_root(&*root)?;
+        child::check_root(&*root, home)?;
         Ok((root, handle))
     }
 }

@@ -2,9 +2,14 @@
 
 #[cfg(feature = "tracing")]
 mod spans {
-    use std::time::Duration;
+    use std::{
+        collections::BTreeSet,
+        panic::Location,
+        sync::{Mutex, PoisonError},
+        time::Duration,
+    };
 
-    use tracing::level_filters::LevelFilter;
+    use tracing::{Level, level_filters::LevelFilter};
 
     pub(crate) use tracing::Span;
 
@@ -34,6 +39,22 @@ mod spans {
             tracing::warn!(
                 target: "supervision",
                 "this program is built with panic = \"abort\": a panic in a process ends the program, and is not supervised"
+            );
+        }
+    }
+
+    /// Said once for each place where a function is called outside of a process that does something only inside.
+    #[cold]
+    pub(crate) fn warn_of_call_outside(function: &str, place: &'static Location<'static>) {
+        static SAID: Mutex<BTreeSet<Location<'static>>> = Mutex::new(BTreeSet::new());
+        // What nobody hears is not said yet. And nothing is said under the lock: who listens may call such a function, too.
+        if tracing::enabled!(target: "supervision", Level::WARN)
+            && SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(*place)
+        {
+            tracing::warn!(
+                target: "supervision",
+                "`process::{function}` was called outside of a process, at {place}, and does nothing; \
+                 take `process::current()` along from inside, and call `{function}` on that"
             );
         }
     }
@@ -70,6 +91,11 @@ mod spans {
 
     #[inline]
     pub(crate) fn warn_of_panic_abort() {}
+
+    #[inline]
+    pub(crate) fn warn_of_call_outside(_function: &str, _place: &'static std::panic::Location<'static>) {}
 }
 
-pub(crate) use spans::{Span, is_heard, process_span, warn_of_panic_abort, warn_of_short_intensity};
+pub(crate) use spans::{
+    Span, is_heard, process_span, warn_of_call_outside, warn_of_panic_abort, warn_of_short_intensity,
+};

@@ -11,7 +11,7 @@ use std::{
 
 use supervisor_core::{
     ChildSpec, ChildState, EventKind, Exit, ProcessShutdown, RestartStrategy, ShutdownStrategy, StartFailure,
-    Supervisor, SupervisorError, ambient, one_shot, worker,
+    Supervisor, SupervisorError, ambient, worker,
 };
 
 use crate::{
@@ -207,13 +207,7 @@ async fn b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign(world:
 }
 
 #[test]
-fn outside_of_a_process_a_sign_of_life_means_nothing() {
+fn outside_of_a_process_neither_a_sign_of_life_nor_readiness_means_anything() {
     ambient::heartbeat();
-    let _unstarted = one_shot("nobody", async {});
-}
-
-#[test]
-#[should_panic = "`process::ready` was called outside of a process"]
-fn outside_of_a_process_nobody_can_be_ready() {
     ambient::ready();
 }

@@ -144,6 +144,10 @@ impl Spawner for InVirtualTime {
         self.clock.now()
     }
 
+    fn is_virtual(&self) -> bool {
+        true
+    }
+
     fn timer(&self) -> Pin<Box<dyn Timer>> {
         self.clock.timer()
     }

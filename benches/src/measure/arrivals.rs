@@ -28,6 +28,12 @@ impl Arrivals {
         }
     }
 
+    /// How many have arrived.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.arrived.load(SeqCst)
+    }
+
     /// Waits until so many have arrived in all. One task may wait.
     pub async fn reach(&self, total: usize) {
         self.0.awaited.store(total, SeqCst);

@@ -23,6 +23,13 @@ cfg_if::cfg_if! {
             (memory.resident * page_size()) as f64
         }
 
+        /// How many threads it has.
+        #[must_use]
+        pub fn thread_count() -> f64 {
+            let process = Process::myself().expect("Linux has it");
+            process.tasks().expect("Linux has it").count() as f64
+        }
+
         /// What all of its threads but the current one have done.
         #[must_use]
         pub fn threads() -> Threads {
@@ -45,6 +52,12 @@ cfg_if::cfg_if! {
         /// Bytes of it that are in memory.
         #[must_use]
         pub fn resident() -> f64 {
+            f64::NAN
+        }
+
+        /// How many threads it has.
+        #[must_use]
+        pub fn thread_count() -> f64 {
             f64::NAN
         }
 

@@ -5,33 +5,46 @@ use std::collections::BTreeSet;
 use super::{Blueprint, Child};
 use crate::{
     error::{InvalidSpec, SupervisorError},
+    spawner::Spawner,
     strategy::{AutoShutdown, ChildKind, RestartType, SupervisorSettings},
 };
 
-/// Whether a child can work under a supervisor with this name, this auto-shutdown, and so many supervisors from the root down to
-/// it; and all that is below the child.
+/// Whether a child, and all that is below it, can work under a supervisor with this name, this auto-shutdown, and so many
+/// supervisors from the root down to it, which is at `home` on that executor and whose children run on `spawner` if they do not say
+/// otherwise. An executor that is still to be made is looked at when it is.
 pub(crate) fn check(
     child: &dyn Child,
     parent: &dyn Fn() -> String,
     auto_shutdown: AutoShutdown,
+    home: &dyn Spawner,
+    spawner: &dyn Spawner,
     depth: impl FnOnce() -> usize,
 ) -> Result<(), SupervisorError> {
-    check_alone(child, parent, auto_shutdown)?;
-    match child.blueprint() {
-        Some(blueprint) => check_below(blueprint, path_of(child, parent), depth() + 1),
-        None => Ok(()),
-    }
+    check_alone(child, parent, auto_shutdown, &|| home.is_virtual())?;
+    let Some(blueprint) = child.blueprint() else { return Ok(()) };
+    let is_virtual = child.settings().placement().named().unwrap_or(spawner).is_virtual();
+    check_below(Level { blueprint, path: path_of(child, parent), depth: depth() + 1, is_virtual })
 }
 
-/// Whether the root of a tree can work.
-pub(crate) fn check_root(root: &dyn Child) -> Result<(), SupervisorError> {
-    root.blueprint().map_or(Ok(()), |blueprint| check_below(blueprint, root.segment().to_owned(), 1))
+/// Whether the root of a tree can work on that executor, with all that is below it.
+pub(crate) fn check_root(root: &dyn Child, home: &dyn Spawner) -> Result<(), SupervisorError> {
+    let Some(blueprint) = root.blueprint() else { return Ok(()) };
+    check_below(Level { blueprint, path: root.segment().to_owned(), depth: 1, is_virtual: home.is_virtual() })
+}
+
+/// A supervisor, as it is looked at.
+struct Level {
+    blueprint: Blueprint,
+    path: String,
+    depth: usize,
+    /// Whether the clock is virtual that it measures time with.
+    is_virtual: bool,
 }
 
 /// A loop, for the stack must not decide how deep a tree may be.
-fn check_below(blueprint: Blueprint, path: String, depth: usize) -> Result<(), SupervisorError> {
-    let mut rest = vec![(blueprint, path, depth)];
-    while let Some((Blueprint { settings, children }, path, depth)) = rest.pop() {
+fn check_below(top: Level) -> Result<(), SupervisorError> {
+    let mut rest = vec![top];
+    while let Some(Level { blueprint: Blueprint { settings, children }, path, depth, is_virtual }) = rest.pop() {
         let invalid = |path, reason| Err(SupervisorError::InvalidSpec { path, reason });
         if depth > SupervisorSettings::MAX_DEPTH {
             return invalid(path, InvalidSpec::TooDeep { max: SupervisorSettings::MAX_DEPTH });
@@ -39,15 +52,20 @@ fn check_below(blueprint: Blueprint, path: String, depth: usize) -> Result<(), S
         if let Some(reason) = settings.what_is_wrong(children.len()) {
             return invalid(path, reason);
         }
+        let placed = settings.placement.named().map_or(is_virtual, |placed| placed.is_virtual());
+        if is_virtual && !placed {
+            return invalid(path, InvalidSpec::RealBelowVirtual);
+        }
         let mut names = BTreeSet::new();
         let before = rest.len();
         for child in children.iter() {
-            check_alone(&**child, &|| path.clone(), settings.auto_shutdown)?;
+            check_alone(&**child, &|| path.clone(), settings.auto_shutdown, &|| is_virtual)?;
             if settings.unique_names && !names.insert(child.segment()) {
                 return invalid(path_of(&**child, &|| path.clone()), InvalidSpec::DuplicateName);
             }
             if let Some(blueprint) = child.blueprint() {
-                rest.push((blueprint, path_of(&**child, &|| path.clone()), depth + 1));
+                let is_virtual = child.settings().placement().named().map_or(placed, |own| own.is_virtual());
+                rest.push(Level { blueprint, path: path_of(&**child, &|| path.clone()), depth: depth + 1, is_virtual });
             }
         }
         // The first one is looked at first.
@@ -60,6 +78,7 @@ fn check_alone(
     child: &dyn Child,
     parent: &dyn Fn() -> String,
     auto_shutdown: AutoShutdown,
+    is_home_virtual: &dyn Fn() -> bool,
 ) -> Result<(), SupervisorError> {
     let name = child.name();
     if !name.is_valid() {
@@ -82,6 +101,8 @@ fn check_alone(
         InvalidSpec::ExplicitReady
     } else if settings.backoff().is_some_and(|backoff| !backoff.is_valid()) {
         InvalidSpec::BackoffFactor
+    } else if settings.placement().named().is_some_and(|placed| is_home_virtual() && !placed.is_virtual()) {
+        InvalidSpec::RealBelowVirtual
     } else {
         return Ok(());
     };

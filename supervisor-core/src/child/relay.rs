@@ -6,8 +6,8 @@ use std::{
 
 use super::Child;
 use crate::{
-    error::Failure,
-    placement::Factory,
+    error::{Failure, InvalidSpec},
+    placement::{Executor, Factory, is_out_of_time},
     process::{Birth, Exit, Life, News, Report, Step, guard},
     scope::Scope,
 };
@@ -25,9 +25,13 @@ impl Life for Relay {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
         let Self { child, factory, birth, scope } = &*self;
         let spawner = match factory(&birth.link.path_of(child.segment())) {
-            Ok(spawner) => spawner,
+            Ok(spawner) => Executor::Made(spawner),
             Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
         };
+        if is_out_of_time(&**spawner, &**scope.home) {
+            let failure = Failure::new(InvalidSpec::RealBelowVirtual.to_string());
+            return Poll::Ready(Step::Ended(Exit::Failed(failure)));
+        }
         if child.settings().is_ready_when_there() && child.cell().mark_ready(birth.id) {
             birth.link.report(Report { ticket: birth.ticket, news: News::Ready });
         }

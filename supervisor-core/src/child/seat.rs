@@ -10,10 +10,10 @@ use super::relay::Relay;
 use crate::{
     engine::Spec,
     observe::Subscribers,
-    placement::Placement,
+    placement::{Executor, Placement},
     process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket, guard},
     scope::{Elsewhere, Scope},
-    spawner::{Spawner, spawn},
+    spawner::spawn,
     strategy::{ChildSettings, SupervisorSettings},
 };
 
@@ -37,7 +37,7 @@ pub(crate) trait Child: Control {
     fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>);
 
     /// Spawns the process of an incarnation on that executor, instead of its supervisor's.
-    fn embody_on(self: Arc<Self>, spawner: Arc<dyn Spawner>, birth: Birth, scope: &Arc<Scope>);
+    fn embody_on(self: Arc<Self>, spawner: Executor, birth: Birth, scope: &Arc<Scope>);
 
     /// Has a process drop the user code that is left here.
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>);
@@ -196,29 +196,29 @@ impl<B: Body> Child for Seat<B> {
 
     fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) {
         match self.settings.placement() {
-            Placement::Inherit => spawn(self.embody(birth, scope), &*scope.spawner, &*scope.home),
-            Placement::On(spawner) => self.clone().embody_on(spawner.clone(), birth, scope),
+            Placement::Inherit => spawn(self.embody(birth, scope), &**scope.spawner, &**scope.home),
+            Placement::On(spawner) => self.clone().embody_on(Executor::Given(spawner.clone()), birth, scope),
             Placement::Fresh(factory) => {
                 let (factory, scope) = (factory.clone(), scope.clone());
                 let (spawner, home) = (scope.spawner.clone(), scope.home.clone());
                 let relay = Process::new(birth.clone(), Relay { child: self, factory, birth, scope });
-                spawn(relay, &*spawner, &*home);
+                spawn(relay, &**spawner, &**home);
             }
         }
     }
 
-    fn embody_on(self: Arc<Self>, spawner: Arc<dyn Spawner>, birth: Birth, scope: &Arc<Scope>) {
+    fn embody_on(self: Arc<Self>, spawner: Executor, birth: Birth, scope: &Arc<Scope>) {
         let link = Arc::new(Elsewhere { scope: scope.clone(), spawner: spawner.clone() });
-        spawn(self.embody(Birth { link, ..birth }, scope), &*spawner, &*scope.home);
+        spawn(self.embody(Birth { link, ..birth }, scope), &**spawner, &**scope.home);
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
         let birth = self.clone().begin(Ticket::of_disposal(self.id), scope, Flags::LAST | Flags::ABANDONED);
         let spawner = match self.settings.placement() {
             Placement::On(spawner) => spawner,
-            _ => &scope.spawner,
+            _ => &*scope.spawner,
         };
-        spawn(Process::new(birth, Nothing), &**spawner, &*scope.home);
+        spawn(Process::new(birth, Nothing), &**spawner, &**scope.home);
     }
 
     fn can_start(&self) -> bool {

@@ -8,6 +8,7 @@ use std::{
     sync::{
         Arc, Once,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        mpsc,
     },
     task::{Context, Poll, Waker},
     thread,
@@ -18,7 +19,7 @@ use futures_lite::future::{poll_once, yield_now};
 
 use super::{Backend, Outcome, Specimen};
 use crate::{
-    process::Exit,
+    process::{Exit, guard},
     spawner::{Spawner, Timer},
 };
 
@@ -189,6 +190,49 @@ pub fn the_clock_is_one_for_all_threads_and_never_goes_back<B: Backend>() {
     let after = spawner.now();
     assert!(before <= there && there <= inside && inside <= after);
     assert!(after - before < Duration::from_secs(60));
+}
+
+/// An executor whose clock stands still or jumps says so: what runs in real time cannot be placed below it.
+pub fn a_clock_that_does_not_go_with_the_worlds_is_said_to_be_virtual<B: Backend>() {
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let begin = spawner.now();
+    thread::sleep(MOMENT);
+    let is_late = spawner.now() - begin < MOMENT;
+    assert_eq!(spawner.is_virtual(), is_late, "after {MOMENT:?}, it has gone on by {:?}", spawner.now() - begin);
+}
+
+/// A process that is dropped by the end of a thread reports its end there, with its time.
+pub fn the_clock_is_there_at_the_very_end_of_a_thread<B: Backend>() {
+    struct AtEnd(Box<dyn FnMut()>);
+
+    impl Drop for AtEnd {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+
+    thread_local! { static LAST: Cell<Option<AtEnd>> = const { Cell::new(None) }; }
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let (tell, told) = mpsc::channel();
+    let look = move || {
+        let mut timer = spawner.timer();
+        timer.as_mut().reset(Some(spawner.now() + Duration::from_secs(3600)));
+        assert!(timer.as_mut().poll_elapsed(&mut Context::from_waker(Waker::noop())).is_pending());
+    };
+    thread::spawn(move || {
+        // Registered before what the executor has on its threads, and so destroyed after it.
+        LAST.set(None);
+        let at_end = look.clone();
+        LAST.set(Some(AtEnd(Box::new(move || {
+            // A panic that leaves this would end the program.
+            let (_, panics) = counting_panics(|| guard(&at_end));
+            tell.send(panics).expect("awaited");
+        }))));
+        look();
+    });
+    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(0));
 }
 
 fn with_timer<B: Backend>(test: impl AsyncFnOnce(B::Spawner, Pin<Box<dyn Timer>>)) {

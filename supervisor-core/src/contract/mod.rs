@@ -56,6 +56,8 @@ macro_rules! contract_tests {
             an_abort_reaches_a_process_that_waits
             a_panic_in_one_process_harms_no_other
             the_clock_is_one_for_all_threads_and_never_goes_back
+            a_clock_that_does_not_go_with_the_worlds_is_said_to_be_virtual
+            the_clock_is_there_at_the_very_end_of_a_thread
             a_timer_that_is_not_armed_never_elapses
             a_timer_elapses_at_its_deadline_and_not_before
             a_timer_whose_deadline_has_passed_elapses_at_once

@@ -194,9 +194,10 @@ impl Hub {
             drop(state);
             return Err(self.not_running());
         };
-        let (path, depth) = (|| running.scope.path(), || running.scope.depth());
-        let checked = check(spec.as_child(), &path, running.auto_shutdown, depth).and_then(|()| running.check_room());
-        if let Err(refused) = checked {
+        let scope = &running.scope;
+        let (path, depth) = (|| scope.path(), || scope.depth());
+        let checked = check(spec.as_child(), &path, running.auto_shutdown, &**scope.home, &**scope.spawner, depth);
+        if let Err(refused) = checked.and_then(|()| running.check_room()) {
             drop(state);
             return Err(refused);
         }

@@ -7,8 +7,8 @@ use std::{
 use super::{Driver, Hub, Own};
 use crate::{
     child::Child,
-    error::{Failure, StartFailure},
-    placement::{Factory, Placement},
+    error::{Failure, InvalidSpec, StartFailure},
+    placement::{Executor, Factory, Placement, is_out_of_time},
     process::{Birth, Ending, Exit, Flags, Life, Link, Name, Step, Termination, guard},
     scope::Scope,
     spawner::Spawner,
@@ -52,7 +52,7 @@ impl Launch {
         let plan = Plan { settings, specs, hub, parent, name, own };
         match placement {
             Placement::Inherit => Self::Driving(Box::new(Driver::new(plan, spawner))),
-            Placement::On(spawner) => Self::Driving(Box::new(Driver::new(plan, spawner))),
+            Placement::On(spawner) => Self::Driving(Box::new(Driver::new(plan, Executor::Given(spawner)))),
             // The code of a user, which runs in the process that it belongs to.
             Placement::Fresh(factory) => Self::Placing(Some((Box::new(plan), factory))),
         }
@@ -70,9 +70,13 @@ impl Plan {
     }
 }
 
-fn make(factory: &Factory, path: &str) -> Result<Arc<dyn Spawner>, StartFailure> {
+/// Where the supervisor itself is at home: its time limits have to hold for what is made.
+fn make(factory: &Factory, path: &str, home: &dyn Spawner) -> Result<Executor, StartFailure> {
     match guard(|| factory(path).map_err(|error| Failure::from_error(&*error))) {
-        Ok(made) => made.map_err(StartFailure::Failed),
+        Ok(Ok(made)) if is_out_of_time(&*made, home) => {
+            Err(StartFailure::Failed(Failure::new(InvalidSpec::RealBelowVirtual.to_string())))
+        }
+        Ok(made) => made.map(Executor::Made).map_err(StartFailure::Failed),
         Err(panic) => Err(StartFailure::Panicked(panic)),
     }
 }
@@ -94,7 +98,7 @@ impl Life for Launch {
             if plan.is_asked_to_stop() {
                 return end(Ending::Requested);
             }
-            match make(&factory, &plan.path()) {
+            match make(&factory, &plan.path(), &**plan.own.spawner) {
                 Ok(spawner) => *self = Self::Driving(Box::new(Driver::new(*plan, spawner))),
                 Err(cause) => return end(Ending::FailedToStart { path: plan.path(), cause }),
             }

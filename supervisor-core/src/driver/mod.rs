@@ -39,10 +39,11 @@ use crate::{
     error::GaveUp,
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
+    placement::Executor,
     process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
-    spawner::{Spawner, Timer},
+    spawner::Timer,
     strategy::{ChildKind, RestartType},
     trace,
 };
@@ -116,7 +117,7 @@ struct Own {
     parent: Arc<dyn Link>,
     /// The executor that polls it. A supervisor measures time there (D3): on the executor of its children, a poll that blocks
     /// could hold up the very limit that is set to it.
-    spawner: Arc<dyn Spawner>,
+    spawner: Executor,
 }
 
 enum Turn {
@@ -127,7 +128,7 @@ enum Turn {
 }
 
 impl Driver {
-    fn new(plan: Plan, spawner: Arc<dyn Spawner>) -> Self {
+    fn new(plan: Plan, spawner: Executor) -> Self {
         let Plan { settings, specs, hub, parent, name, own } = plan;
         let is_root = parent.is_outside();
         let own_id = own.ticket.place().child;

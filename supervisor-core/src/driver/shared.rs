@@ -7,8 +7,8 @@ use super::{Own, Tree};
 use crate::{
     child::Child,
     engine::Slot,
+    placement::Clock,
     process::{ChildId, ProcessId},
-    spawner::Spawner,
 };
 
 /// What a supervisor knows, for itself and for those who read it: its engine, under a lock.
@@ -20,8 +20,8 @@ use crate::{
 /// It outlives the supervisor for as long as a handle is there: so the last state can be read.
 pub(super) struct Shared {
     engine: Mutex<Tree>,
-    /// The executor that runs, or ran, the supervisor: the clock that its times are measured with.
-    pub(super) home: Arc<dyn Spawner>,
+    /// Of the executor that runs, or ran, the supervisor: its times are measured with this.
+    clock: Clock,
     pub(super) process: ProcessId,
     /// How often it was started again.
     pub(super) restarts: u32,
@@ -31,7 +31,7 @@ impl Shared {
     pub(super) fn new(engine: Tree, own: &Own) -> Self {
         Self {
             engine: Mutex::new(engine),
-            home: own.spawner.clone(),
+            clock: own.spawner.clock(),
             process: own.id,
             restarts: own.ticket.incarnation.saturating_sub(1),
         }
@@ -43,7 +43,7 @@ impl Shared {
 
     /// The time, as the supervisor measures it: also after its end.
     pub(super) fn now(&self) -> Instant {
-        self.home.now()
+        self.clock.now()
     }
 
     /// Reads some of the children, in start order, from where the last call with this cursor stopped.

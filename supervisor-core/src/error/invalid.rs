@@ -56,6 +56,13 @@ pub enum InvalidSpec {
     /// A dynamic supervisor was given auto-shutdown.
     #[error("it is dynamic, and cannot shut down by itself; leave auto-shutdown at never")]
     DynamicAutoShutdown,
+    /// A child or a supervisor's children are placed on an executor with a real clock, and their supervisor's own clock is virtual:
+    /// that of a simulation, or of a Tokio runtime whose clock is paused. It would jump while they work, and find them late.
+    #[error(
+        "it is placed on an executor with a real clock, below one with a virtual clock (a simulation, or a Tokio clock that is \
+         paused), which does not wait for it; give both the same clock"
+    )]
+    RealBelowVirtual,
     /// A supervisor was given more children than it allows itself.
     #[error("it has more children than its own maximum; raise the maximum, or give it fewer")]
     TooManyChildren,

@@ -10,6 +10,7 @@ use crate::{
     handle::SupervisorHandle,
     mailbox::{Envelope, Taken},
     observe::{ChildState, Observers},
+    placement::Executor,
     process::{Ending, Exit, Flags, News, Report, Ticket},
     quiet::Quiet,
     scope::{Position, Scope},
@@ -40,9 +41,9 @@ impl Root {
         observers: Observers,
         quiet: Quiet,
     ) -> Result<Self, SupervisorError> {
-        let (root, handle) = supervisor.into_root()?;
+        let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
-        let outside = Scope::outside(spawner, observers, quiet, handle.hub());
+        let outside = Scope::outside(Executor::Given(spawner), observers, quiet, handle.hub());
         let ticket = Ticket::only(root.id());
         let birth = root.clone().begin(ticket, &outside, Flags::LAST);
         root.clone().start(birth, &outside);
