@@ -10,6 +10,7 @@
 mod sync;
 mod id;
 mod error;
+mod guard;
 mod quiet;
 mod mailbox;
 mod trace;

@@ -2,18 +2,17 @@
 
 mod control;
 mod exit;
-mod guard;
 mod handover;
 mod name;
 mod polls;
 mod task;
 mod waiting;
 
+pub(crate) use crate::guard::{guard, wake};
 pub use crate::id::{ChildId, ProcessId};
 pub(crate) use crate::id::{Place, Ticket};
 pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
 pub use exit::{Ending, Exit, Termination};
-pub(crate) use guard::guard;
 pub(crate) use handover::hand_over;
 pub(crate) use name::Name;
 pub(crate) use polls::{Slot, Tag, Watching, slots};
