@@ -17,7 +17,7 @@ use crate::{
     process::{self, ChildId, Control, Link, News, ProcessId, Report, Ticket},
     scope::Scope,
     shutdown::ProcessShutdown,
-    spawner::Timer,
+    spawner::{Timer, nudge},
 };
 
 /// The process that this code runs in: in its `initialize`, its closure, its future or a destructor.
@@ -70,7 +70,7 @@ impl CurrentProcess {
         if self.control.cell().say_ready(self.id) {
             self.scope.report(Report { ticket: self.ticket, news: News::Ready });
             // The poll that says it may block next, be it that of the process or of a task of its own.
-            self.scope.home.nudge();
+            nudge(&*self.scope.home);
         }
     }
 

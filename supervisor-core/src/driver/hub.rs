@@ -15,6 +15,7 @@ use crate::{
     process::{ChildId, Control, Flags, Name, guard},
     quiet::Token,
     scope::Scope,
+    spawner::nudge,
     strategy::{AutoShutdown, SupervisorSettings},
     waits::Waiting,
 };
@@ -174,7 +175,7 @@ impl Hub {
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
         // Wakes also those who wait for the signal, and a waker is user code.
         let _ = guard(|| control.cell().request(Flags::SHUTDOWN));
-        scope.home.nudge();
+        nudge(&*scope.home);
         Ok(())
     }
 

@@ -42,7 +42,7 @@ use crate::{
     process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
-    spawner::{Spawner, Timer},
+    spawner::{Spawner, Timer, now, seed},
     strategy::{ChildKind, RestartType},
 };
 
@@ -126,7 +126,7 @@ impl Driver {
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let last_static = specs.last().map_or(ChildId::FIRST, |last| last.id());
-        let engine = Engine::new(settings.clone(), children, own.spawner.seed());
+        let engine = Engine::new(settings.clone(), children, seed(&*own.spawner));
         let shared = Arc::new(Shared::new(engine, &own));
         let commands = hub.open(&scope, &own.control, &settings, &shared);
         let io = Io {
@@ -193,7 +193,7 @@ impl Driver {
 impl Io {
     /// Has the engine start, beside what an earlier run of this supervisor may have left behind.
     fn start(&self, engine: &mut Tree) {
-        let now = self.own.spawner.now();
+        let now = now(&*self.own.spawner);
         let is_left = |child: &&Arc<dyn Child>| child.can_start() && child.cell().process().is_some();
         for child in self.specs.iter().flat_map(|specs| specs.iter()).filter(is_left) {
             if let Some(place) = engine.adopt(child.id(), now) {
@@ -370,7 +370,8 @@ impl Io {
         }
         let timer = self.timer.get_or_insert_with(|| {
             let mut timer = self.own.spawner.timer();
-            timer.as_mut().insist();
+            // It does without, if it has to.
+            let _ = guard(|| timer.as_mut().insist());
             timer
         });
         if self.armed != deadline {

@@ -8,7 +8,7 @@ use crate::{
     child::Child,
     engine::Slot,
     process::{ChildId, ProcessId},
-    spawner::Spawner,
+    spawner::{Spawner, now},
 };
 
 /// What a supervisor knows, for itself and for those who read it: its engine, under a lock.
@@ -43,7 +43,7 @@ impl Shared {
 
     /// The time, as the supervisor measures it: also after its end.
     pub(super) fn now(&self) -> Instant {
-        self.home.now()
+        now(&*self.home)
     }
 
     /// Reads some of the children, in start order, from where the last call with this cursor stopped.

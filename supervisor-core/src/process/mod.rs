@@ -15,6 +15,7 @@ pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
 pub use exit::{Ending, Exit, Termination};
 pub(crate) use handover::hand_over;
 pub(crate) use name::Name;
+pub use name::dotted;
 pub(crate) use polls::{Slot, Tag, Watching, slots};
 pub use task::Process;
 pub(crate) use task::{Birth, Life, Link, News, Report, Step, current, is_in_process};

@@ -1,6 +1,8 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use fastrand::Rng;
+
+use crate::text::Time;
 
 /// How long a restart waits.
 ///
@@ -12,13 +14,18 @@ use fastrand::Rng;
 /// The wait before restart number `n` is a random time up to `min(max, initial * factor^n)`: the jitter keeps a thousand
 /// children that failed together from coming back together. `n` starts again from zero once the child has run for
 /// `reset_after`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+///
+/// Serialized, a time without limit (`Duration::MAX`) is `null`.
+#[derive(Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Backoff {
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
     initial: Duration,
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
     max: Duration,
     factor: f64,
     jitter: bool,
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
     reset_after: Duration,
 }
 
@@ -67,6 +74,19 @@ impl Backoff {
         let grown = self.initial.as_secs_f64() * self.factor.powi(i32::try_from(failures).unwrap_or(i32::MAX));
         let longest = Duration::try_from_secs_f64(grown).map_or(self.max, |grown| grown.min(self.max));
         if self.jitter { longest.mul_f64(rng.f64()) } else { longest }
+    }
+}
+
+impl fmt::Debug for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { initial, max, factor, jitter, reset_after } = *self;
+        f.debug_struct("Backoff")
+            .field("initial", &Time(initial))
+            .field("max", &Time(max))
+            .field("factor", &factor)
+            .field("jitter", &jitter)
+            .field("reset_after", &Time(reset_after))
+            .finish()
     }
 }
 

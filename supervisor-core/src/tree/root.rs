@@ -13,7 +13,7 @@ use crate::{
     process::{Ending, Exit, Flags, News, Report, Ticket, guard},
     quiet::Quiet,
     scope::{Position, Scope},
-    spawner::Spawner,
+    spawner::{Spawner, nudge},
     supervisor::Supervisor,
     trace,
     waits::Waiting,
@@ -103,7 +103,7 @@ impl Root {
         // Wakers are user code.
         let _ = guard(|| self.root.cell().request(Flags::SHUTDOWN | Flags::LAST));
         // This may be user code, too, that blocks next.
-        self.outside.home.nudge();
+        nudge(&*self.outside.home);
     }
 
     /// Aborts all that is left of the tree.

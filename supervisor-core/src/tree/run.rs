@@ -10,11 +10,13 @@ use super::root::{Root, RootNews};
 use crate::{
     error::SupervisorError,
     observe::Observers,
+    process::guard,
     program,
     quiet::Quiet,
     signals::{Asked, Signals},
     spawner::Spawner,
     supervisor::Supervisor,
+    trace,
     waits::Waiting,
 };
 
@@ -43,6 +45,8 @@ pub struct RunOn {
 
 impl RunOn {
     /// Shuts the tree down when the future resolves. Given several times, whichever resolves first.
+    ///
+    /// One that panics shuts the tree down, too: whoever could have asked for it is gone. The log says so.
     pub fn with_shutdown<F>(mut self, trigger: F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -138,8 +142,8 @@ impl Future for RunFuture {
         let State::Running { root, triggers, signals, .. } = &mut self.state else {
             panic!("a `RunFuture` was polled after it had resolved");
         };
-        if triggers.iter_mut().any(|trigger| trigger.as_mut().poll(cx).is_ready()) {
-            triggers.clear();
+        if triggers.iter_mut().any(|trigger| has_fired(trigger, root, cx)) {
+            forget(triggers);
             root.shutdown();
         }
         while let Some(asked) = signals.as_mut().and_then(|signals| signals.poll(cx)) {
@@ -151,11 +155,30 @@ impl Future for RunFuture {
         while let Poll::Ready(news) = root.poll_news(cx) {
             if let RootNews::Ended(exit) = news {
                 let outcome = root.outcome(exit);
+                forget(triggers);
                 self.state = State::Ended;
                 return Poll::Ready(outcome);
             }
         }
         Poll::Pending
+    }
+}
+
+/// A trigger is foreign code, polled in the task that runs the tree. Whatever it does, the tree stops in order.
+fn has_fired(trigger: &mut Trigger, root: &Root, cx: &mut Context<'_>) -> bool {
+    match guard(|| trigger.as_mut().poll(cx)) {
+        Ok(polled) => polled.is_ready(),
+        Err(panic) => {
+            trace::warn_of_trigger(&root.handle.path(), &panic);
+            true
+        }
+    }
+}
+
+/// Each under a guard: what their destructors do is nothing to the outcome.
+fn forget(triggers: &mut Vec<Trigger>) {
+    for trigger in triggers.drain(..) {
+        let _ = guard(|| drop(trigger));
     }
 }
 
