@@ -192,6 +192,7 @@ fn no_limit_is_called_no_limit() {
         .unwrap()
         .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(2, Duration::MAX))
         .with_shutdown_budget(Duration::MAX)
+        .with_abort_grace(Duration::MAX)
         .with_max_children(usize::MAX);
     let patient = worker("a", |shutdown| async {
         shutdown.await;

@@ -70,7 +70,7 @@ impl CurrentProcess {
         if self.control.cell().say_ready(self.id) {
             self.scope.report(Report { ticket: self.ticket, news: News::Ready });
             // The poll that says it may block next, be it that of the process or of a task of its own.
-            nudge(&*self.scope.home);
+            nudge(&**self.scope.home);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
     observe::{Changes, Event, EventKind, Events, Observers, Subscribers},
     process::{ChildId, Exit, Link, Name, News, ProcessId, Report, Ticket, current, guard, is_in_process},
     quiet::{Quiet, Token},
-    spawner::{Spawner, now, nudge},
+    spawner::{Held, Spawner, now, nudge},
 };
 
 /// A supervisor, as its children see it: where their reports go, what they are called, where they run.
@@ -31,9 +31,9 @@ pub(crate) struct Scope {
     hub: Arc<dyn Any + Send + Sync>,
     subscribers: Arc<Subscribers>,
     /// The executor of its children.
-    pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) spawner: Held,
     /// The executor of the supervisor itself.
-    pub(crate) home: Arc<dyn Spawner>,
+    pub(crate) home: Held,
     pub(crate) observers: Observers,
     pub(crate) changes: Changes,
     pub(crate) quiet: Quiet,
@@ -49,7 +49,7 @@ pub(crate) struct Scope {
 /// What a child that runs on an executor of its own has above it.
 pub(crate) struct Elsewhere {
     pub(crate) scope: Arc<Scope>,
-    pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) spawner: Held,
 }
 
 /// Where a call comes from: a process, as a child of its supervisor.
@@ -118,8 +118,8 @@ impl Scope {
             child: ChildId::FIRST,
             hub,
             subscribers: Arc::default(),
-            home: spawner.clone(),
-            spawner,
+            home: Held::new(spawner.clone()),
+            spawner: Held::new(spawner),
             observers,
             changes: Changes::default(),
             quiet,
@@ -145,8 +145,8 @@ impl Scope {
             child,
             hub,
             subscribers,
-            spawner,
-            home,
+            spawner: Held::new(spawner),
+            home: Held::new(home),
             observers: self.observers.clone(),
             changes: self.changes.clone(),
             quiet: self.quiet.clone(),
@@ -229,7 +229,7 @@ impl Scope {
     /// a task that was woken for the thread that woke it: so its executor is nudged.
     pub(crate) fn wake(&self) {
         if self.wake_up() {
-            nudge(&*self.home);
+            nudge(&**self.home);
         }
     }
 
@@ -248,7 +248,7 @@ impl Scope {
         let delivered = self.reports.put(Envelope { message: report, token }, || self.now());
         // Here a process has ended, or yields next. But one process may end inside of another one's poll.
         if self.wake_up() && is_in_process() {
-            nudge(&*self.home);
+            nudge(&**self.home);
         }
         delivered.map_err(|Envelope { message, .. }| message)
     }
@@ -256,7 +256,7 @@ impl Scope {
     /// The time, as the supervisor measures it. Asked for also by a process that is dropped at the very end of its thread, where
     /// a backend may have no clock any more.
     pub(crate) fn now(&self) -> Instant {
-        now(&*self.home)
+        now(&**self.home)
     }
 
     /// Since when a report waits to be read.

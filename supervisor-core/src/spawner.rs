@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -59,6 +60,31 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
 pub(crate) fn spawn(process: Process, on: &dyn Spawner, home: &dyn Spawner) {
     for refused in hand_over(|| on.spawn(process)) {
         let _ = guard(|| home.discard(refused));
+    }
+}
+
+/// An executor that is let go of under a guard. Whoever is the last to do so may be anybody, and what the destructor of an
+/// executor does is nothing to them.
+pub(crate) struct Held(Option<Arc<dyn Spawner>>);
+
+impl Held {
+    pub(crate) fn new(spawner: Arc<dyn Spawner>) -> Self {
+        Self(Some(spawner))
+    }
+}
+
+impl Deref for Held {
+    type Target = Arc<dyn Spawner>;
+
+    fn deref(&self) -> &Arc<dyn Spawner> {
+        self.0.as_ref().expect("it is let go of at the end")
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let spawner = self.0.take();
+        let _ = guard(|| drop(spawner));
     }
 }
 

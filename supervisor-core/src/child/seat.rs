@@ -14,7 +14,7 @@ use crate::{
     placement::Placement,
     process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket, guard},
     scope::{Elsewhere, Scope},
-    spawner::{Spawner, spawn},
+    spawner::{Held, Spawner, spawn},
     strategy::ChildSettings,
 };
 
@@ -174,7 +174,7 @@ impl<B: Body> Child for Seat<B> {
 
     fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) {
         match self.settings.placement() {
-            Placement::Inherit => spawn(self.embody(birth, scope), &*scope.spawner, &*scope.home),
+            Placement::Inherit => spawn(self.embody(birth, scope), &**scope.spawner, &**scope.home),
             Placement::On(spawner) => self.clone().embody_on(spawner.clone(), birth, scope),
             Placement::Fresh(factory) => {
                 let (factory, scope) = (factory.clone(), scope.clone());
@@ -186,8 +186,8 @@ impl<B: Body> Child for Seat<B> {
     }
 
     fn embody_on(self: Arc<Self>, spawner: Arc<dyn Spawner>, birth: Birth, scope: &Arc<Scope>) {
-        let link = Arc::new(Elsewhere { scope: scope.clone(), spawner: spawner.clone() });
-        spawn(self.embody(Birth { link, ..birth }, scope), &*spawner, &*scope.home);
+        let link = Arc::new(Elsewhere { scope: scope.clone(), spawner: Held::new(spawner.clone()) });
+        spawn(self.embody(Birth { link, ..birth }, scope), &*spawner, &**scope.home);
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
@@ -196,7 +196,7 @@ impl<B: Body> Child for Seat<B> {
             Placement::On(spawner) => spawner,
             _ => &scope.spawner,
         };
-        spawn(Process::new(birth, Nothing), &**spawner, &*scope.home);
+        spawn(Process::new(birth, Nothing), &**spawner, &**scope.home);
     }
 
     fn can_start(&self) -> bool {

@@ -175,7 +175,7 @@ impl Hub {
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
         // Wakes also those who wait for the signal, and a waker is user code.
         let _ = guard(|| control.cell().request(Flags::SHUTDOWN));
-        nudge(&*scope.home);
+        nudge(&**scope.home);
         Ok(())
     }
 

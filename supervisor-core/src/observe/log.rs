@@ -32,7 +32,9 @@ mod lines {
         let Event { path, process, kind, took } = happened;
         let (id, event, took) = (process.map(ProcessId::as_u64), kind.name(), took.map(|took| took.as_secs_f64()));
         let (attempt, delay) = match kind {
-            EventKind::Restarting { attempt, delay, .. } => (Some(*attempt), limit(*delay).map(|delay| delay.as_secs_f64())),
+            EventKind::Restarting { attempt, delay, .. } => {
+                (Some(*attempt), limit(*delay).map(|delay| delay.as_secs_f64()))
+            }
             _ => (None, None),
         };
         match (level(kind), kind) {

@@ -129,7 +129,8 @@ impl Snapshot {
 
     /// A copy without the children, and with room for them.
     fn alone(&self) -> Self {
-        let Self { path, id, process, kind, state, ready, since, restarts, last_exit, spec, supervisor, children } = self;
+        let Self { path, id, process, kind, state, ready, since, restarts, last_exit, spec, supervisor, children } =
+            self;
         Self {
             path: path.clone(),
             id: *id,
@@ -194,7 +195,8 @@ struct Alone<'a>(&'a Snapshot);
 
 impl fmt::Debug for Alone<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Snapshot { path, id, process, kind, state, ready, since, restarts, last_exit, spec, supervisor, .. } = self.0;
+        let Snapshot { path, id, process, kind, state, ready, since, restarts, last_exit, spec, supervisor, .. } =
+            self.0;
         f.debug_struct("Snapshot")
             .field("path", path)
             .field("id", id)

@@ -316,7 +316,9 @@ impl<L: Life> Future for Task<L> {
                 end.set(Some(Exit::Panicked(caught)));
                 Polled::CutShort
             };
-            polls::marked(this.current, |current| Current::enter(current, || trace::inside(span, poll).unwrap_or_else(caught)))
+            polls::marked(this.current, |current| {
+                Current::enter(current, || trace::inside(span, poll).unwrap_or_else(caught))
+            })
         };
         match polled {
             Polled::Pending => {

@@ -103,7 +103,7 @@ impl Root {
         // Wakers are user code.
         let _ = guard(|| self.root.cell().request(Flags::SHUTDOWN | Flags::LAST));
         // This may be user code, too, that blocks next.
-        nudge(&*self.outside.home);
+        nudge(&**self.outside.home);
     }
 
     /// Aborts all that is left of the tree.

@@ -22,10 +22,13 @@ use crate::{
 
 type Trigger = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What is to shut a tree down.
+struct Triggers(Vec<Trigger>);
+
 impl Supervisor {
     /// Runs this supervisor as the root of a tree on an executor. Await what this returns.
     pub fn run_on(self, spawner: impl Spawner) -> RunOn {
-        RunOn { root: self, spawner: Arc::new(spawner), triggers: Vec::new(), until_signal: false }
+        RunOn { root: self, spawner: Arc::new(spawner), triggers: Triggers(Vec::new()), until_signal: false }
     }
 }
 
@@ -39,7 +42,7 @@ impl Supervisor {
 pub struct RunOn {
     root: Supervisor,
     spawner: Arc<dyn Spawner>,
-    triggers: Vec<Trigger>,
+    triggers: Triggers,
     until_signal: bool,
 }
 
@@ -51,7 +54,7 @@ impl RunOn {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.triggers.push(Box::pin(trigger));
+        self.triggers.0.push(Box::pin(trigger));
         self
     }
 
@@ -111,7 +114,7 @@ enum State {
     Running {
         _waiting: Option<Waiting>,
         root: Root,
-        triggers: Vec<Trigger>,
+        triggers: Triggers,
         signals: Option<Signals>,
     },
     Ended,
@@ -142,8 +145,8 @@ impl Future for RunFuture {
         let State::Running { root, triggers, signals, .. } = &mut self.state else {
             panic!("a `RunFuture` was polled after it had resolved");
         };
-        if triggers.iter_mut().any(|trigger| has_fired(trigger, root, cx)) {
-            forget(triggers);
+        if triggers.0.iter_mut().any(|trigger| has_fired(trigger, root, cx)) {
+            triggers.forget();
             root.shutdown();
         }
         while let Some(asked) = signals.as_mut().and_then(|signals| signals.poll(cx)) {
@@ -155,7 +158,6 @@ impl Future for RunFuture {
         while let Poll::Ready(news) = root.poll_news(cx) {
             if let RootNews::Ended(exit) = news {
                 let outcome = root.outcome(exit);
-                forget(triggers);
                 self.state = State::Ended;
                 return Poll::Ready(outcome);
             }
@@ -175,10 +177,18 @@ fn has_fired(trigger: &mut Trigger, root: &Root, cx: &mut Context<'_>) -> bool {
     }
 }
 
-/// Each under a guard: what their destructors do is nothing to the outcome.
-fn forget(triggers: &mut Vec<Trigger>) {
-    for trigger in triggers.drain(..) {
-        let _ = guard(|| drop(trigger));
+impl Triggers {
+    /// Each under a guard: what their destructors do is nothing to the outcome.
+    fn forget(&mut self) {
+        for trigger in self.0.drain(..) {
+            let _ = guard(|| drop(trigger));
+        }
+    }
+}
+
+impl Drop for Triggers {
+    fn drop(&mut self) {
+        self.forget();
     }
 }
 
