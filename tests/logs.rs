@@ -225,3 +225,21 @@ fn a_backoff_that_the_intensity_cuts_short_is_warned_of_once_by_name_when_it_sta
     assert!(warned[0].contains("root.db.primary") && warned[1].contains("root.peer"), "{log}");
     assert!(warned[0].contains("gives up within 100ms") && warned[0].contains("with_unlimited_restarts"), "{log}");
 }
+
+#[test]
+fn what_user_code_says_breaks_no_line_and_is_cut() {
+    let log = logged(tracing::Level::WARN, async |sim| {
+        let mut root = root(0);
+        let text = format!("a\r\n\u{1b}[2J{}", "x".repeat(1 << 20));
+        root.add_worker(worker("a", move |_| {
+            let text = text.clone();
+            async { Err::<(), BoxError>(text.into()) }
+        }));
+        root.run_on(sim.spawner()).await.unwrap_err();
+    });
+    assert!(!log.contains(['\r', '\u{1b}']), "{log}");
+    assert!(log.contains(r"root.a failed: a\r\n\u{1b}[2Jxxx"), "{log}");
+    assert!(log.len() < 10_000, "{}", log.len());
+    // The failure, and the story of the supervisor with its line for the failure.
+    assert_eq!(log.lines().count(), 3, "{log}");
+}

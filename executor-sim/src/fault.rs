@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use supervisor_core::dotted;
 
 /// Something that goes wrong in a simulation: for which processes, when, and what.
 ///
-/// Processes are named by their dotted names. `root.api.*` is all that is below `root.api`.
+/// Processes are named by their dotted names, which are cleaned as theirs are. `root.api.*` is all that is below `root.api`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -166,7 +167,12 @@ impl Fault {
     }
 
     fn new(target: impl Into<String>, what: What, when: When) -> Self {
-        Self { target: target.into(), nth: None, one_in: 1, from: Duration::ZERO, until: None, what, when }
+        let target = target.into();
+        let target = match target.strip_suffix(".*") {
+            Some(above) => dotted(above) + ".*",
+            None => dotted(&target),
+        };
+        Self { target, nth: None, one_in: 1, from: Duration::ZERO, until: None, what, when }
     }
 
     /// Whether it is meant for this process, spawned now.

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use supervisor_core::{Event, SupervisorError};
+use supervisor_core::{Event, SupervisorError, dotted};
 
 /// What happened in a run: every event of the tree, when, and how it ended. Displayed, a line for each event.
 #[derive(Clone, Debug)]
@@ -13,8 +13,9 @@ pub struct Record {
 }
 
 impl Record {
-    /// What happened to the processes of this dotted name.
-    pub fn of<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Event> {
+    /// What happened to the processes of this dotted name, which is cleaned as theirs are.
+    pub fn of<'a>(&'a self, path: &str) -> impl Iterator<Item = &'a Event> + use<'a> {
+        let path = dotted(path);
         self.events.iter().map(|(_, event)| &**event).filter(move |event| event.path == path)
     }
 }

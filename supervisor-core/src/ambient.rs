@@ -18,7 +18,7 @@ use crate::{
     process::{self, ChildId, Control, Link, News, ProcessId, Report, Ticket},
     scope::Scope,
     shutdown::ProcessShutdown,
-    spawner::Timer,
+    spawner::{Timer, nudge},
     trace,
 };
 
@@ -98,7 +98,7 @@ impl CurrentProcess {
         if self.control.cell().say_ready(self.id) {
             scope.report(Report { ticket: self.ticket, news: News::Ready });
             // The poll that says it may block next, be it that of the process or of a task of its own.
-            scope.home.nudge();
+            nudge(&**scope.home);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     driver::{Call, Command, Hub},
     error::SupervisorError,
     observe::{ChildInfo, ChildSpecInfo, Counts, Events, Snapshot},
-    process::{ChildId, Name},
+    process::{ChildId, Name, dotted},
     scope::Scope,
 };
 
@@ -169,7 +169,7 @@ impl SupervisorHandle {
         self.hub().children(None).await
     }
 
-    /// The children of this name, in start order. Looks at each child; an id is found faster.
+    /// The children of this name, in start order. The name is cleaned as theirs are: `http-server` finds `http_server`. Looks at each child; an id is found faster.
     ///
     /// # Errors
     ///
@@ -222,9 +222,9 @@ impl SupervisorHandle {
     }
 
     /// As [`events`](Self::events), but only what happens to the process of this dotted name and to what is below it:
-    /// `root.api` covers `root.api.listener`.
+    /// `root.api` covers `root.api.listener`. The name is cleaned as those of processes are, segment by segment.
     pub fn events_below(&self, path: impl Into<String>) -> Events {
-        self.0.events(Some(path.into()))
+        self.0.events(Some(dotted(&path.into())))
     }
 
     /// Asks the supervisor to stop its children in order, and then to end. Does not wait for that.

@@ -9,7 +9,9 @@
 // Each module uses only the ones above it.
 mod sync;
 mod id;
+mod text;
 mod error;
+mod guard;
 mod quiet;
 mod mailbox;
 mod trace;
@@ -68,3 +70,7 @@ pub use self::{
     tree::{RunFuture, RunOn, SupervisionTree},
     worker::{IntoWorkerResult, one_shot, worker},
 };
+
+/// For simulators, which are told names, too.
+#[doc(hidden)]
+pub use self::process::dotted;

@@ -5,7 +5,10 @@ use std::{
     time::Instant,
 };
 
-use crate::{error::BoxError, spawner::Spawner};
+use crate::{
+    error::BoxError,
+    spawner::{Held, Spawner, now},
+};
 
 /// On which executor processes run: the children of a supervisor, and all below them that do not say otherwise
 /// ([`Supervisor::with_placement`](crate::Supervisor::with_placement)), or one child
@@ -70,19 +73,27 @@ pub(crate) fn is_out_of_time(placed: &dyn Spawner, home: &dyn Spawner) -> bool {
 #[derive(Clone)]
 pub(crate) enum Executor {
     /// Somebody else's.
-    Given(Arc<dyn Spawner>),
+    Given(Held),
     /// One that was made for this tree. It ends when it is let go of: so it is held by what runs on it, and by nothing that a user
     /// can keep.
-    Made(Arc<dyn Spawner>),
+    Made(Held),
 }
 
 /// The clock of an executor. Does not hold one that was made for a tree.
 pub(crate) enum Clock {
-    Given(Arc<dyn Spawner>),
+    Given(Held),
     Made(Weak<dyn Spawner>),
 }
 
 impl Executor {
+    pub(crate) fn given(spawner: Arc<dyn Spawner>) -> Self {
+        Self::Given(Held::new(spawner))
+    }
+
+    pub(crate) fn made(spawner: Arc<dyn Spawner>) -> Self {
+        Self::Made(Held::new(spawner))
+    }
+
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Made(spawner) => Clock::Made(Arc::downgrade(spawner)),
@@ -105,8 +116,10 @@ impl Clock {
     /// The time there. Once the executor is gone, that of the system.
     pub(crate) fn now(&self) -> Instant {
         match self {
-            Self::Given(spawner) => spawner.now(),
-            Self::Made(spawner) => spawner.upgrade().map_or_else(Instant::now, |spawner| spawner.now()),
+            Self::Given(spawner) => now(&***spawner),
+            Self::Made(spawner) => {
+                spawner.upgrade().map(Held::new).map_or_else(Instant::now, |spawner| now(&**spawner))
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     io::{self, Write},
-    process,
+    mem, process,
     sync::mpsc,
     thread,
     time::Duration,
@@ -13,6 +13,7 @@ use crate::{
     error::{GaveUp, SupervisorError},
     process::guard,
     signals,
+    text::Lines,
 };
 
 /// How long somebody may keep stderr or stdout to himself before the program ends without its last words.
@@ -33,7 +34,8 @@ const LONGEST_CHAIN: usize = 32;
 /// | 128 + the number of the signal | an error, after a second signal had aborted what was left: 130 for SIGINT, 143 for SIGTERM |
 ///
 /// The first line on stderr is `error: ` and the error's message. What its message does not contain follows on lines of its
-/// own: the causes, and for a supervisor that gave up the restarts that spent its budget. Nothing is printed for `Ok`.
+/// own: the causes, and for a supervisor that gave up the restarts that spent its budget. Control characters other than line
+/// breaks and tabs are escaped, as a terminal would obey them. Nothing is printed for `Ok`.
 ///
 /// `RunOn::exit` runs a tree and does this. Call it directly with the outcome of a
 /// [`SupervisionTree`](crate::SupervisionTree), or of whatever else ran the tree.
@@ -53,7 +55,11 @@ pub fn exit(outcome: Result<(), SupervisorError>) -> ! {
     };
     let text = outcome.err().map(|error| {
         // An executor's error is somebody else's code, and a panic would unwind into the runtime that must not be dropped.
-        guard(|| tell(&error)).unwrap_or_else(|panic| format!("error: displaying the error panicked: {panic}"))
+        let text = guard(|| tell(&error));
+        // So is its destructor.
+        mem::forget(error);
+        let text = text.unwrap_or_else(|panic| format!("error: displaying the error panicked: {panic}"));
+        Lines(text).to_string()
     });
     // A thread that is blocked may hold either.
     let (done, is_done) = mpsc::channel::<()>();

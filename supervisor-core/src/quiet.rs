@@ -14,6 +14,8 @@ mod counting {
         task::{Context, Poll, Waker},
     };
 
+    use crate::guard::wake;
+
     #[derive(Debug, Default)]
     pub(crate) struct Counter {
         busy: AtomicUsize,
@@ -28,7 +30,7 @@ mod counting {
         fn subtract(&self, n: usize) {
             if n > 0 && self.busy.fetch_sub(n, SeqCst) == n {
                 let waiting = mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-                waiting.into_iter().for_each(Waker::wake);
+                waiting.into_iter().for_each(wake);
             }
         }
     }

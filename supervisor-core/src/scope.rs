@@ -17,6 +17,7 @@ use crate::{
     placement::Executor,
     process::{ChildId, Exit, Link, Name, News, ProcessId, Report, Ticket, current, guard, is_in_process},
     quiet::{Quiet, Token},
+    spawner::{now, nudge},
 };
 
 /// A supervisor, as its children see it: where their reports go, what they are called, where they run.
@@ -236,7 +237,7 @@ impl Scope {
     /// a task that was woken for the thread that woke it: so its executor is nudged.
     pub(crate) fn wake(&self) {
         if self.wake_up() {
-            self.home.nudge();
+            nudge(&**self.home);
         }
     }
 
@@ -255,7 +256,7 @@ impl Scope {
         let delivered = self.reports.put(Envelope { message: report, token }, || self.now());
         // Here a process has ended, or yields next. But one process may end inside of another one's poll.
         if self.wake_up() && is_in_process() {
-            self.home.nudge();
+            nudge(&**self.home);
         }
         delivered.map_err(|Envelope { message, .. }| message)
     }
@@ -263,7 +264,7 @@ impl Scope {
     /// The time, as the supervisor measures it. Asked for also by a process that is dropped at the very end of its thread, where
     /// a backend may have no clock any more.
     pub(crate) fn now(&self) -> Instant {
-        guard(|| self.home.now()).unwrap_or_else(|_| Instant::now())
+        now(&**self.home)
     }
 
     /// Since when a report waits to be read.

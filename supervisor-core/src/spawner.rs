@@ -1,18 +1,26 @@
 use std::{
     fmt,
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
 
-use crate::process::{Process, hand_over};
+use crate::process::{Process, guard, hand_over};
 
 /// An executor, as far as supervision needs one: it runs processes, and it tells the time.
 ///
 /// Implemented by the backends (Tokio, smol, the simulator), or by you for an executor of your own: everything else that
 /// supervision asks of a task is done by [`Process`] itself. The feature `contract` has the test suite that a backend
 /// has to pass, and with it the guide for writing one.
+///
+/// No method may panic. If one does all the same, no supervisor ends by that where it can do without: a process that `spawn` or
+/// `discard` panics on is lost; for a `seed` the system is asked; without a `nudge`, or an [`insist`](Timer::insist), a poll that
+/// blocks its thread may hold up what waits for that thread. Without a clock and a timer no limit would hold, so a panic in `now`
+/// or `timer`, or in [`reset`](Timer::reset) or [`poll_elapsed`](Timer::poll_elapsed) of what that returns, is a panic of the
+/// supervisor that measures time there: the supervisor above it restarts it, and a root ends with
+/// [`SupervisorError::Broken`](crate::SupervisorError::Broken). Whoever reads a tree then is told times of the system's clock.
 pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// Starts a process as an independent task: polls it until it is ready, or drops it. Both are fine, neither is an
     /// error; a process that is dropped reports itself as lost.
@@ -60,8 +68,49 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
 /// Hands a process to the executor that is to run it. If that refuses it, `home` drops it.
 pub(crate) fn spawn(process: Process, on: &dyn Spawner, home: &dyn Spawner) {
     for refused in hand_over(|| on.spawn(process)) {
-        home.discard(refused);
+        let _ = guard(|| home.discard(refused));
     }
+}
+
+/// An executor that is let go of under a guard. Whoever is the last to do so may be anybody, and what the destructor of an
+/// executor does is nothing to them.
+#[derive(Clone)]
+pub(crate) struct Held(Option<Arc<dyn Spawner>>);
+
+impl Held {
+    pub(crate) fn new(spawner: Arc<dyn Spawner>) -> Self {
+        Self(Some(spawner))
+    }
+}
+
+impl Deref for Held {
+    type Target = Arc<dyn Spawner>;
+
+    fn deref(&self) -> &Arc<dyn Spawner> {
+        self.0.as_ref().expect("it is let go of at the end")
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let spawner = self.0.take();
+        let _ = guard(|| drop(spawner));
+    }
+}
+
+// A backend may be anybody's code. These call its methods so that a panic in one of them ends no supervisor.
+
+/// The time on this executor's clock, for those who have to go on if that panics: on the system's then.
+pub(crate) fn now(spawner: &dyn Spawner) -> Instant {
+    guard(|| spawner.now()).unwrap_or_else(|_| Instant::now())
+}
+
+pub(crate) fn seed(spawner: &dyn Spawner) -> u64 {
+    guard(|| spawner.seed()).unwrap_or_else(|_| fastrand::u64(..))
+}
+
+pub(crate) fn nudge(spawner: &dyn Spawner) {
+    let _ = guard(|| spawner.nudge());
 }
 
 /// A spawner may be shared.

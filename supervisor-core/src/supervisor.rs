@@ -18,6 +18,7 @@ use crate::{
     shutdown::ShutdownOrder,
     spawner::Spawner,
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},
+    text::limit,
 };
 
 /// Supervises a set of workers: starts them in order, restarts them when they fail, and stops them in reverse order.
@@ -127,7 +128,7 @@ impl Supervisor {
     /// Within it each child has the time that its own strategy gives it. What does not let go when it is aborted has its
     /// [grace](Self::with_abort_grace) on top, all of them the same one.
     pub fn with_shutdown_budget(mut self, budget: Duration) -> Self {
-        self.settings.shutdown_budget = Some(budget);
+        self.settings.shutdown_budget = limit(budget);
         self
     }
 
@@ -141,7 +142,7 @@ impl Supervisor {
     /// How many children there may be at most, whatever they do: one that waits for its restart counts. Beyond that,
     /// [`start_child`](SupervisorHandle::start_child) answers [`SupervisorError::AtCapacity`]. By default there is no limit.
     pub fn with_max_children(mut self, max: usize) -> Self {
-        self.settings.max_children = Some(max);
+        self.settings.max_children = Some(max).filter(|max| *max != usize::MAX);
         self
     }
 

@@ -1,45 +1,151 @@
-//! Spans of processes, through the `tracing` crate. Without the feature `tracing` all of this is empty.
+//! Spans of processes, and lines of the log, through the `tracing` crate. Without the feature `tracing` all of this is empty.
+//!
+//! A subscriber is foreign code, so it is called under a guard. One that panics loses the span, or the line, that it panicked
+//! on, and the process goes on without it. That is said once in a program, in the log, which the subscriber may still be good
+//! for; and by the panic hook each time, as of any panic.
 
 #[cfg(feature = "tracing")]
 mod spans {
     use std::{
         collections::BTreeSet,
+        mem,
         panic::Location,
-        sync::{Mutex, PoisonError},
+        sync::{
+            Mutex, PoisonError,
+            atomic::{AtomicBool, Ordering::Relaxed},
+        },
         time::Duration,
     };
 
-    use tracing::{Level, level_filters::LevelFilter};
+    use tracing::{Level, event, level_filters::LevelFilter};
+
+    use crate::{error::Failure, guard::guard, text::OneLine};
 
     pub(crate) use tracing::Span;
 
     /// The span of one process: its id and its dotted name. The name is made only if someone listens.
     pub(crate) fn process_span(id: u64, name: impl Fn() -> String) -> Span {
-        tracing::info_span!(target: "supervision", parent: None, "process", id, name = name())
+        let span = || tracing::info_span!(target: "supervision", parent: None, "process", id, name = name());
+        guarded(span).unwrap_or_else(Span::none)
     }
 
-    /// Whether anybody listens to anything.
+    /// Runs user code in a span. Its panic is returned. A panic of the subscriber costs the span, and nothing else.
+    ///
+    /// This is called at each poll, so there is one guard for the two of them.
+    #[inline]
+    pub(crate) fn inside<R>(span: &mut Span, user_code: impl FnOnce() -> R) -> Result<R, Failure> {
+        if span.is_none() { guard(user_code) } else { inside_a_span(span, user_code) }
+    }
+
+    fn inside_a_span<R>(span: &mut Span, user_code: impl FnOnce() -> R) -> Result<R, Failure> {
+        let (mut user_code, mut result) = (Some(user_code), None);
+        let mut entered = None;
+        let whole = guard(|| {
+            entered = Some(span.enter());
+            result = user_code.take().map(|user_code| user_code());
+            drop(entered.take());
+        });
+        // Where user code has panicked it is still in the span: a panic on the way out, in the middle of another one, would be
+        // the end of the program.
+        let left = guard(|| drop(entered));
+        match (whole, result, user_code) {
+            (Ok(()), Some(result), _) => Ok(result),
+            // On the way out.
+            (Err(panic), Some(result), _) => {
+                lose(span, &panic);
+                Ok(result)
+            }
+            // On the way in, and so perhaps in.
+            (Err(panic), None, Some(user_code)) => {
+                let _ = guard(|| span.with_subscriber(|(id, subscriber)| subscriber.exit(id)));
+                lose(span, &panic);
+                guard(user_code)
+            }
+            (whole, None, _) => {
+                if let Err(panic) = left {
+                    lose(span, &panic);
+                }
+                Err(whole.expect_err("it has not run to its end"))
+            }
+        }
+    }
+
+    /// The process has ended.
+    pub(crate) fn close(span: &mut Span) {
+        if !span.is_none() {
+            let span = mem::replace(span, Span::none());
+            guarded(|| drop(span));
+        }
+    }
+
+    #[cold]
+    fn lose(span: &mut Span, panic: &Failure) {
+        close(span);
+        tell_of_subscriber(panic);
+    }
+
+    /// Whether anybody listens to anything. Asks no subscriber.
     pub(crate) fn is_heard() -> bool {
         LevelFilter::current() != LevelFilter::OFF
     }
 
     /// Said of a child on which its supervisor would give up before a backoff has come to its longest wait.
     pub(crate) fn warn_of_short_intensity(path: &str, after: Duration, longest: Duration) {
-        tracing::warn!(
-            target: "supervision",
-            process = path,
-            "if it goes on failing, its supervisor gives up within {after:?}, before the backoff comes to its longest wait of \
-             {longest:?}: allow more restarts, or use `with_unlimited_restarts`"
-        );
+        guarded(|| {
+            tracing::warn!(
+                target: "supervision",
+                process = path,
+                "if it goes on failing, its supervisor gives up within {after:?}, before the backoff comes to its longest \
+                 wait of {longest:?}: allow more restarts, or use `with_unlimited_restarts`"
+            );
+        });
+    }
+
+    /// Calls the subscriber.
+    pub(crate) fn guarded<R>(subscriber: impl FnOnce() -> R) -> Option<R> {
+        guard(subscriber).inspect_err(tell_of_subscriber).ok()
+    }
+
+    #[cold]
+    fn tell_of_subscriber(panic: &Failure) {
+        static IS_TOLD: AtomicBool = AtomicBool::new(false);
+        tell_of_foreign_panic(&IS_TOLD, "the `tracing` subscriber", "the span or the line that it failed on", panic);
+    }
+
+    /// Foreign code that watches has panicked.
+    #[cold]
+    pub(crate) fn tell_of_foreign_panic(is_told: &AtomicBool, who: &str, lost: &str, panic: &Failure) {
+        if !is_told.swap(true, Relaxed) {
+            let _ = guard(|| {
+                let panic = OneLine(panic);
+                event!(target: "supervision", Level::ERROR, "{who} panicked: {panic}; supervision goes on without {lost}");
+            });
+        }
+    }
+
+    /// A future that was to tell when a tree is to stop has panicked.
+    pub(crate) fn warn_of_trigger(path: &str, panic: &Failure) {
+        guarded(|| {
+            let panic = OneLine(panic);
+            event!(
+                target: "supervision",
+                Level::WARN,
+                process = %path,
+                "the future of `with_shutdown` panicked: {panic}; the tree shuts down"
+            );
+        });
     }
 
     /// Said for each tree, in a program that is built to abort on panic.
     pub(crate) fn warn_of_panic_abort() {
         if cfg!(panic = "abort") {
-            tracing::warn!(
-                target: "supervision",
-                "this program is built with panic = \"abort\": a panic in a process ends the program, and is not supervised"
-            );
+            guarded(|| {
+                tracing::warn!(
+                    target: "supervision",
+                    "this program is built with panic = \"abort\": a panic in a process ends the program, and is not \
+                     supervised"
+                );
+            });
         }
     }
 
@@ -48,15 +154,17 @@ mod spans {
     pub(crate) fn warn_of_call_outside(function: &str, place: &'static Location<'static>) {
         static SAID: Mutex<BTreeSet<Location<'static>>> = Mutex::new(BTreeSet::new());
         // What nobody hears is not said yet. And nothing is said under the lock: who listens may call such a function, too.
-        if tracing::enabled!(target: "supervision", Level::WARN)
-            && SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(*place)
-        {
-            tracing::warn!(
-                target: "supervision",
-                "`process::{function}` was called outside of a process, at {place}, and does nothing; \
-                 take `process::current()` along from inside, and call `{function}` on that"
-            );
-        }
+        guarded(|| {
+            if tracing::enabled!(target: "supervision", Level::WARN)
+                && SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(*place)
+            {
+                tracing::warn!(
+                    target: "supervision",
+                    "`process::{function}` was called outside of a process, at {place}, and does nothing; \
+                     take `process::current()` along from inside, and call `{function}` on that"
+                );
+            }
+        });
     }
 }
 
@@ -64,22 +172,23 @@ mod spans {
 mod spans {
     use std::time::Duration;
 
+    use crate::{error::Failure, guard::guard};
+
     #[derive(Debug)]
     pub(crate) struct Span;
-
-    impl Span {
-        #[inline]
-        pub(crate) fn enter(&self) -> Entered {
-            Entered
-        }
-    }
-
-    pub(crate) struct Entered;
 
     #[inline]
     pub(crate) fn process_span(_id: u64, _name: impl Fn() -> String) -> Span {
         Span
     }
+
+    #[inline]
+    pub(crate) fn inside<R>(_span: &mut Span, user_code: impl FnOnce() -> R) -> Result<R, Failure> {
+        guard(user_code)
+    }
+
+    #[inline]
+    pub(crate) fn close(_span: &mut Span) {}
 
     #[inline]
     pub(crate) fn is_heard() -> bool {
@@ -90,12 +199,20 @@ mod spans {
     pub(crate) fn warn_of_short_intensity(_path: &str, _after: Duration, _longest: Duration) {}
 
     #[inline]
+    pub(crate) fn warn_of_trigger(_path: &str, _panic: &Failure) {}
+
+    #[inline]
     pub(crate) fn warn_of_panic_abort() {}
 
     #[inline]
     pub(crate) fn warn_of_call_outside(_function: &str, _place: &'static std::panic::Location<'static>) {}
 }
 
+#[cfg(feature = "tracing")]
+pub(crate) use spans::guarded;
+#[cfg(all(feature = "tracing", feature = "metrics"))]
+pub(crate) use spans::tell_of_foreign_panic;
 pub(crate) use spans::{
-    Span, is_heard, process_span, warn_of_call_outside, warn_of_panic_abort, warn_of_short_intensity,
+    Span, close, inside, is_heard, process_span, warn_of_call_outside, warn_of_panic_abort, warn_of_short_intensity,
+    warn_of_trigger,
 };

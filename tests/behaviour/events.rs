@@ -1,8 +1,13 @@
 //! What subscribers hear.
 
 use std::{
-    pin::Pin,
-    sync::Arc,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Wake, Waker},
     time::{Duration, Instant},
 };
 
@@ -22,6 +27,11 @@ mount! { everywhere:
     a_subtree_can_be_picked_out
     o_a_subscriber_that_stalls_slows_nobody_loses_the_oldest_and_is_told_how_many
     a_subscriber_that_is_gone_is_forgotten
+    what_a_subscriber_has_not_read_goes_with_it_and_not_with_the_next_event
+    to_subscribe_takes_as_long_beside_a_hundred_thousand_others
+    a_subscriber_whose_waker_panics_keeps_no_other_from_its_events
+    one_that_waits_for_a_tree_and_whose_waker_panics_keeps_no_other_waiting
+    a_subscriber_that_waits_no_longer_is_not_kept_by_its_waker
     after_the_end_there_is_nothing_to_hear
     the_events_of_a_supervisor_that_never_ran_end_with_it
 }
@@ -177,6 +187,118 @@ async fn a_subscriber_that_is_gone_is_forgotten(world: World) {
     let mut events = tree.events();
     tree.handle().start_child(idle("a")).await.unwrap();
     assert_eq!(waiting(&mut events).await, ["root.a started", "root.a is ready"]);
+    tree.shutdown().await.unwrap();
+}
+
+async fn what_a_subscriber_has_not_read_goes_with_it_and_not_with_the_next_event(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    let (slow, mut quick) = (tree.events(), tree.events());
+    tree.handle().start_child(idle("a")).await.unwrap();
+    let first = Arc::downgrade(&quick.next().await.unwrap());
+    assert!(first.upgrade().is_some(), "the slow one has it to read");
+    drop(slow);
+    assert!(first.upgrade().is_none());
+    tree.shutdown().await.unwrap();
+}
+
+async fn to_subscribe_takes_as_long_beside_a_hundred_thousand_others(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    let begun = Instant::now();
+    let all: Vec<_> = (0..100_000).map(|_| tree.events()).collect();
+    drop(all);
+    // Some hundredths of a second; where each one costs a step for each other, minutes.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let mut last = tree.events();
+    tree.handle().start_child(idle("a")).await.unwrap();
+    assert_eq!(waiting(&mut last).await, ["root.a started", "root.a is ready"]);
+    tree.shutdown().await.unwrap();
+}
+
+/// A waker that counts, and panics as often as it is told to.
+#[derive(Default)]
+struct Bell {
+    rung: AtomicUsize,
+    is_broken: bool,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.rung.fetch_add(1, SeqCst);
+        assert!(!self.is_broken, "a waker of a test panics");
+    }
+}
+
+/// Two that are broken, and two that are not, behind and before them.
+fn bells() -> [Arc<Bell>; 4] {
+    [false, true, true, false].map(|is_broken| Arc::new(Bell { is_broken, ..Bell::default() }))
+}
+
+fn rung(bells: &[Arc<Bell>; 4]) -> [usize; 4] {
+    bells.each_ref().map(|bell| bell.rung.load(SeqCst))
+}
+
+async fn a_subscriber_whose_waker_panics_keeps_no_other_from_its_events(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    let bells = bells();
+    let mut streams = bells.each_ref().map(|_| tree.events());
+    for (events, bell) in streams.iter_mut().zip(&bells) {
+        let waker = Waker::from(bell.clone());
+        assert!(Pin::new(&mut *events).poll_next(&mut Context::from_waker(&waker)).is_pending());
+    }
+    tree.handle().start_child(idle("a")).await.unwrap();
+    assert_eq!(rung(&bells), [1; 4]);
+    for events in &mut streams {
+        assert_eq!(waiting(events).await, ["root.a started", "root.a is ready"]);
+    }
+    // And at the end.
+    for (events, bell) in streams.iter_mut().zip(&bells) {
+        let waker = Waker::from(bell.clone());
+        assert!(Pin::new(&mut *events).poll_next(&mut Context::from_waker(&waker)).is_pending());
+    }
+    tree.shutdown().await.unwrap();
+    assert_eq!(rung(&bells), [2; 4]);
+}
+
+async fn one_that_waits_for_a_tree_and_whose_waker_panics_keeps_no_other_waiting(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    let (go, gate) = async_channel::bounded::<()>(1);
+    let late = worker("late", move |shutdown| {
+        let gate = gate.clone();
+        async move {
+            let _ = gate.recv().await;
+            ambient::ready();
+            shutdown.await;
+        }
+    });
+    let mut events = tree.events();
+    tree.handle().spawn(late.with_explicit_ready()).unwrap();
+    assert_eq!(events.next().await.unwrap().to_string(), "root.late started");
+    let bells = bells();
+    let mut waits = bells.each_ref().map(|_| Box::pin(tree.ready()));
+    for (wait, bell) in waits.iter_mut().zip(&bells) {
+        let waker = Waker::from(bell.clone());
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    go.send(()).await.unwrap();
+    world.probe.quiet().await;
+    assert!(rung(&bells).iter().all(|rung| *rung > 0), "{:?}", rung(&bells));
+    for wait in waits {
+        wait.await.unwrap();
+    }
+    tree.shutdown().await.unwrap();
+}
+
+async fn a_subscriber_that_waits_no_longer_is_not_kept_by_its_waker(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    let mut events = tree.events();
+    let bell = Arc::new(Bell::default());
+    {
+        let waker = Waker::from(bell.clone());
+        let mut next = pin!(events.next());
+        assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(Arc::strong_count(&bell) > 2);
+    }
+    assert_eq!(Arc::strong_count(&bell), 1);
     tree.shutdown().await.unwrap();
 }
 

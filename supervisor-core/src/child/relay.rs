@@ -25,7 +25,7 @@ impl Life for Relay {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
         let Self { child, factory, birth, scope } = &*self;
         let spawner = match factory(&birth.link.path_of(child.segment())) {
-            Ok(spawner) => Executor::Made(spawner),
+            Ok(spawner) => Executor::made(spawner),
             Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
         };
         if is_out_of_time(&**spawner, &**scope.home) {

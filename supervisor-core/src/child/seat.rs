@@ -197,7 +197,7 @@ impl<B: Body> Child for Seat<B> {
     fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) {
         match self.settings.placement() {
             Placement::Inherit => spawn(self.embody(birth, scope), &**scope.spawner, &**scope.home),
-            Placement::On(spawner) => self.clone().embody_on(Executor::Given(spawner.clone()), birth, scope),
+            Placement::On(spawner) => self.clone().embody_on(Executor::given(spawner.clone()), birth, scope),
             Placement::Fresh(factory) => {
                 let (factory, scope) = (factory.clone(), scope.clone());
                 let (spawner, home) = (scope.spawner.clone(), scope.home.clone());

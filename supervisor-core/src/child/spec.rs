@@ -6,6 +6,7 @@ use crate::{
     process::Name,
     shutdown::ShutdownStrategy,
     strategy::{Backoff, ChildSettings, RestartType},
+    text,
 };
 
 /// How a child is started, restarted and stopped: what a supervisor is given.
@@ -66,7 +67,7 @@ impl ChildSpec {
     /// How long it may take to become ready. Not ready in time, it is aborted and has failed to start. By default it may
     /// take as long as it wants.
     pub fn with_start_timeout(self, limit: Duration) -> Self {
-        self.with(|settings| settings.special_mut().start_timeout = Some(limit))
+        self.with(|settings| settings.special_mut().start_timeout = text::limit(limit))
     }
 
     /// How long its restarts wait. By default what its supervisor says, which is not at all.
@@ -82,7 +83,7 @@ impl ChildSpec {
     /// found between one and two of these times after the last sign. What does not yield cannot be aborted, only named: see
     /// [`watch_polls`](crate::watch_polls) for that.
     pub fn with_watchdog(self, within: Duration) -> Self {
-        self.with(|settings| settings.special_mut().watchdog = Some(within))
+        self.with(|settings| settings.special_mut().watchdog = text::limit(within))
     }
 
     /// Has it say itself when it is ready, by [`ready`](crate::ambient::ready); until then it is starting, and the siblings

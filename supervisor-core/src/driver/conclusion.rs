@@ -9,7 +9,7 @@ use crate::{
     error::{GaveUp, Restart, StartFailure, Unclean, UncleanStop},
     mailbox::Envelope,
     observe::EventKind,
-    process::{ChildId, Ending, Exit, Link, Termination},
+    process::{ChildId, Ending, Exit, Link, Termination, guard},
     strategy::ChildKind,
 };
 
@@ -17,7 +17,7 @@ impl Io {
     pub(super) fn story(&self, engine: &Tree, now: Instant) -> GaveUp {
         let tell = |charge: &crate::engine::Charge<Arc<dyn Child>>| {
             let ago = now.saturating_duration_since(charge.at);
-            Restart::new(self.scope.path_of(charge.spec.name().as_str()), ago, charge.cause.to_string())
+            Restart::new(self.scope.path_of(charge.spec.name().as_str()), ago, charge.cause.words().to_string())
         };
         let strategy = engine.settings().strategy;
         let restarts = engine.story().map(tell).collect();
@@ -68,6 +68,9 @@ impl Driver {
         if let (Some(specs), true) = (&io.specs, io.seen.last) {
             specs.iter().for_each(|spec| io.dispose(spec.clone()));
         }
+        // A timer is foreign code, and what its destructor does is nothing to the outcome.
+        let timer = io.timer.take();
+        let _ = guard(|| drop(timer));
         io.scope.close();
         // What came after the last look, and before the hub was closed.
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {

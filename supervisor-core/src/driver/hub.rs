@@ -16,6 +16,7 @@ use crate::{
     process::{ChildId, Control, Flags, Name},
     quiet::Token,
     scope::Scope,
+    spawner::nudge,
     strategy::{AutoShutdown, SupervisorSettings},
     waits::Waiting,
 };
@@ -219,7 +220,7 @@ impl Hub {
         });
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
         control.cell().request(Flags::SHUTDOWN);
-        scope.home.nudge();
+        nudge(&**scope.home);
         Ok(())
     }
 

@@ -43,7 +43,7 @@ use crate::{
     process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
-    spawner::Timer,
+    spawner::{Timer, now, seed},
     strategy::{ChildKind, RestartType},
     trace,
 };
@@ -137,7 +137,7 @@ impl Driver {
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let last_static = specs.last().map_or(ChildId::FIRST, |last| last.id());
-        let engine = Engine::new(settings.clone(), children, own.spawner.seed());
+        let engine = Engine::new(settings.clone(), children, seed(&*own.spawner));
         let shared = Arc::new(Shared::new(engine, &own));
         let commands = hub.open(&scope, &own.control, &settings, &shared);
         // An earlier run of it has, or had no reason to.
@@ -209,7 +209,7 @@ impl Driver {
 impl Io {
     /// Has the engine start, beside what an earlier run of this supervisor may have left behind.
     fn start(&self, engine: &mut Tree) {
-        let now = self.own.spawner.now();
+        let now = now(&*self.own.spawner);
         let is_left = |child: &&Arc<dyn Child>| child.can_start() && child.cell().process().is_some();
         for child in self.specs.iter().flat_map(|specs| specs.iter()).filter(is_left) {
             if let Some(place) = engine.adopt(child.id(), now) {
@@ -356,8 +356,7 @@ impl Io {
         }
         let Some((after, longest)) = shared.lock().settings().cuts_short(spec.settings()) else { return };
         self.has_warned = true;
-        // The log is code of the program.
-        let _ = guard(|| trace::warn_of_short_intensity(&self.scope.path_of(spec.segment()), after, longest));
+        trace::warn_of_short_intensity(&self.scope.path_of(spec.segment()), after, longest);
     }
 
     fn tell(&self, spec: &dyn Child, kind: EventKind) {
@@ -403,7 +402,8 @@ impl Io {
         }
         let timer = self.timer.get_or_insert_with(|| {
             let mut timer = self.own.spawner.timer();
-            timer.as_mut().insist();
+            // It does without, if it has to.
+            let _ = guard(|| timer.as_mut().insist());
             timer
         });
         if self.armed != deadline {

@@ -23,6 +23,7 @@ use crate::{
     observe::{ChildInfo, ChildSpecInfo, ChildState, Counts, LastExit, Snapshot, Source, SupervisorInfo},
     process::{ChildId, Exit, Name, ProcessId},
     strategy::ChildKind,
+    text::Cut,
 };
 
 /// A supervisor that is being read.
@@ -215,7 +216,7 @@ impl Row {
             since: slot.since().map(ago),
             restarts: slot.restarts(),
             last_exit: match slot.end() {
-                Some(End { how, at }) => Some(LastExit { how: how.to_string(), ago: Some(ago(*at)) }),
+                Some(End { how, at }) => Some(LastExit { how: Cut(how.words()).to_string(), ago: Some(ago(*at)) }),
                 None => slot.has_ended_well().then(ended_well),
             },
         }

@@ -1,8 +1,13 @@
 use std::{error::Error, fmt, time::Duration};
 
+use crate::text::{Restarts, Whole};
+
 /// A supervisor was out of restarts: more than `intensity` of them within `period`.
 ///
-/// `{}` prints one line, with the last failure; `{:#}` prints the whole story, one restart a line.
+/// `{}` prints one line, with the last failure; `{:#}` prints the whole story, one restart a line. Line breaks and other control
+/// characters in what a failure says are escaped.
+///
+/// Serialized, an intensity or a period without limit is `null`.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -10,8 +15,10 @@ pub struct GaveUp {
     /// Dotted name of the supervisor.
     pub path: String,
     /// How many restarts it was allowed.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::number"))]
     pub intensity: usize,
     /// The time in which it was allowed them.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
     pub period: Duration,
     /// The failures that spent its budget, oldest first: the last [`GaveUp::STORY`] at most. The last one is the
     /// failure that was one too many.
@@ -38,6 +45,21 @@ impl GaveUp {
     pub(crate) fn new(path: String, intensity: usize, period: Duration, restarts: Vec<Restart>) -> Self {
         Self { path, intensity, period, restarts }
     }
+
+    /// That it gave up, without what it gave up for.
+    pub(crate) fn verdict(&self) -> impl fmt::Display + '_ {
+        Verdict(self)
+    }
+}
+
+struct Verdict<'a>(&'a GaveUp);
+
+impl fmt::Display for Verdict<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GaveUp { path, intensity, period, .. } = self.0;
+        let allowed = Restarts { intensity: *intensity, period: *period };
+        write!(f, "`{path}` gave up: more than {allowed}")
+    }
 }
 
 impl Restart {
@@ -48,14 +70,12 @@ impl Restart {
 
 impl fmt::Display for GaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, intensity, period, restarts } = self;
-        let plural = if *intensity == 1 { "" } else { "s" };
-        write!(f, "`{path}` gave up: more than {intensity} restart{plural} in {period:?}")?;
+        self.verdict().fmt(f)?;
         if f.alternate() {
-            return restarts.iter().try_for_each(|restart| write!(f, "\n  {restart}"));
+            return self.restarts.iter().try_for_each(|restart| write!(f, "\n  {restart}"));
         }
-        match restarts.last() {
-            Some(Restart { path, how, .. }) => write!(f, "; at last `{path}` {how}"),
+        match self.restarts.last() {
+            Some(Restart { path, how, .. }) => write!(f, "; at last `{path}` {}", Whole(how)),
             None => Ok(()),
         }
     }
@@ -64,6 +84,7 @@ impl fmt::Display for GaveUp {
 impl fmt::Display for Restart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, ago, how } = self;
+        let how = Whole(how);
         if ago.is_zero() { write!(f, "at last: `{path}` {how}") } else { write!(f, "{ago:.1?} before: `{path}` {how}") }
     }
 }

@@ -1,49 +1,77 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
-use event_listener::{Event, EventListener, IntoNotification};
+use slab::Slab;
 
-use crate::process::guard;
+use crate::process::wake;
 
 /// Tells those who wait for a tree to be in some state that it may be in it now.
 ///
 /// Who waits listens first, and looks at the tree after that, under the locks of its supervisors. A supervisor changes its
-/// state under that lock, and tells after it. So no change is missed, and the locks are all the ordering that it takes.
-#[derive(Clone, Debug, Default)]
+/// state under that lock, and tells after it. So no change is missed.
+///
+/// Nobody is woken, and no waker is cloned or dropped, under the lock.
+#[derive(Clone, Default)]
 pub(crate) struct Changes(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
-    event: Event,
     listeners: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How often somebody was told.
+    told: u64,
+    /// Those who wait, and were not woken yet.
+    waiting: Slab<Option<Waker>>,
 }
 
 /// Resolves at the next change.
 pub(crate) struct NextChange {
-    listener: EventListener,
     shared: Arc<Shared>,
+    /// How often somebody had been told before.
+    told: u64,
+    /// Its place among those who wait.
+    key: Option<usize>,
 }
 
 impl Changes {
     pub(crate) fn listen(&self) -> NextChange {
         self.0.listeners.fetch_add(1, Relaxed);
-        NextChange { listener: self.0.event.listen(), shared: self.0.clone() }
+        NextChange { told: self.0.lock().told, shared: self.0.clone(), key: None }
     }
 
     /// Where nobody listens it is one load.
     #[inline]
     pub(crate) fn tell(&self) {
         if self.0.listeners.load(Relaxed) > 0 {
-            // Who listens is woken, and a waker is user code.
-            let _ = guard(|| self.0.event.notify(usize::MAX.relaxed()));
+            self.0.tell();
         }
+    }
+}
+
+impl Shared {
+    fn tell(&self) {
+        let woken: Vec<Waker> = {
+            let mut state = self.lock();
+            state.told += 1;
+            state.waiting.iter_mut().filter_map(|(_, waker)| waker.take()).collect()
+        };
+        woken.into_iter().for_each(wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,12 +79,37 @@ impl Future for NextChange {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.listener).poll(cx)
+        let this = &mut *self;
+        let waker = cx.waker().clone();
+        let mut state = this.shared.lock();
+        if state.told != this.told {
+            return Poll::Ready(());
+        }
+        let before = match this.key.and_then(|key| state.waiting.get_mut(key)) {
+            Some(place) => place.replace(waker),
+            None => {
+                this.key = Some(state.waiting.insert(Some(waker)));
+                None
+            }
+        };
+        drop(state);
+        drop(before);
+        Poll::Pending
     }
 }
 
 impl Drop for NextChange {
     fn drop(&mut self) {
         self.shared.listeners.fetch_sub(1, Relaxed);
+        if let Some(key) = self.key {
+            let waker = self.shared.lock().waiting.try_remove(key);
+            drop(waker);
+        }
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes").field("listeners", &self.0.listeners).finish_non_exhaustive()
     }
 }

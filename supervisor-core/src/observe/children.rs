@@ -65,7 +65,7 @@ pub struct ChildSpecInfo {
     pub kind: ChildKind,
     /// When it is restarted.
     pub restart: RestartType,
-    /// How it is stopped.
+    /// How it is stopped. Serialized, a time without limit is `null`.
     pub shutdown: ShutdownStrategy,
     /// Whether its end can be the end of its supervisor.
     pub significant: bool,

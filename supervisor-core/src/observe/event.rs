@@ -3,9 +3,13 @@ use std::{fmt, time::Duration};
 use crate::{
     error::{GaveUp, StartFailure, SupervisorError},
     process::{Ending, Exit, ProcessId},
+    text::{OneLine, limit},
 };
 
 /// Something that happened to a process.
+///
+/// Displayed, it is one line. Control characters in what user code says are escaped, and a line of more than 1,000 characters is
+/// cut, with a word for how much that was. What the fields say is whole.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -21,7 +25,7 @@ pub struct Event {
     pub took: Option<Duration>,
 }
 
-/// What happened to a process.
+/// What happened to a process. Displayed, it is one line, as an [`Event`] is.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -40,7 +44,8 @@ pub enum EventKind {
     Restarting {
         /// The how manieth restart in a row this is.
         attempt: u32,
-        /// How long the restart waits.
+        /// How long the restart waits. Serialized, a wait without limit is `null`.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
         delay: Duration,
         /// Why it is restarted.
         cause: RestartCause,
@@ -119,46 +124,74 @@ impl EventKind {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.path, self.kind)
+        OneLine(format_args!("{} {}", self.path, Words(&self.kind))).fmt(f)
     }
 }
 
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Started => f.write_str("started"),
-            Self::Ready => f.write_str("is ready"),
-            Self::Ignored => f.write_str("has nothing to run"),
-            Self::StartFailed(failure) => write!(f, "failed to start: {failure}"),
-            Self::Exited(exit) => exit.fmt(f),
-            Self::Restarting { attempt, delay, cause } if delay.is_zero() => {
-                write!(f, "is restarted (attempt {attempt}), it {cause}")
-            }
-            Self::Restarting { attempt, delay, cause } => {
-                write!(f, "is restarted in {delay:.1?} (attempt {attempt}), it {cause}")
-            }
-            Self::RestartCancelled => f.write_str("is not restarted after all"),
-            Self::Stopping => f.write_str("is stopped"),
-            Self::Unresponsive { within } => write!(f, "has given no sign of life for {within:?}"),
-            Self::Aborted => f.write_str("is aborted"),
-            Self::Blocked { lasted } => write!(f, "blocks its thread: it has been in one poll for {lasted:.1?}"),
-            Self::Stuck => f.write_str("is stuck: aborted, and does not let go"),
-            Self::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),
-            Self::Refused(error) => write!(f, "is not started: {error}"),
-            Self::LeftDown { siblings } => {
-                write!(f, "was terminated before its group was restarted; these stay down: {}", siblings.join(", "))
-            }
-            Self::GaveUp(story) => story.fmt(f),
-            Self::Ended(ending) => write!(f, "has ended, with everything below it: it {ending}"),
-        }
+        OneLine(Words(self)).fmt(f)
     }
 }
 
 impl fmt::Display for RestartCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exit(exit) => exit.fmt(f),
-            Self::Start(failure) => write!(f, "failed to start: {failure}"),
+        OneLine(self.words()).fmt(f)
+    }
+}
+
+impl RestartCause {
+    /// Whole, as errors and other texts have it.
+    pub(crate) fn words(&self) -> impl fmt::Display + '_ {
+        Cause(self)
+    }
+}
+
+/// What user code says may be anything, and of any length in here.
+struct Words<'a>(&'a EventKind);
+
+struct Cause<'a>(&'a RestartCause);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use EventKind as Kind;
+
+        match self.0 {
+            Kind::Started => f.write_str("started"),
+            Kind::Ready => f.write_str("is ready"),
+            Kind::Ignored => f.write_str("has nothing to run"),
+            Kind::StartFailed(failure) => write!(f, "failed to start: {failure}"),
+            Kind::Exited(exit) => exit.fmt(f),
+            Kind::Restarting { attempt, delay, cause } => {
+                match limit(*delay) {
+                    Some(Duration::ZERO) => f.write_str("is restarted")?,
+                    Some(delay) => write!(f, "is restarted in {delay:.1?}")?,
+                    None => f.write_str("waits without limit to be restarted")?,
+                }
+                write!(f, " (attempt {attempt}), it {}", cause.words())
+            }
+            Kind::RestartCancelled => f.write_str("is not restarted after all"),
+            Kind::Stopping => f.write_str("is stopped"),
+            Kind::Unresponsive { within } => write!(f, "has given no sign of life for {within:?}"),
+            Kind::Aborted => f.write_str("is aborted"),
+            Kind::Blocked { lasted } => write!(f, "blocks its thread: it has been in one poll for {lasted:.1?}"),
+            Kind::Stuck => f.write_str("is stuck: aborted, and does not let go"),
+            Kind::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),
+            Kind::Refused(error) => write!(f, "is not started: {error}"),
+            Kind::LeftDown { siblings } => {
+                write!(f, "was terminated before its group was restarted; these stay down: {}", siblings.join(", "))
+            }
+            Kind::GaveUp(story) => story.fmt(f),
+            Kind::Ended(ending) => write!(f, "has ended, with everything below it: it {ending}"),
+        }
+    }
+}
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            RestartCause::Exit(exit) => exit.fmt(f),
+            RestartCause::Start(failure) => write!(f, "failed to start: {failure}"),
         }
     }
 }

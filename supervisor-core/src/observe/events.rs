@@ -1,18 +1,21 @@
 use std::{
-    fmt, mem,
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    mem,
     pin::Pin,
+    ptr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
-use async_channel::{Receiver, Sender};
 use futures_lite::Stream;
 
 use super::Event;
-use crate::process::guard;
+use crate::process::wake;
 
 /// How many subscribers there are in the program: without one, no event is made for them.
 static WANTED: AtomicUsize = AtomicUsize::new(0);
@@ -37,33 +40,48 @@ static WANTED: AtomicUsize = AtomicUsize::new(0);
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A subscriber that has nothing to read takes some hundred bytes, and one that is dropped is forgotten at once.
 pub struct Events {
-    receiver: Pin<Box<Receiver<Arc<Event>>>>,
     subscription: Arc<Subscription>,
+    /// Those that it is one of. They end with the supervisor, also where that has never run.
+    subscribers: Weak<Subscribers>,
 }
 
 /// What the stream and those who feed it share.
 struct Subscription {
     /// Only what happens there and below.
     subtree: Option<String>,
-    lost: AtomicU64,
+    /// Where it stands among the others. Looked at and changed under their lock only.
+    place: AtomicUsize,
+    inbox: Mutex<Inbox>,
 }
 
+#[derive(Default)]
+struct Inbox {
+    waiting: VecDeque<Arc<Event>>,
+    lost: u64,
+    /// The subscriber, when it waits for the next event.
+    waker: Option<Waker>,
+    /// Nothing is going to come any more.
+    is_over: bool,
+}
+
+/// Room for more events than this is not kept when all of them are read.
+const KEPT: usize = 32;
+
 /// Who listens to one supervisor and all below it.
+///
+/// The lock is held for as long as it takes to put an event into each inbox, each under a lock of its own. Nobody is woken, and
+/// no waker is cloned or dropped, under either.
 #[derive(Default)]
 pub(crate) struct Subscribers(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    list: Arc<[Subscriber]>,
+    list: Vec<Arc<Subscription>>,
     /// Nothing is going to happen any more.
     is_closed: bool,
-}
-
-#[derive(Clone)]
-struct Subscriber {
-    sender: Sender<Arc<Event>>,
-    subscription: Arc<Subscription>,
 }
 
 impl Events {
@@ -72,53 +90,86 @@ impl Events {
 
     /// Whether there are subscribers anywhere.
     pub(crate) fn are_wanted() -> bool {
-        WANTED.load(Ordering::Relaxed) > 0
+        WANTED.load(Relaxed) > 0
     }
 
     /// The next event; `None` when there are no more. Cancel-safe.
     pub async fn next(&mut self) -> Option<Arc<Event>> {
-        self.receiver.recv().await.ok()
+        let waiting = Waiting(&self.subscription);
+        poll_fn(|cx| waiting.0.poll_next(cx)).await
     }
 
     /// How many events were lost in all, because this subscriber was too far behind.
     pub fn lost(&self) -> u64 {
-        self.subscription.lost.load(Ordering::Relaxed)
+        self.subscription.inbox().lost
     }
 }
 
 impl Stream for Events {
     type Item = Arc<Event>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Arc<Event>>> {
-        self.receiver.as_mut().poll_next(cx)
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Arc<Event>>> {
+        self.subscription.poll_next(cx)
     }
 }
 
 impl Drop for Events {
     fn drop(&mut self) {
-        WANTED.fetch_sub(1, Ordering::Relaxed);
+        WANTED.fetch_sub(1, Relaxed);
+        if let Some(subscribers) = self.subscribers.upgrade() {
+            subscribers.remove(&self.subscription);
+        }
     }
 }
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("waiting", &self.receiver.len()).field("lost", &self.lost()).finish()
+        let waiting = self.subscription.inbox().waiting.len();
+        f.debug_struct("Events").field("waiting", &waiting).field("lost", &self.lost()).finish()
+    }
+}
+
+/// While it lives, somebody waits for the next event.
+struct Waiting<'a>(&'a Subscription);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // Whoever has stopped to wait is not kept alive by the waker.
+        let waker = self.0.inbox().waker.take();
+        drop(waker);
     }
 }
 
 impl Subscribers {
     /// A new one, who hears of this subtree only, if one is named.
-    pub(crate) fn add(&self, subtree: Option<String>) -> Events {
-        let (sender, receiver) = async_channel::bounded(Events::CAPACITY);
-        let subscription = Arc::new(Subscription { subtree, lost: AtomicU64::new(0) });
-        WANTED.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn add(self: &Arc<Self>, subtree: Option<String>) -> Events {
+        WANTED.fetch_add(1, Relaxed);
         let mut state = self.lock();
+        let place = AtomicUsize::new(state.list.len());
+        let inbox = Mutex::new(Inbox { is_over: state.is_closed, ..Inbox::default() });
+        let subscription = Arc::new(Subscription { subtree, place, inbox });
         if !state.is_closed {
-            let new = Subscriber { sender, subscription: subscription.clone() };
-            state.list = state.present().chain([new]).collect();
+            state.list.push(subscription.clone());
         }
         drop(state);
-        Events { receiver: Box::pin(receiver), subscription }
+        Events { subscription, subscribers: Arc::downgrade(self) }
+    }
+
+    fn remove(&self, subscription: &Subscription) {
+        let mut state = self.lock();
+        let (list, place) = (&mut state.list, subscription.place.load(Relaxed));
+        // When all is over, nobody is left in here.
+        if !list.get(place).is_some_and(|found| ptr::eq(&**found, subscription)) {
+            return;
+        }
+        list.swap_remove(place);
+        if let Some(moved) = list.get(place) {
+            moved.place.store(place, Relaxed);
+        }
+        if list.len() < list.capacity() / 4 {
+            let kept = list.len() * 2;
+            list.shrink_to(kept);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -126,26 +177,12 @@ impl Subscribers {
     }
 
     pub(crate) fn tell(&self, event: &Arc<Event>) {
-        let list = self.lock().list.clone();
-        let mut anybody_left = false;
-        for Subscriber { sender, subscription } in &*list {
-            if !subscription.covers(&event.path) {
-                continue;
-            }
-            // Wakes the subscriber, and a waker is user code.
-            let sent = guard(|| sender.force_send(event.clone()));
-            if let Ok(Ok(Some(_oldest))) = &sent {
-                subscription.lost.fetch_add(1, Ordering::Relaxed);
-            }
-            anybody_left |= matches!(sent, Ok(Err(_)));
-        }
-        if anybody_left {
-            let mut state = self.lock();
-            let present = state.present().collect();
-            let before = mem::replace(&mut state.list, present);
-            drop(state);
-            drop(before);
-        }
+        let woken: Vec<Waker> = {
+            let state = self.lock();
+            let those = state.list.iter().filter(|subscription| subscription.covers(&event.path));
+            those.filter_map(|subscription| subscription.inbox().put(event.clone())).collect()
+        };
+        woken.into_iter().for_each(wake);
     }
 
     /// Nothing is going to happen any more: the streams end.
@@ -155,8 +192,9 @@ impl Subscribers {
             state.is_closed = true;
             mem::take(&mut state.list)
         };
-        for Subscriber { sender, .. } in &*list {
-            let _ = guard(|| sender.close());
+        for subscription in list {
+            let waker = subscription.inbox().end();
+            waker.into_iter().for_each(wake);
         }
     }
 
@@ -165,10 +203,9 @@ impl Subscribers {
     }
 }
 
-impl State {
-    /// Those who still listen.
-    fn present(&self) -> impl Iterator<Item = Subscriber> + '_ {
-        self.list.iter().filter(|subscriber| !subscriber.sender.is_closed()).cloned()
+impl Drop for Subscribers {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -176,5 +213,52 @@ impl Subscription {
     fn covers(&self, path: &str) -> bool {
         let Some(subtree) = &self.subtree else { return true };
         path.strip_prefix(subtree.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Arc<Event>>> {
+        if let Some(event) = self.inbox().take() {
+            return Poll::Ready(event);
+        }
+        let waker = cx.waker().clone();
+        let mut inbox = self.inbox();
+        // One may have come meanwhile.
+        if let Some(event) = inbox.take() {
+            return Poll::Ready(event);
+        }
+        let before = inbox.waker.replace(waker);
+        drop(inbox);
+        drop(before);
+        Poll::Pending
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inbox {
+    /// Whom to wake.
+    fn put(&mut self, event: Arc<Event>) -> Option<Waker> {
+        if self.waiting.len() >= Events::CAPACITY {
+            self.waiting.pop_front();
+            self.lost += 1;
+        }
+        self.waiting.push_back(event);
+        self.waker.take()
+    }
+
+    /// The next event, or the end, if either is there.
+    fn take(&mut self) -> Option<Option<Arc<Event>>> {
+        let event = self.waiting.pop_front();
+        if self.waiting.is_empty() {
+            self.waiting.shrink_to(KEPT);
+        }
+        if event.is_none() && !self.is_over { None } else { Some(event) }
+    }
+
+    /// Whom to wake.
+    fn end(&mut self) -> Option<Waker> {
+        self.is_over = true;
+        self.waker.take()
     }
 }

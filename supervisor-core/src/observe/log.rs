@@ -2,37 +2,59 @@
 
 #[cfg(feature = "tracing")]
 mod lines {
+    use std::fmt;
+
     use tracing::{Level, enabled, event};
 
     use crate::{
+        error::GaveUp,
         observe::{Event, EventKind},
         process::{Exit, ProcessId},
+        text::{OneLine, limit},
+        trace,
     };
 
     /// Whether anybody listens to this.
     pub(crate) fn wants(kind: &EventKind) -> bool {
-        match level(kind) {
+        let wants = || match level(kind) {
             Level::ERROR => enabled!(target: "supervision", Level::ERROR),
             Level::WARN => enabled!(target: "supervision", Level::WARN),
             _ => enabled!(target: "supervision", Level::DEBUG),
-        }
+        };
+        trace::guarded(wants).unwrap_or(false)
     }
 
     pub(crate) fn log(happened: &Event) {
+        trace::guarded(|| write(happened));
+    }
+
+    fn write(happened: &Event) {
         let Event { path, process, kind, took } = happened;
         let (id, event, took) = (process.map(ProcessId::as_u64), kind.name(), took.map(|took| took.as_secs_f64()));
         let (attempt, delay) = match kind {
-            EventKind::Restarting { attempt, delay, .. } => (Some(*attempt), Some(delay.as_secs_f64())),
+            EventKind::Restarting { attempt, delay, .. } => {
+                (Some(*attempt), limit(*delay).map(|delay| delay.as_secs_f64()))
+            }
             _ => (None, None),
         };
         match (level(kind), kind) {
             (Level::ERROR, EventKind::GaveUp(story)) => {
-                event!(target: "supervision", Level::ERROR, process = %path, id, event, "{story:#}");
+                event!(target: "supervision", Level::ERROR, process = %path, id, event, "{}", Story(story));
             }
             (Level::WARN, _) => {
                 event!(target: "supervision", Level::WARN, process = %path, id, event, took, attempt, delay, "{happened}");
             }
             _ => event!(target: "supervision", Level::DEBUG, process = %path, id, event, took, "{happened}"),
+        }
+    }
+
+    /// A line for each failure that spent its budget. None of them breaks the lines of the log, or is too long for it.
+    struct Story<'a>(&'a GaveUp);
+
+    impl fmt::Display for Story<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            OneLine(self.0.verdict()).fmt(f)?;
+            self.0.restarts.iter().try_for_each(|restart| write!(f, "\n  {}", OneLine(restart)))
         }
     }
 

@@ -13,8 +13,9 @@ mod numbers {
     use metrics::{Gauge, counter, gauge, histogram};
 
     use crate::{
+        error::Failure,
         observe::{Event, EventKind},
-        process::{Exit, ProcessId},
+        process::{Exit, ProcessId, guard},
     };
 
     /// The processes of a tree that are there, and their states, by the dotted name of their supervisor.
@@ -27,7 +28,14 @@ mod numbers {
     pub(crate) const ARE_WANTED: bool = true;
 
     impl Metrics {
+        /// A recorder is foreign code. One that panics loses what it is told then.
         pub(crate) fn observe(&self, event: &Event) {
+            if let Err(panic) = guard(|| self.count(event)) {
+                tell_of(&panic);
+            }
+        }
+
+        fn count(&self, event: &Event) {
             let supervisor = || supervisor(&event.path).to_owned();
             match &event.kind {
                 EventKind::Started => self.set(event, Some("starting")),
@@ -40,14 +48,14 @@ mod numbers {
                 }
                 EventKind::Stopping => self.set(event, Some("stopping")),
                 EventKind::Exited(exit) => {
+                    if let Exit::Lost | Exit::Panicked(_) = exit {
+                        self.forget_below(&event.path);
+                    }
                     self.set(event, None);
                     counter!("supervision_exits_total", "supervisor" => supervisor(), "kind" => kind(exit))
                         .increment(1);
                     if let Some(took) = event.took {
                         histogram!("supervision_stop_seconds", "supervisor" => supervisor()).record(took.as_secs_f64());
-                    }
-                    if let Exit::Lost | Exit::Panicked(_) = exit {
-                        self.forget_below(&event.path);
                     }
                 }
                 EventKind::StartFailed(_) => {
@@ -71,8 +79,8 @@ mod numbers {
                 }
                 EventKind::Stuck => counter!("supervision_stuck_total", "supervisor" => supervisor()).increment(1),
                 EventKind::Abandoned => {
-                    self.set(event, None);
                     self.forget_below(&event.path);
+                    self.set(event, None);
                     counter!("supervision_abandoned_total", "supervisor" => supervisor()).increment(1);
                 }
                 EventKind::GaveUp(_) => {
@@ -124,6 +132,18 @@ mod numbers {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
+
+    #[cold]
+    #[cfg(feature = "tracing")]
+    fn tell_of(panic: &Failure) {
+        use std::sync::atomic::AtomicBool;
+
+        static IS_TOLD: AtomicBool = AtomicBool::new(false);
+        crate::trace::tell_of_foreign_panic(&IS_TOLD, "the `metrics` recorder", "the numbers that it failed on", panic);
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    fn tell_of(_panic: &Failure) {}
 
     fn processes(supervisor: &str, state: &'static str) -> Gauge {
         gauge!("supervision_processes", "supervisor" => supervisor.to_owned(), "state" => state)

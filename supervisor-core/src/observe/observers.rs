@@ -35,15 +35,13 @@ impl Observers {
     }
 
     pub(crate) fn tell(&self, event: &Event) {
-        // Recorders and subscribers are code of the program.
-        let _ = guard(|| {
-            self.metrics.observe(event);
-            if log::wants(&event.kind) {
-                log::log(event);
-            }
-        });
+        // Each is foreign code, and under a guard of its own: what one of them does is nothing to the others.
+        self.metrics.observe(event);
+        if log::wants(&event.kind) {
+            log::log(event);
+        }
         if let Some(observer) = &self.observer {
-            observer.observe(event);
+            let _ = guard(|| observer.observe(event));
         }
     }
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{ChildState, Snapshot, SupervisorInfo};
-use crate::strategy::{ChildKind, RestartMode};
+use crate::{
+    strategy::{ChildKind, RestartMode},
+    text::{FirstLine, Restarts},
+};
 
 /// For terminals: a line for each process, with a glyph for its state.
 ///
@@ -17,48 +20,63 @@ use crate::strategy::{ChildKind, RestartMode};
 /// │  └─ ○ warm_up  stopped, 3.2s ago it ended normally
 /// └─ ◐ cache  starting for 3.2s
 /// ```
+///
+/// Of what user code says, the first line is shown, up to 1,000 characters of it, with control characters escaped.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}  {}", glyph(self), self.path, Words(self))?;
-        below(self, "", f)
+        // As a loop, so that no depth is too much for a stack.
+        let (mut margin, mut levels) = (String::new(), vec![self.children.iter()]);
+        while let Some(level) = levels.last_mut() {
+            let Some(child) = level.next() else {
+                levels.pop();
+                // The root has none.
+                for _ in 0..MARGIN {
+                    margin.pop();
+                }
+                continue;
+            };
+            let is_last = level.as_slice().is_empty();
+            let branch = if is_last { "└─" } else { "├─" };
+            write!(f, "\n{margin}{branch} {} {}  {}", glyph(child), segment(child), Words(child))?;
+            margin.push_str(if is_last { "   " } else { "│  " });
+            levels.push(child.children.iter());
+        }
+        Ok(())
     }
 }
 
-fn below(node: &Snapshot, margin: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for (index, child) in node.children.iter().enumerate() {
-        let is_last = index + 1 == node.children.len();
-        let (branch, next) = if is_last { ("└─", "   ") } else { ("├─", "│  ") };
-        write!(f, "\n{margin}{branch} {} {}  {}", glyph(child), segment(child), Words(child))?;
-        below(child, &format!("{margin}{next}"), f)?;
-    }
-    Ok(())
-}
+/// How many characters each level is further to the right.
+const MARGIN: usize = 3;
 
 impl Snapshot {
-    /// For Graphviz: a directed graph, supervisors as boxes, coloured by state.
+    /// For Graphviz: a directed graph, supervisors as boxes, coloured by state. What user code says is shown as in the picture
+    /// for terminals.
     pub fn to_dot(&self) -> String {
         let mut dot = String::from(
             "digraph supervision {\n  rankdir = LR;\n  node [fontname = \"monospace\", style = filled];\n",
         );
-        let mut number = 0;
-        // Writing to a string does not fail.
-        let _ = node(self, None, &mut number, &mut dot);
+        let (mut number, mut to_come) = (0, vec![(None, self)]);
+        while let Some((parent, this)) = to_come.pop() {
+            // Writing to a string does not fail.
+            let _ = node(this, parent, number, &mut dot);
+            to_come.extend(this.children.iter().rev().map(|child| (Some(number), child)));
+            number += 1;
+        }
         dot.push_str("}\n");
         dot
     }
 }
 
-fn node(this: &Snapshot, parent: Option<usize>, number: &mut usize, dot: &mut String) -> fmt::Result {
-    let own = *number;
-    *number += 1;
+fn node(this: &Snapshot, parent: Option<usize>, own: usize, dot: &mut String) -> fmt::Result {
     let shape = if this.kind == ChildKind::Supervisor { "box" } else { "ellipse" };
     let label =
         format!("{}\n{}", segment(this), Words(this)).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     writeln!(dot, "  n{own} [shape = {shape}, fillcolor = {}, label = \"{label}\"];", colour(this))?;
-    if let Some(parent) = parent {
-        writeln!(dot, "  n{parent} -> n{own};")?;
+    match parent {
+        Some(parent) => writeln!(dot, "  n{parent} -> n{own};"),
+        None => Ok(()),
     }
-    this.children.iter().try_for_each(|child| node(child, Some(own), number, dot))
 }
 
 /// A supervisor that has not read its messages for so long does not get to run.
@@ -123,7 +141,7 @@ impl fmt::Display for Words<'_> {
             _ => write!(f, ", restarted {restarts} times")?,
         }
         if let Some(last) = last_exit {
-            let how = last.how.lines().next().unwrap_or_default();
+            let how = FirstLine(&last.how);
             match last.ago {
                 Some(ago) => write!(f, ", {ago:.1?} ago it {how}")?,
                 None => write!(f, ", {how}")?,
@@ -146,8 +164,7 @@ impl fmt::Display for Settings<'_> {
         })?;
         match intensity {
             0 => f.write_str(", never restarts"),
-            1 => write!(f, ", 1 restart in {period:?}"),
-            _ => write!(f, ", {intensity} restarts in {period:?}"),
+            _ => write!(f, ", {}", Restarts { intensity: *intensity, period: *period }),
         }
     }
 }

@@ -1,8 +1,8 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{ChildSpecInfo, ChildState};
 use crate::{
-    process::{ChildId, ProcessId},
+    process::{ChildId, ProcessId, dotted},
     shutdown::ShutdownOrder,
     strategy::{AutoShutdown, ChildKind, RestartMode, SupervisorSettings},
 };
@@ -12,7 +12,8 @@ use crate::{
 /// It comes from [`SupervisorHandle::snapshot`](crate::SupervisorHandle::snapshot). Displayed, it is a picture for terminals;
 /// [`to_dot`](Self::to_dot) makes one for Graphviz, and with the feature `serde` it can be serialized. Times are durations back
 /// from when the supervisor in question was asked, on its executor's clock.
-#[derive(Clone, Debug)]
+///
+/// Serialized, a number or a time without limit is `null`.
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -41,6 +42,7 @@ pub struct Snapshot {
     /// What is to be said of a supervisor.
     pub supervisor: Option<SupervisorInfo>,
     /// The children of a supervisor, in start order.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize_children"))]
     pub children: Vec<Snapshot>,
 }
 
@@ -49,7 +51,7 @@ pub struct Snapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LastExit {
-    /// In words.
+    /// In words. Text of user code that is longer than 1,000 characters is cut, with a word for how much that was.
     pub how: String,
     /// How long ago; `None` where it just ended when it was stopped.
     pub ago: Option<Duration>,
@@ -69,18 +71,20 @@ pub struct SupervisorInfo {
     /// Which children are restarted when one fails.
     pub mode: RestartMode,
     /// How many restarts it may make
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::number"))]
     pub intensity: usize,
     /// in this time.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
     pub period: Duration,
     /// Whether it stops by itself when significant children have ended.
     pub auto_shutdown: AutoShutdown,
     /// In which order it stops its children.
     pub shutdown_order: ShutdownOrder,
-    /// How long all of a stop may take.
+    /// How long all of a stop may take; `None` is without limit.
     pub shutdown_budget: Option<Duration>,
     /// Whether its children come and go.
     pub dynamic: bool,
-    /// How many children it may have.
+    /// How many children it may have; `None` is without limit.
     pub max_children: Option<usize>,
 }
 
@@ -123,6 +127,26 @@ impl Snapshot {
         self.ready || self.state == ChildState::Stopped
     }
 
+    /// A copy without the children, and with room for them.
+    fn alone(&self) -> Self {
+        let Self { path, id, process, kind, state, ready, since, restarts, last_exit, spec, supervisor, children } =
+            self;
+        Self {
+            path: path.clone(),
+            id: *id,
+            process: *process,
+            kind: *kind,
+            state: *state,
+            ready: *ready,
+            since: *since,
+            restarts: *restarts,
+            last_exit: last_exit.clone(),
+            spec: spec.clone(),
+            supervisor: supervisor.clone(),
+            children: Vec::with_capacity(children.len()),
+        }
+    }
+
     /// This process and all below it, in start order, each before those below it.
     pub fn iter(&self) -> impl Iterator<Item = &Self> {
         let mut to_come = vec![self];
@@ -133,8 +157,142 @@ impl Snapshot {
         })
     }
 
-    /// The first process of this dotted name, here or below.
+    /// The first process of this dotted name, here or below. The name is cleaned as those of processes are, segment by segment:
+    /// `root.http-server` finds `root.http_server`.
     pub fn find(&self, path: &str) -> Option<&Self> {
+        let path = dotted(path);
         self.iter().find(|node| node.path == path)
+    }
+}
+
+/// As a loop, so that no depth is too much for a stack.
+impl Clone for Snapshot {
+    fn clone(&self) -> Self {
+        let mut levels = vec![(self.alone(), self.children.iter())];
+        loop {
+            let Some((_, children)) = levels.last_mut() else { unreachable!("the top one returns") };
+            if let Some(child) = children.next() {
+                levels.push((child.alone(), child.children.iter()));
+                continue;
+            }
+            let Some((done, _)) = levels.pop() else { unreachable!("looked at above") };
+            match levels.last_mut() {
+                Some((above, _)) => above.children.push(done),
+                None => return done,
+            }
+        }
+    }
+}
+
+/// A list of this process and all below it, each without those below it: their dotted names tell where they stand.
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(Alone)).finish()
+    }
+}
+
+struct Alone<'a>(&'a Snapshot);
+
+impl fmt::Debug for Alone<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Snapshot { path, id, process, kind, state, ready, since, restarts, last_exit, spec, supervisor, .. } =
+            self.0;
+        f.debug_struct("Snapshot")
+            .field("path", path)
+            .field("id", id)
+            .field("process", process)
+            .field("kind", kind)
+            .field("state", state)
+            .field("ready", ready)
+            .field("since", since)
+            .field("restarts", restarts)
+            .field("last_exit", last_exit)
+            .field("spec", spec)
+            .field("supervisor", supervisor)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Calls itself for each level, as serializers want it, through as few others as can be.
+#[cfg(feature = "serde")]
+fn serialize_children<S: serde::Serializer>(children: &[Snapshot], serializer: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeSeq;
+
+    let mut sequence = serializer.serialize_seq(Some(children.len()))?;
+    for child in children {
+        sequence.serialize_element(child)?;
+    }
+    sequence.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const DEPTH: usize = 1500;
+
+    /// So many supervisors, one below the other.
+    fn chain(depth: usize) -> Snapshot {
+        let node = || Snapshot {
+            path: "root.supervisor".into(),
+            id: None,
+            process: None,
+            kind: ChildKind::Supervisor,
+            state: ChildState::Running,
+            ready: true,
+            since: Some(Duration::ZERO),
+            restarts: 0,
+            last_exit: Some(LastExit { how: "panicked: boom".into(), ago: None }),
+            spec: None,
+            supervisor: Some(SupervisorInfo::new(Source::Running, None, &SupervisorSettings::default())),
+            children: Vec::new(),
+        };
+        (1..depth).fold(node(), |below, _| Snapshot { children: vec![below], ..node() })
+    }
+
+    /// On a stack of the size that the threads of tests have.
+    fn on_a_small_stack(test: impl FnOnce() + Send) {
+        thread::scope(|scope| {
+            let thread = thread::Builder::new().stack_size(2 << 20).spawn_scoped(scope, test);
+            thread.expect("a thread").join().expect("no panic");
+        });
+    }
+
+    #[test]
+    fn a_deep_tree_is_shown_copied_searched_and_dropped_on_a_small_stack() {
+        on_a_small_stack(|| {
+            let deep = chain(DEPTH);
+            assert_eq!(deep.to_string().lines().count(), DEPTH);
+            assert_eq!(deep.to_dot().matches(" -> ").count(), DEPTH - 1);
+            assert_eq!(format!("{deep:?}").matches("Snapshot {").count(), DEPTH);
+            assert!(format!("{deep:#?}").lines().count() > DEPTH);
+            assert!(deep.find("root.other").is_none());
+            let copy = deep.clone();
+            assert_eq!(copy.iter().count(), DEPTH);
+            drop(copy);
+        });
+    }
+
+    #[test]
+    #[cfg(feature = "serde")]
+    fn a_deep_tree_is_serialized_on_a_small_stack() {
+        on_a_small_stack(|| {
+            let deep = chain(DEPTH);
+            for text in [serde_json::to_string(&deep), serde_json::to_string_pretty(&deep)] {
+                assert_eq!(text.expect("it serializes").matches("\"path\"").count(), DEPTH);
+            }
+        });
+    }
+
+    #[test]
+    fn a_copy_is_the_same_in_the_same_order() {
+        let leaf = |path: &str| Snapshot { path: path.into(), ..chain(1) };
+        let b = Snapshot { children: vec![leaf("c")], ..leaf("b") };
+        let root = Snapshot { children: vec![leaf("a"), b, leaf("d")], ..chain(1) };
+        let paths = |snapshot: &Snapshot| snapshot.iter().map(|node| node.path.clone()).collect::<Vec<_>>();
+        assert_eq!(paths(&root.clone()), ["root.supervisor", "a", "b", "c", "d"]);
+        assert_eq!(root.clone().to_string(), root.to_string());
     }
 }

@@ -2,20 +2,20 @@
 
 mod control;
 mod exit;
-mod guard;
 mod handover;
 mod name;
 mod polls;
 mod task;
 mod waiting;
 
+pub(crate) use crate::guard::{guard, wake};
 pub use crate::id::{ChildId, ProcessId};
 pub(crate) use crate::id::{Place, Ticket};
 pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
 pub use exit::{Ending, Exit, Termination};
-pub(crate) use guard::guard;
 pub(crate) use handover::hand_over;
 pub(crate) use name::Name;
+pub use name::dotted;
 pub(crate) use polls::{Slot, Tag, Watching, slots};
 pub use task::Process;
 pub(crate) use task::{Birth, Life, Link, News, Report, Step, current, is_in_process};

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 /// One segment of a dotted name.
 ///
-/// Anything but letters, digits and `_` becomes `_`, runs of `_` collapse, and both ends are trimmed. A name of which
+/// Anything but letters, digits and `_` becomes `_`, so do letters that cannot be seen; runs of `_` collapse, and both ends are trimmed. A name of which
 /// nothing would be left is kept as it was given, for the error that refuses it: so a name without a letter or a digit
 /// is an invalid one.
 ///
@@ -21,7 +21,7 @@ impl Name {
         if is_clean(&raw) {
             return Self::kept(raw);
         }
-        let words = raw.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words = raw.split(|c: char| !is_kept(c)).filter(|word| !word.is_empty());
         let clean = words.collect::<Vec<_>>().join("_");
         Self::kept(if clean.is_empty() { raw } else { Cow::Owned(clean) })
     }
@@ -34,7 +34,7 @@ impl Name {
     }
 
     pub(crate) fn is_valid(&self) -> bool {
-        self.as_str().chars().any(char::is_alphanumeric)
+        self.as_str().chars().any(is_kept)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -45,10 +45,20 @@ impl Name {
     }
 }
 
+/// A dotted name as processes have it: each segment is cleaned.
+pub fn dotted(path: &str) -> String {
+    path.split('.').map(|segment| Name::new(segment.to_owned()).as_str().to_owned()).collect::<Vec<_>>().join(".")
+}
+
+/// A letter or a digit. The fillers of Hangul are letters by name, and are not seen.
+fn is_kept(c: char) -> bool {
+    c.is_alphanumeric() && !matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
+}
+
 fn is_clean(raw: &str) -> bool {
     let mut before = '_';
     for c in raw.chars() {
-        if !(c.is_alphanumeric() || c == '_' && before != '_') {
+        if !(is_kept(c) || c == '_' && before != '_') {
             return false;
         }
         before = c;
@@ -76,15 +86,24 @@ mod tests {
         cleans("_private_", "private");
         cleans(" 7 ", "7");
         cleans("Füller-ß", "Füller_ß");
+        cleans("שרת", "שרת");
+        cleans("a\u{202e}b\u{200b}c\u{3164}d\u{1b}[2J", "a_b_c_d_2J");
     }
 
     #[test]
     fn a_name_of_which_nothing_is_left_is_invalid_and_kept_as_given() {
-        for raw in ["", "_", "...", " - "] {
+        for raw in ["", "_", "...", " - ", "\u{3164}"] {
             let name = Name::new(raw);
             assert!(!name.is_valid());
             assert_eq!(name.as_str(), raw);
         }
+    }
+
+    #[test]
+    fn a_dotted_name_is_cleaned_segment_by_segment() {
+        assert_eq!(dotted("root.http-server. a b "), "root.http_server.a_b");
+        assert_eq!(dotted("root"), "root");
+        assert_eq!(dotted("root..x"), "root..x");
     }
 
     #[test]

@@ -301,8 +301,8 @@ impl<L: Life> Future for Task<L> {
 
         let end = Cell::new(None);
         let polled = {
-            let _entered = this.span.enter();
-            let life = this.life.as_pin_mut().expect("a process lives until it has ended");
+            let (life, span) = (this.life.as_pin_mut(), this.span);
+            let life = life.expect("a process lives until it has ended");
             let poll = || match life.poll(cx) {
                 Poll::Pending => Polled::Pending,
                 Poll::Ready(Step::Ready) => Polled::Ready,
@@ -316,7 +316,9 @@ impl<L: Life> Future for Task<L> {
                 end.set(Some(Exit::Panicked(caught)));
                 Polled::CutShort
             };
-            polls::marked(this.current, |current| Current::enter(current, || guard(poll).unwrap_or_else(caught)))
+            polls::marked(this.current, |current| {
+                Current::enter(current, || trace::inside(span, poll).unwrap_or_else(caught))
+            })
         };
         match polled {
             Polled::Pending => {
@@ -355,6 +357,7 @@ impl<L: Life> Task<L> {
     fn leave(self: Pin<&mut Self>) {
         let mut this = self.project();
         let own = this.current.take().map(ManuallyDrop::into_inner);
+        trace::close(this.span);
         // What the last owner of a child drops is user code.
         let _ = guard(|| this.life.set(None));
         let _ = guard(|| drop(own));
@@ -379,15 +382,17 @@ impl<L: Life> Task<L> {
         let is_last = control.cell().flags(id).is_some_and(|flags| flags.contains(Flags::LAST));
 
         let dropped = {
-            let _entered = this.span.enter();
+            let drop_user_code = || {
+                let life = guard(|| this.life.set(None));
+                let specification = if is_last { guard(|| control.release()) } else { Ok(()) };
+                life.and(specification)
+            };
+            let span = &mut *this.span;
             polls::marked(&mut current, |current| {
-                Current::enter(current, || {
-                    let life = guard(|| this.life.set(None));
-                    let specification = if is_last { guard(|| control.release()) } else { Ok(()) };
-                    life.and(specification)
-                })
+                Current::enter(current, || trace::inside(span, drop_user_code).and_then(|dropped| dropped))
             })
         };
+        trace::close(this.span);
         let exit = match (dropped, exit) {
             (Ok(()), exit) | (Err(_), exit @ (Exit::Panicked(_) | Exit::Lost)) => exit,
             (Err(panic), _) => Exit::Panicked(panic),

@@ -1,14 +1,16 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+use crate::text::Time;
 
 /// How a child is stopped.
 ///
 /// On a nested supervisor, the time is a budget for all that is below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ShutdownStrategy {
     /// Asked to stop through its [`ProcessShutdown`](crate::ProcessShutdown), and aborted if it is still there after this
-    /// time. `Duration::MAX` waits without limit.
-    Graceful(Duration),
+    /// time. `Duration::MAX` waits without limit, and is serialized as `null`.
+    Graceful(#[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))] Duration),
     /// Aborted at once, without being asked.
     Brutal,
 }
@@ -23,6 +25,15 @@ impl ShutdownStrategy {
 impl Default for ShutdownStrategy {
     fn default() -> Self {
         Self::Graceful(Duration::from_secs(5))
+    }
+}
+
+impl fmt::Debug for ShutdownStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Graceful(time) => f.debug_tuple("Graceful").field(&Time(*time)).finish(),
+            Self::Brutal => f.write_str("Brutal"),
+        }
     }
 }
 

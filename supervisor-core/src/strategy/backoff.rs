@@ -1,8 +1,9 @@
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, fmt, time::Duration};
 
 use fastrand::Rng;
 
 use super::RestartStrategy;
+use crate::text::Time;
 
 /// How long a restart waits.
 ///
@@ -19,13 +20,18 @@ use super::RestartStrategy;
 /// The wait before restart number `n` is a random time up to `min(max, initial * factor^n)`: the jitter keeps a thousand
 /// children that failed together from coming back together. `n` starts again from zero once the child has run for
 /// `reset_after`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+///
+/// Serialized, a time without limit (`Duration::MAX`) is `null`.
+#[derive(Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Backoff {
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
     initial: Duration,
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
     max: Duration,
     factor: f64,
     jitter: bool,
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
     reset_after: Duration,
 }
 
@@ -106,6 +112,19 @@ impl Backoff {
         }
         let grown = self.initial.as_secs_f64() * self.factor.powi(i32::try_from(failures).unwrap_or(i32::MAX));
         Duration::try_from_secs_f64(grown).map_or(self.max, |grown| grown.min(self.max))
+    }
+}
+
+impl fmt::Debug for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { initial, max, factor, jitter, reset_after } = *self;
+        f.debug_struct("Backoff")
+            .field("initial", &Time(initial))
+            .field("max", &Time(max))
+            .field("factor", &factor)
+            .field("jitter", &jitter)
+            .field("reset_after", &Time(reset_after))
+            .finish()
     }
 }
 

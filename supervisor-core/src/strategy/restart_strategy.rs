@@ -1,4 +1,6 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+use crate::text::Restarts;
 
 /// Which children are restarted when one fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub enum RestartMode {
 /// assert_eq!(strategy.mode(), RestartMode::RestForOne);
 /// assert_eq!(RestartStrategy::default().intensity(), 1);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RestartStrategy {
     mode: RestartMode,
     intensity: usize,
@@ -103,6 +105,16 @@ impl RestartStrategy {
     /// The time in which the intensity is allowed.
     pub const fn period(&self) -> Duration {
         self.period
+    }
+}
+
+impl fmt::Debug for RestartStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mode, intensity, period } = *self;
+        f.debug_struct("RestartStrategy")
+            .field("mode", &mode)
+            .field("allows", &format_args!("{}", Restarts { intensity, period }))
+            .finish()
     }
 }
 

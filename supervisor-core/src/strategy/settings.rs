@@ -1,10 +1,11 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType};
 use crate::{
     error::InvalidSpec,
     placement::Placement,
     shutdown::{ShutdownOrder, ShutdownStrategy},
+    text::Time,
 };
 
 /// All that a supervisor has to know about a child, apart from how to start it.
@@ -125,7 +126,7 @@ impl ChildSettings {
 }
 
 /// What a supervisor is set to do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct SupervisorSettings {
     pub(crate) strategy: RestartStrategy,
     pub(crate) auto_shutdown: AutoShutdown,
@@ -177,6 +178,23 @@ impl SupervisorSettings {
         } else {
             None
         }
+    }
+}
+
+impl fmt::Debug for SupervisorSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisorSettings")
+            .field("strategy", &self.strategy)
+            .field("auto_shutdown", &self.auto_shutdown)
+            .field("shutdown_order", &self.shutdown_order)
+            .field("abort_grace", &Time(self.abort_grace))
+            .field("unique_names", &self.unique_names)
+            .field("dynamic", &self.dynamic)
+            .field("max_children", &self.max_children)
+            .field("shutdown_budget", &self.shutdown_budget)
+            .field("placement", &self.placement)
+            .field("backoff", &self.backoff)
+            .finish()
     }
 }
 

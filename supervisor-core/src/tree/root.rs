@@ -14,7 +14,7 @@ use crate::{
     process::{Ending, Exit, Flags, News, Report, Ticket},
     quiet::Quiet,
     scope::{Position, Scope},
-    spawner::Spawner,
+    spawner::{Spawner, nudge},
     supervisor::Supervisor,
     trace,
     waits::Waiting,
@@ -43,7 +43,7 @@ impl Root {
     ) -> Result<Self, SupervisorError> {
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
-        let outside = Scope::outside(Executor::Given(spawner), observers, quiet, handle.hub());
+        let outside = Scope::outside(Executor::given(spawner), observers, quiet, handle.hub());
         let ticket = Ticket::only(root.id());
         let birth = root.clone().begin(ticket, &outside, Flags::LAST);
         root.clone().start(birth, &outside);
@@ -103,7 +103,7 @@ impl Root {
     pub(super) fn shutdown(&self) {
         self.root.cell().request(Flags::SHUTDOWN | Flags::LAST);
         // This may be user code, too, that blocks next.
-        self.outside.home.nudge();
+        nudge(&**self.outside.home);
     }
 
     /// Aborts all that is left of the tree.

@@ -10,20 +10,25 @@ use super::root::{Root, RootNews};
 use crate::{
     error::SupervisorError,
     observe::Observers,
+    process::guard,
     program,
     quiet::Quiet,
     signals::{Asked, Signals},
     spawner::Spawner,
     supervisor::Supervisor,
+    trace,
     waits::Waiting,
 };
 
 type Trigger = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What is to shut a tree down.
+struct Triggers(Vec<Trigger>);
+
 impl Supervisor {
     /// Runs this supervisor as the root of a tree on an executor. Await what this returns.
     pub fn run_on(self, spawner: impl Spawner) -> RunOn {
-        RunOn { root: self, spawner: Arc::new(spawner), triggers: Vec::new(), until_signal: false }
+        RunOn { root: self, spawner: Arc::new(spawner), triggers: Triggers(Vec::new()), until_signal: false }
     }
 }
 
@@ -37,17 +42,19 @@ impl Supervisor {
 pub struct RunOn {
     root: Supervisor,
     spawner: Arc<dyn Spawner>,
-    triggers: Vec<Trigger>,
+    triggers: Triggers,
     until_signal: bool,
 }
 
 impl RunOn {
     /// Shuts the tree down when the future resolves. Given several times, whichever resolves first.
+    ///
+    /// One that panics shuts the tree down, too: whoever could have asked for it is gone. The log says so.
     pub fn with_shutdown<F>(mut self, trigger: F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.triggers.push(Box::pin(trigger));
+        self.triggers.0.push(Box::pin(trigger));
         self
     }
 
@@ -107,7 +114,7 @@ enum State {
     Running {
         _waiting: Option<Waiting>,
         root: Root,
-        triggers: Vec<Trigger>,
+        triggers: Triggers,
         signals: Option<Signals>,
     },
     Ended,
@@ -138,8 +145,8 @@ impl Future for RunFuture {
         let State::Running { root, triggers, signals, .. } = &mut self.state else {
             panic!("a `RunFuture` was polled after it had resolved");
         };
-        if triggers.iter_mut().any(|trigger| trigger.as_mut().poll(cx).is_ready()) {
-            triggers.clear();
+        if triggers.0.iter_mut().any(|trigger| has_fired(trigger, root, cx)) {
+            triggers.forget();
             root.shutdown();
         }
         while let Some(asked) = signals.as_mut().and_then(|signals| signals.poll(cx)) {
@@ -156,6 +163,32 @@ impl Future for RunFuture {
             }
         }
         Poll::Pending
+    }
+}
+
+/// A trigger is foreign code, polled in the task that runs the tree. Whatever it does, the tree stops in order.
+fn has_fired(trigger: &mut Trigger, root: &Root, cx: &mut Context<'_>) -> bool {
+    match guard(|| trigger.as_mut().poll(cx)) {
+        Ok(polled) => polled.is_ready(),
+        Err(panic) => {
+            trace::warn_of_trigger(&root.handle.path(), &panic);
+            true
+        }
+    }
+}
+
+impl Triggers {
+    /// Each under a guard: what their destructors do is nothing to the outcome.
+    fn forget(&mut self) {
+        for trigger in self.0.drain(..) {
+            let _ = guard(|| drop(trigger));
+        }
+    }
+}
+
+impl Drop for Triggers {
+    fn drop(&mut self) {
+        self.forget();
     }
 }
 

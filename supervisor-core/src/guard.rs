@@ -1,6 +1,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    task::Waker,
 };
 
 use crate::error::Failure;
@@ -11,6 +12,11 @@ use crate::error::Failure;
 #[inline]
 pub(crate) fn guard<R>(user_code: impl FnOnce() -> R) -> Result<R, Failure> {
     catch_unwind(AssertUnwindSafe(user_code)).map_err(told)
+}
+
+/// Wakes somebody who waits. A waker is foreign code: one that panics must not keep the next one from being woken.
+pub(crate) fn wake(waker: Waker) {
+    let _ = guard(|| waker.wake());
 }
 
 #[cold]
