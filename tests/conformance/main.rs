@@ -8,6 +8,7 @@
 //! judges (`judge/`). That it is right is shown by the traces of OTP itself, which it has to agree with wherever OTP does not
 //! block, and by the departures.
 
+mod author;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod judge;
@@ -35,6 +36,9 @@ use self::{
 
 /// Under how many orders of things a simulated scenario is run.
 const SEEDS: u64 = 100;
+/// How many scenarios are written, and under how many orders each is run.
+const WRITTEN: u64 = 1_000;
+const SEEDS_OF_WRITTEN: u64 = 3;
 
 #[test]
 fn sim() {
@@ -65,12 +69,23 @@ fn async_executor() {
 fn the_reference_model_agrees_with_otp_where_that_does_not_block() {
     let mut differing = Vec::new();
     let scenarios: Vec<_> = read_scenarios().into_iter().filter(|scenario| scenario.why_not().is_none()).collect();
-    for scenario in scenarios.iter().filter(|scenario| scenario.bound_by_its_trace() == scenario.trace.len()) {
+    for scenario in scenarios.iter().filter(|scenario| !scenario.is_left_to_the_model()) {
         if let Err(difference) = judge::judge(scenario, &scenario.trace, &scenario.root) {
             differing.push(format!("{}: {difference}", scenario.name));
         }
     }
     assert!(differing.is_empty(), "{} differ\n{}", differing.len(), differing.join("\n"));
+}
+
+#[test]
+fn a_scenario_that_nobody_has_seen_is_as_the_reference_model_says() {
+    silence_scripted_panics();
+    for number in 0..WRITTEN {
+        let written = author::write(number);
+        let scenario = author::read(&written);
+        let difference = (0..SEEDS_OF_WRITTEN).find_map(|seed| difference_with_seed(seed, &scenario));
+        assert_eq!(difference, None, "{written}");
+    }
 }
 
 fn every_scenario(executor: Executor) {
@@ -85,7 +100,7 @@ fn every_scenario(executor: Executor) {
         }
     }
     let run = to_run.len();
-    let judged = to_run.iter().filter(|scenario| scenario.bound_by_its_trace() < scenario.trace.len()).count();
+    let judged = to_run.iter().filter(|scenario| scenario.is_left_to_the_model()).count();
     differing.extend(run_all(executor, to_run));
 
     // Past the test harness, which shows only what failing tests print.

@@ -139,6 +139,11 @@ impl Scenario {
         None
     }
 
+    /// Whether the reference model judges, at least in the end.
+    pub(crate) fn is_left_to_the_model(&self) -> bool {
+        self.trace.is_empty() || self.bound_by_its_trace() < self.trace.len()
+    }
+
     /// How many entries of its trace are binding. OTP's trace is until something comes in while it blocks in a start, which we
     /// do not (D1).
     pub(crate) fn bound_by_its_trace(&self) -> usize {

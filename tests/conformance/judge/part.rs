@@ -1,9 +1,4 @@
-use std::{
-    cell::Cell,
-    collections::BTreeSet,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::Cell, collections::BTreeSet, rc::Rc, time::Duration};
 
 use reference_model::{AutoShutdown, Kind, Restart, Settings, Shutdown as ModelShutdown, Spec, Strategy};
 

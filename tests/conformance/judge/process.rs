@@ -24,7 +24,10 @@ enum Phase {
     AtGate(Start),
     Running,
     /// It ends then, or only when it is aborted.
-    Ending { how: Option<Ends>, at: Duration },
+    Ending {
+        how: Option<Ends>,
+        at: Duration,
+    },
 }
 
 /// How a worker ends, in the words of the traces.
@@ -86,7 +89,9 @@ impl Worker {
                 *now = (*now).max(*at);
                 Outcome::Exited(if matches!(*how, "error" | "panic") { Exit::Failed } else { Exit::Normal })
             }
-            Phase::AtGate(_) | Phase::Running | Phase::Ending { how: None, .. } => unreachable!("nothing happens to it"),
+            Phase::AtGate(_) | Phase::Running | Phase::Ending { how: None, .. } => {
+                unreachable!("nothing happens to it")
+            }
         }
     }
 

@@ -67,11 +67,13 @@ impl Live {
 
     /// All events that may come next.
     pub(super) fn on_its_way(&self) -> Vec<String> {
-        self.processes.iter().flat_map(|(id, process)| {
-            let below = if let Process::Supervisor(below) = process { below.on_its_way() } else { Vec::new() };
-            below.into_iter().chain(self.event(*id, process))
-        })
-        .collect()
+        self.processes
+            .iter()
+            .flat_map(|(id, process)| {
+                let below = if let Process::Supervisor(below) = process { below.on_its_way() } else { Vec::new() };
+                below.into_iter().chain(self.event(*id, process))
+            })
+            .collect()
     }
 
     /// This event has come. Whether it may.
