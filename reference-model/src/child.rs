@@ -18,6 +18,17 @@ pub(crate) struct Child {
     /// Its process, a supervisor, has said that it is stopping.
     pub(crate) has_acknowledged: bool,
     pub(crate) waiting: Vec<(Await, Call)>,
+    /// While it runs: when it has to have given a sign of life.
+    pub(crate) look: Option<Look>,
+}
+
+/// A look for a sign of life (B2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) due: Time,
+    /// The one before came too late to prove anything.
+    pub(crate) is_repeated: bool,
+    pub(crate) has_begun: bool,
 }
 
 /// Where a child is in its life.
@@ -40,20 +51,18 @@ pub(crate) enum State {
         how: How,
         then: Then,
         was_starting: bool,
+        /// It has had more time to answer, or to yield.
+        has_had_more: bool,
     },
 }
 
 /// How a process is made to stop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum How {
-    Asked {
-        at: Time,
-        is_acknowledged: bool,
-    },
-    Aborted {
-        at: Time,
-        is_acknowledged: bool,
-    },
+    /// A supervisor has to answer by a time.
+    Asked { at: Time, answer_by: Option<Time> },
+    /// It has to yield by a time, or to answer that it is on its way.
+    Aborted { yield_by: Option<Time> },
     /// Aborted, and does not yield (D3).
     Stuck,
 }
@@ -139,6 +148,7 @@ impl Child {
             failures: 0,
             has_acknowledged: false,
             waiting: Vec::new(),
+            look: None,
         }
     }
 
@@ -177,17 +187,16 @@ impl Child {
     }
 
     /// When something has to be done about it.
-    pub(crate) fn deadline(&self, grace: Time) -> Option<Time> {
+    pub(crate) fn deadline(&self) -> Option<Time> {
         match self.state {
             State::Delayed { until } => Some(until),
             State::Starting { since } => since.checked_add(self.spec.start_timeout?),
-            State::Stopping { how: How::Asked { at, is_acknowledged }, .. } => {
-                let limit = self.spec.stop_by(at);
-                let answer = if self.is_supervisor() && !is_acknowledged { at.checked_add(grace) } else { None };
-                [limit, answer].into_iter().flatten().min()
+            State::Running { .. } => self.look.filter(|look| !look.has_begun).map(|look| look.due),
+            State::Stopping { how: How::Asked { at, answer_by }, .. } => {
+                [self.spec.stop_by(at), answer_by].into_iter().flatten().min()
             }
-            State::Stopping { how: How::Aborted { at, is_acknowledged: false }, .. } => at.checked_add(grace),
-            State::Stopping { .. } | State::Stopped | State::Owed | State::Running { .. } => None,
+            State::Stopping { how: How::Aborted { yield_by }, .. } => yield_by,
+            State::Stopping { how: How::Stuck, .. } | State::Stopped | State::Owed => None,
         }
     }
 

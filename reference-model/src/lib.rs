@@ -17,6 +17,7 @@ mod order;
 mod settings;
 mod stopping;
 mod supervisor;
+mod watch;
 
 pub use self::{
     child::{ChildState, Exit},

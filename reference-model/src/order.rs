@@ -177,6 +177,7 @@ impl Supervisor {
         let child = self.child_mut(id);
         child.state = State::Running { since: now };
         (child.has_been_ready, child.wanted) = (true, Wanted::BySupervisor);
+        self.watch(id, now);
         self.answer_all(id, Await::Ready, Reply::Ok);
     }
 

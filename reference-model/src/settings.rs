@@ -48,6 +48,8 @@ pub struct Spec {
     pub start_timeout: Option<Duration>,
     /// How long its restarts wait (B1).
     pub backoff: Option<Backoff>,
+    /// Within what time it has to give a sign of life (B2).
+    pub watchdog: Option<Duration>,
 }
 
 /// Whom a failure concerns.

@@ -9,11 +9,10 @@ use crate::{
 impl Child {
     pub(crate) fn acknowledge(&mut self) {
         self.has_acknowledged = true;
-        if let State::Stopping {
-            how: How::Asked { is_acknowledged, .. } | How::Aborted { is_acknowledged, .. }, ..
-        } = &mut self.state
+        if let State::Stopping { how: How::Asked { answer_by: by, .. } | How::Aborted { yield_by: by }, .. } =
+            &mut self.state
         {
-            *is_acknowledged = true;
+            *by = None;
         }
     }
 }
@@ -59,7 +58,7 @@ impl Supervisor {
 
     /// Makes a process stop, or changes what becomes of the child when it has.
     pub(crate) fn stop(&mut self, id: Id, then: Then, now: Time) {
-        let (is_killed, is_stopping) = (self.is_killed, self.is_stopping());
+        let (is_killed, is_stopping, until) = (self.is_killed, self.is_stopping(), now + self.settings.grace);
         let child = self.child_mut(id);
         let was_starting = match &mut child.state {
             State::Stopping { how, then: before, .. } => {
@@ -75,11 +74,12 @@ impl Supervisor {
         // A supervisor rolls back what it has started, so it is asked even then.
         let is_brutal = child.spec.shutdown == Shutdown::Brutal || (was_starting && !child.is_supervisor());
         let how = if is_killed || is_brutal {
-            How::Aborted { at: now, is_acknowledged: false }
+            How::Aborted { yield_by: Some(until) }
         } else {
-            How::Asked { at: now, is_acknowledged: child.has_acknowledged }
+            let has_to_answer = child.is_supervisor() && !child.has_acknowledged;
+            How::Asked { at: now, answer_by: has_to_answer.then_some(until) }
         };
-        child.state = State::Stopping { how, then, was_starting };
+        child.state = State::Stopping { how, then, was_starting, has_had_more: false };
         self.act(if let How::Asked { .. } = how { Act::Ask(id) } else { Act::Abort(id) });
     }
 
@@ -91,12 +91,14 @@ impl Supervisor {
             Then::Fail { .. } | Then::FailStart if self.is_pending(id) => Then::Again,
             then => then,
         };
+        let until = now + self.settings.grace;
         let child = self.child_mut(id);
         let was_starting = match child.state {
             State::Stopping { was_starting, .. } => was_starting,
             state => matches!(state, State::Starting { .. }),
         };
-        child.state = State::Stopping { how: How::Aborted { at: now, is_acknowledged: false }, then, was_starting };
+        let how = How::Aborted { yield_by: Some(until) };
+        child.state = State::Stopping { how, then, was_starting, has_had_more: false };
         self.act(Act::Abort(id));
     }
 
@@ -112,14 +114,25 @@ impl Supervisor {
 
     /// R41, D3, N8: a process has not stopped, or not answered, in time.
     pub(crate) fn time_is_up(&mut self, id: Id, now: Time) {
-        let child = self.child(id);
-        let State::Stopping { how, then, was_starting } = child.state else { return };
-        if let How::Asked { at, .. } = how {
-            let is_over = child.spec.stop_by(at).is_some_and(|by| by <= now);
-            if is_over {
+        let grace = self.settings.grace;
+        let child = self.child_mut(id);
+        let spec = child.spec.clone();
+        let State::Stopping { how, then, was_starting, has_had_more } = &mut child.state else { return };
+        let (then, was_starting) = (*then, *was_starting);
+        if let How::Asked { at, .. } = *how {
+            if spec.stop_by(at).is_some_and(|by| by <= now) {
                 self.abort(id, then, now);
                 return;
             }
+        }
+        if let How::Asked { answer_by: Some(by), .. } | How::Aborted { yield_by: Some(by) } = how {
+            // What has kept the supervisor from looking in time may have kept the process, too.
+            if *by < now && !*has_had_more {
+                (*by, *has_had_more) = (now + (now - *by).min(grace), true);
+                return;
+            }
+        }
+        if let How::Asked { .. } = how {
             // A supervisor that has not even answered. If it ever does, it shall be quick.
             self.act(Act::Abort(id));
         }
@@ -128,7 +141,7 @@ impl Supervisor {
             return;
         }
         self.act(Act::Stuck(id));
-        self.child_mut(id).state = State::Stopping { how: How::Stuck, then, was_starting };
+        self.child_mut(id).state = State::Stopping { how: How::Stuck, then, was_starting, has_had_more: true };
         self.answer_all(id, Await::Gone, Reply::Stuck);
         if then == Then::FailStart {
             self.answer_all(id, Await::Ready, Reply::FailedToStart);

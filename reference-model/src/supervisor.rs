@@ -44,6 +44,10 @@ pub enum Act {
         /// How long the restart waits.
         delay: Duration,
     },
+    /// It looks whether a child has given a sign of life.
+    Listen(Id),
+    /// A child has given none in time.
+    Unresponsive(Id),
     /// A child does not yield. It is still waited for.
     Stuck(Id),
     /// A child does not yield. It is no longer waited for.
@@ -168,8 +172,7 @@ impl Supervisor {
 
     /// Does what is due, the longest due first.
     pub fn tick(&mut self, now: Time) {
-        let grace = self.settings.grace;
-        let due = |child: &Child| child.deadline(grace).filter(|at| *at <= now).map(|at| (at, child.id));
+        let due = |child: &Child| child.deadline().filter(|at| *at <= now).map(|at| (at, child.id));
         while let Some((_, id)) = self.children.iter().filter_map(due).min() {
             match self.child(id).state {
                 State::Delayed { .. } => {
@@ -177,6 +180,7 @@ impl Supervisor {
                     self.queue.push(id);
                 }
                 State::Starting { .. } => self.abort(id, Then::FailStart, now),
+                State::Running { .. } => self.look_for_sign(id),
                 _ => self.time_is_up(id, now),
             }
         }
@@ -198,7 +202,7 @@ impl Supervisor {
 
     /// When `tick` has something to do.
     pub fn next_deadline(&self) -> Option<Time> {
-        let of_children = self.children.iter().filter_map(|child| child.deadline(self.settings.grace)).min();
+        let of_children = self.children.iter().filter_map(Child::deadline).min();
         [of_children, self.work.deadline()].into_iter().flatten().min()
     }
 

@@ -103,6 +103,7 @@ impl Part {
             is_ready_at_once: false,
             start_timeout: None,
             backoff: None,
+            watchdog: None,
         }
     }
 }

@@ -217,7 +217,13 @@ impl Live {
                     };
                     world.causes.push(format!("{} {why}", self.part.path));
                 }
-                Act::Restarting { .. } | Act::Stuck(_) | Act::Abandoned(_) | Act::Refuse(..) | Act::GaveUp => {}
+                Act::Restarting { .. }
+                | Act::Listen(_)
+                | Act::Unresponsive(_)
+                | Act::Stuck(_)
+                | Act::Abandoned(_)
+                | Act::Refuse(..)
+                | Act::GaveUp => {}
             }
         }
     }

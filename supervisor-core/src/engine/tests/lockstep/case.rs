@@ -15,16 +15,42 @@ pub(super) struct Case {
 /// Something that happens. Who is meant is a number that is taken modulo how many there are.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
-    Ready { who: usize },
-    Exit { who: usize, how: How },
-    Acknowledged { who: usize },
-    Add { spec: Spec, is_waited_for: bool },
-    Restart { who: usize },
-    Terminate { who: usize },
-    Delete { who: usize },
-    Kill { who: usize },
-    Shutdown { kill: bool },
-    Pass { time: Option<Duration> },
+    Ready {
+        who: usize,
+    },
+    Exit {
+        who: usize,
+        how: How,
+    },
+    Acknowledged {
+        who: usize,
+    },
+    /// A sign of life.
+    Sign {
+        who: usize,
+    },
+    Add {
+        spec: Spec,
+        is_waited_for: bool,
+    },
+    Restart {
+        who: usize,
+    },
+    Terminate {
+        who: usize,
+    },
+    Delete {
+        who: usize,
+    },
+    Kill {
+        who: usize,
+    },
+    Shutdown {
+        kill: bool,
+    },
+    Pass {
+        time: Option<Duration>,
+    },
     Settle,
 }
 
@@ -76,6 +102,7 @@ fn input() -> impl Strategy<Value = Input> {
         6 => who.clone().prop_map(|who| Input::Ready { who }),
         8 => (who.clone(), how).prop_map(|(who, how)| Input::Exit { who, how }),
         2 => who.clone().prop_map(|who| Input::Acknowledged { who }),
+        3 => who.clone().prop_map(|who| Input::Sign { who }),
         3 => (spec(), prop::bool::weighted(0.8)).prop_map(|(spec, is_waited_for)| Input::Add { spec, is_waited_for }),
         3 => who.clone().prop_map(|who| Input::Restart { who }),
         4 => who.clone().prop_map(|who| Input::Terminate { who }),
@@ -125,17 +152,21 @@ fn spec() -> impl Strategy<Value = Spec> {
         4 => select(&[1, 3, 7][..]).prop_map(|seconds| Shutdown::Graceful(seconds * SECOND)),
         2 => Just(Shutdown::Unlimited),
     ];
+    let watchdog = option::weighted(0.3, select(&[1, 4][..]).prop_map(|seconds| seconds * SECOND));
     let start_timeout = option::weighted(0.3, select(&[1, 4][..]).prop_map(|seconds| seconds * SECOND));
-    (restart, kind, flags, shutdown, start_timeout, backoff(0.2), 0..8_usize).prop_map(
-        |(restart, kind, (is_significant, is_ready_at_once), shutdown, start_timeout, backoff, name)| Spec {
-            name: format!("n{name}"),
-            kind,
-            restart,
-            is_significant,
-            shutdown,
-            is_ready_at_once: is_ready_at_once && kind == Kind::Worker,
-            start_timeout,
-            backoff,
+    (restart, kind, flags, shutdown, start_timeout, (backoff(0.2), watchdog), 0..8_usize).prop_map(
+        |(restart, kind, (is_significant, is_ready_at_once), shutdown, start_timeout, (backoff, watchdog), name)| {
+            Spec {
+                name: format!("n{name}"),
+                kind,
+                restart,
+                is_significant,
+                shutdown,
+                is_ready_at_once: is_ready_at_once && kind == Kind::Worker,
+                start_timeout,
+                backoff,
+                watchdog: watchdog.filter(|_| kind == Kind::Worker),
+            }
         },
     )
 }

@@ -55,6 +55,8 @@ struct Lockstep {
     now: Time,
     ids: Vec<ChildId>,
     specs: Vec<model::Spec>,
+    /// Who has given a sign of life since it was last looked at.
+    signs: BTreeSet<usize>,
     /// The processes, by the numbers of their children, and whether they are ready.
     live: BTreeMap<usize, (Ticket, bool)>,
     calls: usize,
@@ -78,6 +80,7 @@ impl Lockstep {
             now: Time::ZERO,
             ids,
             specs: case.children.clone(),
+            signs: BTreeSet::new(),
             live: BTreeMap::new(),
             calls: 0,
             has_ended: false,
@@ -140,6 +143,11 @@ impl Lockstep {
                 };
                 self.engine.acknowledged(self.live[&who].0);
                 self.model.acknowledged(who);
+            }
+            Input::Sign { who } => {
+                let signs = one_of(*who, self.live.keys().copied().collect());
+                self.signs.extend(signs);
+                return Ok(());
             }
             Input::Add { spec, is_waited_for } => {
                 let (id, number) = (ChildId::next(), self.ids.len());
@@ -235,6 +243,11 @@ impl Lockstep {
             (states(&self.engine), self.model.children().map(|(id, _, state)| (id, state)).collect::<Vec<_>>());
         let due = self.engine.next_deadline().map(|at| at.saturating_duration_since(self.begin));
         let due_in_model = self.model.next_deadline();
+        for act in &engine {
+            if let Act::Listen(who) = act {
+                self.listen(*who);
+            }
+        }
         if sorted(&engine) != sorted(&model) {
             Err(format!("the engine does not what the model does:\n    {model:?}\n{}", self.story))
         } else if of_engine != of_model {
@@ -243,6 +256,15 @@ impl Lockstep {
             Err(format!("in the engine something is due at {due:?}, in the model at {due_in_model:?}\n{}", self.story))
         } else {
             Ok(())
+        }
+    }
+
+    /// Both learn whether it has given a sign of life, before anything else.
+    fn listen(&mut self, who: usize) {
+        let is_alive = self.signs.remove(&who);
+        if let Some((ticket, _)) = self.live.get(&who) {
+            self.engine.heard(*ticket, is_alive, self.begin + self.now);
+            self.model.heard(who, is_alive, self.now);
         }
     }
 

@@ -39,6 +39,9 @@ impl Peer {
         if let Some(limit) = spec.start_timeout {
             settings.special_mut().start_timeout = Some(limit);
         }
+        if let Some(within) = spec.watchdog {
+            settings.special_mut().watchdog = Some(within);
+        }
         if let Some(backoff) = &spec.backoff {
             settings.special_mut().backoff = Some(backoff_of(backoff));
         }
@@ -130,11 +133,13 @@ pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -
         Effect::GaveUp => Act::GaveUp,
         Effect::Tell { spec, kind, .. } => match **kind {
             EventKind::Restarting { attempt, delay, .. } => Act::Restarting { child: spec.number, attempt, delay },
+            EventKind::Unresponsive { .. } => Act::Unresponsive(spec.number),
             EventKind::Stuck => Act::Stuck(spec.number),
             EventKind::Abandoned => Act::Abandoned(spec.number),
             _ => return None,
         },
-        Effect::Listen { .. } | Effect::Finish => return None,
+        Effect::Listen { child, .. } => Act::Listen(number(child.child)),
+        Effect::Finish => return None,
     })
 }
 
