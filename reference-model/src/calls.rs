@@ -1,13 +1,13 @@
 //! What users ask a supervisor to do about its children (section 4 of the semantics).
 
 use crate::{
-    Act, Call, ChildState, Id, Reply, Spec, Supervisor, Time,
+    Act, Call, Caller, ChildState, Id, Reply, Spec, Supervisor, Time,
     child::{Await, Child, State, Then, Wanted},
 };
 
 impl Supervisor {
     /// Adds a child. Without a call, nobody waits.
-    pub fn start_child(&mut self, id: Id, spec: Spec, call: Option<Call>, now: Time) {
+    pub fn start_child(&mut self, id: Id, spec: Spec, caller: Option<Caller>, now: Time) {
         let is_namesake = |child: &&Child| self.settings.has_unique_names && child.spec.name == spec.name;
         let refusal = if self.is_stopping() {
             Some(Reply::ShuttingDown)
@@ -16,31 +16,35 @@ impl Supervisor {
             Some(Reply::NameTaken { is_running })
         } else if self.settings.max_children.is_some_and(|max| self.children.len() >= max) {
             Some(Reply::AtCapacity)
+        } else if caller.is_some_and(|caller| self.would_deadlock(id, caller)) {
+            Some(Reply::WouldDeadlock)
         } else {
             None
         };
-        match (refusal, call) {
-            (Some(refusal), Some(call)) => self.act(Act::Answer(call, refusal)),
+        match (refusal, caller) {
+            (Some(refusal), Some(caller)) => self.act(Act::Answer(caller.call, refusal)),
             (Some(refusal), None) => self.act(Act::Refuse(id, refusal)),
-            (None, call) => {
+            (None, caller) => {
                 self.children.push(Child::new(id, spec, Wanted::ToBeAdded));
-                self.start_in_turn(id, call, now);
+                self.start_in_turn(id, caller, now);
             }
         }
     }
 
     /// Starts a stopped child.
-    pub fn restart_child(&mut self, id: Id, call: Call, now: Time) {
-        if !self.is_stopped(id, call) {
+    pub fn restart_child(&mut self, id: Id, caller: Caller, now: Time) {
+        if !self.is_stopped(id, caller.call) {
             return;
         }
         if self.is_stopping() {
-            self.act(Act::Answer(call, Reply::ShuttingDown));
-            return;
+            self.act(Act::Answer(caller.call, Reply::ShuttingDown));
+        } else if self.would_deadlock(id, caller) {
+            self.act(Act::Answer(caller.call, Reply::WouldDeadlock));
+        } else {
+            let child = self.child_mut(id);
+            (child.state, child.wanted) = (State::Owed, Wanted::ByCall);
+            self.start_in_turn(id, Some(caller), now);
         }
-        let child = self.child_mut(id);
-        (child.state, child.wanted) = (State::Owed, Wanted::ByCall);
-        self.start_in_turn(id, Some(call), now);
     }
 
     /// Removes a stopped child.
@@ -52,7 +56,8 @@ impl Supervisor {
     }
 
     /// Stops a child, or keeps it from being restarted.
-    pub fn terminate_child(&mut self, id: Id, call: Call, now: Time) {
+    pub fn terminate_child(&mut self, id: Id, caller: Caller, now: Time) {
+        let call = caller.call;
         let Some(child) = self.find(id) else { return self.act(Act::Answer(call, Reply::NotFound)) };
         let (state, is_stuck, leads) = (child.state, child.is_stuck(), self.leads(id));
         if self.is_starting() {
@@ -71,10 +76,16 @@ impl Supervisor {
                 self.act(Act::Answer(call, Reply::Ok));
             }
             State::Starting { .. } | State::Running { .. } | State::Stopping { .. } => {
-                self.child_mut(id).waiting.push((Await::Gone, call));
+                let waits_for_itself = caller.within == Some(id) || caller.is_in_circle || self.stops_after(id, caller);
+                if !waits_for_itself {
+                    self.child_mut(id).waiting.push((Await::Gone, caller));
+                }
                 // Where the supervisor stops, its turn comes.
                 if !self.is_stopping() {
                     self.stop(id, Then::Stay, now);
+                }
+                if waits_for_itself {
+                    self.act(Act::Answer(call, Reply::Ok));
                 }
             }
         }
@@ -121,10 +132,59 @@ impl Supervisor {
     }
 
     /// N5: with its group, if that is being restarted, or at once.
-    fn start_in_turn(&mut self, id: Id, call: Option<Call>, now: Time) {
-        self.child_mut(id).waiting.extend(call.map(|call| (Await::Ready, call)));
+    fn start_in_turn(&mut self, id: Id, caller: Option<Caller>, now: Time) {
+        self.child_mut(id).waiting.extend(caller.map(|caller| (Await::Ready, caller)));
         if !self.is_in_turn(id) {
             self.start(id, now);
+        }
+    }
+
+    /// N6: whether the supervisor stops, and comes to the child only when the caller is gone.
+    fn stops_after(&self, id: Id, caller: Caller) -> bool {
+        let is_before = |within: Id| within > id && self.is_live(within);
+        self.is_stopping()
+            && !self.settings.is_concurrent
+            && !self.child(id).is_stopping()
+            && caller.within.is_some_and(is_before)
+    }
+
+    /// N6: whether the start of a child would wait for whoever wants it.
+    fn would_deadlock(&self, id: Id, caller: Caller) -> bool {
+        caller.is_in_circle || self.waits_for(id, caller)
+    }
+
+    /// Whether a group restart is going to start the child, but has to wait for the caller first: until it is gone, or ready.
+    pub(crate) fn waits_for(&self, id: Id, caller: Caller) -> bool {
+        let Some(within) = caller.within.and_then(|within| self.find(within)) else { return false };
+        let is_first = if self.is_pending(id) {
+            self.is_pending(within.id) && within.is_live()
+        } else {
+            matches!(within.state, State::Starting { .. })
+        };
+        self.is_in_turn(id) && is_first
+    }
+
+    /// N6: a group restart begins. Whoever waits for a start in it, and has to be gone before, would wait for itself.
+    pub(crate) fn turn_away_circles(&mut self, now: Time) {
+        let mut circles = Vec::new();
+        for child in &self.children {
+            let starts = child.waiting.iter().filter(|(what, _)| *what == Await::Ready);
+            circles
+                .extend(starts.filter(|(_, caller)| self.waits_for(child.id, *caller)).map(|(_, by)| (child.id, *by)));
+        }
+        for (id, caller) in circles {
+            self.act(Act::Answer(caller.call, Reply::WouldDeadlock));
+            let Some(child) = self.children.iter_mut().find(|child| child.id == id) else { continue };
+            child.waiting.retain(|(_, other)| *other != caller);
+            if child.wanted != Wanted::ToBeAdded {
+                // It comes back with its group, for nobody in particular.
+                child.wanted = Wanted::BySupervisor;
+            } else if child.is_live() {
+                child.is_left_out = true;
+                self.stop(id, Then::Stay, now);
+            } else {
+                self.put_down(id);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Bad, Call, Id, Kind, Restart, Spec, Time};
+use crate::{Bad, Call, Caller, Id, Kind, Restart, Spec, Time};
 
 /// A child, and all that is known of it.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Child {
     pub(crate) failures: u32,
     /// Its process, a supervisor, has said that it is stopping.
     pub(crate) has_acknowledged: bool,
-    pub(crate) waiting: Vec<(Await, Call)>,
+    pub(crate) waiting: Vec<(Await, Caller)>,
     /// While it runs: when it has to have given a sign of life.
     pub(crate) look: Option<Look>,
 }
@@ -215,7 +215,7 @@ impl Child {
     pub(crate) fn take_waiting(&mut self, what: Await) -> Vec<Call> {
         let (these, others): (Vec<_>, _) = self.waiting.iter().partition(|(other, _)| *other == what);
         self.waiting = others;
-        these.into_iter().map(|(_, call)| call).collect()
+        these.into_iter().map(|(_, caller)| caller.call).collect()
     }
 }
 

@@ -117,7 +117,7 @@ impl Supervisor {
         let until = (!delay.is_zero()).then(|| now + delay);
         if self.settings.strategy != Strategy::OneForOne {
             self.child_mut(id).state = State::Owed;
-            self.begin_group(id, until);
+            self.begin_group(id, until, now);
         } else if let Some(until) = until {
             self.child_mut(id).state = State::Delayed { until };
         } else {

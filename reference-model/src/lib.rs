@@ -31,5 +31,23 @@ pub type Id = usize;
 /// The number of a call.
 pub type Call = usize;
 
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Caller {
+    /// The number of the call.
+    pub call: Call,
+    /// The child in whose process, or below which, the call was made.
+    pub within: Option<Id>,
+    /// Elsewhere somebody waits for the caller whom this call would wait for (N6).
+    pub is_in_circle: bool,
+}
+
+impl From<Call> for Caller {
+    /// From outside of the tree.
+    fn from(call: Call) -> Self {
+        Self { call, within: None, is_in_circle: false }
+    }
+}
+
 /// The time since the test began.
 pub type Time = std::time::Duration;

@@ -80,7 +80,7 @@ impl Supervisor {
     }
 
     /// R15, R16, N2: a failure begins a group restart, or makes the one under way begin again from here.
-    pub(crate) fn begin_group(&mut self, id: Id, until: Option<Time>) {
+    pub(crate) fn begin_group(&mut self, id: Id, until: Option<Time>, now: Time) {
         let from = if self.settings.strategy == Strategy::OneForAll { 0 } else { id };
         let pending = match self.work {
             Work::Start(Start { phase: Phase::Down | Phase::Waiting, not_before, .. }) => not_before,
@@ -103,6 +103,7 @@ impl Supervisor {
         }
         let not_before = pending.max(until);
         self.work = Work::Start(Start { from, leader: Some(id), phase: Phase::Down, not_before });
+        self.turn_away_circles(now);
     }
 
     /// One step of what is under way in order. Whether there was one.

@@ -88,6 +88,7 @@ pub enum Reply {
     AtCapacity,
     NameTaken { is_running: bool },
     ShuttingDown,
+    WouldDeadlock,
     FailedToStart,
 }
 

@@ -58,6 +58,7 @@ impl Judge {
                 Reply::NameTaken { is_running: false } => "error:already_present",
                 // OTP's supervisor is gone before it would answer.
                 Reply::ShuttingDown => "error:noproc",
+                Reply::WouldDeadlock => "error:would_deadlock",
                 Reply::FailedToStart => "error:start_failed",
             };
             if let Some(part) = self.added.remove(&step) {
@@ -127,8 +128,8 @@ impl Judge {
             });
         };
         match op {
-            "terminate_child" => supervisor.model.terminate_child(child, number, now),
-            "restart_child" => supervisor.model.restart_child(child, number, now),
+            "terminate_child" => supervisor.model.terminate_child(child, number.into(), now),
+            "restart_child" => supervisor.model.restart_child(child, number.into(), now),
             "delete_child" => supervisor.model.delete_child(child, number),
             _ => return Some(specification(&supervisor.parts[&child].node)),
         }

@@ -53,7 +53,7 @@ impl Live {
         let id = self.next;
         self.next += 1;
         self.parts.insert(id, part.clone());
-        self.model.start_child(id, part.spec(), Some(step), world.now);
+        self.model.start_child(id, part.spec(), Some(step.into()), world.now);
         self.go_on(world);
         if self.model.children().all(|(other, ..)| other != id) {
             self.parts.remove(&id);

@@ -31,13 +31,15 @@ pub(super) enum Input {
     },
     Add {
         spec: Spec,
-        is_waited_for: bool,
+        by: Option<By>,
     },
     Restart {
         who: usize,
+        by: By,
     },
     Terminate {
         who: usize,
+        by: By,
     },
     Delete {
         who: usize,
@@ -52,6 +54,13 @@ pub(super) enum Input {
         time: Option<Duration>,
     },
     Settle,
+}
+
+/// Who calls: somebody in the process of a child, or outside of the tree.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct By {
+    pub(super) within: Option<usize>,
+    pub(super) is_in_circle: bool,
 }
 
 /// How a process ends, as far as it has a choice.
@@ -103,15 +112,20 @@ fn input() -> impl Strategy<Value = Input> {
         8 => (who.clone(), how).prop_map(|(who, how)| Input::Exit { who, how }),
         2 => who.clone().prop_map(|who| Input::Acknowledged { who }),
         3 => who.clone().prop_map(|who| Input::Sign { who }),
-        3 => (spec(), prop::bool::weighted(0.8)).prop_map(|(spec, is_waited_for)| Input::Add { spec, is_waited_for }),
-        3 => who.clone().prop_map(|who| Input::Restart { who }),
-        4 => who.clone().prop_map(|who| Input::Terminate { who }),
+        3 => (spec(), option::weighted(0.8, by())).prop_map(|(spec, by)| Input::Add { spec, by }),
+        3 => (who.clone(), by()).prop_map(|(who, by)| Input::Restart { who, by }),
+        4 => (who.clone(), by()).prop_map(|(who, by)| Input::Terminate { who, by }),
         1 => who.clone().prop_map(|who| Input::Delete { who }),
         3 => who.prop_map(|who| Input::Kill { who }),
         1 => prop::bool::weighted(0.3).prop_map(|kill| Input::Shutdown { kill }),
         5 => time.prop_map(|time| Input::Pass { time }),
         12 => Just(Input::Settle),
     ]
+}
+
+fn by() -> impl Strategy<Value = By> {
+    (option::weighted(0.3, 0..1000_usize), prop::bool::weighted(0.05))
+        .prop_map(|(within, is_in_circle)| By { within, is_in_circle })
 }
 
 fn settings() -> impl Strategy<Value = Settings> {

@@ -15,10 +15,12 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestCa
 use reference_model::{self as model, Act, Time};
 
 use self::{
-    case::{Case, Input},
+    case::{By, Case, Input},
     peer::{Peer, act_of, end_of, exit_of, settings_of, state_of},
 };
 use super::*;
+
+const OUTSIDE: By = By { within: None, is_in_circle: false };
 
 const CASES: u32 = 10_000;
 const STEPS: usize = 250_000;
@@ -149,33 +151,37 @@ impl Lockstep {
                 self.signs.extend(signs);
                 return Ok(());
             }
-            Input::Add { spec, is_waited_for } => {
+            Input::Add { spec, by } => {
                 let (id, number) = (ChildId::next(), self.ids.len());
                 self.ids.push(id);
                 self.specs.push(spec.clone());
-                let caller = is_waited_for.then(|| self.caller());
+                let (caller, of_model) = by.map(|by| self.caller(by)).unzip();
                 self.engine.start_child(id, Peer::new(number, spec), caller, at);
-                self.model.start_child(number, spec.clone(), caller.map(|caller| caller.key), self.now);
+                self.model.start_child(number, spec.clone(), of_model, self.now);
             }
-            Input::Restart { who } => {
-                let Some((who, id, caller)) = self.call(*who) else { return Ok(()) };
+            Input::Restart { who, by } => {
+                let Some((who, id)) = self.any(*who) else { return Ok(()) };
+                let (caller, of_model) = self.caller(*by);
                 self.engine.restart_child(id, caller, at);
-                self.model.restart_child(who, caller.key, self.now);
+                self.model.restart_child(who, of_model, self.now);
             }
-            Input::Terminate { who } => {
-                let Some((who, id, caller)) = self.call(*who) else { return Ok(()) };
+            Input::Terminate { who, by } => {
+                let Some((who, id)) = self.any(*who) else { return Ok(()) };
+                let (caller, of_model) = self.caller(*by);
                 self.engine.terminate_child(id, caller, at);
-                self.model.terminate_child(who, caller.key, self.now);
+                self.model.terminate_child(who, of_model, self.now);
             }
             Input::Delete { who } => {
-                let Some((who, id, caller)) = self.call(*who) else { return Ok(()) };
+                let Some((who, id)) = self.any(*who) else { return Ok(()) };
+                let (caller, of_model) = self.caller(OUTSIDE);
                 self.engine.delete_child(id, caller);
-                self.model.delete_child(who, caller.key);
+                self.model.delete_child(who, of_model.call);
             }
             Input::Kill { who } => {
-                let Some((who, id, caller)) = self.call(*who) else { return Ok(()) };
+                let Some((who, id)) = self.any(*who) else { return Ok(()) };
+                let (caller, of_model) = self.caller(OUTSIDE);
                 self.engine.kill_child(id, caller, at);
-                self.model.kill_child(who, caller.key, self.now);
+                self.model.kill_child(who, of_model.call, self.now);
             }
             Input::Shutdown { kill } => {
                 self.engine.shutdown(Order { last: false, kill: *kill }, at);
@@ -269,14 +275,16 @@ impl Lockstep {
     }
 
     /// One of all the children that there ever were.
-    fn call(&mut self, who: usize) -> Option<(usize, ChildId, Caller)> {
+    fn any(&self, who: usize) -> Option<(usize, ChildId)> {
         let who = one_of(who, (0..self.ids.len()).collect())?;
-        Some((who, self.ids[who], self.caller()))
+        Some((who, self.ids[who]))
     }
 
-    fn caller(&mut self) -> Caller {
+    fn caller(&mut self, By { within, is_in_circle }: By) -> (Caller, model::Caller) {
         self.calls += 1;
-        Caller { key: self.calls, within: None, is_in_circle: false }
+        let (number, id) = within.and_then(|within| self.any(within)).unzip();
+        let caller = Caller { key: self.calls, within: id, is_in_circle };
+        (caller, model::Caller { call: self.calls, within: number, is_in_circle })
     }
 
     fn number(&self, id: ChildId) -> usize {

@@ -182,7 +182,7 @@ fn reply_of(refusal: &Refusal) -> model::Reply {
         Refusal::NameTaken { runs, .. } => model::Reply::NameTaken { is_running: *runs },
         Refusal::ShuttingDown => model::Reply::ShuttingDown,
         Refusal::FailedToStart(_) => model::Reply::FailedToStart,
-        Refusal::WouldDeadlock => panic!("nobody calls from within"),
+        Refusal::WouldDeadlock => model::Reply::WouldDeadlock,
     }
 }
 
