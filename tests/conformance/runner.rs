@@ -1,6 +1,6 @@
 //! Builds the tree of a scenario, plays its script, and compares what happens with its trace.
 
-use std::{cell::Cell, cmp::Ordering, future::Future, mem, pin::Pin, sync::Arc, time::Duration};
+use std::{cmp::Ordering, future::Future, mem, pin::Pin, sync::Arc, time::Duration};
 
 use futures_lite::future::poll_once;
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use supervisor_core::{
 
 use super::{
     harness::World,
+    judge::judge,
     scenario::{Entry, How, Node, Scenario, Step},
     stage::{Actor, Lead, Stage},
     trace,
@@ -21,8 +22,12 @@ type Reply = Pin<Box<dyn Future<Output = Value>>>;
 /// Plays the scenario. An error says where the trace differs.
 pub(crate) async fn run(scenario: &Scenario, world: World) -> Result<(), String> {
     let (trace, root) = play(scenario, world).await;
-    for (step, (ours, theirs)) in trace.iter().zip(&scenario.trace).enumerate() {
+    let bound = scenario.bound_by_its_trace();
+    for (step, (ours, theirs)) in trace.iter().zip(&scenario.trace[..bound]).enumerate() {
         compare(ours, theirs).map_err(|difference| format!("step {step}, {difference}"))?;
+    }
+    if scenario.is_left_to_the_model() {
+        return judge(scenario, &trace, root);
     }
     match trace.len().cmp(&scenario.trace.len()) {
         Ordering::Less => return Err(format!("the trace goes on: {:?}", scenario.trace[trace.len()])),
@@ -33,9 +38,8 @@ pub(crate) async fn run(scenario: &Scenario, world: World) -> Result<(), String>
 }
 
 /// Plays the scenario, and tells what happened and what became of the root.
-pub(crate) async fn play(scenario: &Scenario, world: World) -> (Vec<Entry>, &'static str) {
-    let mut play =
-        Play { stage: Arc::default(), world, tree: None, pending: Vec::new(), step: 0, some_child: Cell::new(None) };
+async fn play(scenario: &Scenario, world: World) -> (Vec<Entry>, &'static str) {
+    let mut play = Play { stage: Arc::default(), world, tree: None, pending: Vec::new(), step: 0 };
     let reply = play.start(&scenario.tree).await;
     let has_started = reply == "ok";
     let mut trace = vec![play.entry(Some(reply)).await];
@@ -73,7 +77,6 @@ struct Play {
     /// Replies that have not come yet, by step.
     pending: Vec<(usize, Reply)>,
     step: usize,
-    some_child: Cell<Option<ChildId>>,
 }
 
 impl Play {
@@ -122,9 +125,6 @@ impl Play {
         let mut reply = reply;
         // Sends the request.
         let mut answer = poll_once(&mut reply).await;
-        if answer.is_none() && !step.r#async {
-            answer = Some(reply.as_mut().await);
-        }
         self.world.probe.quiet().await;
         if answer.is_none() {
             answer = poll_once(&mut reply).await;
@@ -196,7 +196,7 @@ impl Play {
             None => match step.op.as_str() {
                 "terminate_child" | "get_childspec" => return now("error:not_running"),
                 // Any id does.
-                _ => self.some_child.get().expect("there was a child"),
+                _ => stranger(),
             },
         };
         let (path, stage) = (step.target.clone(), self.stage.clone());
@@ -294,7 +294,7 @@ impl Play {
         let template = node.template.as_deref().cloned();
         supervisors.push((path.clone(), Lead { handle: supervisor.handle(), template }));
         for child in &node.children {
-            self.some_child.set(Some(supervisor.add_worker(self.child(child, &path, supervisors))));
+            supervisor.add_worker(self.child(child, &path, supervisors));
         }
         supervisor
     }
@@ -322,6 +322,12 @@ impl Play {
         };
         spec.with_restart_type(restart).with_significant(node.significant)
     }
+}
+
+/// A child of nobody who runs.
+fn stranger() -> ChildId {
+    let supervisor = |name: &str| Supervisor::new(name.to_owned()).expect("a valid name");
+    supervisor("elsewhere").add_worker(supervisor("stranger"))
 }
 
 fn path(node: &Node, above: &str) -> String {

@@ -1,5 +1,7 @@
 //! Scenarios as they are written down.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -99,8 +101,6 @@ pub(crate) struct Step {
     pub(crate) target: String,
     pub(crate) how: Option<How>,
     pub(crate) ms: Option<u64>,
-    #[serde(default)]
-    pub(crate) r#async: bool,
     /// A child to add.
     pub(crate) spec: Option<Node>,
     /// An instance to add, after the template, with these instead.
@@ -136,9 +136,26 @@ impl Scenario {
         if let Some(need) = self.needs.iter().find(|need| !ABILITIES.contains(&need.as_str())) {
             return Some(format!("needs {need}"));
         }
-        if self.needs.iter().any(|need| need == "gate") && self.departs_because.is_none() {
-            return Some("needs gate, where OTP blocks and we do not: see the departures".into());
-        }
         None
+    }
+
+    /// Whether the reference model judges, at least in the end.
+    pub(crate) fn is_left_to_the_model(&self) -> bool {
+        self.trace.is_empty() || self.bound_by_its_trace() < self.trace.len()
+    }
+
+    /// How many entries of its trace are binding. OTP's trace is until something comes in while it blocks in a start, which we
+    /// do not (D1).
+    pub(crate) fn bound_by_its_trace(&self) -> usize {
+        let mut closed = BTreeSet::new();
+        for (at, (entry, step)) in self.trace.iter().zip(&self.script).enumerate() {
+            closed.extend(entry.events.iter().filter_map(|event| event.as_str()?.strip_prefix("gated ")));
+            if step.op == "release" {
+                closed.remove(step.target.as_str());
+            } else if !closed.is_empty() && self.departs_because.is_none() {
+                return at + 1;
+            }
+        }
+        self.trace.len()
     }
 }

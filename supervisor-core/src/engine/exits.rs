@@ -38,12 +38,10 @@ impl<C: Spec> Engine<C> {
         } else if slot.attempt != Attempt::Own {
             self.answer_start(child, Err(failure));
             self.put_down(child);
+        } else if self.joins_group(child) {
+            self.down_with_group(child);
         } else if self.is_up || slot.has_started {
-            if self.joins_group(child) {
-                self.down_with_group(child);
-            } else {
-                self.owe(child, RestartCause::Start(failure), None, now);
-            }
+            self.owe(child, RestartCause::Start(failure), None, now);
         } else {
             let spec = slot.spec.clone();
             self.children.set(child, State::Stopped);
@@ -72,7 +70,7 @@ impl<C: Spec> Engine<C> {
 
     /// Whether the child's group is going to be stopped and started again anyway, so that a failure costs nothing and
     /// an end means nothing: it is as if it had been stopped a moment earlier.
-    fn joins_group(&self, child: Place) -> bool {
+    pub(super) fn joins_group(&self, child: Place) -> bool {
         matches!(&self.work, Work::Sequence(sequence) if sequence.joins(child))
     }
 

@@ -84,10 +84,10 @@ impl<C: Spec> Engine<C> {
         };
         let delay = later(pending, until.map(Delay));
         let group = self.group;
-        let is_revived = |slot: &Slot<C>| slot.state == State::Stopped && !slot.is_left_out_of(group);
-        let revived = |(child, slot): (Place, &Slot<C>)| is_revived(slot).then_some(child);
-        let stopped: Vec<_> = self.children.between(from, None).filter_map(revived).collect();
-        stopped.into_iter().for_each(|child| self.children.set(child, State::Owed));
+        let revived = |(child, slot): (Place, &Slot<C>)| Some((child, slot.revived()?));
+        let in_range = self.children.between(from, None).filter(|(_, slot)| !slot.is_left_out_of(group));
+        let revived: Vec<_> = in_range.filter_map(revived).collect();
+        revived.into_iter().for_each(|(child, state)| self.children.set(child, state));
         self.sweep = Sweep::from(from, &self.sweep);
         self.work = Work::Sequence(Sequence { from, leader: Some(child), stage: Stage::Stopping { delay } });
         self.turn_away_circles(now);

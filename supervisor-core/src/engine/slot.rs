@@ -260,6 +260,21 @@ impl<C: Spec> Slot<C> {
         self.extra.get_or_insert_default().failures = failures;
     }
 
+    /// Its state when its group is going to start it again, if that changes: it is stopped, or on its way to be.
+    pub(super) fn revived(&self) -> Option<State> {
+        match &self.state {
+            State::Stopped => Some(State::Owed),
+            State::Stopping(stopping) => match stopping.then {
+                Then::FailStart { .. } if self.attempt == Attempt::Own => None,
+                Then::Stay | Then::FailStart { .. } => {
+                    Some(State::stopping(Stopping { then: Then::Restart, ..**stopping }))
+                }
+                Then::Judge { .. } | Then::Restart | Then::Start | Then::End => None,
+            },
+            State::Owed | State::Delayed { .. } | State::Starting { .. } | State::Running { .. } => None,
+        }
+    }
+
     pub(super) fn is_left_out_of(&self, group: u32) -> bool {
         self.extra.as_ref().is_some_and(|extra| extra.left_out_of == group)
     }

@@ -141,13 +141,8 @@ impl<C: Spec> Engine<C> {
         let (kind, shutdown) = (settings.kind, settings.shutdown());
         let stage = match &slot.state {
             State::Stopping(stopping) => {
-                // Terminated meanwhile, it is left out of its group. Terminated before, it comes back with it.
-                let is_left_out = stopping.then == Then::Stay && slot.is_left_out_of(self.group);
-                let then = match (then, stopping.then) {
-                    (Then::Restart, _) if is_left_out => Then::Stay,
-                    (Then::Restart, Then::Start) => Then::Start,
-                    (then, _) => then,
-                };
+                // Who comes back with its group was decided when that began.
+                let then = if then == Then::Restart { stopping.then } else { then };
                 if sweep.is_some() && stopping.sweep != sweep {
                     self.sweep.outstanding += 1;
                 }
@@ -201,8 +196,14 @@ impl<C: Spec> Engine<C> {
         self.children.set(child, State::stopping(Stopping { last: stopping.last || is_final, ..stopping }));
     }
 
-    /// Aborts a child that is not part of a sweep, or is and had time until now.
+    /// Aborts a child that is not part of a sweep, or is and had time until now. One whose turn to stop comes anyway has not
+    /// failed, as if its turn had come a moment earlier.
     pub(super) fn abort(&mut self, child: Place, then: Then, now: Instant) {
+        let then = match then {
+            Then::Judge { .. } | Then::FailStart { .. } if self.is_stopping() => Then::End,
+            Then::Judge { .. } | Then::FailStart { .. } if self.joins_group(child) => Then::Restart,
+            then => then,
+        };
         let Some(slot) = self.children.get(child) else { return };
         let (sweep, unready, since) = match &slot.state {
             State::Stopping(stopping) => (stopping.sweep, stopping.unready, stopping.since),

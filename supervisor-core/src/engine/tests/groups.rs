@@ -302,6 +302,39 @@ fn r28_who_was_killed_before_is_judged_all_the_same() {
 }
 
 #[test]
+fn r18_a_sibling_that_is_still_being_terminated_is_revived_whichever_is_gone_first() {
+    for first in ["b", "c"] {
+        let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c")]);
+        world.deaf = vec!["b", "c"];
+        world.terminate("b");
+        world.exit("a", error());
+        world.did("ask b, ask c");
+        world.exit(first, Exit::Normal);
+        world.exit(if first == "b" { "c" } else { "b" }, Exit::Normal);
+        world.did("start a, start b, start c");
+    }
+}
+
+#[test]
+fn n2_a_first_start_that_fails_before_its_turn_to_stop_joins_the_group() {
+    let fail: [fn(&mut World); 3] =
+        [|world| world.exit("b", error()), |world| world.kill("b"), |world| world.pass(2 * SECOND)];
+    for fail in fail {
+        let mut world = World::new(one_for_all(9), [child("a"), child("b").start_timeout(2 * SECOND)]);
+        world.plan("b", [None]);
+        world.start();
+        // It starts beside the others, and has to stop before them.
+        world.start_child(child("c"));
+        world.deaf.push("c");
+        world.exit("a", error());
+        world.did("start a, start b, start c, ask c");
+        fail(&mut world);
+        world.exit("c", Exit::Normal);
+        assert!(world.take().ends_with(&["start a", "start b", "start c", "ready"].map(str::to_owned)));
+    }
+}
+
+#[test]
 fn n2_a_failure_before_the_group_does_not_cut_its_delay_short() {
     let backoff = child("b").backoff(Backoff::constant(10 * SECOND));
     let mut world = World::up(rest_for_one(9), [child("a"), backoff, child("c")]);

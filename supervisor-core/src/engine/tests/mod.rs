@@ -8,6 +8,7 @@ mod groups;
 mod intensity;
 mod invariants;
 mod lifecycle;
+mod lockstep;
 mod model;
 mod random;
 mod retries;

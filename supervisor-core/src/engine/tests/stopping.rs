@@ -205,3 +205,21 @@ fn ask(world: &mut World) -> Option<Effect<Child>> {
         }
     }
 }
+
+#[test]
+fn a5_a_kill_during_a_stop_is_named_whether_or_not_its_turn_has_come() {
+    for is_gone_first in [true, false] {
+        let mut world = World::up(one_for_one(1), [child("a"), child("b")]);
+        world.deaf.push("b");
+        world.stuck.push("a");
+        world.shutdown();
+        world.kill("a");
+        world.did("ask b, abort a");
+        let (first, last) = if is_gone_first { ("a", "b") } else { ("b", "a") };
+        for name in [first, last] {
+            world.exit(name, if name == "a" { Exit::Aborted } else { Exit::Normal });
+        }
+        world.did("finish");
+        assert_eq!(world.badly(), ["a Aborted"]);
+    }
+}

@@ -5,8 +5,8 @@
 //! what can be seen of both has to be the same, with the times. What happens beside each other, as in a concurrent stop,
 //! may happen in any order.
 //!
-//! What comes in while something else is under way is not compared, because the model is never under way: that is what the
-//! fuzz with its invariants, and the tests of N1 to N8, are for.
+//! What comes in while something else is under way is not compared here, because this model is never under way: `lockstep/`
+//! does that, with one supervisor and the reference model.
 //!
 //! The cases are the same each time. `PROPTEST_CASES=1000000` goes on to new ones.
 

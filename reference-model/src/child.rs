@@ -1,0 +1,231 @@
+use crate::{Bad, Call, Caller, Id, Kind, Restart, Spec, Time};
+
+/// A child, and all that is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Child {
+    pub(crate) id: Id,
+    pub(crate) spec: Spec,
+    pub(crate) state: State,
+    pub(crate) wanted: Wanted,
+    /// A process was started for it, under this supervisor.
+    pub(crate) has_started: bool,
+    /// It has been ready, or had nothing to run, under this supervisor.
+    pub(crate) has_been_ready: bool,
+    /// It was terminated while a group restart was pending, which does not revive it (N2).
+    pub(crate) is_left_out: bool,
+    /// Failures in a row.
+    pub(crate) failures: u32,
+    /// Its process, a supervisor, has said that it is stopping.
+    pub(crate) has_acknowledged: bool,
+    pub(crate) waiting: Vec<(Await, Caller)>,
+    /// While it runs: when it has to have given a sign of life.
+    pub(crate) look: Option<Look>,
+}
+
+/// A look for a sign of life (B2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) due: Time,
+    /// The one before came too late to prove anything.
+    pub(crate) is_repeated: bool,
+    pub(crate) has_begun: bool,
+}
+
+/// Where a child is in its life.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum State {
+    Stopped,
+    /// To be started when its turn comes.
+    Owed,
+    /// To be started then.
+    Delayed {
+        until: Time,
+    },
+    Starting {
+        since: Time,
+    },
+    Running {
+        since: Time,
+    },
+    Stopping {
+        how: How,
+        then: Then,
+        was_starting: bool,
+        /// It has had more time to answer, or to yield.
+        has_had_more: bool,
+    },
+}
+
+/// How a process is made to stop.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum How {
+    /// A supervisor has to answer by a time.
+    Asked { at: Time, answer_by: Option<Time> },
+    /// It has to yield by a time, or to answer that it is on its way.
+    Aborted { yield_by: Option<Time> },
+    /// Aborted, and does not yield (D3).
+    Stuck,
+}
+
+/// What becomes of a child when it has stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Then {
+    /// It has failed.
+    Fail { since: Time },
+    /// It has failed to start.
+    FailStart,
+    /// It is started again with its group.
+    Again,
+    /// It stays stopped.
+    Stay,
+    /// Its supervisor ends.
+    End,
+}
+
+/// On whose behalf a child is started. It decides what a failure means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    /// The supervisor's.
+    BySupervisor,
+    /// That of a call to add it.
+    ToBeAdded,
+    /// That of a call to restart it.
+    ByCall,
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Await {
+    Ready,
+    Gone,
+}
+
+/// How a process has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Exit {
+    /// Its future was ready with `Ok`.
+    Normal,
+    /// It had nothing to run.
+    Ignored,
+    /// It has failed, or was lost.
+    Failed,
+    /// It was aborted.
+    Aborted,
+    /// It is a supervisor that has ended, and told who did not stop well below it.
+    Ended {
+        /// It was killed.
+        is_killed: bool,
+        /// Who did not stop well, and how.
+        below: Vec<Bad>,
+    },
+}
+
+/// The state of a child as users see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildState {
+    /// Its set-up runs, or it was not started yet.
+    Starting,
+    /// It is ready.
+    Running,
+    /// It has no process, and is owed one.
+    Restarting,
+    /// It is on its way out.
+    Stopping,
+    /// It has no process.
+    Stopped,
+}
+
+impl Child {
+    pub(crate) fn new(id: Id, spec: Spec, wanted: Wanted) -> Self {
+        Self {
+            id,
+            spec,
+            state: State::Owed,
+            wanted,
+            has_started: false,
+            has_been_ready: false,
+            is_left_out: false,
+            failures: 0,
+            has_acknowledged: false,
+            waiting: Vec::new(),
+            look: None,
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.state, State::Starting { .. } | State::Running { .. } | State::Stopping { .. })
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.state, State::Stopping { .. })
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        matches!(self.state, State::Stopping { how: How::Stuck, .. })
+    }
+
+    pub(crate) fn is_only_asked(&self) -> bool {
+        matches!(self.state, State::Stopping { how: How::Asked { .. }, .. })
+    }
+
+    /// Whether it is started because somebody has asked for that.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted != Wanted::BySupervisor
+    }
+
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.spec.restart == Restart::Temporary
+    }
+
+    pub(crate) fn is_supervisor(&self) -> bool {
+        self.spec.kind == Kind::Supervisor
+    }
+
+    /// Whether the next one in order has to wait for it: it is starting, or was and is on its way out for that.
+    pub(crate) fn is_coming(&self) -> bool {
+        matches!(self.state, State::Starting { .. } | State::Stopping { then: Then::FailStart, .. })
+    }
+
+    /// When something has to be done about it.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        match self.state {
+            State::Delayed { until } => Some(until),
+            State::Starting { since } => since.checked_add(self.spec.start_timeout?),
+            State::Running { .. } => self.look.filter(|look| !look.has_begun).map(|look| look.due),
+            State::Stopping { how: How::Asked { at, answer_by }, .. } => {
+                [self.spec.stop_by(at), answer_by].into_iter().flatten().min()
+            }
+            State::Stopping { how: How::Aborted { yield_by }, .. } => yield_by,
+            State::Stopping { how: How::Stuck, .. } | State::Stopped | State::Owed => None,
+        }
+    }
+
+    pub(crate) fn public_state(&self) -> ChildState {
+        match self.state {
+            State::Stopped => ChildState::Stopped,
+            State::Owed if !self.has_started => ChildState::Starting,
+            State::Owed | State::Delayed { .. } => ChildState::Restarting,
+            State::Starting { .. } => ChildState::Starting,
+            State::Running { .. } => ChildState::Running,
+            State::Stopping { .. } => ChildState::Stopping,
+        }
+    }
+
+    /// The calls that wait for this.
+    pub(crate) fn take_waiting(&mut self, what: Await) -> Vec<Call> {
+        let (these, others): (Vec<_>, _) = self.waiting.iter().partition(|(other, _)| *other == what);
+        self.waiting = others;
+        these.into_iter().map(|(_, caller)| caller.call).collect()
+    }
+}
+
+impl Exit {
+    /// Whether a transient child that ended so is left alone (R9).
+    pub(crate) fn is_normal(&self) -> bool {
+        matches!(self, Self::Normal | Self::Ignored | Self::Ended { is_killed: false, .. })
+    }
+
+    pub(crate) fn has_abandoned_any(&self) -> bool {
+        matches!(self, Self::Ended { below, .. } if below.contains(&Bad::Abandoned))
+    }
+}

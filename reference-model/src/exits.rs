@@ -1,0 +1,173 @@
+//! What becomes of a child whose process has ended.
+
+use std::time::Duration;
+
+use crate::{
+    Act, AutoShutdown, Bad, Cause, Exit, Id, Reply, Restart, Shutdown, Strategy, Supervisor, Time,
+    child::{Await, State, Then, Wanted},
+};
+
+impl Supervisor {
+    /// A process has ended before it was ready.
+    pub(crate) fn failed_to_start(&mut self, id: Id, exit: &Exit, now: Time) {
+        if *exit == Exit::Ignored {
+            // R5, R21, R61: nothing to run is no failure.
+            self.answer_all(id, Await::Ready, Reply::Ok);
+            let child = self.child_mut(id);
+            (child.has_been_ready, child.wanted) = (true, Wanted::BySupervisor);
+            self.put_down(id);
+            return;
+        }
+        let child = self.child(id);
+        if child.wanted != Wanted::BySupervisor {
+            // R60, R64: it is the caller's matter.
+            self.answer_all(id, Await::Ready, Reply::FailedToStart);
+            self.put_down(id);
+        } else if self.is_pending(id) {
+            self.down_with_group(id);
+        } else if !self.is_up && !child.has_been_ready {
+            // R3
+            self.child_mut(id).state = State::Stopped;
+            self.begin_stop(Cause::FailedToStart(id), now);
+        } else {
+            self.restart(id, None, now);
+        }
+    }
+
+    /// A process that was ready has ended by itself.
+    pub(crate) fn ended(&mut self, id: Id, exit: &Exit, since: Time, now: Time) {
+        let child = self.child(id);
+        let is_restarted = match child.spec.restart {
+            Restart::Permanent => true,
+            Restart::Transient => !exit.is_normal(),
+            Restart::Temporary => false,
+        };
+        let is_significant = child.spec.is_significant;
+        if self.is_stopping() {
+            // R44
+            self.child_mut(id).state = State::Stopped;
+        } else if self.is_pending(id) {
+            self.down_with_group(id);
+        } else if is_restarted {
+            self.restart(id, Some(since), now);
+        } else {
+            self.put_down(id);
+            if is_significant {
+                self.significant_ended(id, now);
+            }
+        }
+    }
+
+    /// A process has ended that was being stopped.
+    pub(crate) fn has_stopped(&mut self, id: Id, then: Then, was_starting: bool, exit: &Exit, now: Time) {
+        if exit.has_abandoned_any() {
+            self.answer_all(id, Await::Gone, Reply::Stuck);
+        }
+        match then {
+            Then::Fail { since } => self.ended(id, exit, since, now),
+            Then::FailStart => self.failed_to_start(id, exit, now),
+            Then::Again => self.down_with_group(id),
+            Then::Stay => {
+                self.answer_all(id, Await::Ready, Reply::FailedToStart);
+                self.put_down(id);
+            }
+            Then::End => {
+                self.look_how_it_stopped(id, was_starting, exit);
+                self.child_mut(id).state = State::Stopped;
+            }
+        }
+    }
+
+    /// A5, D9: what the outcome names.
+    fn look_how_it_stopped(&mut self, id: Id, was_starting: bool, exit: &Exit) {
+        let is_brutal = self.child(id).spec.shutdown == Shutdown::Brutal;
+        match exit {
+            Exit::Ended { below, .. } => {
+                for bad in below.iter().filter(|bad| !is_brutal || **bad != Bad::Aborted) {
+                    self.blame(id, *bad);
+                }
+            }
+            Exit::Failed if !was_starting => self.blame(id, Bad::Failed),
+            Exit::Aborted if !was_starting && !is_brutal => self.blame(id, Bad::Aborted),
+            Exit::Failed | Exit::Aborted | Exit::Normal | Exit::Ignored => {}
+        }
+    }
+
+    /// R22, R30: a child has to be restarted, which costs one restart.
+    fn restart(&mut self, id: Id, since: Option<Time>, now: Time) {
+        let period = self.settings.period;
+        self.restarts.retain(|then| now - *then <= period);
+        self.restarts.push(now);
+        if self.restarts.len() > self.settings.intensity {
+            self.child_mut(id).state = State::Stopped;
+            self.begin_stop(Cause::GaveUp, now);
+            return;
+        }
+        // B1
+        let backoff = self.child(id).spec.backoff.or(self.settings.backoff);
+        let reset_after = backoff.map_or(period, |backoff| backoff.reset_after);
+        let child = self.child_mut(id);
+        if since.is_some_and(|since| now - since >= reset_after) {
+            child.failures = 0;
+        }
+        let delay = backoff.map_or(Duration::ZERO, |backoff| backoff.wait(child.failures));
+        child.failures += 1;
+        let attempt = child.failures;
+        self.act(Act::Restarting { child: id, attempt, delay });
+        let until = (!delay.is_zero()).then(|| now + delay);
+        if self.settings.strategy != Strategy::OneForOne {
+            self.child_mut(id).state = State::Owed;
+            self.begin_group(id, until, now);
+        } else if let Some(until) = until {
+            self.child_mut(id).state = State::Delayed { until };
+        } else {
+            self.child_mut(id).state = State::Owed;
+            self.queue.push(id);
+        }
+    }
+
+    /// A child without a process that is not restarted: it is kept, unless it is temporary (R10), its supervisor keeps none
+    /// (R73), or it was to be added and never came to be (R60).
+    pub(crate) fn put_down(&mut self, id: Id) {
+        let child = self.child(id);
+        if self.settings.is_dynamic || child.is_temporary() || child.wanted == Wanted::ToBeAdded {
+            self.forget(id);
+        } else {
+            let child = self.child_mut(id);
+            (child.state, child.wanted) = (State::Stopped, Wanted::BySupervisor);
+        }
+    }
+
+    /// R17: of those that stop for a group restart, the temporary ones do not come back.
+    fn down_with_group(&mut self, id: Id) {
+        if self.child(id).is_temporary() {
+            self.forget(id);
+        } else {
+            self.child_mut(id).state = State::Owed;
+        }
+    }
+
+    pub(crate) fn forget(&mut self, id: Id) {
+        self.answer_all(id, Await::Ready, Reply::FailedToStart);
+        self.answer_all(id, Await::Gone, Reply::Ok);
+        self.children.retain(|child| child.id != id);
+        self.act(Act::Forget(id));
+    }
+
+    /// R49 to R53
+    pub(crate) fn significant_ended(&mut self, id: Id, now: Time) {
+        if !self.is_up {
+            self.significant_end = Some(id);
+            return;
+        }
+        let is_left = self.children.iter().any(|child| child.spec.is_significant && child.state != State::Stopped);
+        let ends = match self.settings.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::Any => true,
+            AutoShutdown::All => !is_left,
+        };
+        if ends {
+            self.begin_stop(Cause::AutoShutdown(id), now);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What a supervisor does in order: the first start, group restarts, and its end.
+
+use std::mem;
+
+use crate::{
+    Act, Cause, Id, Strategy, Supervisor, Time,
+    child::{Await, Child, State, Then, Wanted},
+    supervisor::Reply,
+};
+
+/// What a supervisor is doing.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    Nothing,
+    Start(Start),
+    Stop {
+        cause: Cause,
+        /// When all that is left is aborted (A4).
+        by: Option<Time>,
+    },
+    Ended,
+}
+
+/// It brings up the children from one on, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    from: Id,
+    /// The child that has failed, if this is a group restart.
+    leader: Option<Id>,
+    phase: Phase,
+    /// A backoff holds the start up until then.
+    not_before: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    /// What runs is stopped.
+    Down,
+    /// All is stopped.
+    Waiting,
+    /// This one was the last to be begun with.
+    Up(Option<Id>),
+}
+
+impl Work {
+    pub(crate) fn first_start() -> Self {
+        Self::Start(Start { from: 0, leader: None, phase: Phase::Up(None), not_before: None })
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        match self {
+            Self::Start(Start { phase: Phase::Waiting, not_before, .. }) => *not_before,
+            Self::Stop { by, .. } => *by,
+            _ => None,
+        }
+    }
+
+    /// The delay of a group restart is over.
+    pub(crate) fn go_on(&mut self) {
+        if let Self::Start(start) = self {
+            start.phase = Phase::Up(None);
+        }
+    }
+}
+
+impl Supervisor {
+    /// Whether a group restart is still to stop and start this child, so that nothing which happens to it now costs anything
+    /// (N2).
+    pub(crate) fn is_pending(&self, id: Id) -> bool {
+        matches!(self.work, Work::Start(Start { from, phase: Phase::Down | Phase::Waiting, .. }) if id >= from)
+    }
+
+    /// Whether a group restart is going to start this child.
+    pub(crate) fn is_in_turn(&self, id: Id) -> bool {
+        match self.work {
+            Work::Start(Start { leader: Some(_), phase: Phase::Up(Some(begun)), from, .. }) => id >= from && id > begun,
+            Work::Start(Start { leader: Some(_), from, .. }) => id >= from,
+            _ => false,
+        }
+    }
+
+    /// R15, R16, N2: a failure begins a group restart, or makes the one under way begin again from here.
+    pub(crate) fn begin_group(&mut self, id: Id, until: Option<Time>, now: Time) {
+        let from = if self.settings.strategy == Strategy::OneForAll { 0 } else { id };
+        let pending = match self.work {
+            Work::Start(Start { phase: Phase::Down | Phase::Waiting, not_before, .. }) => not_before,
+            Work::Start(_) => None,
+            _ => {
+                // A new one knows nothing of who was left out of earlier ones (R18).
+                self.children.iter_mut().for_each(|child| child.is_left_out = false);
+                None
+            }
+        };
+        for child in self.children.iter_mut().filter(|child| child.id >= from && !child.is_left_out) {
+            let is_wanted = child.is_wanted();
+            match &mut child.state {
+                State::Stopped => child.state = State::Owed,
+                // R18, also of one that is on its way to be stopped.
+                State::Stopping { then, .. } if *then == Then::Stay => *then = Then::Again,
+                State::Stopping { then, .. } if *then == Then::FailStart && is_wanted => *then = Then::Again,
+                _ => {}
+            }
+        }
+        let not_before = pending.max(until);
+        self.work = Work::Start(Start { from, leader: Some(id), phase: Phase::Down, not_before });
+        self.turn_away_circles(now);
+    }
+
+    /// One step of what is under way in order. Whether there was one.
+    pub(crate) fn step(&mut self, now: Time) -> bool {
+        match self.work {
+            Work::Nothing | Work::Ended => false,
+            Work::Stop { cause, .. } => {
+                if self.stop_next(0, Then::End, now) {
+                    return true;
+                }
+                let is_down = !self.children.iter().any(Child::is_live);
+                if is_down {
+                    self.end(cause);
+                }
+                is_down
+            }
+            Work::Start(Start { from, phase: Phase::Down, not_before, .. }) => {
+                if self.stop_next(from, Then::Again, now) {
+                    return true;
+                }
+                let is_down = !self.children.iter().any(|child| child.id >= from && child.is_live());
+                if is_down {
+                    self.set_phase(if not_before.is_some() { Phase::Waiting } else { Phase::Up(None) });
+                }
+                is_down
+            }
+            Work::Start(Start { phase: Phase::Waiting, .. }) => false,
+            Work::Start(Start { from, phase: Phase::Up(begun), .. }) => {
+                if begun.and_then(|begun| self.find(begun)).is_some_and(Child::is_coming) {
+                    return false;
+                }
+                let is_next = |child: &&Child| {
+                    child.state == State::Owed && child.id >= from && begun.is_none_or(|begun| child.id > begun)
+                };
+                if let Some(next) = self.children.iter().find(is_next).map(|child| child.id) {
+                    self.set_phase(Phase::Up(Some(next)));
+                    self.start(next, now);
+                } else {
+                    self.work = Work::Nothing;
+                    self.come_up(now);
+                }
+                true
+            }
+        }
+    }
+
+    /// Starts one of those that are restarted by themselves. Whether there was one.
+    pub(crate) fn start_one(&mut self, now: Time) -> bool {
+        if self.queue.is_empty() {
+            return false;
+        }
+        let id = self.queue.remove(0);
+        // Anything may have happened to it meanwhile.
+        if self.find(id).is_some_and(|child| child.state == State::Owed) {
+            self.start(id, now);
+        }
+        true
+    }
+
+    pub(crate) fn start(&mut self, id: Id, now: Time) {
+        let child = self.child_mut(id);
+        (child.has_started, child.has_acknowledged) = (true, false);
+        child.state = State::Starting { since: now };
+        let is_ready_at_once = child.spec.is_ready_at_once;
+        self.act(Act::Start(id));
+        if is_ready_at_once {
+            self.is_ready_now(id, now);
+        }
+    }
+
+    pub(crate) fn is_ready_now(&mut self, id: Id, now: Time) {
+        let child = self.child_mut(id);
+        child.state = State::Running { since: now };
+        (child.has_been_ready, child.wanted) = (true, Wanted::BySupervisor);
+        self.watch(id, now);
+        self.answer_all(id, Await::Ready, Reply::Ok);
+    }
+
+    fn come_up(&mut self, now: Time) {
+        if mem::replace(&mut self.is_up, true) {
+            return;
+        }
+        self.act(Act::Ready);
+        if let Some(id) = self.significant_end.take() {
+            self.significant_ended(id, now);
+        }
+    }
+
+    /// R28: the child whose restart the group waits for was terminated. What is down because of it stays down; what a caller
+    /// wants started is started now.
+    pub(crate) fn cancel_group(&mut self, leader: Id, now: Time) {
+        let Work::Start(Start { from, .. }) = self.work else { return };
+        self.work = Work::Nothing;
+        for id in self.those(|child| child.id >= from && child.id != leader) {
+            let child = self.child_mut(id);
+            match &mut child.state {
+                State::Owed if child.wanted != Wanted::BySupervisor => self.start(id, now),
+                State::Owed => child.state = State::Stopped,
+                State::Stopping { then, .. } if *then == Then::Again => *then = Then::Stay,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether a group restart waits to start this child again, because it was the one that failed.
+    pub(crate) fn leads(&self, id: Id) -> bool {
+        let is_down = |child: &Child| !matches!(child.state, State::Stopped | State::Running { .. });
+        let leads = matches!(self.work, Work::Start(Start { leader: Some(leader), .. }) if leader == id);
+        self.is_up && leads && is_down(self.child(id))
+    }
+
+    pub(crate) fn is_starting(&self) -> bool {
+        matches!(self.work, Work::Start(_))
+    }
+
+    fn set_phase(&mut self, phase: Phase) {
+        if let Work::Start(start) = &mut self.work {
+            start.phase = phase;
+        }
+    }
+}

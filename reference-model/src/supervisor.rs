@@ -1,0 +1,269 @@
+use std::{mem, time::Duration};
+
+use crate::{
+    Call, ChildState, Exit, Id, Settings, Spec, Time,
+    child::{Await, Child, State, Then, Wanted},
+    order::Work,
+};
+
+/// A supervisor that does what the rules say.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    pub(crate) settings: Settings,
+    /// In start order, which is that of their numbers.
+    pub(crate) children: Vec<Child>,
+    pub(crate) work: Work,
+    /// The first start is done.
+    pub(crate) is_up: bool,
+    pub(crate) is_killed: bool,
+    /// When it has restarted something.
+    pub(crate) restarts: Vec<Time>,
+    /// Those that are to be restarted by themselves, in the order of their failures.
+    pub(crate) queue: Vec<Id>,
+    /// The last significant child that ended during the first start (N3).
+    pub(crate) significant_end: Option<Id>,
+    bad: Vec<(Id, Bad)>,
+    acts: Vec<Act>,
+}
+
+/// Something that a supervisor does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// It starts a child.
+    Start(Id),
+    /// It asks a child to stop.
+    Ask(Id),
+    /// It aborts a child.
+    Abort(Id),
+    /// A child is going to be restarted, which is charged.
+    Restarting {
+        /// The child.
+        child: Id,
+        /// The number of consecutive restarts, including this one.
+        attempt: u32,
+        /// How long the restart waits.
+        delay: Duration,
+    },
+    /// It looks whether a child has given a sign of life.
+    Listen(Id),
+    /// A child has given none in time.
+    Unresponsive(Id),
+    /// A child does not yield. It is still waited for.
+    Stuck(Id),
+    /// A child does not yield. It is no longer waited for.
+    Abandoned(Id),
+    /// A child is removed for good.
+    Forget(Id),
+    /// A call is answered.
+    Answer(Call, Reply),
+    /// A child that nobody waits for was not added.
+    Refuse(Id, Reply),
+    /// All children have started.
+    Ready,
+    /// It is out of restarts, and begins to stop.
+    GaveUp,
+    /// It has ended.
+    End {
+        /// Why.
+        cause: Cause,
+        /// It was killed meanwhile.
+        is_killed: bool,
+        /// Who did not stop well.
+        bad: Vec<(Id, Bad)>,
+    },
+}
+
+/// The answer to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the word that users get")]
+pub enum Reply {
+    Ok,
+    NotFound,
+    NotRunning,
+    Running,
+    Restarting,
+    Stopping,
+    Stuck,
+    Dynamic,
+    AtCapacity,
+    NameTaken { is_running: bool },
+    ShuttingDown,
+    WouldDeadlock,
+    FailedToStart,
+}
+
+/// Why a supervisor ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It was asked to.
+    Requested,
+    /// It was out of restarts.
+    GaveUp,
+    /// This significant child has ended.
+    AutoShutdown(Id),
+    /// This child failed in the first start.
+    FailedToStart(Id),
+}
+
+/// What was wrong with a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bad {
+    /// The process had to be aborted.
+    Aborted,
+    /// The process did not even yield to that.
+    Abandoned,
+    /// The process failed.
+    Failed,
+}
+
+impl Supervisor {
+    /// A supervisor that is about to start these.
+    pub fn new(settings: Settings, children: impl IntoIterator<Item = (Id, Spec)>) -> Self {
+        let child = |(id, spec)| Child::new(id, spec, Wanted::BySupervisor);
+        Self {
+            settings,
+            children: children.into_iter().map(child).collect(),
+            work: Work::first_start(),
+            is_up: false,
+            is_killed: false,
+            restarts: Vec::new(),
+            queue: Vec::new(),
+            significant_end: None,
+            bad: Vec::new(),
+            acts: Vec::new(),
+        }
+    }
+
+    /// A process is ready.
+    pub fn ready(&mut self, id: Id, now: Time) {
+        // Otherwise it is being stopped, or nobody waits for it any longer.
+        if self.find(id).is_some_and(|child| matches!(child.state, State::Starting { .. })) {
+            self.is_ready_now(id, now);
+        }
+    }
+
+    /// A process, a supervisor, has seen that it is asked to stop, or to stop at once.
+    pub fn acknowledged(&mut self, id: Id) {
+        if self.is_live(id) {
+            self.child_mut(id).acknowledge();
+        }
+    }
+
+    /// A process has ended.
+    pub fn exited(&mut self, id: Id, exit: &Exit, now: Time) {
+        let Some(child) = self.find(id) else { return };
+        match child.state {
+            State::Starting { .. } => self.failed_to_start(id, exit, now),
+            State::Running { since } => self.ended(id, exit, since, now),
+            State::Stopping { then, was_starting, .. } => self.has_stopped(id, then, was_starting, exit, now),
+            // Nobody waits for it any longer.
+            State::Stopped | State::Owed | State::Delayed { .. } => {}
+        }
+        self.answer_all(id, Await::Gone, Reply::Ok);
+    }
+
+    /// It is asked to stop, or to stop at once.
+    pub fn shutdown(&mut self, kill: bool, now: Time) {
+        self.begin_stop(Cause::Requested, now);
+        if kill && !self.is_killed {
+            self.is_killed = true;
+            self.abort_all(now);
+        }
+    }
+
+    /// Does what is due, the longest due first.
+    pub fn tick(&mut self, now: Time) {
+        let due = |child: &Child| child.deadline().filter(|at| *at <= now).map(|at| (at, child.id));
+        while let Some((_, id)) = self.children.iter().filter_map(due).min() {
+            match self.child(id).state {
+                State::Delayed { .. } => {
+                    self.child_mut(id).state = State::Owed;
+                    self.queue.push(id);
+                }
+                State::Starting { .. } => self.abort(id, Then::FailStart, now),
+                State::Running { .. } => self.look_for_sign(id),
+                _ => self.time_is_up(id, now),
+            }
+        }
+        if self.work.deadline().is_some_and(|at| at <= now) {
+            match &mut self.work {
+                Work::Stop { by, .. } => {
+                    *by = None;
+                    self.abort_all(now);
+                }
+                _ => self.work.go_on(),
+            }
+        }
+    }
+
+    /// Does what it has to do in order, as far as it gets.
+    pub fn settle(&mut self, now: Time) {
+        while self.step(now) || self.start_one(now) {}
+    }
+
+    /// When `tick` has something to do.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let of_children = self.children.iter().filter_map(Child::deadline).min();
+        [of_children, self.work.deadline()].into_iter().flatten().min()
+    }
+
+    /// What it has done since this was last called.
+    pub fn take_acts(&mut self) -> Vec<Act> {
+        mem::take(&mut self.acts)
+    }
+
+    /// The children in start order, and their states.
+    pub fn children(&self) -> impl Iterator<Item = (Id, &Spec, ChildState)> {
+        self.children.iter().map(|child| (child.id, &child.spec, child.public_state()))
+    }
+
+    /// Whether there is a process of this child.
+    pub fn is_live(&self, id: Id) -> bool {
+        self.find(id).is_some_and(Child::is_live)
+    }
+
+    /// Whether it stops, or has ended.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.work, Work::Stop { .. } | Work::Ended)
+    }
+
+    pub(crate) fn find(&self, id: Id) -> Option<&Child> {
+        self.children.iter().find(|child| child.id == id)
+    }
+
+    pub(crate) fn child(&self, id: Id) -> &Child {
+        self.find(id).expect("a child that is there")
+    }
+
+    pub(crate) fn child_mut(&mut self, id: Id) -> &mut Child {
+        self.children.iter_mut().find(|child| child.id == id).expect("a child that is there")
+    }
+
+    /// The children of which this is true, in start order.
+    pub(crate) fn those(&self, is_one: impl Fn(&Child) -> bool) -> Vec<Id> {
+        self.children.iter().filter(|child| is_one(child)).map(|child| child.id).collect()
+    }
+
+    pub(crate) fn act(&mut self, act: Act) {
+        self.acts.push(act);
+    }
+
+    /// Remembers who did not stop well.
+    pub(crate) fn blame(&mut self, id: Id, bad: Bad) {
+        self.bad.push((id, bad));
+    }
+
+    pub(crate) fn end(&mut self, cause: Cause) {
+        self.work = Work::Ended;
+        let bad = mem::take(&mut self.bad);
+        self.act(Act::End { cause, is_killed: self.is_killed, bad });
+    }
+
+    /// What these calls have waited for has happened.
+    pub(crate) fn answer_all(&mut self, id: Id, what: Await, reply: Reply) {
+        let Some(child) = self.children.iter_mut().find(|child| child.id == id) else { return };
+        for call in child.take_waiting(what) {
+            self.act(Act::Answer(call, reply));
+        }
+    }
+}
