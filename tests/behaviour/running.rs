@@ -1,16 +1,18 @@
 use std::{
     future::{Future, pending},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use futures_lite::future::poll_once;
 use supervisor_core::{
-    AutoShutdown, BoxError, ChildSpec, RestartStrategy, RestartType, SupervisorError, ambient, worker,
+    AutoShutdown, BoxError, ChildSpec, Placement, Process, RestartStrategy, RestartType, Spawner, SupervisorError,
+    Timer, ambient, worker,
 };
 
 use crate::{
@@ -29,6 +31,7 @@ mount! { everywhere:
     d6_a_significant_supervisor_that_gave_up_tells_its_story
     whichever_trigger_comes_first_shuts_down
     a_deep_tree_starts_and_stops
+    n1_a_supervisor_that_is_asked_to_stop_before_its_first_poll_makes_no_executor
 }
 
 fn present(name: &'static str, census: &Census) -> ChildSpec {
@@ -152,6 +155,65 @@ async fn d6_a_significant_supervisor_that_gave_up_tells_its_story(world: World) 
 async fn whichever_trigger_comes_first_shuts_down(world: World) {
     let root = root();
     root.run_on(world.spawner.clone()).with_shutdown(pending()).with_shutdown(async {}).await.unwrap();
+}
+
+/// Keeps the processes that it is given, and starts them on another executor when it is told to.
+#[derive(Clone, Debug)]
+struct Held {
+    on: Arc<dyn Spawner>,
+    processes: Arc<Mutex<Vec<Process>>>,
+}
+
+impl Held {
+    fn start_all(&self) {
+        let held = std::mem::take(&mut *self.processes.lock().expect("no poison"));
+        held.into_iter().for_each(|process| self.on.spawn(process));
+    }
+}
+
+impl Spawner for Held {
+    fn spawn(&self, process: Process) {
+        self.processes.lock().expect("no poison").push(process);
+    }
+
+    fn now(&self) -> Instant {
+        self.on.now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.on.timer()
+    }
+}
+
+async fn n1_a_supervisor_that_is_asked_to_stop_before_its_first_poll_makes_no_executor(world: World) {
+    for is_asked_before in [true, false] {
+        let (made, census) = (Arc::new(AtomicUsize::new(0)), Census::default());
+        let (counted, on) = (made.clone(), world.spawner.clone());
+        let mut root = root().with_placement(Placement::fresh(move |_| {
+            counted.fetch_add(1, SeqCst);
+            Ok::<_, String>(on.clone())
+        }));
+        root.add_worker(present("a", &census));
+        let held = Held { on: world.spawner.clone(), processes: Arc::default() };
+        let (ask, asked) = async_channel::bounded::<()>(1);
+        let mut run = root
+            .run_on(held.clone())
+            .with_shutdown(async move {
+                let _closed = asked.recv().await;
+            })
+            .into_future();
+        if is_asked_before {
+            ask.close();
+        }
+        assert!(poll_once(&mut run).await.is_none());
+        held.start_all();
+        while !is_asked_before && census.present() == 0 {
+            futures_lite::future::yield_now().await;
+        }
+        ask.close();
+        run.await.unwrap();
+        assert_eq!((made.load(SeqCst), census.ever()), if is_asked_before { (0, 0) } else { (1, 1) });
+    }
 }
 
 async fn a_deep_tree_starts_and_stops(world: World) {

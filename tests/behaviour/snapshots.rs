@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use supervisor_core::{
     Backoff, ChildKind, ChildState, EventKind, RestartStrategy, RestartType, Snapshot, Source, Supervisor,
-    SupervisorError, ambient, one_shot, worker,
+    SupervisorError, SupervisorHandle, ambient, one_shot, worker,
 };
 
 use crate::{
-    actors::{idle, root, supervisor},
+    actors::{idle, root, set_up, supervisor, until},
     harness::World,
 };
 
@@ -17,6 +17,12 @@ mount! { everywhere, also added at run time:
     b4_a_restart_of_a_supervisor_is_one_for_it_and_none_for_its_children
     b4_after_the_end_the_last_state_stays_readable
     b4_a_worker_may_look_at_its_own_tree
+}
+
+mod of_the_root {
+    use super::b4_a_supervisor_that_is_starting_shows_as_starting;
+
+    mount! { everywhere: b4_a_supervisor_that_is_starting_shows_as_starting }
 }
 
 mount! { virtual time, also added at run time:
@@ -135,6 +141,36 @@ async fn b4_a_worker_may_look_at_its_own_tree(world: World) {
     }));
     let tree = world.start(root).await.unwrap();
     assert_eq!(told.recv().await.unwrap(), Some(ChildState::Running));
+    tree.shutdown().await.unwrap();
+}
+
+async fn b4_a_supervisor_that_is_starting_shows_as_starting(world: World) {
+    let (tell, told) = async_channel::bounded(1);
+    let (mut root, mut inner) = (root(), inner());
+    let handles = [root.handle(), inner.handle()];
+    let shown = async |handles: &[SupervisorHandle]| {
+        let mut shown = Vec::new();
+        for handle in handles {
+            shown.extend(handle.snapshot().await.iter().map(|node| (node.path.clone(), node.state, node.ready)));
+        }
+        shown
+    };
+    let seen = handles.clone();
+    inner.add_worker(set_up("b", move |shutdown| {
+        let (handles, tell) = (seen.clone(), tell.clone());
+        async move {
+            let _ = tell.send(shown(&handles).await).await;
+            Ok(until(shutdown))
+        }
+    }));
+    root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    let told = told.recv().await.unwrap();
+    let whole = ["root", "root.inner", "root.inner.b"].map(str::to_owned);
+    let line = |path: &String, state, is_ready| (path.clone(), state, is_ready);
+    let expected = |state, is_ready| [0, 1, 2, 1, 2].map(|n| line(&whole[n], state, is_ready)).to_vec();
+    assert_eq!(told, expected(ChildState::Starting, false));
+    assert_eq!(shown(&handles).await, expected(ChildState::Running, true));
     tree.shutdown().await.unwrap();
 }
 

@@ -81,11 +81,18 @@ pub(crate) enum Executor {
     OwnOnTwoThreads,
 }
 
+/// A test, so that what runs it is compiled once and not for each.
+type Boxed<'a> = &'a dyn Fn(World) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 impl Executor {
     pub(crate) fn run(self, children: Children, test: impl AsyncFn(World)) {
+        self.run_boxed(children, &|world| Box::pin(test(world)));
+    }
+
+    fn run_boxed(self, children: Children, test: Boxed<'_>) {
         let mut builder = match self {
             Self::Sim => {
-                (0..8).for_each(|seed| simulate(seed, children, &test));
+                (0..8).for_each(|seed| simulate_boxed(seed, children, test));
                 return;
             }
             Self::TokioCurrentThread => Builder::new_current_thread(),
@@ -155,6 +162,10 @@ impl Spawner for InVirtualTime {
 
 /// Runs a test in virtual time, in the order that the seed decides.
 pub(crate) fn simulate(seed: u64, children: Children, test: impl AsyncFn(World)) {
+    simulate_boxed(seed, children, &|world| Box::pin(test(world)));
+}
+
+fn simulate_boxed(seed: u64, children: Children, test: Boxed<'_>) {
     let sim = Sim::with_seed(seed);
     sim.run_until(test(World::new(sim.spawner(), children, true)));
 }
