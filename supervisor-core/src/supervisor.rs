@@ -126,7 +126,7 @@ impl Supervisor {
     /// default there is no such limit: each child has its own, and those of children that stop in turn add up.
     ///
     /// Within it each child has the time that its own strategy gives it. What does not let go when it is aborted has its
-    /// [grace](Self::with_abort_grace) on top, all of them the same one.
+    /// [grace](Self::with_abort_grace) on top, all of them the same one. `Duration::MAX` is no limit.
     pub fn with_shutdown_budget(mut self, budget: Duration) -> Self {
         self.settings.shutdown_budget = limit(budget);
         self
@@ -140,7 +140,8 @@ impl Supervisor {
     }
 
     /// How many children there may be at most, whatever they do: one that waits for its restart counts. Beyond that,
-    /// [`start_child`](SupervisorHandle::start_child) answers [`SupervisorError::AtCapacity`]. By default there is no limit.
+    /// [`start_child`](SupervisorHandle::start_child) answers [`SupervisorError::AtCapacity`]. By default there is no limit, and
+    /// `usize::MAX` is none either.
     pub fn with_max_children(mut self, max: usize) -> Self {
         self.settings.max_children = Some(max).filter(|max| *max != usize::MAX);
         self

@@ -29,43 +29,32 @@ mod spans {
         guarded(span).unwrap_or_else(Span::none)
     }
 
-    /// Runs user code in a span. Its panic is returned. A panic of the subscriber costs the span, and nothing else.
-    ///
-    /// This is called at each poll, so there is one guard for the two of them.
+    /// Runs user code in a span, once. Its panic is returned. A panic of the subscriber costs the span, and nothing else.
     #[inline]
-    pub(crate) fn inside<R>(span: &mut Span, user_code: impl FnOnce() -> R) -> Result<R, Failure> {
-        if span.is_none() { guard(user_code) } else { inside_a_span(span, user_code) }
-    }
-
-    fn inside_a_span<R>(span: &mut Span, user_code: impl FnOnce() -> R) -> Result<R, Failure> {
-        let (mut user_code, mut result) = (Some(user_code), None);
+    pub(crate) fn inside<R>(span: &mut Span, mut user_code: impl FnMut() -> R) -> Result<R, Failure> {
+        if span.is_none() {
+            return guard(user_code);
+        }
         let mut entered = None;
-        let whole = guard(|| {
+        let result = guard(|| {
             entered = Some(span.enter());
-            result = user_code.take().map(|user_code| user_code());
-            drop(entered.take());
+            user_code()
         });
-        // Where user code has panicked it is still in the span: a panic on the way out, in the middle of another one, would be
-        // the end of the program.
+        let has_begun = entered.is_some();
+        // Under a guard of its own, and not in the one above: where user code panics this would be a panic in the middle of
+        // another one, which is the end of the program.
         let left = guard(|| drop(entered));
-        match (whole, result, user_code) {
-            (Ok(()), Some(result), _) => Ok(result),
-            // On the way out.
-            (Err(panic), Some(result), _) => {
-                lose(span, &panic);
-                Ok(result)
-            }
-            // On the way in, and so perhaps in.
-            (Err(panic), None, Some(user_code)) => {
+        match (result, left) {
+            (Err(panic), _) if !has_begun => {
+                // The thread may be in the span all the same.
                 let _ = guard(|| span.with_subscriber(|(id, subscriber)| subscriber.exit(id)));
                 lose(span, &panic);
                 guard(user_code)
             }
-            (whole, None, _) => {
-                if let Err(panic) = left {
-                    lose(span, &panic);
-                }
-                Err(whole.expect_err("it has not run to its end"))
+            (result, Ok(())) => result,
+            (result, Err(panic)) => {
+                lose(span, &panic);
+                result
             }
         }
     }
@@ -183,7 +172,7 @@ mod spans {
     }
 
     #[inline]
-    pub(crate) fn inside<R>(_span: &mut Span, user_code: impl FnOnce() -> R) -> Result<R, Failure> {
+    pub(crate) fn inside<R>(_span: &mut Span, user_code: impl FnMut() -> R) -> Result<R, Failure> {
         guard(user_code)
     }
 

@@ -31,6 +31,7 @@ mount! { everywhere:
     to_subscribe_takes_as_long_beside_a_hundred_thousand_others
     a_subscriber_whose_waker_panics_keeps_no_other_from_its_events
     one_that_waits_for_a_tree_and_whose_waker_panics_keeps_no_other_waiting
+    a_caller_whose_waker_panics_keeps_no_other_from_its_answer_nor_itself
     a_subscriber_that_waits_no_longer_is_not_kept_by_its_waker
     after_the_end_there_is_nothing_to_hear
     the_events_of_a_supervisor_that_never_ran_end_with_it
@@ -284,6 +285,29 @@ async fn one_that_waits_for_a_tree_and_whose_waker_panics_keeps_no_other_waiting
     assert!(rung(&bells).iter().all(|rung| *rung > 0), "{:?}", rung(&bells));
     for wait in waits {
         wait.await.unwrap();
+    }
+    tree.shutdown().await.unwrap();
+}
+
+async fn a_caller_whose_waker_panics_keeps_no_other_from_its_answer_nor_itself(world: World) {
+    let mut root = root();
+    let id = root.add_worker(idle("a"));
+    let tree = world.start(root).await.unwrap();
+    let handle = tree.handle();
+    let bells = bells();
+    let mut calls = bells.each_ref().map(|_| Box::pin(handle.terminate_child(id)));
+    let answered: Vec<bool> = calls
+        .iter_mut()
+        .zip(&bells)
+        .map(|(call, bell)| call.as_mut().poll(&mut Context::from_waker(&Waker::from(bell.clone()))).is_ready())
+        .collect();
+    world.probe.quiet().await;
+    for ((call, is_answered), bell) in calls.into_iter().zip(answered).zip(&bells) {
+        // Where another thread was quick, the first look has found the answer.
+        if !is_answered {
+            assert_eq!(bell.rung.load(SeqCst), 1);
+            call.await.unwrap();
+        }
     }
     tree.shutdown().await.unwrap();
 }

@@ -64,8 +64,8 @@ impl ChildSpec {
         self.with(|settings| settings.significant = significant)
     }
 
-    /// How long it may take to become ready. Not ready in time, it is aborted and has failed to start. By default it may
-    /// take as long as it wants.
+    /// How long it may take to become ready. Not ready in time, it is aborted and has failed to start. By default, and with
+    /// `Duration::MAX`, it may take as long as it wants.
     pub fn with_start_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.special_mut().start_timeout = text::limit(limit))
     }
@@ -77,7 +77,7 @@ impl ChildSpec {
 
     /// Has it give a sign of life, [`heartbeat`](crate::ambient::heartbeat), at least once in this time, from when it is ready
     /// until it is stopped. A worker that does not is aborted, and its exit is a failure:
-    /// [`Exit::Unresponsive`](crate::Exit::Unresponsive). By default nobody looks.
+    /// [`Exit::Unresponsive`](crate::Exit::Unresponsive). By default, and with `Duration::MAX`, nobody looks.
     ///
     /// For workers that may hang while they still yield: on a peer that does not answer, in a loop without progress. A miss is
     /// found between one and two of these times after the last sign. What does not yield cannot be aborted, only named: see

@@ -14,7 +14,6 @@ use crate::{
 /// from when the supervisor in question was asked, on its executor's clock.
 ///
 /// Serialized, a number or a time without limit is `null`.
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// Dotted name.
@@ -42,7 +41,6 @@ pub struct Snapshot {
     /// What is to be said of a supervisor.
     pub supervisor: Option<SupervisorInfo>,
     /// The children of a supervisor, in start order.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize_children"))]
     pub children: Vec<Snapshot>,
 }
 
@@ -213,16 +211,77 @@ impl fmt::Debug for Alone<'_> {
     }
 }
 
-/// Calls itself for each level, as serializers want it, through as few others as can be.
+/// Serializers want it to call itself for each level. So as little as can be stands on the stack meanwhile: what a derived one
+/// keeps there, for all fields, is too much for a deep tree.
 #[cfg(feature = "serde")]
-fn serialize_children<S: serde::Serializer>(children: &[Snapshot], serializer: S) -> Result<S::Ok, S::Error> {
-    use serde::ser::SerializeSeq;
+mod serialize {
+    use serde::{
+        Serialize, Serializer,
+        ser::{SerializeSeq, SerializeStruct},
+    };
 
-    let mut sequence = serializer.serialize_seq(Some(children.len()))?;
-    for child in children {
-        sequence.serialize_element(child)?;
+    use super::Snapshot;
+
+    impl Serialize for Snapshot {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = self.begin(serializer);
+            if let Ok(begun) = &mut fields {
+                if let Err(error) = begun.serialize_field("children", &Children(&self.children)) {
+                    fields = Err(error);
+                }
+            }
+            fields.and_then(SerializeStruct::end)
+        }
     }
-    sequence.end()
+
+    impl Snapshot {
+        /// All but the children.
+        #[inline(never)]
+        fn begin<S: Serializer>(&self, serializer: S) -> Result<S::SerializeStruct, S::Error> {
+            let mut fields = serializer.serialize_struct("Snapshot", 12)?;
+            let Self {
+                path,
+                id,
+                process,
+                kind,
+                state,
+                ready,
+                since,
+                restarts,
+                last_exit,
+                spec,
+                supervisor,
+                children: _,
+            } = self;
+            fields.serialize_field("path", path)?;
+            fields.serialize_field("id", id)?;
+            fields.serialize_field("process", process)?;
+            fields.serialize_field("kind", kind)?;
+            fields.serialize_field("state", state)?;
+            fields.serialize_field("ready", ready)?;
+            fields.serialize_field("since", since)?;
+            fields.serialize_field("restarts", restarts)?;
+            fields.serialize_field("last_exit", last_exit)?;
+            fields.serialize_field("spec", spec)?;
+            fields.serialize_field("supervisor", supervisor)?;
+            Ok(fields)
+        }
+    }
+
+    struct Children<'a>(&'a [Snapshot]);
+
+    impl Serialize for Children<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut sequence = serializer.serialize_seq(Some(self.0.len()));
+            for child in self.0 {
+                let Ok(begun) = &mut sequence else { break };
+                if let Err(error) = begun.serialize_element(child) {
+                    sequence = Err(error);
+                }
+            }
+            sequence.and_then(SerializeSeq::end)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -283,6 +342,10 @@ mod tests {
             for text in [serde_json::to_string(&deep), serde_json::to_string_pretty(&deep)] {
                 assert_eq!(text.expect("it serializes").matches("\"path\"").count(), DEPTH);
             }
+            let value = serde_json::to_value(&deep).expect("it serializes");
+            assert_eq!(value["children"][0]["children"][0]["state"], "Running");
+            // How deep a value may be that is dropped is not ours to say.
+            std::mem::forget(value);
         });
     }
 

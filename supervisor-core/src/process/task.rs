@@ -302,8 +302,8 @@ impl<L: Life> Future for Task<L> {
         let end = Cell::new(None);
         let polled = {
             let (life, span) = (this.life.as_pin_mut(), this.span);
-            let life = life.expect("a process lives until it has ended");
-            let poll = || match life.poll(cx) {
+            let mut life = life.expect("a process lives until it has ended");
+            let poll = || match life.as_mut().poll(cx) {
                 Poll::Pending => Polled::Pending,
                 Poll::Ready(Step::Ready) => Polled::Ready,
                 Poll::Ready(Step::Moved) => Polled::Moved,
