@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use executor_sim::{Sim, Threads, block_for, sweep};
+use executor_sim::{Threads, block_for, sweep};
 use executor_tokio::Tokio;
 use futures_lite::future::{poll_once, yield_now};
 use supervisor_core::{

@@ -30,7 +30,7 @@ fn outside_of_a_runtime_there_is_an_error_that_says_what_to_do() {
     assert!(matches!(Tokio::current(), Err(TokioError::NoRuntime)));
     let error = block_on(supervision::run(root()).into_future()).unwrap_err();
     assert!(error.to_string().contains("not inside of a Tokio runtime; call this from `#[tokio::main]`"), "{error}");
-    assert!(block_on(supervision::start(root())).is_err());
+    assert!(block_on(start(root())).is_err());
 }
 
 #[test]
@@ -55,7 +55,7 @@ async fn every_process_is_a_task_of_its_own() {
     }
     let mut root = root();
     root.add_worker(inner);
-    let tree = supervision::start(root).await.unwrap();
+    let tree = start(root).await.unwrap();
     while tasks.lock().unwrap().len() < 10 {
         tokio::task::yield_now().await;
     }
@@ -69,7 +69,7 @@ async fn a_paused_clock_is_paused_for_supervision_too() {
     let begin = tokio::time::Instant::now();
     let mut root = root();
     root.add_worker(worker("deaf", |_| pending::<()>()));
-    let tree = supervision::start(root).await.unwrap();
+    let tree = start(root).await.unwrap();
     let outcome = tree.shutdown().await;
     assert!(matches!(outcome, Err(SupervisorError::UncleanShutdown(_))));
     assert_eq!(begin.elapsed(), Duration::from_secs(5));
@@ -98,7 +98,7 @@ fn a_tree_whose_runtime_is_shut_down_is_lost_and_says_so() {
             }
         }));
     }
-    let mut tree = runtime.block_on(supervision::start(root)).unwrap();
+    let mut tree = runtime.block_on(start(root)).unwrap();
     let handle = tree.handle();
     while alive.load(SeqCst) < 1000 {
         std::thread::yield_now();
@@ -140,7 +140,7 @@ async fn sleep_and_current_work_inside_a_process_and_do_not_leak_out_of_it() {
             shutdown.await;
         }
     }));
-    let tree = supervision::start(root).await.unwrap();
+    let tree = start(root).await.unwrap();
     assert_eq!(receiver.recv().await.unwrap(), (true, false));
     assert!(process::current().is_none());
     tree.shutdown().await.unwrap();
@@ -208,9 +208,9 @@ fn the_futures_can_be_sent_and_the_types_shared() {
     fn is_send<T: Send>(_: &T) {}
     fn is_sync<T: Send + Sync>() {}
     is_send(&supervision::run(root()).into_future());
-    is_send(&supervision::start(root()));
+    is_send(&start(root()));
     is_sync::<supervision::SupervisionTree>();
-    is_sync::<supervision::SupervisorHandle>();
+    is_sync::<SupervisorHandle>();
     is_sync::<Supervisor>();
     is_sync::<SupervisorError>();
 }
@@ -223,7 +223,9 @@ async fn what_comes_in_faster_than_a_supervisor_reads_is_refused_and_leaves_no_t
     let (handle, ran) = (tree.handle().clone(), Arc::<AtomicUsize>::default());
     let attempt = || {
         let ran = ran.clone();
-        handle.spawn(one_shot("x", async move { drop(ran.fetch_add(1, SeqCst)) }))
+        handle.spawn(one_shot("x", async move {
+            ran.fetch_add(1, SeqCst);
+        }))
     };
     // Nothing is read meanwhile: this task has the only thread.
     for _ in 0..SupervisorHandle::MAX_UNREAD {
