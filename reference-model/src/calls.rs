@@ -99,6 +99,7 @@ impl Supervisor {
         let Some(child) = self.find(id) else { return self.act(Act::Answer(call, Reply::NotFound)) };
         let reply = match child.state {
             State::Stopped | State::Owed | State::Delayed { .. } => Reply::NotRunning,
+            State::Stopping { then: Then::Succeed, .. } => Reply::NotRunning,
             State::Starting { .. } | State::Running { .. } => {
                 let then = match child.state {
                     State::Running { since } => Then::Fail { since },

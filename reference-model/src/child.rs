@@ -76,6 +76,8 @@ pub(crate) enum Then {
     FailStart,
     /// It is started again with its group.
     Again,
+    /// It is what an earlier run of the supervisor has left behind. Its successor is started (P2).
+    Succeed,
     /// It stays stopped.
     Stay,
     /// Its supervisor ends.
@@ -173,6 +175,11 @@ impl Child {
         self.wanted != Wanted::BySupervisor
     }
 
+    /// Whether its process is that of an earlier run, and waited for.
+    pub(crate) fn is_left_behind(&self) -> bool {
+        self.is_live() && !self.has_started
+    }
+
     pub(crate) fn is_temporary(&self) -> bool {
         self.spec.restart == Restart::Temporary
     }
@@ -207,6 +214,7 @@ impl Child {
             State::Owed | State::Delayed { .. } => ChildState::Restarting,
             State::Starting { .. } => ChildState::Starting,
             State::Running { .. } => ChildState::Running,
+            State::Stopping { then: Then::Succeed, .. } => ChildState::Restarting,
             State::Stopping { .. } => ChildState::Stopping,
         }
     }

@@ -67,6 +67,7 @@ impl Supervisor {
             Then::Fail { since } => self.ended(id, exit, since, now),
             Then::FailStart => self.failed_to_start(id, exit, now),
             Then::Again => self.down_with_group(id),
+            Then::Succeed => self.child_mut(id).state = State::Owed,
             Then::Stay => {
                 self.answer_all(id, Await::Ready, Reply::FailedToStart);
                 self.put_down(id);

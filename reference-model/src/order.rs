@@ -47,6 +47,13 @@ impl Work {
         Self::Start(Start { from: 0, leader: None, phase: Phase::Up(None), not_before: None })
     }
 
+    /// The first start waits for what an earlier run has left behind.
+    pub(crate) fn wait(&mut self) {
+        if let Self::Start(start) = self {
+            start.phase = Phase::Down;
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Option<Time> {
         match self {
             Self::Start(Start { phase: Phase::Waiting, not_before, .. }) => *not_before,
@@ -120,11 +127,16 @@ impl Supervisor {
                 }
                 is_down
             }
-            Work::Start(Start { from, phase: Phase::Down, not_before, .. }) => {
-                if self.stop_next(from, Then::Again, now) {
-                    return true;
-                }
-                let is_down = !self.children.iter().any(|child| child.id >= from && child.is_live());
+            Work::Start(Start { from, leader, phase: Phase::Down, not_before }) => {
+                let is_down = if leader.is_some() {
+                    if self.stop_next(from, Then::Again, now) {
+                        return true;
+                    }
+                    !self.children.iter().any(|child| child.id >= from && child.is_live())
+                } else {
+                    // What was added meanwhile starts beside it (N5).
+                    !self.children.iter().any(Child::is_left_behind)
+                };
                 if is_down {
                     self.set_phase(if not_before.is_some() { Phase::Waiting } else { Phase::Up(None) });
                 }

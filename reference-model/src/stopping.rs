@@ -95,7 +95,7 @@ impl Supervisor {
         let child = self.child_mut(id);
         let was_starting = match child.state {
             State::Stopping { was_starting, .. } => was_starting,
-            state => matches!(state, State::Starting { .. }),
+            state => !matches!(state, State::Running { .. }),
         };
         let how = How::Aborted { yield_by: Some(until) };
         child.state = State::Stopping { how, then, was_starting, has_had_more: false };

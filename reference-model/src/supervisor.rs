@@ -134,6 +134,13 @@ impl Supervisor {
         }
     }
 
+    /// There is still a process of this child, of an earlier run of the supervisor. It is aborted, and nothing starts before
+    /// it is gone (P2). To be said before anything else.
+    pub fn adopt(&mut self, id: Id, now: Time) {
+        self.abort(id, Then::Succeed, now);
+        self.work.wait();
+    }
+
     /// A process is ready.
     pub fn ready(&mut self, id: Id, now: Time) {
         // Otherwise it is being stopped, or nobody waits for it any longer.

@@ -1,14 +1,21 @@
 //! What the engine and the model are put through.
 
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{
+    collection::{btree_set, vec},
+    option,
+    prelude::*,
+    sample::select,
+};
 use reference_model::{AutoShutdown, Backoff, Kind, Restart, Settings, Shutdown, Spec, Strategy as RestartStrategy};
 
-use super::{Duration, SECOND};
+use super::{BTreeSet, Duration, SECOND};
 
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) settings: Settings,
     pub(super) children: Vec<Spec>,
+    /// Of these an earlier run has left processes behind.
+    pub(super) left_behind: BTreeSet<usize>,
     pub(super) inputs: Vec<Input>,
 }
 
@@ -51,9 +58,18 @@ pub(super) enum Input {
         kill: bool,
     },
     Pass {
-        time: Option<Duration>,
+        time: Pass,
     },
     Settle,
+}
+
+/// How much time passes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pass {
+    UntilDue,
+    /// The supervisor comes late to what is due.
+    Late,
+    For(Duration),
 }
 
 /// Who calls: somebody in the process of a child, or outside of the tree.
@@ -84,29 +100,37 @@ impl Input {
 }
 
 pub(super) fn case() -> impl Strategy<Value = Case> {
-    (settings(), vec(spec(), 0..6), vec(input(), 0..60)).prop_map(|(settings, mut children, mut inputs)| {
-        if settings.is_dynamic {
-            children.clear();
-        }
-        children.iter_mut().for_each(|child| make_valid(child, &settings));
-        for input in &mut inputs {
-            if let Input::Add { spec, .. } = input {
-                make_valid(spec, &settings);
+    let left_behind = prop_oneof![6 => Just(BTreeSet::new()), 1 => btree_set(0..6_usize, 1..3)];
+    (settings(), vec(spec(), 0..6), left_behind, vec(input(), 0..60)).prop_map(
+        |(settings, mut children, mut left_behind, mut inputs)| {
+            if settings.is_dynamic {
+                children.clear();
             }
-        }
-        // Names are those of the places: only added ones may be those of others.
-        for (place, child) in children.iter_mut().enumerate() {
-            child.name = format!("n{place}");
-        }
-        Case { settings, children, inputs }
-    })
+            children.iter_mut().for_each(|child| make_valid(child, &settings));
+            for input in &mut inputs {
+                if let Input::Add { spec, .. } = input {
+                    make_valid(spec, &settings);
+                }
+            }
+            // Names are those of the places: only added ones may be those of others.
+            for (place, child) in children.iter_mut().enumerate() {
+                child.name = format!("n{place}");
+            }
+            left_behind.retain(|child| *child < children.len());
+            Case { settings, children, left_behind, inputs }
+        },
+    )
 }
 
 fn input() -> impl Strategy<Value = Input> {
     let who = 0..1000_usize;
     let how =
         prop_oneof![4 => Just(How::Badly), 3 => Just(How::Well), 2 => Just(How::Aborted), 1 => Just(How::Abandoning)];
-    let time = prop_oneof![3 => Just(None), 2 => select(&[0, 500, 1000, 6000][..]).prop_map(|ms| Some(Duration::from_millis(ms)))];
+    let time = prop_oneof![
+        3 => Just(Pass::UntilDue),
+        2 => Just(Pass::Late),
+        2 => select(&[0, 500, 1000, 6000][..]).prop_map(|ms| Pass::For(Duration::from_millis(ms))),
+    ];
     prop_oneof![
         6 => who.clone().prop_map(|who| Input::Ready { who }),
         8 => (who.clone(), how).prop_map(|(who, how)| Input::Exit { who, how }),

@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestCa
 use reference_model::{self as model, Act, Time};
 
 use self::{
-    case::{By, Case, Input},
+    case::{By, Case, Input, Pass},
     peer::{Peer, act_of, end_of, exit_of, settings_of, state_of},
 };
 use super::*;
@@ -74,16 +74,24 @@ impl Lockstep {
         let ids: Vec<_> = case.children.iter().map(|_| ChildId::next()).collect();
         let peers = case.children.iter().enumerate().map(|(number, spec)| (ids[number], Peer::new(number, spec)));
         let mut engine = Engine::new(settings_of(&case.settings), peers.collect::<Vec<_>>().into_iter(), 1);
+        let mut model = model::Supervisor::new(case.settings.clone(), case.children.iter().cloned().enumerate());
+        let begin = Instant::now();
+        let mut live = BTreeMap::new();
+        for child in &case.left_behind {
+            let place = engine.adopt(ids[*child], begin).expect("a child that is there");
+            live.insert(*child, (Ticket::new(place, 0), true));
+            model.adopt(*child, Time::ZERO);
+        }
         engine.start(false);
         Self {
             engine,
-            model: model::Supervisor::new(case.settings.clone(), case.children.iter().cloned().enumerate()),
-            begin: Instant::now(),
+            model,
+            begin,
             now: Time::ZERO,
             ids,
             specs: case.children.clone(),
             signs: BTreeSet::new(),
-            live: BTreeMap::new(),
+            live,
             calls: 0,
             has_ended: false,
             effects: Vec::new(),
@@ -112,7 +120,7 @@ impl Lockstep {
                 return Ok(self.steps);
             }
             self.take(&Input::Exit { who: 0, how: case::How::Aborted })?;
-            self.take(&Input::Pass { time: Some(SECOND) })?;
+            self.take(&Input::Pass { time: Pass::For(SECOND) })?;
         }
         Err(format!("it does not come to an end\n{}", self.story))
     }
@@ -188,8 +196,12 @@ impl Lockstep {
                 self.model.shutdown(*kill, self.now);
             }
             Input::Pass { time } => {
-                let until_due = self.model.next_deadline().map_or(SECOND, |at| at.saturating_sub(self.now));
-                self.now += time.unwrap_or(until_due);
+                let until_due = || self.model.next_deadline().map_or(SECOND, |at| at.saturating_sub(self.now));
+                self.now += match time {
+                    Pass::UntilDue => until_due(),
+                    Pass::Late => until_due() + SECOND / 2,
+                    Pass::For(time) => *time,
+                };
                 self.engine.tick(self.begin + self.now);
                 self.model.tick(self.now);
             }
