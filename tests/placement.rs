@@ -16,8 +16,8 @@ use std::{
 use executor_smol::Smol;
 use executor_tokio::{RuntimeConfiguration, Tokio};
 use supervision::{
-    ChildSpec, EventKind, Placement, Process, ProcessShutdown, RestartStrategy, ShutdownStrategy, Spawner, Supervisor,
-    SupervisorError, Timer, one_shot, process, worker,
+    ChildSpec, EventKind, InitializationError, Placement, Process, ProcessShutdown, RestartStrategy, ShutdownStrategy,
+    Spawner, Supervisable, Supervisor, SupervisorError, SupervisorFuture, Timer, one_shot, process, worker,
 };
 use tokio::runtime::Builder;
 
@@ -554,6 +554,46 @@ fn a_child_gets_a_fresh_runtime_for_each_of_its_processes() {
         }
         tree.shutdown().await.unwrap();
         assert_eq!(threads.take(), ["root.hasher"; 3]);
+    });
+}
+
+/// Takes its time to be set up.
+struct Slow(Arc<AtomicUsize>);
+
+impl Supervisable for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    async fn initialize(&self, shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
+        for _ in 0..100 {
+            futures_lite::future::yield_now().await;
+        }
+        self.0.fetch_add(1, SeqCst);
+        Ok(Box::pin(async move {
+            shutdown.await;
+            Ok(())
+        }))
+    }
+}
+
+#[test]
+fn a_child_with_a_set_up_is_ready_when_that_is_done_also_on_a_fresh_executor() {
+    on_both(async |spawner| {
+        let (set_up, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(usize::MAX)));
+        let (looked_at, tell) = (set_up.clone(), seen.clone());
+        let mut root = supervisor("root");
+        root.add_worker(ChildSpec::from(Slow(set_up)).with_placement(RuntimeConfiguration::single_threaded()));
+        root.add_worker(worker("behind", move |shutdown| {
+            tell.store(looked_at.load(SeqCst), SeqCst);
+            shutdown
+        }));
+        let tree = root.start_on(spawner).await.unwrap();
+        while seen.load(SeqCst) == usize::MAX {
+            smol::Timer::after(Duration::from_millis(1)).await;
+        }
+        assert_eq!(seen.load(SeqCst), 1, "what stands behind it waits for it");
+        tree.shutdown().await.unwrap();
     });
 }
 

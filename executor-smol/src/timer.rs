@@ -37,12 +37,9 @@ impl supervisor_core::Timer for SmolTimer {
         if self.executor.has_ended() {
             return Poll::Pending;
         }
-        // Looked at first: once it has ticked it does not tick again, but it stays elapsed.
-        while Instant::now() < deadline {
+        // Looked at first: once it has ticked it does not tick again, but it stays elapsed. It never ticks early.
+        if Instant::now() < deadline {
             ready!(Pin::new(&mut self.timer).poll(cx));
-            if Instant::now() < deadline {
-                self.timer.set_at(deadline);
-            }
         }
         Poll::Ready(())
     }

@@ -14,6 +14,7 @@ use crate::{
 
 mount! { everywhere:
     an_invalid_specification_anywhere_is_refused_before_anything_starts
+    a8_a_supervisor_may_begin_with_as_many_children_as_it_may_have
 }
 
 #[test]
@@ -143,6 +144,13 @@ async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(wor
         world.probe.quiet().await;
         assert_eq!(census.ever(), 0, "nothing may have started");
     }
+}
+
+async fn a8_a_supervisor_may_begin_with_as_many_children_as_it_may_have(world: World) {
+    let mut root = root().with_max_children(2);
+    root.add_worker(worker("a", |shutdown| shutdown));
+    root.add_worker(worker("b", |shutdown| shutdown));
+    world.start(root).await.unwrap().shutdown().await.unwrap();
 }
 
 #[test]

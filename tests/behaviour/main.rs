@@ -18,6 +18,7 @@ mod restarts;
 mod running;
 mod signs;
 mod snapshots;
+mod specifications;
 mod starts;
 mod stops;
 mod stuck;

@@ -1,14 +1,15 @@
 //! B4: a tree at the moment of asking.
 
-use std::time::Duration;
+use std::{future::Future, pin::pin, time::Duration};
 
+use futures_lite::future::poll_once;
 use supervisor_core::{
     Backoff, ChildKind, ChildState, EventKind, RestartStrategy, RestartType, Snapshot, Source, Supervisor,
-    SupervisorError, SupervisorHandle, ambient, one_shot, worker,
+    SupervisorError, SupervisorFuture, SupervisorHandle, ambient, one_shot, worker,
 };
 
 use crate::{
-    actors::{idle, root, set_up, supervisor, until},
+    actors::{idle, root, set_up, supervisor},
     harness::World,
 };
 
@@ -20,9 +21,15 @@ mount! { everywhere, also added at run time:
 }
 
 mod of_the_root {
-    use super::b4_a_supervisor_that_is_starting_shows_as_starting;
+    use super::{
+        b4_a_supervisor_that_starts_or_stops_shows_that,
+        b4_many_children_are_read_in_pieces_and_the_thread_is_free_in_between,
+    };
 
-    mount! { everywhere: b4_a_supervisor_that_is_starting_shows_as_starting }
+    mount! { everywhere:
+        b4_a_supervisor_that_starts_or_stops_shows_that
+        b4_many_children_are_read_in_pieces_and_the_thread_is_free_in_between
+    }
 }
 
 mount! { virtual time, also added at run time:
@@ -144,8 +151,8 @@ async fn b4_a_worker_may_look_at_its_own_tree(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn b4_a_supervisor_that_is_starting_shows_as_starting(world: World) {
-    let (tell, told) = async_channel::bounded(1);
+async fn b4_a_supervisor_that_starts_or_stops_shows_that(world: World) {
+    let (tell, told) = async_channel::unbounded();
     let (mut root, mut inner) = (root(), inner());
     let handles = [root.handle(), inner.handle()];
     let shown = async |handles: &[SupervisorHandle]| {
@@ -160,17 +167,51 @@ async fn b4_a_supervisor_that_is_starting_shows_as_starting(world: World) {
         let (handles, tell) = (seen.clone(), tell.clone());
         async move {
             let _ = tell.send(shown(&handles).await).await;
-            Ok(until(shutdown))
+            let run: SupervisorFuture = Box::pin(async move {
+                shutdown.await;
+                let _ = tell.send(shown(&handles).await).await;
+                Ok(())
+            });
+            Ok(run)
         }
     }));
     root.add_worker(inner);
     let tree = world.start(root).await.unwrap();
-    let told = told.recv().await.unwrap();
-    let whole = ["root", "root.inner", "root.inner.b"].map(str::to_owned);
-    let line = |path: &String, state, is_ready| (path.clone(), state, is_ready);
-    let expected = |state, is_ready| [0, 1, 2, 1, 2].map(|n| line(&whole[n], state, is_ready)).to_vec();
-    assert_eq!(told, expected(ChildState::Starting, false));
-    assert_eq!(shown(&handles).await, expected(ChildState::Running, true));
+    let running = shown(&handles).await;
+    tree.shutdown().await.unwrap();
+    let all = |state, is_ready| {
+        let line = |path: &str| (path.to_owned(), state, is_ready);
+        ["root", "root.inner", "root.inner.b", "root.inner", "root.inner.b"].map(line).to_vec()
+    };
+    assert_eq!(told.recv().await.unwrap(), all(ChildState::Starting, false));
+    assert_eq!(running, all(ChildState::Running, true));
+    assert_eq!(told.recv().await.unwrap(), all(ChildState::Stopping, false));
+}
+
+async fn b4_many_children_are_read_in_pieces_and_the_thread_is_free_in_between(world: World) {
+    const CHILDREN: usize = 1_200;
+    /// How often it lets go of the thread.
+    async fn pauses<T>(reading: impl Future<Output = T>) -> (T, usize) {
+        let (mut reading, mut pauses) = (pin!(reading), 0);
+        loop {
+            if let Some(read) = poll_once(&mut reading).await {
+                return (read, pauses);
+            }
+            pauses += 1;
+        }
+    }
+    let mut root = root();
+    for _ in 0..CHILDREN {
+        root.add_worker(idle("a"));
+    }
+    let tree = world.start(root).await.unwrap();
+    let handle = tree.handle();
+    let (snapshot, of_snapshot) = pauses(handle.snapshot()).await;
+    let (children, of_children) = pauses(handle.children()).await;
+    assert_eq!((snapshot.children.len(), children.unwrap().len()), (CHILDREN, CHILDREN));
+    for pauses in [of_snapshot, of_children] {
+        assert!((1..CHILDREN / 100).contains(&pauses), "some hundred at a time: {pauses}");
+    }
     tree.shutdown().await.unwrap();
 }
 

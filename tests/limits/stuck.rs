@@ -1,6 +1,6 @@
 //! What blocks further down.
 
-use supervisor_core::{ChildState, RestartStrategy, RestartType, SupervisorError};
+use supervisor_core::{ChildSpec, ChildState, RestartStrategy, RestartType, ShutdownStrategy, SupervisorError};
 
 use crate::stage::{LIMIT, Stage, idle, supervisor};
 
@@ -8,6 +8,7 @@ stage! { everywhere:
     n8_a_terminated_supervisor_with_a_blocked_grandchild_is_stuck_after_the_grace
     n8_also_two_levels_up
     n8_restarted_it_starts_nothing_beside_the_grandchild
+    n8_a_supervisor_that_is_killed_while_it_stops_is_waited_for_and_names_who_blocks
     d3_a_supervisor_that_gives_up_does_not_wait_for_a_child_that_blocks
 }
 
@@ -74,6 +75,20 @@ async fn n8_restarted_it_starts_nothing_beside_the_grandchild(stage: Stage) {
     let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
 }
 
+async fn n8_a_supervisor_that_is_killed_while_it_stops_is_waited_for_and_names_who_blocks(stage: Stage) {
+    let (child, begun) = stage.blocker("hasher");
+    let mut inner = supervisor("inner").with_abort_grace(5 * LIMIT);
+    inner.add_worker(child.with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
+    let mut root = supervisor("root");
+    root.add_worker(ChildSpec::from(inner).with_shutdown_strategy(ShutdownStrategy::Graceful(LIMIT)));
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    begun.recv().await.unwrap();
+    // It is asked, killed after the limit, and has more patience then than the one above has with it.
+    let outcome = stage.in_time("the shutdown", tree.shutdown()).await;
+    let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.inner.hasher"]);
+}
+
 async fn d3_a_supervisor_that_gives_up_does_not_wait_for_a_child_that_blocks(stage: Stage) {
     let (child, begun) = stage.blocker("hasher");
     let never = RestartStrategy::one_for_one().with_intensity_and_period(0, LIMIT);
@@ -82,7 +97,7 @@ async fn d3_a_supervisor_that_gives_up_does_not_wait_for_a_child_that_blocks(sta
     inner.add_worker(child);
     let brittle = inner.add_worker(idle("brittle"));
     let mut root = supervisor("root").with_restart_strategy(never);
-    root.add_worker(supervisor_core::ChildSpec::from(inner).with_restart_type(RestartType::Permanent));
+    root.add_worker(ChildSpec::from(inner).with_restart_type(RestartType::Permanent));
     let mut tree = root.start_on(stage.spawner.clone()).await.unwrap();
     begun.recv().await.unwrap();
     handle.kill_child(brittle).await.unwrap();

@@ -210,7 +210,7 @@ impl Io {
     /// Has the engine start, beside what an earlier run of this supervisor may have left behind.
     fn start(&self, engine: &mut Tree) {
         let now = now(&*self.own.spawner);
-        let is_left = |child: &&Arc<dyn Child>| child.can_start() && child.cell().process().is_some();
+        let is_left = |child: &&Arc<dyn Child>| child.cell().process().is_some();
         for child in self.specs.iter().flat_map(|specs| specs.iter()).filter(is_left) {
             if let Some(place) = engine.adopt(child.id(), now) {
                 self.wait_for_vacancy(&**child, Ticket::new(place, 0));

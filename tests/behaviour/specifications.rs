@@ -1,0 +1,140 @@
+//! What a specification says, and what it owns.
+
+use futures_lite::future::yield_now;
+use supervisor_core::{ChildSpec, EventKind, RestartStrategy, RestartType, ambient, one_shot, worker};
+
+use crate::{
+    actors::{Census, Diary, events, idle, root, set_up, supervisor, until},
+    harness::World,
+};
+
+mount! { everywhere:
+    what_is_added_and_runs_once_is_dropped_before_its_exit_is_told
+    what_has_ended_before_is_dropped_at_the_end_of_its_supervisor
+    what_was_added_is_dropped_when_its_supervisor_is_restarted
+    a_temporary_child_runs_again_when_its_supervisor_is_restarted
+    a_one_shot_does_not_run_again_when_its_supervisor_is_restarted
+    what_has_a_set_up_cannot_say_that_it_is_ready
+}
+
+/// Owns something, and ends at once.
+fn owner(name: &'static str, census: &Census) -> ChildSpec {
+    let owned = census.enter();
+    worker(name, move |_| {
+        let _ = &owned;
+        async {}
+    })
+}
+
+async fn what_is_added_and_runs_once_is_dropped_before_its_exit_is_told(world: World) {
+    let census = Census::default();
+    let tree = world.start(root()).await.unwrap();
+    let mut events = tree.events();
+    tree.handle().spawn(owner("once", &census)).unwrap();
+    while !matches!(events.next().await.unwrap().kind, EventKind::Exited(_)) {}
+    assert_eq!(census.present(), 0);
+    tree.shutdown().await.unwrap();
+}
+
+async fn what_has_ended_before_is_dropped_at_the_end_of_its_supervisor(world: World) {
+    let census = Census::default();
+    let mut root = root();
+    root.add_worker(owner("first", &census).with_restart_type(RestartType::Transient));
+    let tree = world.start(root).await.unwrap();
+    let handle = tree.handle();
+    handle.start_child(owner("second", &census).with_restart_type(RestartType::Transient)).await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(census.present(), 2, "they could be restarted");
+    tree.shutdown().await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(census.present(), 0, "though a handle is left: {handle:?}");
+}
+
+async fn what_was_added_is_dropped_when_its_supervisor_is_restarted(world: World) {
+    let census = Census::default();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(owner("static", &census).with_restart_type(RestartType::Transient));
+    let handle = inner.handle();
+    let mut root = root();
+    let id = root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    handle.start_child(owner("added", &census).with_restart_type(RestartType::Transient)).await.unwrap();
+    world.probe.quiet().await;
+    tree.handle().kill_child(id).await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(census.present(), 1, "what is static runs again");
+    tree.shutdown().await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(census.present(), 0);
+}
+
+async fn a_temporary_child_runs_again_when_its_supervisor_is_restarted(world: World) {
+    let census = Census::default();
+    let counted = census.clone();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    let temporary = worker("temporary", move |_| {
+        let _present = counted.enter();
+        async {}
+    });
+    inner.add_worker(temporary.with_restart_type(RestartType::Temporary));
+    let mut root = root();
+    let id = root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    tree.handle().kill_child(id).await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(census.ever(), 2);
+    tree.shutdown().await.unwrap();
+}
+
+async fn a_one_shot_does_not_run_again_when_its_supervisor_is_restarted(world: World) {
+    let census = Census::default();
+    let counted = census.clone();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(one_shot("once", async move { drop(counted.enter()) }));
+    inner.add_worker(idle("idle"));
+    let handle = inner.handle();
+    let mut root = root();
+    let id = root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    tree.handle().kill_child(id).await.unwrap();
+    world.probe.quiet().await;
+    let told = events(&world.probe);
+    let starts =
+        told.iter().filter(|event| event.path == "root.inner.once" && matches!(event.kind, EventKind::Started));
+    assert_eq!((census.ever(), starts.count()), (1, 1), "{told:?}");
+    let children: Vec<_> = handle.children().await.unwrap().into_iter().map(|child| child.name).collect();
+    assert_eq!(children, ["idle"]);
+    tree.shutdown().await.unwrap();
+}
+
+async fn what_has_a_set_up_cannot_say_that_it_is_ready(world: World) {
+    let diary = Diary::default();
+    let (first, second) = (diary.clone(), diary.clone());
+    let mut root = root();
+    root.add_worker(set_up("first", move |shutdown| {
+        let diary = first.clone();
+        async move {
+            ambient::ready();
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            diary.write("the first is set up");
+            Ok(until(shutdown))
+        }
+    }));
+    root.add_worker(worker("second", move |shutdown| {
+        second.write("the second starts");
+        shutdown
+    }));
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(diary.take(), ["the first is set up", "the second starts"]);
+    tree.shutdown().await.unwrap();
+}
+
+#[test]
+fn a_specification_has_the_name_that_its_processes_have() {
+    assert_eq!(idle("my worker").name(), "my_worker");
+}
