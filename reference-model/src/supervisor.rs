@@ -225,12 +225,12 @@ impl Supervisor {
     }
 
     /// Whether there is a process of this child.
-    pub fn is_live(&self, id: Id) -> bool {
+    pub(crate) fn is_live(&self, id: Id) -> bool {
         self.find(id).is_some_and(Child::is_live)
     }
 
     /// Whether it stops, or has ended.
-    pub fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         matches!(self.work, Work::Stop { .. } | Work::Ended)
     }
 
