@@ -149,7 +149,10 @@ impl<C: Spec> Engine<C> {
         self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
         self.work = Work::Sequence(match self.children.count_of(&[Class::Stopping]) {
             0 => Sequence::first_start(),
-            _ => Sequence::first_start_when_stopped(),
+            _ => {
+                self.wait_for_what_stops();
+                Sequence::first_start_when_stopped()
+            }
         });
     }
 

@@ -115,6 +115,16 @@ impl<C: Spec> Engine<C> {
         }
     }
 
+    /// What is stopping already is waited for, and nothing else is stopped.
+    pub(super) fn wait_for_what_stops(&mut self) {
+        for child in self.places_of(|state| matches!(state, State::Stopping(_))) {
+            let Some(stopping) = self.stopping(child) else { continue };
+            self.children.set(child, State::stopping(Stopping { sweep: Some(self.sweep.number), ..stopping }));
+            self.sweep.outstanding += 1;
+        }
+        self.sweep.reached = Some(self.sweep.from);
+    }
+
     /// One step of the stop under way.
     pub(super) fn advance_sweep(&mut self, now: Instant) -> Progress {
         if self.sweep.awaited.is_some() {

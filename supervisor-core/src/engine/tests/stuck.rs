@@ -263,3 +263,20 @@ fn d3_the_time_to_stop_is_not_longer_where_it_is_looked_at_late() {
     world.pass(3600 * SECOND);
     world.did("ask a, abort a, finish");
 }
+
+#[test]
+fn p2_who_is_started_while_an_earlier_run_is_waited_for_goes_on() {
+    for is_stuck in [false, true] {
+        let mut world = World::left_behind(one_for_one(1), [child("a"), child("b")], &["b"]);
+        world.did("abort b");
+        world.terminate("a");
+        world.restart("a");
+        world.did("start a");
+        if is_stuck {
+            world.pass(5 * SECOND);
+            world.did("stuck b");
+        }
+        world.exit("b", Exit::Aborted);
+        world.did("start b, ready");
+    }
+}
