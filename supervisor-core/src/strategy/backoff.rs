@@ -160,7 +160,8 @@ mod tests {
         // The longest wait is reached after nine failures, in 51 s.
         assert!(of(8, 60).is_some());
         assert_eq!(of(9, 60), None);
-        assert_eq!(of(5, 5), None, "the first of them do not count any more when the waits are long");
+        assert_eq!(of(5, 5), Some(Duration::from_millis(3100)));
+        assert_eq!(of(6, 5), None, "the first of them do not count any more when the waits are long");
         assert_eq!(backoff.cut_short_by(&RestartStrategy::default().with_unlimited_restarts()), None);
         for never in [Backoff::constant(70 * MS), Backoff::exponential(Duration::ZERO, MS)] {
             assert_eq!(never.cut_short_by(&RestartStrategy::default()), None, "it does not grow");
