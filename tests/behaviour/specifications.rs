@@ -1,10 +1,12 @@
 //! What a specification says, and what it owns.
 
+use std::sync::{Arc, atomic::AtomicBool};
+
 use futures_lite::future::yield_now;
 use supervisor_core::{ChildSpec, EventKind, RestartStrategy, RestartType, ambient, one_shot, worker};
 
 use crate::{
-    actors::{Census, Diary, events, idle, root, set_up, supervisor, until},
+    actors::{Bomb, Census, Diary, events, idle, root, set_up, supervisor, until},
     harness::World,
 };
 
@@ -132,6 +134,21 @@ async fn what_has_a_set_up_cannot_say_that_it_is_ready(world: World) {
     world.probe.quiet().await;
     assert_eq!(diary.take(), ["the first is set up", "the second starts"]);
     tree.shutdown().await.unwrap();
+}
+
+/// Two destructors that panic together would be the end of the program.
+#[test]
+fn p3_what_is_never_started_is_dropped_under_a_guard() {
+    let mut root = root();
+    let armed = Arc::new(AtomicBool::new(true));
+    for name in ["a", "b"] {
+        let bomb = Bomb(armed.clone());
+        root.add_worker(worker(name, move |_| {
+            let _ = &bomb;
+            async {}
+        }));
+    }
+    drop(root);
 }
 
 #[test]
