@@ -3,16 +3,19 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use futures_lite::future::yield_now;
-use supervisor_core::{ChildSpec, EventKind, RestartStrategy, RestartType, ambient, one_shot, worker};
+use supervisor_core::{
+    ChildSpec, EventKind, InitializationError, RestartStrategy, RestartType, ambient, one_shot, worker,
+};
 
 use crate::{
-    actors::{Bomb, Census, Diary, events, idle, root, set_up, supervisor, until},
+    actors::{Bomb, Census, Diary, events, failing, idle, root, set_up, supervisor, until},
     harness::World,
 };
 
 mount! { everywhere:
     what_is_added_and_runs_once_is_dropped_before_its_exit_is_told
     what_has_ended_before_is_dropped_at_the_end_of_its_supervisor
+    what_was_never_started_is_dropped_at_the_end_of_its_supervisor
     what_was_added_is_dropped_when_its_supervisor_is_restarted
     a_temporary_child_runs_again_when_its_supervisor_is_restarted
     a_one_shot_does_not_run_again_when_its_supervisor_is_restarted
@@ -45,9 +48,28 @@ async fn what_has_ended_before_is_dropped_at_the_end_of_its_supervisor(world: Wo
     let tree = world.start(root).await.unwrap();
     let handle = tree.handle();
     handle.start_child(owner("second", &census).with_restart_type(RestartType::Transient)).await.unwrap();
+    let owned = census.enter();
+    let third = set_up("third", move |_| {
+        let _ = &owned;
+        async { Err(InitializationError::ignore()) }
+    });
+    handle.start_child(third).await.unwrap();
     world.probe.quiet().await;
-    assert_eq!(census.present(), 2, "they could be restarted");
+    assert_eq!(census.present(), 3, "they could be restarted");
     tree.shutdown().await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(census.present(), 0, "though a handle is left: {handle:?}");
+}
+
+async fn what_was_never_started_is_dropped_at_the_end_of_its_supervisor(world: World) {
+    let census = Census::default();
+    let mut root = root();
+    let handle = root.handle();
+    root.add_worker(failing("first"));
+    let owned = census.enter();
+    root.add_worker(one_shot("second", async move { drop(owned) }));
+    root.add_worker(owner("third", &census));
+    world.start(root).await.unwrap_err();
     world.probe.quiet().await;
     assert_eq!(census.present(), 0, "though a handle is left: {handle:?}");
 }
