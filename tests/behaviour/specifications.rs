@@ -1,10 +1,18 @@
 //! What a specification says, and what it owns.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Instant,
+};
 
 use futures_lite::future::yield_now;
 use supervisor_core::{
-    ChildSpec, EventKind, InitializationError, RestartStrategy, RestartType, ambient, one_shot, worker,
+    ChildSpec, EventKind, InitializationError, Process, RestartStrategy, RestartType, Spawner, SupervisorFuture, Timer,
+    ambient, one_shot, worker,
 };
 
 use crate::{
@@ -19,6 +27,7 @@ mount! { everywhere:
     what_was_added_is_dropped_when_its_supervisor_is_restarted
     a_temporary_child_runs_again_when_its_supervisor_is_restarted
     a_one_shot_does_not_run_again_when_its_supervisor_is_restarted
+    what_owns_nothing_any_more_needs_no_process_to_drop_it
     what_has_a_set_up_cannot_say_that_it_is_ready
 }
 
@@ -131,6 +140,54 @@ async fn a_one_shot_does_not_run_again_when_its_supervisor_is_restarted(world: W
     let children: Vec<_> = handle.children().await.unwrap().into_iter().map(|child| child.name).collect();
     assert_eq!(children, ["idle"]);
     tree.shutdown().await.unwrap();
+}
+
+/// Counts the processes that it is given.
+#[derive(Clone, Debug)]
+struct Counted(Arc<dyn Spawner>, Arc<AtomicUsize>);
+
+impl Spawner for Counted {
+    fn spawn(&self, process: Process) {
+        self.1.fetch_add(1, SeqCst);
+        self.0.spawn(process);
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.0.timer()
+    }
+}
+
+async fn what_owns_nothing_any_more_needs_no_process_to_drop_it(world: World) {
+    let (census, spawns) = (Census::default(), Arc::new(AtomicUsize::new(0)));
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(idle("idle"));
+    let mut root = root();
+    root.add_worker(inner);
+    root.add_worker(worker("ended", |_| async {}).with_restart_type(RestartType::Transient));
+    let tree = world.probe.start(root, Counted(world.spawner.clone(), spawns.clone())).await.unwrap();
+    let owned = census.enter();
+    let once = set_up("set_up", move |_| {
+        let _ = &owned;
+        async { Ok::<SupervisorFuture, _>(Box::pin(async { Ok(()) })) }
+    });
+    let held = census.enter();
+    for child in [owner("closure", &census), once, one_shot("one_shot", async move { drop(held) })] {
+        tree.handle().spawn(child).unwrap();
+    }
+    world.probe.quiet().await;
+    // What is ready still has to end.
+    while tree.handle().count().await.unwrap().active > 1 {
+        yield_now().await;
+    }
+    assert_eq!(census.present(), 0);
+    tree.shutdown().await.unwrap();
+    world.probe.quiet().await;
+    let starts = events(&world.probe).iter().filter(|event| matches!(event.kind, EventKind::Started)).count();
+    assert_eq!((starts, spawns.load(SeqCst)), (6, 7), "the root has none above that tells of it");
 }
 
 async fn what_has_a_set_up_cannot_say_that_it_is_ready(world: World) {
