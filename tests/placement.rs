@@ -16,8 +16,9 @@ use std::{
 use executor_smol::Smol;
 use executor_tokio::{RuntimeConfiguration, Tokio};
 use supervision::{
-    ChildSpec, EventKind, InitializationError, Placement, Process, ProcessShutdown, RestartStrategy, ShutdownStrategy,
-    Spawner, Supervisable, Supervisor, SupervisorError, SupervisorFuture, Timer, one_shot, process, worker,
+    ChildSpec, EventKind, InitializationError, Placement, Process, ProcessShutdown, RestartStrategy, RestartType,
+    ShutdownStrategy, Spawner, Supervisable, Supervisor, SupervisorError, SupervisorFuture, Timer, one_shot, process,
+    worker,
 };
 use tokio::runtime::Builder;
 
@@ -555,6 +556,41 @@ fn a_child_gets_a_fresh_runtime_for_each_of_its_processes() {
         tree.shutdown().await.unwrap();
         assert_eq!(threads.take(), ["root.hasher"; 3]);
     });
+}
+
+/// Says where it is dropped.
+struct SaysWhere(Threads);
+
+impl Drop for SaysWhere {
+    fn drop(&mut self) {
+        self.0.here();
+    }
+}
+
+#[test]
+fn what_a_child_owns_is_dropped_where_the_child_is_placed_also_when_it_has_ended() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("elsewhere").build().unwrap();
+    let elsewhere = Tokio::try_from(runtime.handle().clone()).unwrap();
+    let threads = Threads::default();
+    let owned = SaysWhere(threads.clone());
+    let child = worker("a", move |_| {
+        let _ = &owned;
+        async {}
+    });
+    let child = child.with_placement(Placement::on(elsewhere)).with_restart_type(RestartType::Transient);
+    let mut root = supervisor("root");
+    root.add_worker(child);
+    smol::block_on(async {
+        let tree = root.start_on(Smol::global()).await.unwrap();
+        while tree.handle().count().await.unwrap().active > 0 {
+            smol::Timer::after(Duration::from_millis(1)).await;
+        }
+        tree.shutdown().await.unwrap();
+        while threads.0.lock().unwrap().is_empty() {
+            smol::Timer::after(Duration::from_millis(1)).await;
+        }
+    });
+    assert_eq!(threads.take(), ["elsewhere"]);
 }
 
 /// Takes its time to be set up.

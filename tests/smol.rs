@@ -92,6 +92,14 @@ fn block_on_runs_a_tree_on_the_current_thread_and_drops_what_it_leaves_behind() 
 }
 
 #[test]
+fn block_on_answers_how_the_tree_ended() {
+    let mut root = root();
+    root.add_worker(worker("brittle", |_| async { Err::<(), _>("boom") }));
+    let outcome = supervision::block_on(root, |run| run);
+    assert!(matches!(&outcome, Err(SupervisorError::GaveUp(_))), "{outcome:?}");
+}
+
+#[test]
 fn the_end_of_an_executor_loses_its_tree() {
     let executor = std::sync::Arc::new(async_executor::Executor::new());
     let mut root = root();

@@ -7,7 +7,7 @@ use supervisor_core::{
 };
 
 use crate::{
-    actors::{Census, Diary, Strings, events, idle, root, set_up, supervisor, until},
+    actors::{Census, Diary, Strings, events, idle, root, set_up, state_of, supervisor, until},
     harness::World,
 };
 
@@ -20,6 +20,9 @@ mount! { everywhere:
     n6_start_child_in_the_set_up_of_a_member_of_the_pending_group_answers_that_it_would_deadlock
     start_child_in_a_set_up_otherwise_just_works
     a_destructor_can_spawn_too
+    n6_a_process_that_starts_cannot_wait_until_its_tree_is_ready
+    n6_a_process_cannot_wait_until_its_tree_is_ready_while_a_supervisor_above_it_stops
+    a_process_that_is_ready_can_wait_until_its_tree_is
 }
 
 async fn a_process_can_add_a_sibling(world: World) {
@@ -211,4 +214,118 @@ async fn a_destructor_can_spawn_too(world: World) {
     assert_eq!(tree.handle().find("successor").await.unwrap().len(), 2);
     assert!(events(&world.probe).iter().any(|event| matches!(event.kind, EventKind::Exited(_))));
     tree.shutdown().await.unwrap();
+}
+
+/// A tree, for processes of it that wait until it is ready, and what they are answered.
+struct Waits {
+    give: async_channel::Sender<Arc<SupervisionTree>>,
+    given: async_channel::Receiver<Arc<SupervisionTree>>,
+    tell: async_channel::Sender<Result<(), SupervisorError>>,
+    told: async_channel::Receiver<Result<(), SupervisorError>>,
+}
+
+impl Waits {
+    fn new() -> Arc<Self> {
+        let (give, given) = async_channel::unbounded();
+        let (tell, told) = async_channel::unbounded();
+        Arc::new(Self { give, given, tell, told })
+    }
+
+    /// In the process.
+    async fn wait(&self) {
+        let tree = self.given.recv().await.expect("given by the test");
+        let _ = self.tell.send(tree.ready().await).await;
+    }
+}
+
+async fn n6_a_process_that_starts_cannot_wait_until_its_tree_is_ready(world: World) {
+    let waits = Waits::new();
+    let tree = Arc::new(world.start(root()).await.unwrap());
+    let (handle, inside) = (tree.handle(), waits.clone());
+    waits.give.send(tree).await.unwrap();
+    let waiter = set_up("waiter", move |shutdown| {
+        let waits = inside.clone();
+        async move {
+            waits.wait().await;
+            Ok(until(shutdown))
+        }
+    });
+    // The tree is let go of there, and shuts down.
+    let _ = handle.start_child(waiter).await;
+    let answer = waits.told.recv().await.unwrap();
+    assert!(matches!(answer, Err(SupervisorError::WouldDeadlock { .. })), "{answer:?}");
+}
+
+async fn n6_a_process_cannot_wait_until_its_tree_is_ready_while_a_supervisor_above_it_stops(world: World) {
+    let waits = Waits::new();
+    let inside = waits.clone();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(worker("waiter", move |_| {
+        let waits = inside.clone();
+        async move { waits.wait().await }
+    }));
+    let asked = waits.clone();
+    // It is stopped first, and holds the stop up until the other has its answer.
+    inner.add_worker(worker("slow", move |shutdown| {
+        let waits = asked.clone();
+        async move {
+            shutdown.await;
+            while waits.told.is_empty() {
+                futures_lite::future::yield_now().await;
+            }
+        }
+    }));
+    let mut root = root();
+    let id = root.add_worker(inner);
+    let tree = Arc::new(world.start(root).await.unwrap());
+    let handle = tree.handle();
+    world.probe.quiet().await;
+    let (stopped, ()) = futures_lite::future::zip(handle.terminate_child(id), async {
+        while state_of(&handle, id).await != Some(ChildState::Stopping) {
+            futures_lite::future::yield_now().await;
+        }
+        waits.give.send(tree.clone()).await.unwrap();
+    })
+    .await;
+    stopped.unwrap();
+    let answer = waits.told.recv().await.unwrap();
+    assert!(matches!(answer, Err(SupervisorError::WouldDeadlock { .. })), "{answer:?}");
+}
+
+async fn a_process_that_is_ready_can_wait_until_its_tree_is(world: World) {
+    let waits = Waits::new();
+    let inside = waits.clone();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(worker("waiter", move |shutdown| {
+        let waits = inside.clone();
+        async move {
+            waits.wait().await;
+            shutdown.await;
+        }
+    }));
+    let mut root = root();
+    root.add_worker(inner);
+    let tree = Arc::new(world.start(root).await.unwrap());
+    let (let_go, held) = async_channel::bounded::<()>(1);
+    let slow = set_up("slow", move |shutdown| {
+        let held = held.clone();
+        async move {
+            let _ = held.recv().await;
+            Ok(until(shutdown))
+        }
+    });
+    let id = tree.handle().spawn(slow).unwrap();
+    while state_of(&tree.handle(), id).await != Some(ChildState::Starting) {
+        futures_lite::future::yield_now().await;
+    }
+    waits.give.send(tree.clone()).await.unwrap();
+    while !waits.given.is_empty() {
+        futures_lite::future::yield_now().await;
+    }
+    for _ in 0..10 {
+        futures_lite::future::yield_now().await;
+    }
+    assert!(waits.told.is_empty(), "the tree is not ready");
+    let_go.close();
+    waits.told.recv().await.unwrap().unwrap();
 }

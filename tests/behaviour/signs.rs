@@ -169,10 +169,20 @@ async fn b2_a_worker_that_gives_signs_of_life_is_left_alone(world: World) {
             ambient::heartbeat();
         }
     });
-    root.add_worker(beating.with_watchdog(4 * SECOND).with_shutdown_strategy(ShutdownStrategy::Brutal));
+    // Also where it is asked for once, as by what runs for it elsewhere.
+    let also_beating = worker("other", |_| async {
+        let current = ambient::current().expect("this runs in a process");
+        loop {
+            ambient::sleep(3 * SECOND).await;
+            current.heartbeat();
+        }
+    });
+    for beating in [beating, also_beating] {
+        root.add_worker(beating.with_watchdog(4 * SECOND).with_shutdown_strategy(ShutdownStrategy::Brutal));
+    }
     let tree = world.start(root).await.unwrap();
     world.sleep(3600 * SECOND).await;
-    assert_eq!(tree.handle().count().await.unwrap().active, 1);
+    assert_eq!(tree.handle().count().await.unwrap().active, 2);
     tree.shutdown().await.unwrap();
 }
 

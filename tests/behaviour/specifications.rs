@@ -1,19 +1,33 @@
 //! What a specification says, and what it owns.
 
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Instant,
+};
+
 use futures_lite::future::yield_now;
-use supervisor_core::{ChildSpec, EventKind, RestartStrategy, RestartType, ambient, one_shot, worker};
+use supervisor_core::{
+    ChildSpec, EventKind, InitializationError, Process, RestartStrategy, RestartType, Spawner, SupervisorFuture, Timer,
+    ambient, one_shot, worker,
+};
 
 use crate::{
-    actors::{Census, Diary, events, idle, root, set_up, supervisor, until},
+    actors::{Bomb, Census, Diary, events, failing, idle, root, set_up, supervisor, until},
     harness::World,
 };
 
 mount! { everywhere:
     what_is_added_and_runs_once_is_dropped_before_its_exit_is_told
     what_has_ended_before_is_dropped_at_the_end_of_its_supervisor
+    what_was_never_started_is_dropped_at_the_end_of_its_supervisor
     what_was_added_is_dropped_when_its_supervisor_is_restarted
     a_temporary_child_runs_again_when_its_supervisor_is_restarted
     a_one_shot_does_not_run_again_when_its_supervisor_is_restarted
+    what_owns_nothing_any_more_needs_no_process_to_drop_it
     what_has_a_set_up_cannot_say_that_it_is_ready
 }
 
@@ -43,9 +57,28 @@ async fn what_has_ended_before_is_dropped_at_the_end_of_its_supervisor(world: Wo
     let tree = world.start(root).await.unwrap();
     let handle = tree.handle();
     handle.start_child(owner("second", &census).with_restart_type(RestartType::Transient)).await.unwrap();
+    let owned = census.enter();
+    let third = set_up("third", move |_| {
+        let _ = &owned;
+        async { Err(InitializationError::ignore()) }
+    });
+    handle.start_child(third).await.unwrap();
     world.probe.quiet().await;
-    assert_eq!(census.present(), 2, "they could be restarted");
+    assert_eq!(census.present(), 3, "they could be restarted");
     tree.shutdown().await.unwrap();
+    world.probe.quiet().await;
+    assert_eq!(census.present(), 0, "though a handle is left: {handle:?}");
+}
+
+async fn what_was_never_started_is_dropped_at_the_end_of_its_supervisor(world: World) {
+    let census = Census::default();
+    let mut root = root();
+    let handle = root.handle();
+    root.add_worker(failing("first"));
+    let owned = census.enter();
+    root.add_worker(one_shot("second", async move { drop(owned) }));
+    root.add_worker(owner("third", &census));
+    world.start(root).await.unwrap_err();
     world.probe.quiet().await;
     assert_eq!(census.present(), 0, "though a handle is left: {handle:?}");
 }
@@ -109,6 +142,54 @@ async fn a_one_shot_does_not_run_again_when_its_supervisor_is_restarted(world: W
     tree.shutdown().await.unwrap();
 }
 
+/// Counts the processes that it is given.
+#[derive(Clone, Debug)]
+struct Counted(Arc<dyn Spawner>, Arc<AtomicUsize>);
+
+impl Spawner for Counted {
+    fn spawn(&self, process: Process) {
+        self.1.fetch_add(1, SeqCst);
+        self.0.spawn(process);
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.0.timer()
+    }
+}
+
+async fn what_owns_nothing_any_more_needs_no_process_to_drop_it(world: World) {
+    let (census, spawns) = (Census::default(), Arc::new(AtomicUsize::new(0)));
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    inner.add_worker(idle("idle"));
+    let mut root = root();
+    root.add_worker(inner);
+    root.add_worker(worker("ended", |_| async {}).with_restart_type(RestartType::Transient));
+    let tree = world.probe.start(root, Counted(world.spawner.clone(), spawns.clone())).await.unwrap();
+    let owned = census.enter();
+    let once = set_up("set_up", move |_| {
+        let _ = &owned;
+        async { Ok::<SupervisorFuture, _>(Box::pin(async { Ok(()) })) }
+    });
+    let held = census.enter();
+    for child in [owner("closure", &census), once, one_shot("one_shot", async move { drop(held) })] {
+        tree.handle().spawn(child).unwrap();
+    }
+    world.probe.quiet().await;
+    // What is ready still has to end.
+    while tree.handle().count().await.unwrap().active > 1 {
+        yield_now().await;
+    }
+    assert_eq!(census.present(), 0);
+    tree.shutdown().await.unwrap();
+    world.probe.quiet().await;
+    let starts = events(&world.probe).iter().filter(|event| matches!(event.kind, EventKind::Started)).count();
+    assert_eq!((starts, spawns.load(SeqCst)), (6, 7), "the root has none above that tells of it");
+}
+
 async fn what_has_a_set_up_cannot_say_that_it_is_ready(world: World) {
     let diary = Diary::default();
     let (first, second) = (diary.clone(), diary.clone());
@@ -132,6 +213,21 @@ async fn what_has_a_set_up_cannot_say_that_it_is_ready(world: World) {
     world.probe.quiet().await;
     assert_eq!(diary.take(), ["the first is set up", "the second starts"]);
     tree.shutdown().await.unwrap();
+}
+
+/// Two destructors that panic together would be the end of the program.
+#[test]
+fn p3_what_is_never_started_is_dropped_under_a_guard() {
+    let mut root = root();
+    let armed = Arc::new(AtomicBool::new(true));
+    for name in ["a", "b"] {
+        let bomb = Bomb(armed.clone());
+        root.add_worker(worker(name, move |_| {
+            let _ = &bomb;
+            async {}
+        }));
+    }
+    drop(root);
 }
 
 #[test]

@@ -26,6 +26,8 @@ stage! { everywhere:
     n8_also_while_its_restart_waits
     a6_when_a_root_is_lost_subscribers_hear_it_and_the_last_state_stays
     a6_the_stream_of_a_lost_root_ends_after_the_last_process_of_its_tree
+    n8_what_lets_go_in_time_is_not_named_though_its_supervisor_was_lost
+    a7_what_a_lost_supervisor_had_not_looked_at_is_refused_and_dropped
     p1_a_process_that_a_dead_executor_refuses_is_lost_and_nobody_waits_for_its_destructor
     p1_destructors_that_panic_at_the_end_of_an_executor_harm_nobody
 }
@@ -95,6 +97,10 @@ impl Census {
 
     fn most(&self) -> usize {
         self.most.load(SeqCst)
+    }
+
+    fn live(&self) -> usize {
+        self.live.load(SeqCst)
     }
 }
 
@@ -226,6 +232,60 @@ async fn n8_what_a_lost_supervisor_has_left_behind_is_named_though_it_does_not_r
 async fn n8_also_while_its_restart_waits(stage: Stage) {
     let slow = Backoff::constant(crate::stage::HOUR).with_jitter(false);
     lost_and_not_run_again(stage, |inner| inner.with_backoff(slow)).await;
+}
+
+async fn n8_what_lets_go_in_time_is_not_named_though_its_supervisor_was_lost(stage: Stage) {
+    let (other, census) = (stage.other(1), Census::default());
+    let mut inner = supervisor("inner");
+    inner.add_worker(port(&stage, &census));
+    let mut root = supervisor("root").with_abort_grace(crate::stage::HOUR);
+    let spec = ChildSpec::from(inner).with_placement(other.placement());
+    root.add_worker(spec.with_restart_type(RestartType::Temporary));
+    let mut events = root.handle().events();
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    stage.until("the first one", || census.ever() == 1).await;
+    other.end();
+    let lost = event(&mut events, |kind| matches!(kind, EventKind::Exited(Exit::Lost)));
+    assert_eq!(stage.in_time("the loss", lost).await.path, "root.inner");
+    // It blocks for longer than anything here takes, and shorter than the grace.
+    tree.shutdown().await.unwrap();
+    assert_eq!(census.live(), 0);
+}
+
+async fn a7_what_a_lost_supervisor_had_not_looked_at_is_refused_and_dropped(stage: Stage) {
+    let (other, census) = (stage.other(1), Census::default());
+    let owner = |name| {
+        let owned = census.enter();
+        worker(name, move |_| {
+            let _ = &owned;
+            async {}
+        })
+    };
+    let mut root = supervisor("root");
+    root.add_worker(owner("static").with_restart_type(RestartType::Transient));
+    let (handle, mut events) = (root.handle(), root.handle().events());
+    let mut tree = root.start_on(other.spawner.clone()).await.unwrap();
+    handle.start_child(owner("ended").with_restart_type(RestartType::Transient)).await.unwrap();
+    for _ in 0..2 {
+        let ended = event(&mut events, |kind| matches!(kind, EventKind::Exited(Exit::Normal)));
+        stage.in_time("its end", ended).await;
+    }
+    handle.spawn(owner("late")).unwrap();
+    other.end();
+    let outcome = stage.in_time("the loss", tree.wait()).await;
+    assert!(matches!(outcome, Err(SupervisorError::Lost { .. })), "{outcome:?}");
+    let (mut refused, mut started) = (0, 0);
+    while let Some(event) = stage.in_time("the end of the stream", events.next()).await {
+        refused += usize::from(event.path == "root.late" && matches!(event.kind, EventKind::Refused(_)));
+        started += usize::from(event.path == "root.late" && matches!(event.kind, EventKind::Started));
+    }
+    assert_eq!(refused + started, 1, "{refused} refused, {started} started");
+    if stage.is_simulated() {
+        assert_eq!(refused, 1, "it had no turn in between");
+    }
+    // Though a handle is left.
+    stage.until("the drop", || census.live() == 0).await;
+    drop(handle);
 }
 
 async fn a6_the_stream_of_a_lost_root_ends_after_the_last_process_of_its_tree(stage: Stage) {
