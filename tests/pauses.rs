@@ -27,7 +27,6 @@ fn beating(name: String, every: Duration) -> ChildSpec {
             ambient::heartbeat();
         }
     })
-    .into()
 }
 
 /// Blocks the thread for so long, time and again, and never quite as long as before: so no block ends in the very moment of a look.
@@ -38,7 +37,6 @@ fn blocking(every: Duration, time: Duration) -> ChildSpec {
             block_for(time + Duration::from_micros(13 * odd)).await;
         }
     })
-    .into()
 }
 
 /// Who was found unresponsive.
@@ -114,7 +112,7 @@ fn d3_what_a_sibling_keeps_from_running_is_not_said_not_to_yield() {
             block_for(5 * SECOND).await;
         }));
         for name in ["a", "b"] {
-            let spec = worker(name, |shutdown| async { shutdown.await });
+            let spec = worker(name, |shutdown| shutdown);
             root.add_worker(spec.with_shutdown_strategy(ShutdownStrategy::Brutal));
         }
         let tree = sim.start(root.with_shutdown_order(ShutdownOrder::Concurrent)).unwrap();
