@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, mem,
     ops::Deref,
     sync::{Arc, Weak},
     time::Instant,
@@ -7,7 +7,8 @@ use std::{
 
 use crate::{
     error::BoxError,
-    spawner::{Held, Spawner, now},
+    guard::guard,
+    spawner::{Held, Spawner, is_virtual, now},
 };
 
 /// On which executor processes run: the children of a supervisor, and all below them that do not say otherwise
@@ -66,7 +67,7 @@ impl Placement {
 /// Whether what runs on this executor cannot be held to the time limits of a supervisor at home on that one: it takes real time,
 /// and a virtual clock does not wait for it.
 pub(crate) fn is_out_of_time(placed: &dyn Spawner, home: &dyn Spawner) -> bool {
-    home.is_virtual() && !placed.is_virtual()
+    is_virtual(home) && !is_virtual(placed)
 }
 
 /// An executor, as a tree holds it.
@@ -79,10 +80,12 @@ pub(crate) enum Executor {
     Made(Held),
 }
 
-/// The clock of an executor. Does not hold one that was made for a tree.
+/// The clock of an executor, as whoever reads a tree has it: also after the end of the tree, when it must not keep an executor.
 pub(crate) enum Clock {
-    Given(Held),
-    Made(Weak<dyn Spawner>),
+    /// A virtual one, which nothing else could stand for.
+    Virtual(Held),
+    /// A real one. When its executor is gone, that of the system is as good.
+    Real(Weak<dyn Spawner>),
 }
 
 impl Executor {
@@ -96,8 +99,8 @@ impl Executor {
 
     pub(crate) fn clock(&self) -> Clock {
         match self {
-            Self::Made(spawner) => Clock::Made(Arc::downgrade(spawner)),
-            Self::Given(spawner) => Clock::Given(spawner.clone()),
+            Self::Given(spawner) if is_virtual(&***spawner) => Clock::Virtual(spawner.clone()),
+            Self::Given(spawner) | Self::Made(spawner) => Clock::Real(Arc::downgrade(spawner)),
         }
     }
 }
@@ -116,11 +119,44 @@ impl Clock {
     /// The time there. Once the executor is gone, that of the system.
     pub(crate) fn now(&self) -> Instant {
         match self {
-            Self::Given(spawner) => now(&***spawner),
-            Self::Made(spawner) => {
+            Self::Virtual(spawner) => now(&***spawner),
+            Self::Real(spawner) => {
                 spawner.upgrade().map(Held::new).map_or_else(Instant::now, |spawner| now(&**spawner))
             }
         }
+    }
+}
+
+/// A placement, let go of under a guard: a last one drops an executor, or what makes one, and either is code of somebody else.
+#[derive(Clone, Default)]
+pub(crate) struct Placed(Placement);
+
+impl From<Placement> for Placed {
+    fn from(placement: Placement) -> Self {
+        Self(placement)
+    }
+}
+
+impl Deref for Placed {
+    type Target = Placement;
+
+    fn deref(&self) -> &Placement {
+        &self.0
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        let placement = mem::take(&mut self.0);
+        if !matches!(placement, Placement::Inherit) {
+            let _ = guard(|| drop(placement));
+        }
+    }
+}
+
+impl fmt::Debug for Placed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

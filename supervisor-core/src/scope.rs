@@ -230,7 +230,8 @@ impl Scope {
 
     /// The supervisor has something to do, or may have.
     pub(crate) fn register(&self, waker: &Waker) {
-        self.waker.register(waker);
+        // Drops the one before, which is that of whoever ran the root.
+        let _ = guard(|| self.waker.register(waker));
     }
 
     /// Has the supervisor look what there is. Where user code does that, it may block its thread next, and some executors keep

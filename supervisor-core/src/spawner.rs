@@ -109,6 +109,10 @@ pub(crate) fn seed(spawner: &dyn Spawner) -> u64 {
     guard(|| spawner.seed()).unwrap_or_else(|_| fastrand::u64(..))
 }
 
+pub(crate) fn is_virtual(spawner: &dyn Spawner) -> bool {
+    guard(|| spawner.is_virtual()).unwrap_or(false)
+}
+
 pub(crate) fn nudge(spawner: &dyn Spawner) {
     let _ = guard(|| spawner.nudge());
 }

@@ -135,7 +135,7 @@ impl Supervisor {
     /// On which executor its children run, and all below them that do not say otherwise. By default on the one that the
     /// supervisor itself runs on.
     pub fn with_placement(mut self, placement: impl Into<Placement>) -> Self {
-        self.settings.placement = placement.into();
+        self.settings.placement = placement.into().into();
         self
     }
 
@@ -155,7 +155,7 @@ impl Supervisor {
     /// takes a thread that is free to run the supervisor: where the executor has one thread only, a future that does not
     /// yield stops everything.
     ///
-    /// A grace of zero is an invalid specification. Where the supervisor itself comes late to see that the grace is over, the
+    /// A grace below a millisecond is an invalid specification. Where the supervisor itself comes late to see that the grace is over, the
     /// child has as much time again, once: what has held up the one (a pause of the program, a blocked thread) may have held up
     /// the other.
     pub fn with_abort_grace(mut self, grace: Duration) -> Self {
@@ -239,7 +239,7 @@ impl Supervision {
     /// may come to nothing, so it stays here.
     fn for_a_run(&self, above: &Scope) -> Option<Blueprint> {
         let mut blueprint = self.lock();
-        let is_fresh = |blueprint: &Blueprint| matches!(blueprint.settings.placement, Placement::Fresh(_));
+        let is_fresh = |blueprint: &Blueprint| matches!(*blueprint.settings.placement, Placement::Fresh(_));
         match above.is_outside() && !blueprint.as_ref().is_some_and(is_fresh) {
             true => blueprint.take(),
             false => blueprint.clone(),

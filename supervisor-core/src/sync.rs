@@ -1,17 +1,13 @@
 //! What processes and those who ask something of them meet in: the standard library's, or loom's, which tries every order.
 
 #[cfg(not(all(test, supervision_loom)))]
-pub(crate) use std::{
-    sync::{Mutex, MutexGuard, atomic::AtomicU64},
-    thread::{self, ThreadId},
+pub(crate) use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU64},
 };
 
 #[cfg(all(test, supervision_loom))]
-pub(crate) use loom::{
-    sync::{Mutex, MutexGuard, atomic::AtomicU64},
-    thread::{self, ThreadId},
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU64},
 };
-
-pub(crate) fn current_thread() -> ThreadId {
-    thread::current().id()
-}

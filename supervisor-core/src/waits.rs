@@ -4,13 +4,22 @@
 //! own orders of starts and stops, and its engine looks at those. What this knows is the calls, over the borders of
 //! supervisors and trees: two workers of different supervisors may each terminate the other, and wait.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use slab::Slab;
 
 use crate::process::ChildId;
 
-static WAITS: Mutex<Slab<Wait>> = Mutex::new(Slab::new());
+static WAITS: Mutex<Waits> = Mutex::new(Waits { all: Slab::new(), by_caller: BTreeSet::new() });
+
+struct Waits {
+    all: Slab<Wait>,
+    /// Those that are made in a child, or below it.
+    by_caller: BTreeSet<(ChildId, usize)>,
+}
 
 struct Wait {
     /// The process that waits, as a child, and the supervisors above it.
@@ -32,26 +41,32 @@ impl Waiting {
             if caller.contains(&child) {
                 return None;
             }
-            for (_, wait) in waits.iter().filter(|(_, wait)| wait.caller.contains(&child)) {
-                for awaited in &wait.awaited {
+            for (_, key) in waits.by_caller.range((child, 0)..=(child, usize::MAX)) {
+                for awaited in &waits.all[*key].awaited {
                     if !reached.contains(awaited) {
                         reached.push(*awaited);
                     }
                 }
             }
         }
-        Some(Self(waits.insert(Wait { caller, awaited })))
+        let key = waits.all.vacant_key();
+        waits.by_caller.extend(caller.iter().map(|child| (*child, key)));
+        waits.all.insert(Wait { caller, awaited });
+        Some(Self(key))
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let wait = lock().try_remove(self.0);
-        drop(wait);
+        let mut waits = lock();
+        let Some(Wait { caller, .. }) = waits.all.try_remove(self.0) else { return };
+        for child in caller {
+            waits.by_caller.remove(&(child, self.0));
+        }
     }
 }
 
-fn lock() -> MutexGuard<'static, Slab<Wait>> {
+fn lock() -> MutexGuard<'static, Waits> {
     WAITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -16,7 +16,7 @@ use crate::{
 mount! { two threads:
     the_deepest_tree_starts_is_read_and_stops
     the_deepest_tree_that_fails_to_start_names_the_one_that_did
-    a_failure_climbs_a_deep_tree_and_the_error_can_be_told
+    a_failure_climbs_the_deepest_tree_and_the_error_can_be_told
     an_end_climbs_the_deepest_tree_and_its_story_can_be_told
     a_deeper_tree_is_refused_before_anything_starts
     a_supervisor_that_is_added_too_deep_is_refused
@@ -70,12 +70,11 @@ async fn the_deepest_tree_that_fails_to_start_names_the_one_that_did(world: Worl
     assert_eq!(*path, format!("{}.w", innermost.path()));
 }
 
-async fn a_failure_climbs_a_deep_tree_and_the_error_can_be_told(world: World) {
+async fn a_failure_climbs_the_deepest_tree_and_the_error_can_be_told(world: World) {
     let strings = Strings::new();
     let pulled = strings.clone();
-    // Each story tells those below it, so the deepest tree would tell of gigabytes.
     let (root, _) = nested_like(
-        Supervisor::MAX_DEPTH / 10,
+        Supervisor::MAX_DEPTH,
         |innermost| {
             innermost.add_worker(worker("w", move |shutdown| {
                 let strings = pulled.clone();

@@ -58,6 +58,13 @@ async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(wor
         ),
         (
             |s| {
+                let hasty = supervisor("x", RestartStrategy::one_for_one());
+                s.add_worker(hasty.with_abort_grace(Duration::from_micros(999)));
+            },
+            "`root.inner.x`: its abort grace is below a millisecond",
+        ),
+        (
+            |s| {
                 s.add_worker(worker("x", |shutdown| shutdown).with_start_timeout(Duration::ZERO));
             },
             "`root.inner.x`: its start timeout is zero",

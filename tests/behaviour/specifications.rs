@@ -11,8 +11,8 @@ use std::{
 
 use futures_lite::future::yield_now;
 use supervisor_core::{
-    ChildSpec, EventKind, InitializationError, Process, RestartStrategy, RestartType, Spawner, SupervisorFuture, Timer,
-    ambient, one_shot, worker,
+    BoxError, ChildSpec, EventKind, InitializationError, Placement, Process, RestartStrategy, RestartType, Spawner,
+    SupervisorFuture, Timer, ambient, one_shot, worker,
 };
 
 use crate::{
@@ -29,6 +29,9 @@ mount! { everywhere:
     a_one_shot_does_not_run_again_when_its_supervisor_is_restarted
     what_owns_nothing_any_more_needs_no_process_to_drop_it
     what_has_a_set_up_cannot_say_that_it_is_ready
+    an_executor_that_panics_when_it_is_dropped_is_nothing_to_a_supervisor
+    what_makes_executors_and_panics_when_it_is_dropped_is_nothing_to_a_supervisor
+    a_handle_keeps_no_executor_of_a_tree_that_has_ended
 }
 
 /// Owns something, and ends at once.
@@ -233,4 +236,101 @@ fn p3_what_is_never_started_is_dropped_under_a_guard() {
 #[test]
 fn a_specification_has_the_name_that_its_processes_have() {
     assert_eq!(idle("my worker").name(), "my_worker");
+}
+
+/// The world's executor, and something that it owns.
+#[derive(Debug)]
+struct Owns<T>(Arc<dyn Spawner>, T);
+
+impl<T: std::fmt::Debug + Send + Sync + 'static> Spawner for Owns<T> {
+    fn spawn(&self, process: Process) {
+        self.0.spawn(process);
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.0.timer()
+    }
+
+    fn is_virtual(&self) -> bool {
+        self.0.is_virtual()
+    }
+}
+
+#[derive(Debug)]
+struct Explodes;
+
+impl Drop for Explodes {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("in a destructor");
+        }
+    }
+}
+
+/// Children that come and go in every way, each with a placement of its own, leave the supervisor as it was.
+async fn come_and_go(world: World, placement: impl Fn() -> Placement) {
+    let tree = world.start(root().with_max_children(2)).await.unwrap();
+    let handle = tree.handle();
+    let child = |name| idle(name).with_placement(placement());
+    for restart in [RestartType::Temporary, RestartType::Transient] {
+        let id = handle.start_child(child("a").with_restart_type(restart)).await.unwrap();
+        handle.terminate_child(id).await.unwrap();
+        let _ = handle.delete_child(id).await;
+    }
+    handle.spawn(one_shot("b", async {}).with_placement(placement())).unwrap();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one()).with_placement(placement());
+    inner.add_worker(child("c"));
+    world.probe.quiet().await;
+    let id = handle.start_child(inner).await.unwrap();
+    handle.start_child(idle("d")).await.unwrap();
+    handle.start_child(child("one too many")).await.unwrap_err();
+    handle.terminate_child(id).await.unwrap();
+    handle.delete_child(id).await.unwrap();
+    handle.start_child(idle("after")).await.unwrap();
+    drop(child("never added"));
+    tree.shutdown().await.unwrap();
+}
+
+async fn an_executor_that_panics_when_it_is_dropped_is_nothing_to_a_supervisor(world: World) {
+    let spawner = world.spawner.clone();
+    come_and_go(world, move || Placement::on(Owns(spawner.clone(), Explodes))).await;
+}
+
+async fn what_makes_executors_and_panics_when_it_is_dropped_is_nothing_to_a_supervisor(world: World) {
+    let spawner = world.spawner.clone();
+    let placement = move || {
+        let (spawner, owned) = (spawner.clone(), Explodes);
+        Placement::fresh(move |_| {
+            let _ = &owned;
+            Ok::<_, BoxError>(spawner.clone())
+        })
+    };
+    come_and_go(world, placement).await;
+}
+
+async fn a_handle_keeps_no_executor_of_a_tree_that_has_ended(world: World) {
+    let owned = Arc::new(());
+    let placement = |owned: &Arc<()>| Placement::on(Owns(world.spawner.clone(), owned.clone()));
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one()).with_placement(placement(&owned));
+    inner.add_worker(idle("a"));
+    let handles = [inner.handle(), {
+        let mut root = root().with_placement(placement(&owned));
+        root.add_worker(inner);
+        let tree = world.start(root).await.unwrap();
+        let handle = tree.handle().clone();
+        tree.shutdown().await.unwrap();
+        handle
+    }];
+    world.probe.quiet().await;
+    // A virtual clock is kept to tell its times, with the executor that has it.
+    if !world.spawner.is_virtual() {
+        assert_eq!(Arc::strong_count(&owned), 1);
+    }
+    for handle in &handles {
+        assert!(!handle.snapshot().await.children.is_empty());
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Blueprint, Child};
 use crate::{
     error::{InvalidSpec, SupervisorError},
-    spawner::Spawner,
+    spawner::{Spawner, is_virtual},
     strategy::{AutoShutdown, ChildKind, RestartType, SupervisorSettings},
 };
 
@@ -20,16 +20,16 @@ pub(crate) fn check(
     spawner: &dyn Spawner,
     depth: impl FnOnce() -> usize,
 ) -> Result<(), SupervisorError> {
-    check_alone(child, parent, auto_shutdown, &|| home.is_virtual())?;
+    check_alone(child, parent, auto_shutdown, &|| is_virtual(home))?;
     let Some(blueprint) = child.blueprint() else { return Ok(()) };
-    let is_virtual = child.settings().placement().named().unwrap_or(spawner).is_virtual();
+    let is_virtual = is_virtual(child.settings().placement().named().unwrap_or(spawner));
     check_below(Level { blueprint, path: path_of(child, parent), depth: depth() + 1, is_virtual })
 }
 
 /// Whether the root of a tree can work on that executor, with all that is below it.
 pub(crate) fn check_root(root: &dyn Child, home: &dyn Spawner) -> Result<(), SupervisorError> {
     let Some(blueprint) = root.blueprint() else { return Ok(()) };
-    check_below(Level { blueprint, path: root.segment().to_owned(), depth: 1, is_virtual: home.is_virtual() })
+    check_below(Level { blueprint, path: root.segment().to_owned(), depth: 1, is_virtual: is_virtual(home) })
 }
 
 /// A supervisor, as it is looked at.
@@ -44,7 +44,9 @@ struct Level {
 /// A loop, for the stack must not decide how deep a tree may be.
 fn check_below(top: Level) -> Result<(), SupervisorError> {
     let mut rest = vec![top];
-    while let Some(Level { blueprint: Blueprint { settings, children }, path, depth, is_virtual }) = rest.pop() {
+    while let Some(Level { blueprint: Blueprint { settings, children }, path, depth, is_virtual: is_home_virtual }) =
+        rest.pop()
+    {
         let invalid = |path, reason| Err(SupervisorError::InvalidSpec { path, reason });
         if depth > SupervisorSettings::MAX_DEPTH {
             return invalid(path, InvalidSpec::TooDeep { max: SupervisorSettings::MAX_DEPTH });
@@ -52,19 +54,19 @@ fn check_below(top: Level) -> Result<(), SupervisorError> {
         if let Some(reason) = settings.what_is_wrong(children.len()) {
             return invalid(path, reason);
         }
-        let placed = settings.placement.named().map_or(is_virtual, |placed| placed.is_virtual());
-        if is_virtual && !placed {
+        let placed = settings.placement.named().map_or(is_home_virtual, is_virtual);
+        if is_home_virtual && !placed {
             return invalid(path, InvalidSpec::RealBelowVirtual);
         }
         let mut names = BTreeSet::new();
         let before = rest.len();
         for child in children.iter() {
-            check_alone(&**child, &|| path.clone(), settings.auto_shutdown, &|| is_virtual)?;
+            check_alone(&**child, &|| path.clone(), settings.auto_shutdown, &|| is_home_virtual)?;
             if settings.unique_names && !names.insert(child.segment()) {
                 return invalid(path_of(&**child, &|| path.clone()), InvalidSpec::DuplicateName);
             }
             if let Some(blueprint) = child.blueprint() {
-                let is_virtual = child.settings().placement().named().map_or(placed, |own| own.is_virtual());
+                let is_virtual = child.settings().placement().named().map_or(placed, is_virtual);
                 rest.push(Level { blueprint, path: path_of(&**child, &|| path.clone()), depth: depth + 1, is_virtual });
             }
         }
@@ -101,7 +103,7 @@ fn check_alone(
         InvalidSpec::ExplicitReady
     } else if settings.backoff().is_some_and(|backoff| !backoff.is_valid()) {
         InvalidSpec::BackoffFactor
-    } else if settings.placement().named().is_some_and(|placed| is_home_virtual() && !placed.is_virtual()) {
+    } else if settings.placement().named().is_some_and(|placed| is_home_virtual() && !is_virtual(placed)) {
         InvalidSpec::RealBelowVirtual
     } else {
         return Ok(());

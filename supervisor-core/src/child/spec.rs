@@ -99,7 +99,7 @@ impl ChildSpec {
     /// child is starting. A supervisor runs there with all below it that does not say otherwise; to have only its children
     /// there, say [`Supervisor::with_placement`](crate::Supervisor::with_placement) on the supervisor.
     pub fn with_placement(self, placement: impl Into<Placement>) -> Self {
-        let placement = placement.into();
+        let placement = placement.into().into();
         self.with(|settings| settings.special_mut().placement = placement)
     }
 

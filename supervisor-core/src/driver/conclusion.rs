@@ -8,16 +8,21 @@ use crate::{
     engine::{Badly, Cause, Conclusion},
     error::{GaveUp, Restart, StartFailure, Unclean, UncleanStop},
     mailbox::Envelope,
-    observe::EventKind,
+    observe::{EventKind, RestartCause},
     process::{ChildId, Ending, Exit, Link, Termination, guard},
     strategy::ChildKind,
+    text,
 };
 
 impl Io {
     pub(super) fn story(&self, engine: &Tree, now: Instant) -> GaveUp {
         let tell = |charge: &crate::engine::Charge<Arc<dyn Child>>| {
             let ago = now.saturating_duration_since(charge.at);
-            Restart::new(self.scope.path_of(charge.spec.name().as_str()), ago, charge.cause.words().to_string())
+            // A story that tells stories grows with each level, and what counts is at its end.
+            let is_story = matches!(&charge.cause, RestartCause::Exit(exit) if exit.gave_up().is_some());
+            let how = charge.cause.words().to_string();
+            let how = if is_story { text::middle_cut(how) } else { how };
+            Restart::new(self.scope.path_of(charge.spec.name().as_str()), ago, how)
         };
         let strategy = engine.settings().strategy;
         let restarts = engine.story().map(tell).collect();

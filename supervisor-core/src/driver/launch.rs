@@ -48,7 +48,7 @@ impl Launch {
             parent: birth.link.clone(),
             spawner: spawner.clone(),
         };
-        let placement = settings.placement.clone();
+        let placement = Placement::clone(&settings.placement);
         let plan = Plan { settings, specs, hub, parent, name, own };
         match placement {
             Placement::Inherit => Self::Driving(Box::new(Driver::new(plan, spawner))),

@@ -39,12 +39,12 @@ use crate::{
     error::GaveUp,
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
-    placement::Executor,
+    placement::{Executor, Placed},
     process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
     spawner::{Timer, now, seed},
-    strategy::{ChildKind, RestartType},
+    strategy::{ChildKind, RestartType, SupervisorSettings},
     trace,
 };
 
@@ -137,7 +137,9 @@ impl Driver {
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let last_static = specs.last().map_or(ChildId::FIRST, |last| last.id());
-        let engine = Engine::new(settings.clone(), children, seed(&*own.spawner));
+        // The engine outlives the supervisor for as long as a handle is kept, and needs no executor.
+        let to_do = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
+        let engine = Engine::new(to_do, children, seed(&*own.spawner));
         let shared = Arc::new(Shared::new(engine, &own));
         let commands = hub.open(&scope, &own.control, &settings, &shared);
         // An earlier run of it has, or had no reason to.

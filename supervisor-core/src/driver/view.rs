@@ -213,9 +213,11 @@ impl Row {
             id,
             child: slot.spec.clone(),
             state: if is_gone { ChildState::Stopped } else { slot.public_state() },
-            since: slot.since().map(ago),
+            since: slot.since().filter(|_| !is_gone).map(ago),
             restarts: slot.restarts(),
             last_exit: match slot.end() {
+                // Of one before that: how the last one ended was told when it did.
+                _ if is_gone => None,
                 Some(End { how, at }) => Some(LastExit { how: Cut(how.words()).to_string(), ago: Some(ago(*at)) }),
                 None => slot.has_ended_well().then(ended_well),
             },

@@ -16,10 +16,10 @@ pub enum InvalidSpec {
     /// A one-shot future can run once, so it cannot be restarted.
     #[error("it is a one-shot, which can only be temporary; use `worker` with a closure for what may be restarted")]
     OneShotNotTemporary,
-    /// The grace of its children is zero. No process can be gone at the moment in which it is aborted, so all would be said not to
-    /// yield.
-    #[error("its abort grace is zero, in which nothing can end; give a time above zero")]
-    AbortGraceZero,
+    /// The grace of its children is below a millisecond. No process can be gone at the moment in which it is aborted, so all would be
+    /// said not to yield.
+    #[error("its abort grace is below a millisecond, in which nothing can end; give more time")]
+    AbortGraceTooShort,
     /// It is nested too deep: see [`Supervisor::MAX_DEPTH`](crate::Supervisor::MAX_DEPTH).
     #[error("it is nested too deep: a tree has at most {max} supervisors from the root down, this one counted")]
     TooDeep {

@@ -2,13 +2,13 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering::AcqRel},
     task::{Context, Wake, Waker},
 };
 
 use crate::{
     process::{Control, ControlCell, Flags, ProcessId, guard},
-    sync::{Mutex, MutexGuard, ThreadId, current_thread},
+    sync::{AtomicBool, Mutex, MutexGuard},
 };
 
 /// A user's future, behind any number of `ProcessShutdown`s. Whoever polls drives it for all.
@@ -20,17 +20,18 @@ pub(super) struct Wrapped {
 }
 
 /// Wakes whoever can drive the future.
-struct Bell(ControlCell);
+struct Bell {
+    cell: ControlCell,
+    /// Since the future was taken out for a poll.
+    has_rung: AtomicBool,
+}
 
 type Awaited = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 enum State {
     Waits(Awaited),
-    /// The future is out, in a poll. `again`: somebody on another thread would have polled it meanwhile.
-    Polled {
-        by: ThreadId,
-        again: bool,
-    },
+    /// The future is out, in a poll.
+    Polled,
     Done,
 }
 
@@ -44,27 +45,30 @@ impl Wrapped {
         let future = Box::pin(async move {
             future.await;
         });
-        (Arc::new(Self { bell: Arc::new(Bell(cell)), state: Mutex::new(State::Waits(future)) }), id)
+        let bell = Arc::new(Bell { cell, has_rung: AtomicBool::new(false) });
+        (Arc::new(Self { bell, state: Mutex::new(State::Waits(future)) }), id)
     }
 
     /// Takes the future out for a poll, if it is there. Not polled under the lock, for it may look at its own signal.
     fn take_out(&self) -> Option<Awaited> {
         let mut state = self.lock();
-        let here = current_thread();
-        match mem::replace(&mut *state, State::Polled { by: here, again: false }) {
-            State::Waits(future) => return Some(future),
-            State::Done => *state = State::Done,
-            // On the thread that polls it, the future itself has asked.
-            State::Polled { by, again } => *state = State::Polled { by, again: again || by != here },
+        match mem::replace(&mut *state, State::Polled) {
+            State::Waits(future) => {
+                self.bell.has_rung.swap(false, AcqRel);
+                Some(future)
+            }
+            before => {
+                *state = before;
+                None
+            }
         }
-        None
     }
 
     fn put_back(&self, future: Awaited) {
-        let before = mem::replace(&mut *self.lock(), State::Waits(future));
-        // Who came meanwhile waits, and may be the only one who does from now on.
-        if matches!(before, State::Polled { again: true, .. }) {
-            self.bell.0.wake_waiters();
+        *self.lock() = State::Waits(future);
+        // Whom the bell has woken during the poll found nothing to drive, and who polled may not come back.
+        if self.bell.has_rung.swap(false, AcqRel) {
+            self.bell.cell.wake_waiters();
         }
     }
 
@@ -75,7 +79,7 @@ impl Wrapped {
 
 impl Control for Wrapped {
     fn cell(&self) -> &ControlCell {
-        &self.bell.0
+        &self.bell.cell
     }
 
     fn segment(&self) -> &str {
@@ -95,12 +99,13 @@ impl Control for Wrapped {
         // Also where it panicked: it is never going to resolve, and whoever waits for it has to stop some day.
         *self.lock() = State::Done;
         let _ = guard(|| drop(future));
-        self.bell.0.request(Flags::SHUTDOWN);
+        self.bell.cell.request(Flags::SHUTDOWN);
     }
 }
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.0.wake_waiters();
+        self.has_rung.swap(true, AcqRel);
+        self.cell.wake_waiters();
     }
 }

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use super::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType};
 use crate::{
     error::InvalidSpec,
-    placement::Placement,
+    placement::{Placed, Placement},
     shutdown::{ShutdownOrder, ShutdownStrategy},
     text::Time,
 };
@@ -43,7 +43,7 @@ pub(crate) struct Special {
     /// It says itself when it is ready.
     pub(crate) explicit_ready: bool,
     /// Where its process runs.
-    pub(crate) placement: Placement,
+    pub(crate) placement: Placed,
 }
 
 impl ChildSettings {
@@ -140,7 +140,7 @@ pub(crate) struct SupervisorSettings {
     /// For how long all of its stopping may take.
     pub(crate) shutdown_budget: Option<Duration>,
     /// Where its children run.
-    pub(crate) placement: Placement,
+    pub(crate) placement: Placed,
     /// For children without one of their own.
     pub(crate) backoff: Option<Backoff>,
 }
@@ -148,6 +148,9 @@ pub(crate) struct SupervisorSettings {
 impl SupervisorSettings {
     /// How many supervisors there may be from the root of a tree down to the lowest one, both counted.
     pub(crate) const MAX_DEPTH: usize = 1000;
+
+    /// A timer of an executor is no finer than this, and a process that is aborted needs a poll to be gone.
+    const SHORTEST_GRACE: Duration = Duration::from_millis(1);
 
     /// Where the restarts of a child end before its backoff has come to its longest wait: after what time at most, and that wait.
     pub(crate) fn cuts_short(&self, child: &ChildSettings) -> Option<(Duration, Duration)> {
@@ -161,8 +164,8 @@ impl SupervisorSettings {
             Some(InvalidSpec::PeriodZero)
         } else if self.backoff.is_some_and(|backoff| !backoff.is_valid()) {
             Some(InvalidSpec::BackoffFactor)
-        } else if self.abort_grace.is_zero() {
-            Some(InvalidSpec::AbortGraceZero)
+        } else if self.abort_grace < Self::SHORTEST_GRACE {
+            Some(InvalidSpec::AbortGraceTooShort)
         } else if self.max_children.is_some_and(|max| children > max) {
             Some(InvalidSpec::TooManyChildren)
         } else if !self.dynamic {
@@ -209,7 +212,7 @@ impl Default for SupervisorSettings {
             dynamic: false,
             max_children: None,
             shutdown_budget: None,
-            placement: Placement::Inherit,
+            placement: Placed::default(),
             backoff: None,
         }
     }

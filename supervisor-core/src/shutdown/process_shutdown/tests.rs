@@ -224,32 +224,53 @@ fn a_wrapped_future_may_look_at_its_own_signal() {
     *own.lock().unwrap() = None;
 }
 
-#[test]
-fn who_came_while_another_thread_polled_the_wrapped_future_drives_it_next() {
+/// A future that is held up in its first poll, and ready in its second; that it is in the first one; and what lets it go on.
+fn held_up() -> (ProcessShutdown, Arc<Mutex<Option<Waker>>>, Arc<Barrier>, Arc<Barrier>) {
     let (polled, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
-    let mut polls = 0;
-    let shutdown = {
-        let (polled, go_on) = (polled.clone(), go_on.clone());
-        ProcessShutdown::wrapped(poll_fn(move |_| {
-            polls += 1;
-            if polls == 1 {
-                polled.wait();
-                go_on.wait();
-                Poll::Pending
-            } else {
-                Poll::Ready(())
-            }
-        }))
-    };
+    let bell = Arc::new(Mutex::new(None));
+    let (polls, entered, leave, kept) = (AtomicUsize::new(0), polled.clone(), go_on.clone(), bell.clone());
+    let shutdown = ProcessShutdown::wrapped(poll_fn(move |cx| {
+        if polls.fetch_add(1, SeqCst) > 0 {
+            return Poll::Ready(());
+        }
+        *kept.lock().unwrap() = Some(cx.waker().clone());
+        entered.wait();
+        leave.wait();
+        Poll::Pending
+    }));
+    (shutdown, bell, polled, go_on)
+}
+
+#[test]
+fn who_was_woken_while_another_thread_polled_the_wrapped_future_drives_it_next() {
+    let (shutdown, bell, polled, go_on) = held_up();
     let mut first = shutdown.clone();
     let driver = thread::spawn(move || assert!(!is_fired(&mut first)));
     polled.wait();
-    // What it waits for may have happened, and the first one may not come back.
+    bell.lock().unwrap().take().unwrap().wake();
+    // It has happened what the future waits for, and the one who polls does not come back.
     let waiter = Arc::new(Counting::default());
     let mut second = shutdown;
     assert!(Pin::new(&mut second).poll(&mut Context::from_waker(&Waker::from(waiter.clone()))).is_pending());
     go_on.wait();
     driver.join().unwrap();
+    assert_eq!(waiter.0.load(SeqCst), 1);
+    assert!(is_fired(&mut second));
+}
+
+#[test]
+fn who_meets_another_thread_in_the_wrapped_future_is_not_woken_for_that() {
+    let (shutdown, bell, polled, go_on) = held_up();
+    let mut first = shutdown.clone();
+    let driver = thread::spawn(move || assert!(!is_fired(&mut first)));
+    polled.wait();
+    let waiter = Arc::new(Counting::default());
+    let mut second = shutdown;
+    assert!(Pin::new(&mut second).poll(&mut Context::from_waker(&Waker::from(waiter.clone()))).is_pending());
+    go_on.wait();
+    driver.join().unwrap();
+    assert_eq!(waiter.0.load(SeqCst), 0, "nothing has happened");
+    bell.lock().unwrap().take().unwrap().wake();
     assert_eq!(waiter.0.load(SeqCst), 1);
     assert!(is_fired(&mut second));
 }
