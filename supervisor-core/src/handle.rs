@@ -81,7 +81,7 @@ impl SupervisorHandle {
     /// [`AlreadyStarted`](SupervisorError::AlreadyStarted) and [`AlreadyPresent`](SupervisorError::AlreadyPresent);
     /// [`FailedToStart`](SupervisorError::FailedToStart) with the cause; [`ShuttingDown`](SupervisorError::ShuttingDown);
     /// [`WouldDeadlock`](SupervisorError::WouldDeadlock) from the set-up of a sibling that would have to be ready first;
-    /// [`NotRunning`](SupervisorError::NotRunning).
+    /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn start_child(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let (id, _waiting) = self.0.start(child.into(), Some(Call::new(reply)))?;
@@ -117,7 +117,7 @@ impl SupervisorHandle {
     ///
     /// [`NotFound`](SupervisorError::NotFound) for a child of another supervisor, or one that was removed;
     /// [`Stuck`](SupervisorError::Stuck) if it was aborted and does not let go: it is stopped when it does;
-    /// [`NotRunning`](SupervisorError::NotRunning).
+    /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn terminate_child(&self, child: ChildId) -> Result<(), SupervisorError> {
         self.call(child, |call| Command::Terminate(child, call)).await
     }
@@ -130,7 +130,7 @@ impl SupervisorHandle {
     /// [`Restarting`](SupervisorError::Restarting) or [`Stopping`](SupervisorError::Stopping) for one that is not stopped;
     /// [`FailedToStart`](SupervisorError::FailedToStart); [`Dynamic`](SupervisorError::Dynamic);
     /// [`ShuttingDown`](SupervisorError::ShuttingDown); [`WouldDeadlock`](SupervisorError::WouldDeadlock);
-    /// [`NotRunning`](SupervisorError::NotRunning).
+    /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn restart_child(&self, child: ChildId) -> Result<(), SupervisorError> {
         self.call(child, |call| Command::Restart(child, call)).await
     }
@@ -142,7 +142,8 @@ impl SupervisorHandle {
     ///
     /// [`NotFound`](SupervisorError::NotFound); [`Running`](SupervisorError::Running),
     /// [`Restarting`](SupervisorError::Restarting) or [`Stopping`](SupervisorError::Stopping) for one that is not stopped;
-    /// [`Dynamic`](SupervisorError::Dynamic); [`NotRunning`](SupervisorError::NotRunning).
+    /// [`Dynamic`](SupervisorError::Dynamic); [`Overloaded`](SupervisorError::Overloaded);
+    /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn delete_child(&self, child: ChildId) -> Result<(), SupervisorError> {
         self.call(child, |call| Command::Delete(child, call)).await
     }
@@ -155,7 +156,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotFound`](SupervisorError::NotFound); [`ChildNotRunning`](SupervisorError::ChildNotRunning) if it has no process
-    /// now; [`NotRunning`](SupervisorError::NotRunning).
+    /// now; [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn kill_child(&self, child: ChildId) -> Result<(), SupervisorError> {
         self.call(child, |call| Command::Kill(child, call)).await
     }
