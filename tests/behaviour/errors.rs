@@ -30,7 +30,7 @@ fn dynamic(name: &'static str) -> Supervisor {
 
 async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(world: World) {
     type Spoil = fn(&mut Supervisor);
-    let spoilt: [(Spoil, &str); 14] = [
+    let spoilt: [(Spoil, &str); 15] = [
         (
             |s| {
                 s.add_worker(worker(" ", |shutdown| shutdown));

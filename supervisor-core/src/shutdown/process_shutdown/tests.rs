@@ -224,26 +224,33 @@ fn a_wrapped_future_may_look_at_its_own_signal() {
     *own.lock().unwrap() = None;
 }
 
-/// A future that is held up in its first poll, and ready in its second; that it is in the first one; and what lets it go on.
-fn held_up() -> (ProcessShutdown, Arc<Mutex<Option<Waker>>>, Arc<Barrier>, Arc<Barrier>) {
-    let (polled, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
-    let bell = Arc::new(Mutex::new(None));
-    let (polls, entered, leave, kept) = (AtomicUsize::new(0), polled.clone(), go_on.clone(), bell.clone());
+/// What a future wakes and is held up with in its first poll. In its second it is ready.
+#[derive(Clone)]
+struct HeldUp {
+    bell: Arc<Mutex<Option<Waker>>>,
+    polled: Arc<Barrier>,
+    go_on: Arc<Barrier>,
+}
+
+fn held_up() -> (ProcessShutdown, HeldUp) {
+    let barrier = || Arc::new(Barrier::new(2));
+    let held_up = HeldUp { bell: Arc::default(), polled: barrier(), go_on: barrier() };
+    let (polls, kept) = (AtomicUsize::new(0), held_up.clone());
     let shutdown = ProcessShutdown::wrapped(poll_fn(move |cx| {
         if polls.fetch_add(1, SeqCst) > 0 {
             return Poll::Ready(());
         }
-        *kept.lock().unwrap() = Some(cx.waker().clone());
-        entered.wait();
-        leave.wait();
+        *kept.bell.lock().unwrap() = Some(cx.waker().clone());
+        kept.polled.wait();
+        kept.go_on.wait();
         Poll::Pending
     }));
-    (shutdown, bell, polled, go_on)
+    (shutdown, held_up)
 }
 
 #[test]
 fn who_was_woken_while_another_thread_polled_the_wrapped_future_drives_it_next() {
-    let (shutdown, bell, polled, go_on) = held_up();
+    let (shutdown, HeldUp { bell, polled, go_on }) = held_up();
     let mut first = shutdown.clone();
     let driver = thread::spawn(move || assert!(!is_fired(&mut first)));
     polled.wait();
@@ -260,7 +267,7 @@ fn who_was_woken_while_another_thread_polled_the_wrapped_future_drives_it_next()
 
 #[test]
 fn who_meets_another_thread_in_the_wrapped_future_is_not_woken_for_that() {
-    let (shutdown, bell, polled, go_on) = held_up();
+    let (shutdown, HeldUp { bell, polled, go_on }) = held_up();
     let mut first = shutdown.clone();
     let driver = thread::spawn(move || assert!(!is_fired(&mut first)));
     polled.wait();
