@@ -58,7 +58,7 @@ impl ChildSpec {
         self.with(|settings| settings.set_shutdown(shutdown))
     }
 
-    /// Whether its end can be the end of its supervisor (see [`AutoShutdown`]). By default it is not significant. A
+    /// Whether its end can be the end of its supervisor (see [`AutoShutdown`](crate::AutoShutdown)). By default it is not significant. A
     /// significant child has to be transient or temporary.
     pub fn with_significant(self, significant: bool) -> Self {
         self.with(|settings| settings.significant = significant)
