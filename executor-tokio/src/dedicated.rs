@@ -24,12 +24,12 @@ use crate::Tokio;
 /// It ends when the supervisor has ended and all processes on it have. Nothing that a process hands out keeps it longer: no
 /// [`CurrentProcess`](supervisor_core::ambient::CurrentProcess), no handle, no sleep.
 ///
-/// A process may start tasks of its own there (`tokio::spawn`). Nobody supervises these:
+/// A process may start tasks of its own there (`tokio::spawn`). They are not supervised:
 ///
 /// - When the *process* ends, they go on. To end with it, a task waits for a clone of the process's
 ///   [`ProcessShutdown`](supervisor_core::ProcessShutdown), which fires when the process ends in any way.
 /// - When the *supervisor* ends, or is restarted, the runtime is shut down in the background, on a thread of its own: each task
-///   that is left is dropped at its next await point. Nobody waits for a task that blocks its thread, nor for `spawn_blocking`:
+///   that is left is dropped at its next await point. Supervision does not wait for a task that blocks its thread, nor for `spawn_blocking`:
 ///   such a thread goes on until its code returns.
 ///
 /// For a child that is placed on a runtime of its own, the end of the process is that of the runtime.

@@ -32,8 +32,7 @@ use tokio::sync::Semaphore;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes that may be left, however much was done. Executors keep room for as many tasks as were there at once, and a stream of events
-/// that was let go of is kept until the next event. A leak of 16 bytes for each of the 5,000 restarts of a smoke run is more.
+/// Bytes that may be left, however much was done. Executors keep room for as many tasks as were there at once. A leak of 16 bytes for each of the 5,000 restarts of a smoke run is more.
 const SLACK: f64 = 64.0 * 1024.0;
 /// How long memory and threads may take to go: the restarts of the last period are remembered, and runtimes end in the background.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -156,7 +155,7 @@ impl Flaky {
 }
 
 fn supervisor(name: &'static str) -> Supervisor {
-    let unlimited = RestartStrategy::one_for_one().with_intensity_and_period(usize::MAX, PERIOD);
+    let unlimited = RestartStrategy::one_for_one().with_unlimited_restarts();
     Supervisor::new(name).expect("a valid name").with_restart_strategy(unlimited)
 }
 

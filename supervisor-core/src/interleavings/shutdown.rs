@@ -120,18 +120,32 @@ fn a_wait_that_is_begun_again_always_sees_the_signal() {
     });
 }
 
+struct Event(AtomicBool, AtomicWaker);
+
+impl Event {
+    fn happen(&self) {
+        self.0.store(true, Release);
+        self.1.wake();
+    }
+}
+
+/// A signal that wraps an event.
+fn wrapped_event() -> (Arc<Event>, ProcessShutdown) {
+    let event = Arc::new(Event(AtomicBool::new(false), AtomicWaker::new()));
+    let inner = event.clone();
+    let shutdown = ProcessShutdown::wrapped(poll_fn(move |cx| {
+        inner.1.register_by_ref(cx.waker());
+        if inner.0.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    (event, shutdown)
+}
+
 #[test]
 fn whoever_drives_a_wrapped_future_drives_it_for_all() {
     always(|| {
-        let event = Arc::new((AtomicBool::new(false), AtomicWaker::new()));
-        let inner = event.clone();
-        let shutdown = ProcessShutdown::wrapped(poll_fn(move |cx| {
-            inner.1.register_by_ref(cx.waker());
-            if inner.0.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
-        }));
+        let (event, shutdown) = wrapped_event();
         let waiters = [shutdown.clone(), shutdown].map(|shutdown| thread::spawn(move || block_on(shutdown)));
-        event.0.store(true, Release);
-        event.1.wake();
+        event.happen();
         waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
     });
 }
@@ -139,19 +153,13 @@ fn whoever_drives_a_wrapped_future_drives_it_for_all() {
 #[test]
 fn whoever_gives_up_while_it_drives_a_wrapped_future_leaves_the_others_able_to() {
     always(|| {
-        let event = Arc::new((AtomicBool::new(false), AtomicWaker::new()));
-        let inner = event.clone();
-        let shutdown = ProcessShutdown::wrapped(poll_fn(move |cx| {
-            inner.1.register_by_ref(cx.waker());
-            if inner.0.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
-        }));
+        let (event, shutdown) = wrapped_event();
         let mut gives_up = shutdown.clone();
         let one = thread::spawn(move || {
             let _ = Pin::new(&mut gives_up).poll(&mut Context::from_waker(Waker::noop()));
         });
         let other = thread::spawn(move || block_on(shutdown));
-        event.0.store(true, Release);
-        event.1.wake();
+        event.happen();
         one.join().unwrap();
         other.join().unwrap();
     });

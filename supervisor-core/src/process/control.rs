@@ -25,8 +25,8 @@ use std::{
 };
 
 pub(crate) use self::wakers::WaiterKey;
-use self::wakers::{Waiters, Wakers, wake, wake_one};
-use super::{ChildId, ProcessId, Waiting, guard};
+use self::wakers::{Waiters, Wakers, wake_all};
+use super::{ChildId, ProcessId, Waiting, guard, wake};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
 /// What has a control cell: a child, or a `ProcessShutdown` of its own.
@@ -135,8 +135,8 @@ impl ControlCell {
             let others = if flags.contains(Flags::SHUTDOWN) { wakers.take_others() } else { Waiters::new() };
             (wakers.process().clone(), others)
         };
-        wake_one(process);
-        wake(others);
+        wake(process);
+        wake_all(others);
     }
 
     /// The incarnation is ready. Whether that is news.
@@ -196,7 +196,7 @@ impl ControlCell {
         if !before.contains(Flags::SHUTDOWN) {
             let _ = guard(|| left.process().wake_by_ref());
         }
-        wake(left.take_others());
+        wake_all(left.take_others());
         let _ = guard(move || drop(left));
         before
     }
@@ -260,7 +260,7 @@ impl ControlCell {
     /// Wakes all that wait, though there is no signal: they look again.
     pub(crate) fn wake_waiters(&self) {
         let others = self.lock().take_others();
-        wake(others);
+        wake_all(others);
     }
 
     pub(crate) fn deregister_waiter(&self, key: WaiterKey) {

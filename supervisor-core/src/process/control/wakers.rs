@@ -6,7 +6,7 @@ use std::{
 
 use slab::Slab;
 
-use crate::process::guard;
+use crate::process::wake;
 
 /// Whom to wake. Most processes have nobody but themselves, so that is two words.
 #[derive(Debug)]
@@ -114,10 +114,6 @@ impl Wakers {
 
 /// Wakes them one by one: a waker is code of somebody else, and one that panics is no reason not to wake the others. Never called
 /// under the lock of a cell.
-pub(super) fn wake(others: Waiters) {
-    others.into_iter().for_each(|(_, waiter)| wake_one(waiter.waker));
-}
-
-pub(super) fn wake_one(waker: Waker) {
-    let _ = guard(|| waker.wake());
+pub(super) fn wake_all(others: Waiters) {
+    others.into_iter().for_each(|(_, waiter)| wake(waiter.waker));
 }
