@@ -8,7 +8,7 @@ use std::{
 use crate::{
     error::BoxError,
     guard::guard,
-    spawner::{Held, Spawner, is_virtual, now},
+    spawner::{Executor, Spawner, is_virtual, now},
 };
 
 /// On which executor processes run: the children of a supervisor, and all below them that do not say otherwise
@@ -70,58 +70,28 @@ pub(crate) fn is_out_of_time(placed: &dyn Spawner, home: &dyn Spawner) -> bool {
     is_virtual(home) && !is_virtual(placed)
 }
 
-/// An executor, as a tree holds it.
-#[derive(Clone)]
-pub(crate) enum Executor {
-    /// Somebody else's.
-    Given(Held),
-    /// One that was made for this tree. It ends when it is let go of: so it is held by what runs on it, and by nothing that a user
-    /// can keep.
-    Made(Held),
-}
-
 /// The clock of an executor, as whoever reads a tree has it: also after the end of the tree, when it must not keep an executor.
 pub(crate) enum Clock {
     /// A virtual one, which nothing else could stand for.
-    Virtual(Held),
+    Virtual(Executor),
     /// A real one. When its executor is gone, that of the system is as good.
     Real(Weak<dyn Spawner>),
 }
 
-impl Executor {
-    pub(crate) fn given(spawner: Arc<dyn Spawner>) -> Self {
-        Self::Given(Held::new(spawner))
-    }
-
-    pub(crate) fn made(spawner: Arc<dyn Spawner>) -> Self {
-        Self::Made(Held::new(spawner))
-    }
-
-    pub(crate) fn clock(&self) -> Clock {
-        match self {
-            Self::Given(spawner) if is_virtual(&***spawner) => Clock::Virtual(spawner.clone()),
-            Self::Given(spawner) | Self::Made(spawner) => Clock::Real(Arc::downgrade(spawner)),
-        }
-    }
-}
-
-impl Deref for Executor {
-    type Target = Arc<dyn Spawner>;
-
-    fn deref(&self) -> &Arc<dyn Spawner> {
-        match self {
-            Self::Given(spawner) | Self::Made(spawner) => spawner,
-        }
-    }
-}
-
 impl Clock {
+    pub(crate) fn of(executor: &Executor) -> Self {
+        match is_virtual(&***executor) {
+            true => Self::Virtual(executor.clone()),
+            false => Self::Real(Arc::downgrade(executor)),
+        }
+    }
+
     /// The time there. Once the executor is gone, that of the system.
     pub(crate) fn now(&self) -> Instant {
         match self {
             Self::Virtual(spawner) => now(&***spawner),
             Self::Real(spawner) => {
-                spawner.upgrade().map(Held::new).map_or_else(Instant::now, |spawner| now(&**spawner))
+                spawner.upgrade().map(Executor::new).map_or_else(Instant::now, |spawner| now(&**spawner))
             }
         }
     }

@@ -14,10 +14,9 @@ use atomic_waker::AtomicWaker;
 use crate::{
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Changes, Event, EventKind, Events, Observers, Subscribers},
-    placement::Executor,
     process::{ChildId, Exit, Link, Name, News, ProcessId, Report, Ticket, current, guard, is_in_process},
     quiet::{Quiet, Token},
-    spawner::{now, nudge},
+    spawner::{Executor, now, nudge},
 };
 
 /// A supervisor, as its children see it: where their reports go, what they are called, where they run.

@@ -72,18 +72,18 @@ pub(crate) fn spawn(process: Process, on: &dyn Spawner, home: &dyn Spawner) {
     }
 }
 
-/// An executor that is let go of under a guard. Whoever is the last to do so may be anybody, and what the destructor of an
+/// An executor, as a tree holds it: let go of under a guard. Whoever is the last to do so may be anybody, and what the destructor of an
 /// executor does is nothing to them.
 #[derive(Clone)]
-pub(crate) struct Held(Option<Arc<dyn Spawner>>);
+pub(crate) struct Executor(Option<Arc<dyn Spawner>>);
 
-impl Held {
+impl Executor {
     pub(crate) fn new(spawner: Arc<dyn Spawner>) -> Self {
         Self(Some(spawner))
     }
 }
 
-impl Deref for Held {
+impl Deref for Executor {
     type Target = Arc<dyn Spawner>;
 
     fn deref(&self) -> &Arc<dyn Spawner> {
@@ -91,7 +91,7 @@ impl Deref for Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Executor {
     fn drop(&mut self) {
         let spawner = self.0.take();
         let _ = guard(|| drop(spawner));

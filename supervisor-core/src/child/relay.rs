@@ -7,9 +7,10 @@ use std::{
 use super::Child;
 use crate::{
     error::{Failure, InvalidSpec},
-    placement::{Executor, Factory, is_out_of_time},
+    placement::{Factory, is_out_of_time},
     process::{Birth, Exit, Life, News, Report, Step, guard},
     scope::Scope,
+    spawner::Executor,
 };
 
 /// Has an executor made for a child, and goes on there as the child's process. Runs beside the other children: the factory is
@@ -25,7 +26,7 @@ impl Life for Relay {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
         let Self { child, factory, birth, scope } = &*self;
         let spawner = match factory(&birth.link.path_of(child.segment())) {
-            Ok(spawner) => Executor::made(spawner),
+            Ok(spawner) => Executor::new(spawner),
             Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
         };
         if is_out_of_time(&**spawner, &**scope.home) {

@@ -10,10 +10,10 @@ use super::relay::Relay;
 use crate::{
     engine::Spec,
     observe::Subscribers,
-    placement::{Executor, Placement},
+    placement::Placement,
     process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket, guard},
     scope::{Elsewhere, Scope},
-    spawner::spawn,
+    spawner::{Executor, spawn},
     strategy::{ChildSettings, SupervisorSettings},
 };
 
@@ -197,7 +197,7 @@ impl<B: Body> Child for Seat<B> {
     fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) {
         match self.settings.placement() {
             Placement::Inherit => spawn(self.embody(birth, scope), &**scope.spawner, &**scope.home),
-            Placement::On(spawner) => self.clone().embody_on(Executor::given(spawner.clone()), birth, scope),
+            Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), birth, scope),
             Placement::Fresh(factory) => {
                 let (factory, scope) = (factory.clone(), scope.clone());
                 let (spawner, home) = (scope.spawner.clone(), scope.home.clone());

@@ -8,10 +8,10 @@ use super::{Driver, Hub, Own};
 use crate::{
     child::Child,
     error::{Failure, InvalidSpec, StartFailure},
-    placement::{Executor, Factory, Placement, is_out_of_time},
+    placement::{Factory, Placement, is_out_of_time},
     process::{Birth, Ending, Exit, Flags, Life, Link, Name, Step, Termination, guard},
     scope::Scope,
-    spawner::Spawner,
+    spawner::{Executor, Spawner},
     strategy::SupervisorSettings,
 };
 
@@ -52,7 +52,7 @@ impl Launch {
         let plan = Plan { settings, specs, hub, parent, name, own };
         match placement {
             Placement::Inherit => Self::Driving(Box::new(Driver::new(plan, spawner))),
-            Placement::On(spawner) => Self::Driving(Box::new(Driver::new(plan, Executor::given(spawner)))),
+            Placement::On(spawner) => Self::Driving(Box::new(Driver::new(plan, Executor::new(spawner)))),
             // The code of a user, which runs in the process that it belongs to.
             Placement::Fresh(factory) => Self::Placing(Some((Box::new(plan), factory))),
         }
@@ -76,7 +76,7 @@ fn make(factory: &Factory, path: &str, home: &dyn Spawner) -> Result<Executor, S
         Ok(Ok(made)) if is_out_of_time(&*made, home) => {
             Err(StartFailure::Failed(Failure::new(InvalidSpec::RealBelowVirtual.to_string())))
         }
-        Ok(made) => made.map(Executor::made).map_err(StartFailure::Failed),
+        Ok(made) => made.map(Executor::new).map_err(StartFailure::Failed),
         Err(panic) => Err(StartFailure::Panicked(panic)),
     }
 }

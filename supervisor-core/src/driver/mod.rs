@@ -39,11 +39,11 @@ use crate::{
     error::GaveUp,
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
-    placement::{Executor, Placed},
+    placement::Placed,
     process::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
     quiet::{Gauge, Token},
     scope::Scope,
-    spawner::{Timer, now, seed},
+    spawner::{Executor, Timer, now, seed},
     strategy::{ChildKind, RestartType, SupervisorSettings},
     trace,
 };

@@ -31,7 +31,7 @@ impl Shared {
     pub(super) fn new(engine: Tree, own: &Own) -> Self {
         Self {
             engine: Mutex::new(engine),
-            clock: own.spawner.clock(),
+            clock: Clock::of(&own.spawner),
             process: own.id,
             restarts: own.ticket.incarnation.saturating_sub(1),
         }

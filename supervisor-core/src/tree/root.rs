@@ -10,11 +10,10 @@ use crate::{
     handle::SupervisorHandle,
     mailbox::{Envelope, Taken},
     observe::{ChildState, Observers},
-    placement::Executor,
     process::{Ending, Exit, Flags, News, Report, Ticket},
     quiet::Quiet,
     scope::{Position, Scope},
-    spawner::{Spawner, nudge},
+    spawner::{Executor, Spawner, nudge},
     supervisor::Supervisor,
     trace,
     waits::Waiting,
@@ -43,7 +42,7 @@ impl Root {
     ) -> Result<Self, SupervisorError> {
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
-        let outside = Scope::outside(Executor::given(spawner), observers, quiet, handle.hub());
+        let outside = Scope::outside(Executor::new(spawner), observers, quiet, handle.hub());
         let ticket = Ticket::only(root.id());
         let birth = root.clone().begin(ticket, &outside, Flags::LAST);
         root.clone().start(birth, &outside);
