@@ -319,13 +319,18 @@ async fn n6_two_siblings_may_terminate_each_other(stage: Stage) {
 type Held = Arc<Mutex<Option<SupervisionTree>>>;
 
 /// Shuts down the tree that it finds there, and waits, when it is told to go on.
+///
+/// It may be answered before it is asked to stop. Then it ends and is restarted, and the successor is the one that is
+/// asked: that one finds the gate closed, and stops when it is asked.
 fn shuts_down(tree: &Held, gate: &async_channel::Receiver<()>) -> (ChildSpec, Answers) {
     let (say, answers) = async_channel::unbounded();
     let (tree, gate) = (tree.clone(), gate.clone());
-    let child = worker("w", move |_: ProcessShutdown| {
+    let child = worker("w", move |shutdown: ProcessShutdown| {
         let (say, tree, gate) = (say.clone(), tree.clone(), gate.clone());
         async move {
-            let _ = gate.recv().await;
+            if gate.recv().await.is_err() {
+                return shutdown.await;
+            }
             let tree = tree.lock().unwrap().take();
             if let Some(tree) = tree {
                 let _ = say.try_send(tree.shutdown().await);
@@ -348,6 +353,7 @@ async fn n6_processes_of_two_trees_may_shut_down_the_tree_of_the_other(stage: St
         answers.push(answered);
     }
     (0..2).for_each(|_| open.try_send(()).unwrap());
+    open.close();
     let both = stage.in_time("both answers", zip(answers[0].recv(), answers[1].recv())).await;
     assert!(both.0.unwrap().is_ok() && both.1.unwrap().is_ok());
 }
@@ -363,6 +369,7 @@ async fn n6_a_process_may_shut_down_a_tree_in_which_a_process_terminates_it(stag
     let one = one.start_on(stage.spawner.clone()).await.unwrap();
     *held.lock().unwrap() = Some(other.start_on(stage.spawner.clone()).await.unwrap());
     (0..2).for_each(|_| open.try_send(()).unwrap());
+    open.close();
     stage.in_time("both answers", zip(shut.recv(), terminated.recv())).await.1.unwrap().unwrap();
     stage.in_time("the shutdown", one.shutdown()).await.unwrap();
 }
