@@ -59,13 +59,13 @@ pub mod sim {
 pub use supervisor_core::ambient::spawn;
 
 pub use supervisor_core::{
-    AutoShutdown, Backoff, BoxError, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState, Counts,
-    Ending, Event, EventKind, Events, Exit, Factory, Failure, GaveUp, InitializationError, IntoWorkerResult,
-    InvalidSpec, LastExit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, Restart, RestartCause,
-    RestartMode, RestartStrategy, RestartType, RunFuture, RunOn, ShutdownHandle, ShutdownOrder, ShutdownStrategy,
-    Snapshot, Source, Spawner, StartFailure, Supervisable, SupervisionTree, Supervisor, SupervisorError,
-    SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, Unclean, UncleanStop, exit, one_shot,
-    watch_polls, worker,
+    AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
+    Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoWorkerResult, InvalidSpec, LastExit,
+    Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
+    RestartStrategy, RestartType, RunFuture, RunOn, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot,
+    SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree, Supervisor,
+    SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, UncleanProcess,
+    UncleanStop, exit, one_shot, watch_polls, worker,
 };
 
 cfg_if::cfg_if! {

@@ -277,7 +277,7 @@ fn a_supervisor_that_cannot_measure_time_ends_as_that() {
         root.add_worker(worker("a", |shutdown| shutdown).with_watchdog(SECOND));
         let handle = root.handle();
         match sim.run_until(root.run_on(spawner).into_future()) {
-            Err(SupervisorError::Broken { panic, .. }) => {
+            Err(SupervisorError::Panicked { panic, .. }) => {
                 assert_eq!(panic.message(), format!("the spawner panics in `{method}`"));
             }
             other => panic!("{other:?}"),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use supervision::{
-    Backoff, BoxError, RestartStrategy, RestartType, ShutdownStrategy, Snapshot, Source, Supervisor, SupervisorError,
-    SupervisorInfo,
+    Backoff, BoxError, RestartStrategy, RestartType, ShutdownStrategy, Snapshot, SnapshotSource, Supervisor,
+    SupervisorError, SupervisorInfo,
     sim::{Fault, Sim},
     worker,
 };
@@ -69,7 +69,7 @@ fn a_supervisor_that_does_not_get_to_run_shows_what_it_last_knew_and_since_when_
     assert_eq!(sim.elapsed(), 3 * SECOND, "nobody was waited for");
     let api = snapshot.find("root.api").unwrap();
     let info = api.supervisor.as_ref().unwrap();
-    assert_eq!((info.source, info.unread_for), (Source::Running, Some(2 * SECOND)));
+    assert_eq!((info.source, info.unread_for), (SnapshotSource::Running, Some(2 * SECOND)));
     assert_eq!(api.children.iter().map(|child| &*child.path).collect::<Vec<_>>(), ["root.api.listener"]);
     assert!(is_read(snapshot.supervisor.as_ref().unwrap()));
     let line = "├─ ? api  running for 3.0s, has not read its messages for 2.0s, one for one";

@@ -10,7 +10,7 @@ use std::{
 
 use executor_sim::{Fault, Sim, Threads, block_for};
 use supervisor_core::{
-    ChildSpec, Exit, Placement, RestartStrategy, Spawner, Supervisor, Timer, ambient, contract::Specimen, one_shot,
+    ChildSpec, Exit, Placement, RestartStrategy, Spawner, Supervisor, Timer, ambient, contract::TestProcess, one_shot,
     worker,
 };
 
@@ -132,7 +132,7 @@ fn the_destructors_of_an_ended_executor_may_still_use_its_timers() {
     let elsewhere = sim.executor_with(Threads::new(1).with_strict_timers());
     let is_done = Arc::new(Mutex::new(false));
     let uses = Uses(elsewhere.spawner().timer(), is_done.clone());
-    let (process, outcome) = Specimen::new(async move {
+    let (process, outcome) = TestProcess::new(async move {
         let _uses = uses;
         std::future::pending::<()>().await;
     })
@@ -151,7 +151,7 @@ fn an_ended_executor_drops_a_process_inside_of_spawn() {
         let elsewhere = sim.executor_with(threads);
         let spawner = elsewhere.spawner();
         elsewhere.end();
-        let (process, outcome) = Specimen::new(async {}).into_parts();
+        let (process, outcome) = TestProcess::new(async {}).into_parts();
         spawner.spawn(process);
         assert!(matches!(outcome.try_exit(), Some(Exit::Lost)));
     }

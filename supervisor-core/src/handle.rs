@@ -4,7 +4,7 @@ use crate::{
     child::ChildSpec,
     driver::{Call, Command, Hub},
     error::SupervisorError,
-    observe::{ChildInfo, ChildSpecInfo, Counts, Events, Snapshot},
+    observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
     process::{ChildId, Name, dotted},
     scope::Scope,
 };
@@ -184,7 +184,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
-    pub async fn count(&self) -> Result<Counts, SupervisorError> {
+    pub async fn count(&self) -> Result<ChildCounts, SupervisorError> {
         self.0.count()
     }
 

@@ -50,17 +50,17 @@ mod interleavings;
 pub use self::{
     child::ChildSpec,
     error::{
-        BoxError, Failure, GaveUp, InitializationError, InvalidSpec, Restart, StartFailure, SupervisorError, Unclean,
-        UncleanStop,
+        BoxError, Failure, GaveUp, InitializationError, InvalidSpec, RestartRecord, StartFailure, SupervisorError,
+        UncleanProcess, UncleanStop,
     },
     handle::SupervisorHandle,
     observe::{
-        ChildInfo, ChildSpecInfo, ChildState, Counts, Event, EventKind, Events, LastExit, RestartCause, Snapshot,
-        Source, SupervisorInfo,
+        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, RestartCause, Snapshot,
+        SnapshotSource, SupervisorInfo,
     },
-    placement::{Factory, Placement},
+    placement::{Placement, SpawnerFactory},
     poll_watch::{PollWatch, watch_polls},
-    process::{ChildId, Ending, Exit, Process, ProcessId, Termination},
+    process::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
     program::exit,
     shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
     spawner::{Spawner, Timer},

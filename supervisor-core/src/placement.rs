@@ -30,11 +30,11 @@ pub enum Placement {
     /// On this one.
     On(Arc<dyn Spawner>),
     /// On a new one for each start of the supervisor, or of the child.
-    Fresh(Factory),
+    Fresh(SpawnerFactory),
 }
 
 /// Makes an executor. It is given the dotted name of the supervisor, or of the child, to name threads after.
-pub type Factory = Arc<dyn Fn(&str) -> Result<Arc<dyn Spawner>, BoxError> + Send + Sync>;
+pub type SpawnerFactory = Arc<dyn Fn(&str) -> Result<Arc<dyn Spawner>, BoxError> + Send + Sync>;
 
 impl Placement {
     /// The executor that is named, where one is.

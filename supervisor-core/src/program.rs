@@ -79,8 +79,8 @@ pub fn exit(outcome: Result<(), SupervisorError>) -> ! {
 /// An error as a person reads it.
 fn tell(error: &SupervisorError) -> String {
     let mut text = format!("error: {error}");
-    if let SupervisorError::GaveUp(story) = error {
-        tell_story(&mut text, story);
+    if let SupervisorError::GaveUp(gave_up) = error {
+        write_history(&mut text, gave_up);
     }
     let mut cause = error.source();
     for _ in 0..LONGEST_CHAIN {
@@ -89,17 +89,17 @@ fn tell(error: &SupervisorError) -> String {
         if !text.contains(&message) {
             text += &format!("\n  caused by: {message}");
         }
-        let boxed = this.downcast_ref::<Box<GaveUp>>().map(|story| &**story);
-        if let Some(story) = boxed.or_else(|| this.downcast_ref()) {
-            tell_story(&mut text, story);
+        let boxed = this.downcast_ref::<Box<GaveUp>>().map(|gave_up| &**gave_up);
+        if let Some(gave_up) = boxed.or_else(|| this.downcast_ref()) {
+            write_history(&mut text, gave_up);
         }
         cause = this.source();
     }
     text
 }
 
-fn tell_story(text: &mut String, story: &GaveUp) {
-    for restart in &story.restarts {
+fn write_history(text: &mut String, gave_up: &GaveUp) {
+    for restart in &gave_up.restarts {
         *text += &format!("\n  {restart}");
     }
 }
@@ -107,7 +107,7 @@ fn tell_story(text: &mut String, story: &GaveUp) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Failure, Restart, StartFailure};
+    use crate::error::{Failure, RestartRecord, StartFailure};
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot open the spool")]
@@ -124,16 +124,16 @@ mod tests {
     }
 
     #[test]
-    fn who_gave_up_tells_the_story() {
-        let restart = |ago| Restart::new("root.w".into(), Duration::from_secs(ago), "failed: boom".into());
-        let story = GaveUp::new("root".into(), 1, Duration::from_secs(5), vec![restart(2), restart(0)]);
+    fn who_gave_up_tells_the_whole_history() {
+        let restart = |ago| RestartRecord::new("root.w".into(), Duration::from_secs(ago), "failed: boom".into());
+        let gave_up = GaveUp::new("root".into(), 1, Duration::from_secs(5), vec![restart(2), restart(0)]);
         for error in [
-            SupervisorError::GaveUp(story.clone()),
+            SupervisorError::GaveUp(gave_up.clone()),
             SupervisorError::SignificantChildFailed {
                 path: "top".into(),
                 child: "root".into(),
                 how: "gave up".into(),
-                gave_up: Some(Box::new(story.clone())),
+                gave_up: Some(Box::new(gave_up.clone())),
             },
         ] {
             let text = tell(&error);

@@ -20,7 +20,7 @@ use crate::process::{Process, guard, hand_over};
 /// blocks its thread may hold up what waits for that thread. Without a clock and a timer no limit would hold, so a panic in `now`
 /// or `timer`, or in [`reset`](Timer::reset) or [`poll_elapsed`](Timer::poll_elapsed) of what that returns, is a panic of the
 /// supervisor that measures time there: the supervisor above it restarts it, and a root ends with
-/// [`SupervisorError::Broken`](crate::SupervisorError::Broken). Whoever reads a tree then is told times of the system's clock.
+/// [`SupervisorError::Panicked`](crate::SupervisorError::Panicked). Whoever reads a tree then is told times of the system's clock.
 pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// Starts a process as an independent task: polls it until it is ready, or drops it. Both are fine, neither is an
     /// error; a process that is dropped reports itself as lost.

@@ -4,7 +4,7 @@ use std::{future::Future, pin::pin, time::Duration};
 
 use futures_lite::future::poll_once;
 use supervisor_core::{
-    Backoff, ChildKind, ChildState, EventKind, RestartStrategy, RestartType, Snapshot, Source, Supervisor,
+    Backoff, ChildKind, ChildState, EventKind, RestartStrategy, RestartType, Snapshot, SnapshotSource, Supervisor,
     SupervisorError, SupervisorFuture, SupervisorHandle, ambient, one_shot, worker,
 };
 
@@ -91,7 +91,7 @@ async fn b4_a_snapshot_shows_the_whole_tree(world: World) {
     assert_eq!((found.id, found.kind, found.ready), (Some(b), ChildKind::Worker, true));
     assert!(found.process.is_some() && found.since.is_some() && found.spec.is_some() && found.supervisor.is_none());
     let inner = snapshot.find("root.inner").and_then(|inner| inner.supervisor.as_ref()).expect("it supervises");
-    assert_eq!(inner.source, Source::Running);
+    assert_eq!(inner.source, SnapshotSource::Running);
     assert!(snapshot.ready);
     tree.shutdown().await.unwrap();
 }
@@ -131,7 +131,7 @@ async fn b4_after_the_end_the_last_state_stays_readable(world: World) {
     );
     assert!(snapshot.iter().all(|node| !node.ready));
     let info = snapshot.supervisor.expect("it supervised");
-    assert_eq!(info.source, Source::Ended);
+    assert_eq!(info.source, SnapshotSource::Ended);
 }
 
 async fn b4_a_worker_may_look_at_its_own_tree(world: World) {

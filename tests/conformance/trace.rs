@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use supervisor_core::{
-    Ending, Event, EventKind, Exit, StartFailure,
+    Event, EventKind, Exit, StartFailure, StopReason,
     testing::{Entry, Probe},
 };
 
@@ -43,7 +43,7 @@ fn line(event: &Event, stage: &Stage) -> Option<String> {
             Some(format!("stopped {path} {reason}"))
         }
         // Nobody above it tells of the root's end. One whose start failed was never there.
-        EventKind::Ended(Ending::FailedToStart { .. }) => None,
+        EventKind::Ended(StopReason::FailedToStart { .. }) => None,
         EventKind::Ended(_) if !event.path.contains('.') => Some(format!("stopped {path} shutdown")),
         _ => None,
     }
@@ -52,8 +52,8 @@ fn line(event: &Event, stage: &Stage) -> Option<String> {
 fn cause(event: &Event) -> Option<String> {
     let path = event.path.replace('.', "/");
     match &event.kind {
-        EventKind::Ended(Ending::GaveUp(_)) => Some(format!("{path} intensity")),
-        EventKind::Ended(Ending::AutoShutdown { .. }) => Some(format!("{path} auto_shutdown")),
+        EventKind::Ended(StopReason::GaveUp(_)) => Some(format!("{path} intensity")),
+        EventKind::Ended(StopReason::AutoShutdown { .. }) => Some(format!("{path} auto_shutdown")),
         _ => None,
     }
 }

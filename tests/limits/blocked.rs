@@ -1,8 +1,8 @@
 //! A child blocks an executor of its own, or that is not driven at all. The supervisor measures time where it runs itself.
 
 use supervisor_core::{
-    Backoff, ChildId, ChildSpec, ChildState, EventKind, Placement, ShutdownStrategy, Source, StartFailure,
-    SupervisionTree, Supervisor, SupervisorError, SupervisorHandle, Unclean, UncleanStop, worker,
+    Backoff, ChildId, ChildSpec, ChildState, EventKind, Placement, ShutdownStrategy, SnapshotSource, StartFailure,
+    SupervisionTree, Supervisor, SupervisorError, SupervisorHandle, UncleanProcess, UncleanStop, worker,
 };
 
 use crate::stage::{BLOCK, HOUR, LIMIT, Other, Stage, event, idle, supervisor};
@@ -43,7 +43,7 @@ impl Scene {
 
 fn names_the_hasher(outcome: Result<(), SupervisorError>) {
     let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
-    let [Unclean { path, stop: UncleanStop::Abandoned, .. }] = &unclean[..] else { panic!("{unclean:?}") };
+    let [UncleanProcess { path, stop: UncleanStop::Abandoned, .. }] = &unclean[..] else { panic!("{unclean:?}") };
     assert_eq!(path, "root.crypto.hasher");
 }
 
@@ -187,7 +187,7 @@ async fn b4_a_tree_is_read_at_once_though_supervisors_are_blocked(stage: Stage) 
     for name in ["root.one", "root.two", "root.three"] {
         let node = snapshot.find(name).unwrap();
         let info = node.supervisor.as_ref().unwrap();
-        assert_eq!((info.source, node.children.len()), (Source::Running, 1));
+        assert_eq!((info.source, node.children.len()), (SnapshotSource::Running, 1));
         assert!(info.unread_for.is_some_and(|unread_for| unread_for >= LIMIT), "{:?}", info.unread_for);
     }
     assert_eq!(snapshot.supervisor.unwrap().unread_for, None);

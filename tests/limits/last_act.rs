@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use futures_lite::future::poll_once;
 use supervisor_core::{
     ChildSpec, EventKind, ProcessShutdown, ShutdownStrategy, SupervisionTree, SupervisorError, SupervisorHandle,
-    Unclean, UncleanStop, ambient, worker,
+    UncleanProcess, UncleanStop, ambient, worker,
 };
 
 use crate::stage::{LIMIT, Stage, event, idle, supervisor};
@@ -42,7 +42,7 @@ fn acts(
 
 fn names_it(outcome: Result<(), SupervisorError>) {
     let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
-    let [Unclean { path, stop: UncleanStop::Abandoned, .. }] = &unclean[..] else { panic!("{unclean:?}") };
+    let [UncleanProcess { path, stop: UncleanStop::Abandoned, .. }] = &unclean[..] else { panic!("{unclean:?}") };
     assert_eq!(path, "root.w");
 }
 

@@ -11,7 +11,7 @@ use std::{
 use executor_sim::{Sim, SimSpawner, Threads, block_for};
 use supervisor_core::{
     Spawner,
-    contract::{Outcome, Specimen},
+    contract::{Outcome, TestProcess},
 };
 
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -108,7 +108,7 @@ impl World {
 }
 
 pub fn spawn(spawner: &SimSpawner, future: impl Future<Output = ()> + Send + 'static) -> Outcome {
-    let (process, outcome) = Specimen::new(future).into_parts();
+    let (process, outcome) = TestProcess::new(future).into_parts();
     spawner.spawn(process);
     outcome
 }

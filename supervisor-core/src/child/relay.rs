@@ -7,7 +7,7 @@ use std::{
 use super::Child;
 use crate::{
     error::{Failure, InvalidSpec},
-    placement::{Factory, is_out_of_time},
+    placement::{SpawnerFactory, is_out_of_time},
     process::{Birth, Exit, Life, News, Report, Step, guard},
     scope::Scope,
     spawner::Executor,
@@ -17,7 +17,7 @@ use crate::{
 /// the code of a user.
 pub(super) struct Relay {
     pub(super) child: Arc<dyn Child>,
-    pub(super) factory: Factory,
+    pub(super) factory: SpawnerFactory,
     pub(super) birth: Birth,
     pub(super) scope: Arc<Scope>,
 }

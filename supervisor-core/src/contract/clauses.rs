@@ -17,7 +17,7 @@ use std::{
 
 use futures_lite::future::{poll_once, yield_now};
 
-use super::{Backend, Outcome, Specimen};
+use super::{Backend, Outcome, TestProcess};
 use crate::{
     process::{Exit, guard},
     spawner::{Spawner, Timer},
@@ -27,7 +27,7 @@ use crate::{
 const MOMENT: Duration = Duration::from_millis(20);
 
 fn spawn(spawner: &impl Spawner, future: impl Future<Output = ()> + Send + 'static) -> Outcome {
-    let (process, outcome) = Specimen::new(future).into_parts();
+    let (process, outcome) = TestProcess::new(future).into_parts();
     spawner.spawn(process);
     outcome
 }
@@ -464,7 +464,7 @@ pub fn a_process_that_is_discarded_is_lost_and_not_dropped_on_the_calling_stack<
     backend.block_on(async {
         let on_the_stack = Arc::new(AtomicBool::new(true));
         let slow = Slow(on_the_stack.clone());
-        let (process, outcome) = Specimen::refused(async move { drop(slow) });
+        let (process, outcome) = TestProcess::refused(async move { drop(slow) });
         DISCARDING.set(true);
         backend.spawner().discard(process);
         DISCARDING.set(false);

@@ -20,7 +20,7 @@ mod specimen;
 
 use std::future::Future;
 
-pub use self::specimen::{Outcome, Specimen};
+pub use self::specimen::{Outcome, TestProcess};
 use crate::spawner::Spawner;
 
 /// An executor under test.

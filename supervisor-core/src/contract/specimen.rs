@@ -19,7 +19,7 @@ use crate::{
 
 /// A process to try an executor on, with no supervisor but the test.
 #[derive(Debug)]
-pub struct Specimen {
+pub struct TestProcess {
     process: Mutex<Option<Process>>,
     outcome: Outcome,
 }
@@ -37,7 +37,7 @@ struct Above {
     exits: Sender<Exit>,
 }
 
-impl Specimen {
+impl TestProcess {
     /// A process that runs this future.
     pub fn new<F>(future: F) -> Self
     where

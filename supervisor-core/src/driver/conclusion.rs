@@ -6,26 +6,26 @@ use super::{Driver, Io, Tree};
 use crate::{
     child::Child,
     engine::{Badly, Cause, Conclusion},
-    error::{GaveUp, Restart, StartFailure, Unclean, UncleanStop},
+    error::{GaveUp, RestartRecord, StartFailure, UncleanProcess, UncleanStop},
     mailbox::Envelope,
     observe::{EventKind, RestartCause},
-    process::{ChildId, Ending, Exit, Link, Termination, guard},
+    process::{ChildId, Exit, Link, StopReason, Termination, guard},
     strategy::ChildKind,
     text,
 };
 
 impl Io {
-    pub(super) fn story(&self, engine: &Tree, now: Instant) -> GaveUp {
+    pub(super) fn give_up(&self, engine: &Tree, now: Instant) -> GaveUp {
         let tell = |charge: &crate::engine::Charge<Arc<dyn Child>>| {
             let ago = now.saturating_duration_since(charge.at);
-            // A story that tells stories grows with each level, and what counts is at its end.
-            let is_story = matches!(&charge.cause, RestartCause::Exit(exit) if exit.gave_up().is_some());
+            // A history that tells stories grows with each level, and what counts is at its end.
+            let is_give_up = matches!(&charge.cause, RestartCause::Exit(exit) if exit.gave_up().is_some());
             let how = charge.cause.words().to_string();
-            let how = if is_story { text::middle_cut(how) } else { how };
-            Restart::new(self.scope.path_of(charge.spec.name().as_str()), ago, how)
+            let how = if is_give_up { text::middle_cut(how) } else { how };
+            RestartRecord::new(self.scope.path_of(charge.spec.name().as_str()), ago, how)
         };
         let strategy = engine.settings().strategy;
-        let restarts = engine.story().map(tell).collect();
+        let restarts = engine.history().map(tell).collect();
         GaveUp::new(self.scope.path(), strategy.intensity(), strategy.period(), restarts)
     }
 }
@@ -42,9 +42,9 @@ impl Driver {
         let path_of = |spec: &Arc<dyn Child>| io.scope.path_of(spec.name().as_str());
         let unclean = badly.into_iter().flat_map(|(spec, badly)| match badly {
             Badly::Below(unclean) => unclean,
-            Badly::Aborted => vec![Unclean::new(path_of(&spec), UncleanStop::Aborted)],
-            Badly::Failed(failure) => vec![Unclean::new(path_of(&spec), UncleanStop::Failed(failure))],
-            Badly::Abandoned => vec![Unclean::new(
+            Badly::Aborted => vec![UncleanProcess::new(path_of(&spec), UncleanStop::Aborted)],
+            Badly::Failed(failure) => vec![UncleanProcess::new(path_of(&spec), UncleanStop::Failed(failure))],
+            Badly::Abandoned => vec![UncleanProcess::new(
                 path_of(&spec),
                 match spec.settings().kind {
                     ChildKind::Worker => UncleanStop::Abandoned,
@@ -54,19 +54,21 @@ impl Driver {
         });
         let mut unclean: Vec<_> = unclean.collect();
         unclean.extend(left);
-        let ending = match cause {
-            _ if killed => Ending::Killed,
-            Cause::Requested => Ending::Requested,
-            Cause::GaveUp => io.gave_up.take().map_or(Ending::Requested, Ending::GaveUp),
+        let reason = match cause {
+            _ if killed => StopReason::Killed,
+            Cause::Requested => StopReason::Requested,
+            Cause::GaveUp => io.gave_up.take().map_or(StopReason::Requested, StopReason::GaveUp),
             Cause::AutoShutdown { spec, exit } => {
-                Ending::AutoShutdown { path: io.scope.path(), child: path_of(&spec), exit }
+                StopReason::AutoShutdown { path: io.scope.path(), child: path_of(&spec), exit }
             }
             Cause::FailedToStart { failure: StartFailure::Below { path, cause }, .. } => {
-                Ending::FailedToStart { path, cause: *cause }
+                StopReason::FailedToStart { path, cause: *cause }
             }
-            Cause::FailedToStart { spec, failure } => Ending::FailedToStart { path: path_of(&spec), cause: failure },
+            Cause::FailedToStart { spec, failure } => {
+                StopReason::FailedToStart { path: path_of(&spec), cause: failure }
+            }
         };
-        io.tell_of_itself(EventKind::Ended(ending.clone()));
+        io.tell_of_itself(EventKind::Ended(reason.clone()));
         // Nothing comes after this supervisor, or at least not the children that were added to it.
         let is_over = |id: &ChildId| io.specs.is_none() || !io.is_static(*id);
         children.into_iter().filter(|(id, _)| is_over(id)).for_each(|(_, spec)| io.dispose(spec));
@@ -81,6 +83,6 @@ impl Driver {
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
         }
-        Exit::Shutdown(Arc::new(Termination { ending, unclean }))
+        Exit::Shutdown(Arc::new(Termination { reason, unclean }))
     }
 }

@@ -8,8 +8,8 @@ use super::{Driver, Hub, Own};
 use crate::{
     child::Child,
     error::{Failure, InvalidSpec, StartFailure},
-    placement::{Factory, Placement, is_out_of_time},
-    process::{Birth, Ending, Exit, Flags, Life, Link, Name, Step, Termination, guard},
+    placement::{Placement, SpawnerFactory, is_out_of_time},
+    process::{Birth, Exit, Flags, Life, Link, Name, Step, StopReason, Termination, guard},
     scope::Scope,
     spawner::{Executor, Spawner},
     strategy::SupervisorSettings,
@@ -17,7 +17,7 @@ use crate::{
 
 /// A supervisor's process: it has an executor made for its children, where it is set to, and then it drives them.
 pub(crate) enum Launch {
-    Placing(Option<(Box<Plan>, Factory)>),
+    Placing(Option<(Box<Plan>, SpawnerFactory)>),
     Driving(Box<Driver>),
 }
 
@@ -71,7 +71,7 @@ impl Plan {
 }
 
 /// Where the supervisor itself is at home: its time limits have to hold for what is made.
-fn make(factory: &Factory, path: &str, home: &dyn Spawner) -> Result<Executor, StartFailure> {
+fn make(factory: &SpawnerFactory, path: &str, home: &dyn Spawner) -> Result<Executor, StartFailure> {
     match guard(|| factory(path).map_err(|error| Failure::from_error(&*error))) {
         Ok(Ok(made)) if is_out_of_time(&*made, home) => {
             Err(StartFailure::Failed(Failure::new(InvalidSpec::RealBelowVirtual.to_string())))
@@ -82,8 +82,8 @@ fn make(factory: &Factory, path: &str, home: &dyn Spawner) -> Result<Executor, S
 }
 
 /// The end of a supervisor that has started nothing.
-fn end(ending: Ending) -> Poll<Step> {
-    Poll::Ready(Step::Ended(Exit::Shutdown(Arc::new(Termination { ending, unclean: Vec::new() }))))
+fn end(reason: StopReason) -> Poll<Step> {
+    Poll::Ready(Step::Ended(Exit::Shutdown(Arc::new(Termination { reason, unclean: Vec::new() }))))
 }
 
 /// Nothing in here is pinned.
@@ -96,11 +96,11 @@ impl Life for Launch {
         if let Self::Placing(plan) = &mut *self {
             let Some((plan, factory)) = plan.take() else { return Poll::Pending };
             if plan.is_asked_to_stop() {
-                return end(Ending::Requested);
+                return end(StopReason::Requested);
             }
             match make(&factory, &plan.path(), &**plan.own.spawner) {
                 Ok(spawner) => *self = Self::Driving(Box::new(Driver::new(*plan, spawner))),
-                Err(cause) => return end(Ending::FailedToStart { path: plan.path(), cause }),
+                Err(cause) => return end(StopReason::FailedToStart { path: plan.path(), cause }),
             }
         }
         match &mut *self {

@@ -12,7 +12,7 @@ use std::{
 use super::{Hub, Io};
 use crate::{
     child::Child,
-    error::{Unclean, UncleanStop},
+    error::{UncleanProcess, UncleanStop},
     observe::{Event, EventKind},
     process::{ChildId, Link, Ticket},
     strategy::ChildKind,
@@ -63,7 +63,7 @@ impl Io {
     }
 
     /// Names those that do not let go.
-    pub(super) fn abandon_left(&mut self) -> Vec<Unclean> {
+    pub(super) fn abandon_left(&mut self) -> Vec<UncleanProcess> {
         let mut unclean = Vec::new();
         for Left { path, child, .. } in std::mem::take(&mut self.left) {
             if child.cell().process().is_none() {
@@ -77,7 +77,7 @@ impl Io {
                 ChildKind::Worker => UncleanStop::Abandoned,
                 ChildKind::Supervisor => UncleanStop::AbandonedWithSubtree,
             };
-            unclean.push(Unclean::new(path, stop));
+            unclean.push(UncleanProcess::new(path, stop));
         }
         unclean
     }

@@ -332,9 +332,9 @@ impl Io {
             Effect::Ready => return Some(Step::Ready),
             Effect::GaveUp => {
                 // Made now: the failures that are counted are those that it gave up for.
-                let story = self.story(&shared.lock(), now);
-                self.tell_of_itself(EventKind::GaveUp(story.clone()));
-                self.gave_up = Some(story);
+                let gave_up = self.give_up(&shared.lock(), now);
+                self.tell_of_itself(EventKind::GaveUp(gave_up.clone()));
+                self.gave_up = Some(gave_up);
             }
             Effect::Answer { caller, spec, answer } => self.answer(caller, spec.as_deref(), answer),
             Effect::Refuse { spec, caller, refusal } => self.refuse(spec, caller, refusal),

@@ -20,7 +20,7 @@ use crate::{
     child::Child,
     engine::{End, Slot},
     error::SupervisorError,
-    observe::{ChildInfo, ChildSpecInfo, ChildState, Counts, LastExit, Snapshot, Source, SupervisorInfo},
+    observe::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, Snapshot, SnapshotSource, SupervisorInfo},
     process::{ChildId, Exit, Name, ProcessId},
     strategy::ChildKind,
     text::Cut,
@@ -114,7 +114,7 @@ impl Hub {
         }
     }
 
-    pub(crate) fn count(&self) -> Result<Counts, SupervisorError> {
+    pub(crate) fn count(&self) -> Result<ChildCounts, SupervisorError> {
         Ok(self.running()?.lock().counts())
     }
 
@@ -155,7 +155,7 @@ impl Reading {
         let waits = working.as_ref().and_then(|working| working.unread_since);
         {
             let engine = shared.lock();
-            let source = if working.is_some() { Source::Running } else { Source::Ended };
+            let source = if working.is_some() { SnapshotSource::Running } else { SnapshotSource::Ended };
             let unread_for = waits.map(|since| now.saturating_duration_since(since));
             snapshot.supervisor = Some(SupervisorInfo::new(source, unread_for, engine.settings()));
             // At once, because to grow a large one takes long.

@@ -10,7 +10,7 @@ use super::{
     slot::{Attempt, Class, Look, Slot, Spec, State},
 };
 use crate::{
-    observe::Counts,
+    observe::ChildCounts,
     process::{ChildId, Place, Ticket},
     strategy::ChildKind,
 };
@@ -192,8 +192,8 @@ impl<C: Spec> Children<C> {
         significant.iter().sum::<usize>() - significant[Class::Stopped as usize]
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        Counts {
+    pub(crate) fn counts(&self) -> ChildCounts {
+        ChildCounts {
             specs: self.slots.len(),
             active: self.count_of(&[Class::Running]),
             supervisors: self.tallies.supervisors.iter().sum(),

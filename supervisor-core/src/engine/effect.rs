@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::{
-    error::{Failure, StartFailure, Unclean},
+    error::{Failure, StartFailure, UncleanProcess},
     observe::EventKind,
     process::{ChildId, Exit, Place},
 };
@@ -49,7 +49,7 @@ pub(crate) enum Badly {
     Abandoned,
     Failed(Failure),
     /// It is a supervisor, and told what did not stop well below it.
-    Below(Vec<Unclean>),
+    Below(Vec<UncleanProcess>),
 }
 
 /// Who waits for an answer.

@@ -8,7 +8,7 @@ use super::{
     slot::{Attempt, Slot, Stopping, Then},
 };
 use crate::{
-    error::{Failure, StartFailure, Unclean, UncleanStop},
+    error::{Failure, StartFailure, UncleanProcess, UncleanStop},
     observe::{EventKind, RestartCause},
     process::{Exit, Place},
     shutdown::ShutdownStrategy,
@@ -168,7 +168,7 @@ impl<C: Spec> Engine<C> {
         let badly = match exit {
             Exit::Shutdown(termination) => {
                 // What a brutal stop aborts is what was asked for.
-                let counts = |unclean: &&Unclean| !(is_brutal && matches!(unclean.stop, UncleanStop::Aborted));
+                let counts = |unclean: &&UncleanProcess| !(is_brutal && matches!(unclean.stop, UncleanStop::Aborted));
                 let below: Vec<_> = termination.unclean.iter().filter(counts).cloned().collect();
                 (!below.is_empty()).then_some(Badly::Below(below))
             }

@@ -14,7 +14,7 @@ pub(super) struct Intensity<C> {
     limit: usize,
     period: Duration,
     window: VecDeque<Instant>,
-    story: VecDeque<Charge<C>>,
+    history: VecDeque<Charge<C>>,
 }
 
 /// A failure that cost a restart.
@@ -27,21 +27,27 @@ pub(crate) struct Charge<C> {
 
 impl<C> Intensity<C> {
     pub(super) fn new(strategy: RestartStrategy) -> Self {
-        Self { limit: strategy.intensity(), period: strategy.period(), window: VecDeque::new(), story: VecDeque::new() }
+        Self {
+            limit: strategy.intensity(),
+            period: strategy.period(),
+            window: VecDeque::new(),
+            history: VecDeque::new(),
+        }
     }
 
     /// Counts a restart. Whether it is within the limit: a restart counts while `now - then <= period`.
     pub(super) fn charge(&mut self, charge: Charge<C>) -> bool {
         if self.limit == usize::MAX {
-            // Never out of restarts, so there is nothing to count, and no story to tell.
+            // Never out of restarts, so there is nothing to count, and no history to tell.
             return true;
         }
         let (now, period) = (charge.at, self.period);
         let is_over = |then: Instant| now.saturating_duration_since(then) > period;
-        while self.story.len() == GaveUp::STORY || self.story.front().is_some_and(|charge| is_over(charge.at)) {
-            self.story.pop_front();
+        while self.history.len() == GaveUp::MAX_HISTORY || self.history.front().is_some_and(|charge| is_over(charge.at))
+        {
+            self.history.pop_front();
         }
-        self.story.push_back(charge);
+        self.history.push_back(charge);
         while self.window.front().is_some_and(|then| is_over(*then)) {
             self.window.pop_front();
         }
@@ -59,7 +65,7 @@ impl<C> Intensity<C> {
         (self.window.len(), self.window.capacity())
     }
 
-    pub(super) fn story(&self) -> impl Iterator<Item = &Charge<C>> {
-        self.story.iter()
+    pub(super) fn history(&self) -> impl Iterator<Item = &Charge<C>> {
+        self.history.iter()
     }
 }

@@ -44,7 +44,7 @@ pub(crate) use self::{
     slot::{End, Slot, Spec, State},
 };
 use crate::{
-    observe::{ChildState, Counts, EventKind, RestartCause},
+    observe::{ChildCounts, ChildState, EventKind, RestartCause},
     process::{ChildId, Exit, Place, Ticket},
     strategy::SupervisorSettings,
 };
@@ -366,12 +366,12 @@ impl<C: Spec> Engine<C> {
         self.is_up
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> ChildCounts {
         self.children.counts()
     }
 
-    pub(crate) fn story(&self) -> impl Iterator<Item = &Charge<C>> {
-        self.intensity.story()
+    pub(crate) fn history(&self) -> impl Iterator<Item = &Charge<C>> {
+        self.intensity.history()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

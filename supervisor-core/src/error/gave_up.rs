@@ -20,16 +20,16 @@ pub struct GaveUp {
     /// The time in which it was allowed them.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
     pub period: Duration,
-    /// The failures that spent its budget, oldest first: the last [`GaveUp::STORY`] at most. The last one is the
+    /// The failures that spent its budget, oldest first: the last [`GaveUp::MAX_HISTORY`] at most. The last one is the
     /// failure that was one too many.
-    pub restarts: Vec<Restart>,
+    pub restarts: Vec<RestartRecord>,
 }
 
 /// A failure that cost a supervisor one of its restarts.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Restart {
+pub struct RestartRecord {
     /// Dotted name of the child that failed.
     pub path: String,
     /// How long before the supervisor gave up.
@@ -40,9 +40,9 @@ pub struct Restart {
 
 impl GaveUp {
     /// How many failures are kept to tell.
-    pub const STORY: usize = 16;
+    pub const MAX_HISTORY: usize = 16;
 
-    pub(crate) fn new(path: String, intensity: usize, period: Duration, restarts: Vec<Restart>) -> Self {
+    pub(crate) fn new(path: String, intensity: usize, period: Duration, restarts: Vec<RestartRecord>) -> Self {
         Self { path, intensity, period, restarts }
     }
 
@@ -62,7 +62,7 @@ impl fmt::Display for Verdict<'_> {
     }
 }
 
-impl Restart {
+impl RestartRecord {
     pub(crate) fn new(path: String, ago: Duration, how: String) -> Self {
         Self { path, ago, how }
     }
@@ -75,13 +75,13 @@ impl fmt::Display for GaveUp {
             return self.restarts.iter().try_for_each(|restart| write!(f, "\n  {restart}"));
         }
         match self.restarts.last() {
-            Some(Restart { path, how, .. }) => write!(f, "; at last `{path}` {}", Whole(how)),
+            Some(RestartRecord { path, how, .. }) => write!(f, "; at last `{path}` {}", Whole(how)),
             None => Ok(()),
         }
     }
 }
 
-impl fmt::Display for Restart {
+impl fmt::Display for RestartRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, ago, how } = self;
         let how = Whole(how);

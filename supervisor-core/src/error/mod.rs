@@ -10,8 +10,8 @@ mod supervisor;
 mod unclean;
 
 pub use failure::{BoxError, Failure};
-pub use gave_up::{GaveUp, Restart};
+pub use gave_up::{GaveUp, RestartRecord};
 pub use initialization::InitializationError;
 pub use invalid::InvalidSpec;
 pub use supervisor::{StartFailure, SupervisorError};
-pub use unclean::{Unclean, UncleanStop};
+pub use unclean::{UncleanProcess, UncleanStop};

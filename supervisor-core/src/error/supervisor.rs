@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{BoxError, Failure, GaveUp, InvalidSpec, Unclean};
+use super::{BoxError, Failure, GaveUp, InvalidSpec, UncleanProcess};
 use crate::id::ChildId;
 
 /// What can go wrong with a supervisor.
@@ -10,7 +10,7 @@ use crate::id::ChildId;
 /// | returned by | variants |
 /// |---|---|
 /// | `Supervisor::new` | `InvalidName` |
-/// | running a tree, or starting one | `InvalidName` and `InvalidSpec`, before anything starts; `FailedToStart`, `GaveUp`, `SignificantChildFailed`, `UncleanShutdown`, `Lost`, `Broken`, `Executor`; when starting, `ShutdownDuringStart` |
+/// | running a tree, or starting one | `InvalidName` and `InvalidSpec`, before anything starts; `FailedToStart`, `GaveUp`, `SignificantChildFailed`, `UncleanShutdown`, `Lost`, `Panicked`, `Executor`; when starting, `ShutdownDuringStart` |
 /// | every call of a `SupervisorHandle` | `NotRunning`; every one that sends the supervisor a message also `Overloaded` |
 /// | `start_child`, `spawn` | `InvalidName`, `InvalidSpec`, `AtCapacity`, `ShuttingDown`; with unique names `AlreadyStarted`, `AlreadyPresent`; `start_child` alone `FailedToStart`, `WouldDeadlock`; the function `spawn` also `OutsideProcess` |
 /// | `terminate_child` | `NotFound`, `Stuck` |
@@ -73,7 +73,7 @@ pub enum SupervisorError {
 
     /// The tree was asked to shut down and did, but not everything in it stopped well.
     #[error("shutdown was not clean: {}", list(.0))]
-    UncleanShutdown(Vec<Unclean>),
+    UncleanShutdown(Vec<UncleanProcess>),
 
     /// The supervisor has [too many messages](crate::SupervisorHandle::MAX_UNREAD) that it has not read. Nothing was sent, or
     /// started: try again later, or shed load.
@@ -98,7 +98,7 @@ pub enum SupervisorError {
 
     /// The root itself panicked. No code of its children can do that; an executor's can.
     #[error("the supervisor `{path}` itself panicked: {panic}")]
-    Broken {
+    Panicked {
         /// The root.
         path: String,
         /// The panic.
@@ -268,7 +268,7 @@ fn place(parent: &Option<String>) -> String {
     parent.as_ref().map_or_else(String::new, |parent| format!(" of a child of `{parent}`"))
 }
 
-fn list(unclean: &[Unclean]) -> String {
+fn list(unclean: &[UncleanProcess]) -> String {
     const SHOWN: usize = 8;
     let mut text: Vec<String> = unclean.iter().take(SHOWN).map(ToString::to_string).collect();
     if unclean.len() > SHOWN {

@@ -6,7 +6,7 @@ use super::Failure;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Unclean {
+pub struct UncleanProcess {
     /// Dotted name of the process.
     pub path: String,
     /// What happened to it.
@@ -29,13 +29,13 @@ pub enum UncleanStop {
     Failed(Failure),
 }
 
-impl Unclean {
+impl UncleanProcess {
     pub(crate) fn new(path: String, stop: UncleanStop) -> Self {
         Self { path, stop }
     }
 }
 
-impl fmt::Display for Unclean {
+impl fmt::Display for UncleanProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` {}", self.path, self.stop)
     }

@@ -43,7 +43,7 @@ pub enum ChildState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Counts {
+pub struct ChildCounts {
     /// All children, whatever their state.
     pub specs: usize,
     /// Those that are running. One that is stopping still has a process, and is not counted here.

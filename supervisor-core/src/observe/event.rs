@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     error::{GaveUp, StartFailure, SupervisorError},
-    process::{Ending, Exit, ProcessId},
+    process::{Exit, ProcessId, StopReason},
     text::{OneLine, limit},
 };
 
@@ -83,7 +83,7 @@ pub enum EventKind {
     /// It is a supervisor, and out of restarts.
     GaveUp(GaveUp),
     /// It is a supervisor, and everything below it has ended: why it stopped.
-    Ended(Ending),
+    Ended(StopReason),
 }
 
 /// Why a child is restarted.
@@ -181,8 +181,8 @@ impl fmt::Display for Words<'_> {
             Kind::LeftDown { siblings } => {
                 write!(f, "was terminated before its group was restarted; these stay down: {}", siblings.join(", "))
             }
-            Kind::GaveUp(story) => story.fmt(f),
-            Kind::Ended(ending) => write!(f, "has ended, with everything below it: it {ending}"),
+            Kind::GaveUp(gave_up) => gave_up.fmt(f),
+            Kind::Ended(reason) => write!(f, "has ended, with everything below it: it {reason}"),
         }
     }
 }

@@ -38,8 +38,8 @@ mod lines {
             _ => (None, None),
         };
         match (level(kind), kind) {
-            (Level::ERROR, EventKind::GaveUp(story)) => {
-                event!(target: "supervision", Level::ERROR, process = %path, id, event, "{}", Story(story));
+            (Level::ERROR, EventKind::GaveUp(gave_up)) => {
+                event!(target: "supervision", Level::ERROR, process = %path, id, event, "{}", History(gave_up));
             }
             (Level::WARN, _) => {
                 event!(target: "supervision", Level::WARN, process = %path, id, event, took, attempt, delay, "{happened}");
@@ -49,9 +49,9 @@ mod lines {
     }
 
     /// A line for each failure that spent its budget. None of them breaks the lines of the log, or is too long for it.
-    struct Story<'a>(&'a GaveUp);
+    struct History<'a>(&'a GaveUp);
 
-    impl fmt::Display for Story<'_> {
+    impl fmt::Display for History<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             OneLine(self.0.verdict()).fmt(f)?;
             self.0.restarts.iter().try_for_each(|restart| write!(f, "\n  {}", OneLine(restart)))

@@ -11,11 +11,11 @@ mod picture;
 mod snapshot;
 
 pub(crate) use changes::Changes;
-pub use children::{ChildInfo, ChildSpecInfo, ChildState, Counts};
+pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState};
 pub use event::{Event, EventKind, RestartCause};
 pub use events::Events;
 pub(crate) use events::Subscribers;
 #[cfg(feature = "testing")]
 pub(crate) use observers::Observer;
 pub(crate) use observers::Observers;
-pub use snapshot::{LastExit, Snapshot, Source, SupervisorInfo};
+pub use snapshot::{LastExit, Snapshot, SnapshotSource, SupervisorInfo};

@@ -61,7 +61,7 @@ pub struct LastExit {
 #[non_exhaustive]
 pub struct SupervisorInfo {
     /// Where its children are known from.
-    pub source: Source,
+    pub source: SnapshotSource,
     /// For how long it has left messages unread, if any wait: the ends of children, and calls. A supervisor reads them at once,
     /// so more than a moment means that it does not get to run: its executor is blocked, or not driven. What is said of its
     /// children is then what it last knew.
@@ -90,7 +90,7 @@ pub struct SupervisorInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub enum Source {
+pub enum SnapshotSource {
     /// It runs.
     Running,
     /// It does not run. The children are as they were when it ended; none, if it has never run.
@@ -98,7 +98,7 @@ pub enum Source {
 }
 
 impl SupervisorInfo {
-    pub(crate) fn new(source: Source, unread_for: Option<Duration>, settings: &SupervisorSettings) -> Self {
+    pub(crate) fn new(source: SnapshotSource, unread_for: Option<Duration>, settings: &SupervisorSettings) -> Self {
         Self {
             source,
             unread_for,
@@ -305,7 +305,7 @@ mod tests {
             restarts: 0,
             last_exit: Some(LastExit { how: "panicked: boom".into(), ago: None }),
             spec: None,
-            supervisor: Some(SupervisorInfo::new(Source::Running, None, &SupervisorSettings::default())),
+            supervisor: Some(SupervisorInfo::new(SnapshotSource::Running, None, &SupervisorSettings::default())),
             children: Vec::new(),
         };
         (1..depth).fold(node(), |below, _| Snapshot { children: vec![below], ..node() })

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::error::{Failure, GaveUp, StartFailure, Unclean, UncleanStop};
+use crate::error::{Failure, GaveUp, StartFailure, UncleanProcess, UncleanStop};
 
 /// How a process ended.
 #[derive(Clone, Debug)]
@@ -34,16 +34,16 @@ pub enum Exit {
 #[non_exhaustive]
 pub struct Termination {
     /// Why it stopped.
-    pub ending: Ending,
+    pub reason: StopReason,
     /// The processes below it that did not stop well.
-    pub unclean: Vec<Unclean>,
+    pub unclean: Vec<UncleanProcess>,
 }
 
 /// Why a supervisor stopped.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub enum Ending {
+pub enum StopReason {
     /// It was asked to.
     Requested,
     /// It was killed: it aborted everything below it.
@@ -73,7 +73,7 @@ impl Exit {
     pub fn is_normal(&self) -> bool {
         match self {
             Self::Normal | Self::Ignored => true,
-            Self::Shutdown(termination) => !matches!(termination.ending, Ending::Killed),
+            Self::Shutdown(termination) => !matches!(termination.reason, StopReason::Killed),
             Self::Failed(_) | Self::Panicked(_) | Self::Aborted | Self::Unresponsive { .. } | Self::Lost => false,
         }
     }
@@ -85,9 +85,9 @@ impl Exit {
     pub fn is_success(&self) -> bool {
         match self {
             Self::Normal => true,
-            Self::Shutdown(termination) => match &termination.ending {
-                Ending::Requested => true,
-                Ending::AutoShutdown { exit, .. } => exit.is_success(),
+            Self::Shutdown(termination) => match &termination.reason {
+                StopReason::Requested => true,
+                StopReason::AutoShutdown { exit, .. } => exit.is_success(),
                 _ => false,
             },
             _ => false,
@@ -101,17 +101,18 @@ impl Exit {
 
     /// Whether it is a supervisor that has left something behind which does not yield.
     pub(crate) fn abandoned_any(&self) -> bool {
-        let is_abandoned =
-            |unclean: &Unclean| matches!(unclean.stop, UncleanStop::Abandoned | UncleanStop::AbandonedWithSubtree);
+        let is_abandoned = |unclean: &UncleanProcess| {
+            matches!(unclean.stop, UncleanStop::Abandoned | UncleanStop::AbandonedWithSubtree)
+        };
         matches!(self, Self::Shutdown(termination) if termination.unclean.iter().any(is_abandoned))
     }
 
     /// The story, where a supervisor gave up, be it this one or the significant one that made it stop.
     pub fn gave_up(&self) -> Option<&GaveUp> {
         match self {
-            Self::Shutdown(termination) => match &termination.ending {
-                Ending::GaveUp(story) => Some(story),
-                Ending::AutoShutdown { exit, .. } => exit.gave_up(),
+            Self::Shutdown(termination) => match &termination.reason {
+                StopReason::GaveUp(gave_up) => Some(gave_up),
+                StopReason::AutoShutdown { exit, .. } => exit.gave_up(),
                 _ => None,
             },
             _ => None,
@@ -128,13 +129,13 @@ impl StartFailure {
             Exit::Lost => Self::Lost,
             Exit::Normal => Self::Ended,
             Exit::Aborted | Exit::Unresponsive { .. } | Exit::Ignored => Self::Aborted,
-            Exit::Shutdown(termination) => match &termination.ending {
-                Ending::GaveUp(story) => Self::GaveUp(story.clone()),
-                Ending::FailedToStart { path, cause } => {
+            Exit::Shutdown(termination) => match &termination.reason {
+                StopReason::GaveUp(gave_up) => Self::GaveUp(gave_up.clone()),
+                StopReason::FailedToStart { path, cause } => {
                     Self::Below { path: path.clone(), cause: Box::new(cause.clone()) }
                 }
-                Ending::Requested | Ending::AutoShutdown { .. } => Self::ShutDown,
-                Ending::Killed => Self::Aborted,
+                StopReason::Requested | StopReason::AutoShutdown { .. } => Self::ShutDown,
+                StopReason::Killed => Self::Aborted,
             },
         }
     }
@@ -150,17 +151,17 @@ impl fmt::Display for Exit {
             Self::Aborted => f.write_str("was aborted"),
             Self::Unresponsive { within } => write!(f, "was aborted: it gave no sign of life for {within:?}"),
             Self::Lost => f.write_str("was dropped by its executor"),
-            Self::Shutdown(termination) => termination.ending.fmt(f),
+            Self::Shutdown(termination) => termination.reason.fmt(f),
         }
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Requested => f.write_str("shut down as asked"),
             Self::Killed => f.write_str("was killed"),
-            Self::GaveUp(story) => write!(f, "stopped: {story}"),
+            Self::GaveUp(gave_up) => write!(f, "stopped: {gave_up}"),
             Self::AutoShutdown { child, exit, .. } => {
                 write!(f, "shut down because its significant child `{child}` {exit}")
             }

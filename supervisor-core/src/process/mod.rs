@@ -12,7 +12,7 @@ pub(crate) use crate::guard::{guard, wake};
 pub use crate::id::{ChildId, ProcessId};
 pub(crate) use crate::id::{Place, Ticket};
 pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
-pub use exit::{Ending, Exit, Termination};
+pub use exit::{Exit, StopReason, Termination};
 pub(crate) use handover::hand_over;
 pub(crate) use name::Name;
 pub use name::dotted;

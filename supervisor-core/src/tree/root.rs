@@ -10,7 +10,7 @@ use crate::{
     handle::SupervisorHandle,
     mailbox::{Envelope, Taken},
     observe::{ChildState, Observers},
-    process::{Ending, Exit, Flags, News, Report, Ticket},
+    process::{Exit, Flags, News, Report, StopReason, Ticket},
     quiet::Quiet,
     scope::{Position, Scope},
     spawner::{Executor, Spawner, nudge},
@@ -115,23 +115,25 @@ impl Root {
         let path = || self.root.segment().to_owned();
         let termination = match exit {
             Exit::Shutdown(termination) => termination,
-            Exit::Panicked(panic) => return Err(SupervisorError::Broken { path: path(), panic }),
+            Exit::Panicked(panic) => return Err(SupervisorError::Panicked { path: path(), panic }),
             _ => return Err(SupervisorError::Lost { path: path() }),
         };
-        match &termination.ending {
-            Ending::GaveUp(story) => Err(SupervisorError::GaveUp(story.clone())),
-            Ending::FailedToStart { path, cause } => {
+        match &termination.reason {
+            StopReason::GaveUp(gave_up) => Err(SupervisorError::GaveUp(gave_up.clone())),
+            StopReason::FailedToStart { path, cause } => {
                 Err(SupervisorError::FailedToStart { path: path.clone(), cause: cause.clone() })
             }
-            Ending::AutoShutdown { path, child, exit } if !exit.is_success() => {
+            StopReason::AutoShutdown { path, child, exit } if !exit.is_success() => {
                 let (path, child, how) = (path.clone(), child.clone(), exit.to_string());
                 let gave_up = exit.gave_up().cloned().map(Box::new);
                 Err(SupervisorError::SignificantChildFailed { path, child, how, gave_up })
             }
-            Ending::AutoShutdown { .. } | Ending::Requested | Ending::Killed => match &termination.unclean[..] {
-                [] => Ok(()),
-                unclean => Err(SupervisorError::UncleanShutdown(unclean.to_vec())),
-            },
+            StopReason::AutoShutdown { .. } | StopReason::Requested | StopReason::Killed => {
+                match &termination.unclean[..] {
+                    [] => Ok(()),
+                    unclean => Err(SupervisorError::UncleanShutdown(unclean.to_vec())),
+                }
+            }
         }
     }
 }

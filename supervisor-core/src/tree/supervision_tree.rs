@@ -5,7 +5,7 @@ use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
     observe::{Events, Observers, Snapshot},
-    process::{Ending, Exit},
+    process::{Exit, StopReason},
     quiet::Quiet,
     spawner::Spawner,
     supervisor::Supervisor,
@@ -47,7 +47,7 @@ impl SupervisionTree {
             RootNews::Ended(exit) => exit,
         };
         let was_asked =
-            matches!(&exit, Exit::Shutdown(end) if matches!(end.ending, Ending::Requested | Ending::Killed));
+            matches!(&exit, Exit::Shutdown(end) if matches!(end.reason, StopReason::Requested | StopReason::Killed));
         root.outcome(exit)?;
         debug_assert!(was_asked, "a tree that was not asked to stop and has not started has failed");
         Err(SupervisorError::ShutdownDuringStart)

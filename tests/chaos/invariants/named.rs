@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use supervisor_core::{Ending, EventKind, SupervisorError};
+use supervisor_core::{EventKind, StopReason, SupervisorError};
 
 use super::{End, Invariant, Seen};
 
@@ -61,7 +61,7 @@ impl Invariant for Named {
 fn is_another(kind: &EventKind) -> bool {
     match kind {
         EventKind::Started => true,
-        EventKind::Ended(ending) => !matches!(ending, Ending::Requested),
+        EventKind::Ended(reason) => !matches!(reason, StopReason::Requested),
         _ => false,
     }
 }

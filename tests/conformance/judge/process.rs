@@ -24,7 +24,7 @@ enum Phase {
     AtGate(Start),
     Running,
     /// It ends then, or only when it is aborted.
-    Ending {
+    StopReason {
         how: Option<Ends>,
         at: Duration,
     },
@@ -63,8 +63,8 @@ impl Worker {
             Phase::Starting(Start::Panic) => format!("start_failed {path} panic"),
             Phase::Starting(Start::Ignore) => format!("ignored {path}"),
             Phase::Starting(Start::Gated(_)) => format!("gated {path}"),
-            Phase::Ending { how: Some(Ends(how)), .. } => format!("stopped {path} {how}"),
-            Phase::AtGate(_) | Phase::Running | Phase::Ending { how: None, .. } => return None,
+            Phase::StopReason { how: Some(Ends(how)), .. } => format!("stopped {path} {how}"),
+            Phase::AtGate(_) | Phase::Running | Phase::StopReason { how: None, .. } => return None,
         };
         Some(event)
     }
@@ -85,18 +85,18 @@ impl Worker {
             }
             Phase::Starting(Start::Ignore) => Outcome::Exited(Exit::Ignored),
             Phase::Starting(Start::Error | Start::Panic) => Outcome::Exited(Exit::Failed),
-            Phase::Ending { how: Some(Ends(how)), at } => {
+            Phase::StopReason { how: Some(Ends(how)), at } => {
                 *now = (*now).max(*at);
                 Outcome::Exited(if matches!(*how, "error" | "panic") { Exit::Failed } else { Exit::Normal })
             }
-            Phase::AtGate(_) | Phase::Running | Phase::Ending { how: None, .. } => {
+            Phase::AtGate(_) | Phase::Running | Phase::StopReason { how: None, .. } => {
                 unreachable!("nothing happens to it")
             }
         }
     }
 
     pub(super) fn is_running(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Ending { .. })
+        matches!(self.phase, Phase::Running | Phase::StopReason { .. })
     }
 
     pub(super) fn release(&mut self) {
@@ -114,7 +114,7 @@ impl Worker {
             How::Shutdown => "shutdown",
             How::Kill => unreachable!("a kill is a call"),
         };
-        self.phase = Phase::Ending { how: Some(Ends(how)), at: now };
+        self.phase = Phase::StopReason { how: Some(Ends(how)), at: now };
     }
 
     /// It is asked to stop.
@@ -134,7 +134,7 @@ impl Worker {
             Shutdown::Graceful(limit) => takes < limit,
             Shutdown::Brutal | Shutdown::Unlimited => takes < Duration::MAX,
         };
-        self.phase = Phase::Ending { how: is_in_time.then_some(Ends(how)), at: now.saturating_add(takes) };
+        self.phase = Phase::StopReason { how: is_in_time.then_some(Ends(how)), at: now.saturating_add(takes) };
     }
 
     pub(super) fn abort(&mut self) {

@@ -44,7 +44,7 @@ fn r73_an_instance_that_ends_and_is_not_restarted_is_forgotten() {
     world.terminate("c");
     world.shows("");
     assert_eq!(world.forgotten, ["a", "b", "c"]);
-    assert_eq!(world.engine.counts(), Counts::default());
+    assert_eq!(world.engine.counts(), ChildCounts::default());
 }
 
 #[test]

@@ -3,12 +3,12 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     error::GaveUp,
-    process::{Ending, Termination},
+    process::{StopReason, Termination},
 };
 
 fn gave_up() -> Exit {
-    let story = GaveUp::new("root.s".into(), 1, SECOND, vec![]);
-    Exit::Shutdown(Arc::new(Termination { ending: Ending::GaveUp(story), unclean: vec![] }))
+    let history = GaveUp::new("root.s".into(), 1, SECOND, vec![]);
+    Exit::Shutdown(Arc::new(Termination { reason: StopReason::GaveUp(history), unclean: vec![] }))
 }
 
 fn failures() -> [Exit; 4] {
@@ -129,7 +129,7 @@ fn r35_a_supervisor_that_gives_up_is_judged_like_any_child() {
 
 #[test]
 fn a_killed_supervisor_has_failed_though_it_stopped_in_order() {
-    let killed = Termination { ending: Ending::Killed, unclean: vec![] };
+    let killed = Termination { reason: StopReason::Killed, unclean: vec![] };
     after(supervisor("a").transient(), Exit::Shutdown(Arc::new(killed)), "start a", "a z");
 }
 

@@ -94,7 +94,7 @@ fn an_unlimited_intensity_never_gives_up_and_remembers_nothing() {
         world.exit("a", error());
     }
     assert_eq!(world.take().len(), exits);
-    assert!(world.engine.story().count() <= 16);
+    assert!(world.engine.history().count() <= 16);
 }
 
 #[test]
@@ -104,10 +104,11 @@ fn a1_the_story_keeps_the_last_failures_in_order_and_ends_with_the_fatal_one() {
         world.exit("a", Exit::Failed(Failure::new(format!("boom {n}"))));
     }
     world.exit("b", Exit::Failed(Failure::new("the last straw")));
-    let story: Vec<_> = world.engine.story().map(|charge| format!("{} {}", charge.spec.name, charge.cause)).collect();
-    assert_eq!(story.len(), 16);
-    assert_eq!(story[0], "a failed: boom 15");
-    assert_eq!(story[15], "b failed: the last straw");
+    let history: Vec<_> =
+        world.engine.history().map(|charge| format!("{} {}", charge.spec.name, charge.cause)).collect();
+    assert_eq!(history.len(), 16);
+    assert_eq!(history[0], "a failed: boom 15");
+    assert_eq!(history[15], "b failed: the last straw");
 }
 
 #[test]
@@ -117,8 +118,8 @@ fn a1_the_story_is_of_failures_that_still_count() {
     world.pass(6 * SECOND);
     world.exit("b", error());
     world.exit("b", error());
-    let story: Vec<_> = world.engine.story().map(|charge| charge.spec.name).collect();
-    assert_eq!(story, ["b", "b"]);
+    let history: Vec<_> = world.engine.history().map(|charge| charge.spec.name).collect();
+    assert_eq!(history, ["b", "b"]);
 }
 
 #[test]

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    error::{Unclean, UncleanStop},
-    process::{Ending, Termination},
+    error::{UncleanProcess, UncleanStop},
+    process::{StopReason, Termination},
 };
 
 #[test]
@@ -163,10 +163,10 @@ fn n8_a_budget_of_a_nested_supervisor_ends_with_its_abort() {
 #[test]
 fn a5_what_did_not_stop_well_below_a_supervisor_is_added_up() {
     let below = vec![
-        Unclean::new("root.s.x".into(), UncleanStop::Aborted),
-        Unclean::new("root.s.y".into(), UncleanStop::Abandoned),
+        UncleanProcess::new("root.s.x".into(), UncleanStop::Aborted),
+        UncleanProcess::new("root.s.y".into(), UncleanStop::Abandoned),
     ];
-    let exit = || Exit::Shutdown(Arc::new(Termination { ending: Ending::Requested, unclean: below.clone() }));
+    let exit = || Exit::Shutdown(Arc::new(Termination { reason: StopReason::Requested, unclean: below.clone() }));
     for (strategy, expected) in [(ShutdownStrategy::UNLIMITED, 2), (ShutdownStrategy::Brutal, 1)] {
         let mut world = World::up(one_for_one(0), [supervisor("s").shutdown(strategy)]);
         world.deaf.push("s");

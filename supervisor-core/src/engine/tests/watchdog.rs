@@ -46,8 +46,8 @@ fn b2_a_miss_is_a_failure_that_is_charged_and_told_as_that() {
     world.did("unresponsive a, abort a, start a");
     world.pass(4 * SECOND);
     world.did("unresponsive a, abort a, gave up, finish");
-    let story: Vec<_> = world.engine.story().map(|charge| charge.cause.to_string()).collect();
-    assert_eq!(story, ["was aborted: it gave no sign of life for 4s"; 2]);
+    let history: Vec<_> = world.engine.history().map(|charge| charge.cause.to_string()).collect();
+    assert_eq!(history, ["was aborted: it gave no sign of life for 4s"; 2]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod budget;
 mod calls;
 mod counts;
-mod ending;
+mod end;
 mod exits;
 mod leaks;
 mod live;
@@ -68,7 +68,7 @@ impl Watched {
             Box::new(budget::ChargesStayWithinTheIntensity::new(&settings)),
             Box::new(calls::EachCallIsAnsweredOnce::default()),
             Box::new(counts::WhatIsCountedIsThere),
-            Box::new(ending::NothingStartsAfterAStop::default()),
+            Box::new(end::NothingStartsAfterAStop::default()),
             Box::new(exits::EachIncarnationEndsOnce::default()),
             Box::new(leaks::NothingIsLeft),
             Box::new(live::NoMoreLiveThanDeclared::new(&settings, &specs)),

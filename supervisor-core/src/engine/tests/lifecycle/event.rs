@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::process::{Ending, Termination};
+use crate::process::{StopReason, Termination};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Event {
@@ -125,12 +125,12 @@ impl Event {
     /// How a process ends, if this is an end of such a process: one that was ready or was not, if there is one.
     fn exit(self, is_supervisor: bool, was_ready: Option<bool>) -> Option<Exit> {
         let was_ready = was_ready?;
-        let stopped = |ending| Exit::Shutdown(Arc::new(Termination { ending, unclean: Vec::new() }));
+        let stopped = |reason| Exit::Shutdown(Arc::new(Termination { reason, unclean: Vec::new() }));
         match self {
             Self::Aborted => Some(Exit::Aborted),
             Self::Lost => Some(Exit::Lost),
-            Self::Shutdown if is_supervisor => Some(stopped(Ending::Requested)),
-            Self::Killed if is_supervisor => Some(stopped(Ending::Killed)),
+            Self::Shutdown if is_supervisor => Some(stopped(StopReason::Requested)),
+            Self::Killed if is_supervisor => Some(stopped(StopReason::Killed)),
             _ if is_supervisor => None,
             Self::Ignored if !was_ready => Some(Exit::Ignored),
             Self::Normal if was_ready => Some(Exit::Normal),

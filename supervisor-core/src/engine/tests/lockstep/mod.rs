@@ -65,7 +65,7 @@ struct Lockstep {
     has_ended: bool,
     /// What the engine has done and was not compared yet.
     effects: Vec<Act>,
-    story: String,
+    history: String,
     steps: usize,
 }
 
@@ -95,7 +95,7 @@ impl Lockstep {
             calls: 0,
             has_ended: false,
             effects: Vec::new(),
-            story: String::new(),
+            history: String::new(),
             steps: 0,
         }
     }
@@ -122,7 +122,7 @@ impl Lockstep {
             self.take(&Input::Exit { who: 0, how: case::How::Aborted })?;
             self.take(&Input::Pass { time: Pass::For(SECOND) })?;
         }
-        Err(format!("it does not come to an end\n{}", self.story))
+        Err(format!("it does not come to an end\n{}", self.history))
     }
 
     fn take(&mut self, input: &Input) -> Result<(), String> {
@@ -237,7 +237,7 @@ impl Lockstep {
                 let number = self.number(child.child);
                 let before =
                     self.live.insert(number, (Ticket::new(*child, *incarnation), self.specs[number].is_ready_at_once));
-                assert!(before.is_none(), "two processes of {number}\n{}", self.story);
+                assert!(before.is_none(), "two processes of {number}\n{}", self.history);
             }
             let act = match effect {
                 Effect::Finish => Some(end_of(&mut self.engine)),
@@ -252,7 +252,7 @@ impl Lockstep {
         self.drain();
         let (engine, model) = (mem::take(&mut self.effects), self.model.take_acts());
         self.steps += 1 + engine.len();
-        self.story += &format!("{:?}, {after:?}\n    {engine:?}\n", self.now);
+        self.history += &format!("{:?}, {after:?}\n    {engine:?}\n", self.now);
         self.has_ended |= engine.iter().any(|act| matches!(act, Act::End { .. }));
         let states = |engine: &Engine<Peer>| -> Vec<_> {
             engine.children().map(|(_, peer, state)| (peer.number, state_of(state))).collect()
@@ -267,11 +267,14 @@ impl Lockstep {
             }
         }
         if sorted(&engine) != sorted(&model) {
-            Err(format!("the engine does not what the model does:\n    {model:?}\n{}", self.story))
+            Err(format!("the engine does not what the model does:\n    {model:?}\n{}", self.history))
         } else if of_engine != of_model {
-            Err(format!("the engine's children are {of_engine:?}, the model's {of_model:?}\n{}", self.story))
+            Err(format!("the engine's children are {of_engine:?}, the model's {of_model:?}\n{}", self.history))
         } else if due != due_in_model && !self.has_ended {
-            Err(format!("in the engine something is due at {due:?}, in the model at {due_in_model:?}\n{}", self.story))
+            Err(format!(
+                "in the engine something is due at {due:?}, in the model at {due_in_model:?}\n{}",
+                self.history
+            ))
         } else {
             Ok(())
         }

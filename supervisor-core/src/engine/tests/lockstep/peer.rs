@@ -6,8 +6,8 @@ use reference_model as model;
 
 use super::{case::How, *};
 use crate::{
-    error::{Unclean, UncleanStop},
-    process::{Ending, Termination},
+    error::{UncleanProcess, UncleanStop},
+    process::{StopReason, Termination},
 };
 
 /// A child as the engine sees it.
@@ -100,19 +100,19 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
             How::Aborted | How::Abandoning => (Exit::Aborted, model::Exit::Aborted),
         };
     }
-    let ended = |ending, is_killed, below: Vec<(UncleanStop, model::Bad)>| {
-        let unclean = below.iter().map(|(stop, _)| Unclean::new("below".to_owned(), stop.clone())).collect();
+    let ended = |reason, is_killed, below: Vec<(UncleanStop, model::Bad)>| {
+        let unclean = below.iter().map(|(stop, _)| UncleanProcess::new("below".to_owned(), stop.clone())).collect();
         let below = below.into_iter().map(|(_, bad)| bad).collect();
-        (Exit::Shutdown(Arc::new(Termination { ending, unclean })), model::Exit::Ended { is_killed, below })
+        (Exit::Shutdown(Arc::new(Termination { reason, unclean })), model::Exit::Ended { is_killed, below })
     };
     let aborted = (UncleanStop::Aborted, model::Bad::Aborted);
     match how {
-        How::Well => ended(Ending::Requested, false, Vec::new()),
+        How::Well => ended(StopReason::Requested, false, Vec::new()),
         How::Badly => (Exit::Lost, model::Exit::Failed),
-        How::Aborted => ended(Ending::Killed, true, vec![aborted]),
+        How::Aborted => ended(StopReason::Killed, true, vec![aborted]),
         How::Abandoning => {
             let failed = (UncleanStop::Failed(Failure::new("boom")), model::Bad::Failed);
-            ended(Ending::Requested, false, vec![(UncleanStop::Abandoned, model::Bad::Abandoned), aborted, failed])
+            ended(StopReason::Requested, false, vec![(UncleanStop::Abandoned, model::Bad::Abandoned), aborted, failed])
         }
     }
 }

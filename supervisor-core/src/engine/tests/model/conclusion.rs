@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{seat::Seat, trace::*, *};
 use crate::{
-    error::{GaveUp, Unclean, UncleanStop},
-    process::{Ending, Termination},
+    error::{GaveUp, UncleanProcess, UncleanStop},
+    process::{StopReason, Termination},
 };
 
 pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
@@ -21,20 +21,20 @@ pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
     }
     named.sort_unstable();
     let name = |seat: Seat| seat.node.number.to_string();
-    let (why, ending) = match conclusion.cause {
-        _ if conclusion.killed => (Why::Killed, Ending::Killed),
-        Cause::Requested => (Why::Requested, Ending::Requested),
+    let (why, reason) = match conclusion.cause {
+        _ if conclusion.killed => (Why::Killed, StopReason::Killed),
+        Cause::Requested => (Why::Requested, StopReason::Requested),
         Cause::GaveUp => {
-            let story = GaveUp::new(who.to_string(), 0, SECOND, Vec::new());
-            (Why::GaveUp, Ending::GaveUp(story))
+            let history = GaveUp::new(who.to_string(), 0, SECOND, Vec::new());
+            (Why::GaveUp, StopReason::GaveUp(history))
         }
         Cause::AutoShutdown { spec, exit } => {
             let why = Why::AutoShutdown(spec.node.number);
-            (why, Ending::AutoShutdown { path: who.to_string(), child: name(spec), exit })
+            (why, StopReason::AutoShutdown { path: who.to_string(), child: name(spec), exit })
         }
         Cause::FailedToStart { spec, failure: cause } => {
             let why = Why::FailedToStart(spec.node.number);
-            (why, Ending::FailedToStart { path: name(spec), cause })
+            (why, StopReason::FailedToStart { path: name(spec), cause })
         }
     };
     let ended = What::Ended(why, named.clone());
@@ -43,12 +43,12 @@ pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
             Bad::Aborted => UncleanStop::Aborted,
             Bad::Failed => UncleanStop::Failed(Failure::new("boom")),
         };
-        Unclean::new(number.to_string(), stop)
+        UncleanProcess::new(number.to_string(), stop)
     });
-    (ended, Exit::Shutdown(Arc::new(Termination { ending, unclean: unclean.collect() })))
+    (ended, Exit::Shutdown(Arc::new(Termination { reason, unclean: unclean.collect() })))
 }
 
-fn bad(unclean: &Unclean) -> (usize, Bad) {
+fn bad(unclean: &UncleanProcess) -> (usize, Bad) {
     let number = unclean.path.parse().expect("a number");
     (number, if matches!(unclean.stop, UncleanStop::Aborted) { Bad::Aborted } else { Bad::Failed })
 }

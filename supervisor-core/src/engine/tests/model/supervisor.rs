@@ -39,7 +39,7 @@ pub(super) struct Deadline {
 
 pub(super) const NEVER: Deadline = Deadline { at: u64::MAX, kill: true };
 
-type Unclean = Vec<(usize, Bad)>;
+type UncleanProcess = Vec<(usize, Bad)>;
 
 impl Model {
     pub(super) fn new() -> Self {
@@ -199,7 +199,7 @@ impl Model {
     }
 
     /// The supervisor stops all its children, and has ended.
-    pub(super) fn end(&mut self, mut tree: Tree, why: Why, deadline: Deadline) -> (Why, Unclean) {
+    pub(super) fn end(&mut self, mut tree: Tree, why: Why, deadline: Deadline) -> (Why, UncleanProcess) {
         let budget = self.now.saturating_add(tree.node.budget());
         let earlier = if budget < deadline.at { Deadline { at: budget, kill: false } } else { deadline };
         let all: Vec<_> = tree.children.iter().map(|child| child.node.clone()).collect();
@@ -217,7 +217,7 @@ impl Model {
         which: &[Rc<Node>],
         deadline: Deadline,
         then: impl Fn(&mut Self, &mut Tree, usize),
-    ) -> Unclean {
+    ) -> UncleanProcess {
         let (mut unclean, mut beside) = (Vec::new(), Vec::new());
         let (begin, mut last) = (self.now, self.now);
         let is_concurrent = tree.settings().order == ShutdownOrder::Concurrent;
@@ -240,7 +240,7 @@ impl Model {
         unclean
     }
 
-    pub(super) fn stop(&mut self, node: &Rc<Node>, process: Process, deadline: Deadline) -> Unclean {
+    pub(super) fn stop(&mut self, node: &Rc<Node>, process: Process, deadline: Deadline) -> UncleanProcess {
         let (number, is_due) = (node.number, self.now >= deadline.at);
         let is_asked = !node.spec.is_brutal && (!is_due || !deadline.kill);
         if is_asked {
@@ -254,17 +254,17 @@ impl Model {
                 Some((time, how)) if !is_at_once && self.now + time < limit => {
                     self.now += time;
                     self.log(number, What::Exit(how));
-                    if how == How::Normal { Unclean::new() } else { vec![(number, Bad::Failed)] }
+                    if how == How::Normal { UncleanProcess::new() } else { vec![(number, Bad::Failed)] }
                 }
                 _ => {
                     self.now = limit;
                     self.log(number, What::Abort);
                     self.log(number, What::Exit(How::Aborted));
-                    if node.spec.is_brutal { Unclean::new() } else { vec![(number, Bad::Aborted)] }
+                    if node.spec.is_brutal { UncleanProcess::new() } else { vec![(number, Bad::Aborted)] }
                 }
             },
             Process::Supervisor(below) => {
-                let mut unclean = Unclean::new();
+                let mut unclean = UncleanProcess::new();
                 let deadline = Deadline { at: limit, kill: true };
                 let plot = self.apart(|model| unclean = model.end(below, Why::Requested, deadline).1);
                 if is_at_once {
