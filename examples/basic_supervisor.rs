@@ -134,7 +134,7 @@ async fn flush(shutdown: ProcessShutdown) {
 fn say(message: &str) {
     static BEGIN: OnceLock<Instant> = OnceLock::new();
     let time = BEGIN.get_or_init(Instant::now).elapsed().as_secs_f32();
-    let name = process::current().map(|me| me.name()).unwrap_or_default();
+    let name = process::current().map(|me| me.path()).unwrap_or_default();
     println!("{time:4.1}s  {name:27} {message}");
 }
 

@@ -151,7 +151,7 @@ fn main() -> Result<(), SupervisorError> {
     let mut root = Supervisor::new("root")?;
     root.add_worker(worker("ticker", |shutdown| async move {
         let thread = thread::current().id();
-        println!("{} runs on {thread:?}", process::current().expect("a process").name());
+        println!("{} runs on {thread:?}", process::current().expect("a process").path());
         shutdown.await;
     }));
     let mut begun = 0;

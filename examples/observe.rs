@@ -16,7 +16,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 
 fn tree() -> Result<Supervisor, SupervisorError> {
     let mut feed = Supervisor::new("feed")?
-        .with_backoff(Backoff::exponential(MOMENT / 2, 5 * MOMENT))
+        .with_default_backoff(Backoff::exponential(MOMENT / 2, 5 * MOMENT))
         .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(3, Duration::from_secs(10)));
     feed.add_worker(worker("poller", |_| async {
         process::sleep(MOMENT).await;

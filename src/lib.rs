@@ -47,7 +47,7 @@ pub mod guide {
 
 /// What a process can ask about itself, and do where it runs.
 pub mod process {
-    pub use supervisor_core::ambient::{CurrentProcess, Sleep, current, heartbeat, ready, sleep};
+    pub use supervisor_core::process::{CurrentProcess, Sleep, current, heartbeat, ready, sleep};
 }
 
 #[cfg(feature = "sim")]
@@ -56,7 +56,7 @@ pub mod sim {
     pub use executor_sim::{Fault, Record, Sim, SimExecutor, SimSpawner, Threads, block_for, block_for_good, sweep};
 }
 
-pub use supervisor_core::ambient::spawn;
+pub use supervisor_core::process::spawn;
 
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,

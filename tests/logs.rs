@@ -105,7 +105,7 @@ fn each_process_has_a_span_with_its_id_and_its_dotted_name() {
         let mut inner = Supervisor::new("inner").expect("a valid name");
         inner.add_worker(worker("speaker", |shutdown| async {
             let me = process::current().expect("in a process");
-            tracing::info!("I am {} ({})", me.name(), me.id());
+            tracing::info!("I am {} ({})", me.path(), me.id());
             shutdown.await;
         }));
         let mut root = root(0);
@@ -207,7 +207,7 @@ fn a6_the_loss_of_a_whole_tree_is_a_warning_for_each_of_its_processes() {
 fn a_backoff_that_the_intensity_cuts_short_is_warned_of_once_by_name_when_it_starts() {
     let patient = || Backoff::exponential(Duration::from_millis(100), Duration::from_secs(30));
     let log = logged(tracing::Level::WARN, async |sim| {
-        let mut db = Supervisor::new("db").expect("a valid name").with_backoff(patient());
+        let mut db = Supervisor::new("db").expect("a valid name").with_default_backoff(patient());
         db.add_worker(worker("primary", |shutdown| shutdown));
         db.add_worker(worker("replica", |shutdown| shutdown));
         let mut root = root(1);

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use futures_lite::future::or;
 use supervisor_core::{
     Backoff, ChildState, Event, EventKind, Events, Exit, RestartCause, RestartStrategy, RestartType, ShutdownStrategy,
-    Supervisor, ambient, one_shot, worker,
+    Supervisor, one_shot, process, worker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ fn failing(name: &'static str, uptimes: Vec<Duration>) -> supervisor_core::Child
         let uptime = uptimes.next();
         async move {
             match uptime {
-                Some(uptime) => ambient::sleep(uptime).await,
+                Some(uptime) => process::sleep(uptime).await,
                 None => shutdown.await,
             }
             if uptime.is_some() { Err("boom") } else { Ok(()) }
@@ -46,7 +46,8 @@ fn b1_delays_grow_within_their_bounds_and_start_again_after_a_stable_time() {
         let mut rng = Rng::with_seed(sim.seed());
         let (initial, max) = (up_to(&mut rng, SECOND) + SECOND / 10, up_to(&mut rng, 20 * SECOND) + 2 * SECOND);
         let (reset_after, has_jitter) = (up_to(&mut rng, 30 * SECOND) + SECOND, rng.bool());
-        let backoff = Backoff::exponential(initial, max).with_jitter(has_jitter).with_reset_after(reset_after);
+        let backoff = Backoff::exponential(initial, max).with_reset_after(reset_after);
+        let backoff = if has_jitter { backoff } else { backoff.without_jitter() };
         let uptimes: Vec<_> = (0..rng.usize(1..20)).map(|_| up_to(&mut rng, 2 * reset_after)).collect();
         let mut root = patient("root", RestartStrategy::one_for_one());
         root.add_worker(failing("a", uptimes.clone()).with_backoff(backoff));
@@ -98,7 +99,7 @@ fn b1_a_group_stops_at_once_and_starts_after_the_delay() {
         let mut root = patient("root", RestartStrategy::one_for_all());
         let delay = up_to(&mut Rng::with_seed(sim.seed()), 60 * SECOND) + SECOND;
         root.add_worker(worker("before", |shutdown| shutdown));
-        root.add_worker(failing("a", vec![SECOND]).with_backoff(Backoff::constant(delay).with_jitter(false)));
+        root.add_worker(failing("a", vec![SECOND]).with_backoff(Backoff::constant(delay)));
         root.add_worker(worker("behind", |shutdown| shutdown));
         let record = sim.run_for(root, 3600 * SECOND);
         for path in ["root.before", "root.a", "root.behind"] {
@@ -116,7 +117,7 @@ fn b1_a_shutdown_and_a_termination_do_not_wait_for_a_delay_and_it_keeps_its_plac
     sweep(0..100, |sim| {
         let mut rng = Rng::with_seed(sim.seed());
         let mut root = patient("root", RestartStrategy::one_for_one()).with_max_children(1);
-        let backoff = Backoff::constant(1000 * SECOND).with_jitter(false);
+        let backoff = Backoff::constant(1000 * SECOND);
         let a = root.add_worker(failing("a", vec![SECOND]).with_backoff(backoff));
         let tree = sim.start(root).unwrap();
         sim.advance(SECOND + up_to(&mut rng, 900 * SECOND));
@@ -144,8 +145,8 @@ fn b2_a_miss_is_found_at_the_first_look_with_no_sign_since_the_one_before() {
             let beats = beats.clone();
             async move {
                 for pause in beats {
-                    ambient::sleep(pause).await;
-                    ambient::heartbeat();
+                    process::sleep(pause).await;
+                    process::heartbeat();
                 }
                 pending::<()>().await;
             }
@@ -220,7 +221,7 @@ fn b4_a_snapshot_says_what_the_events_have_said() {
         inner.add_worker(failing("b", uptimes()).with_backoff(Backoff::constant(20 * SECOND)));
         root.add_worker(inner);
         root.add_worker(failing("c", uptimes()).with_restart_type(RestartType::Transient));
-        root.add_worker(worker("d", |_| ambient::sleep(200 * SECOND)).with_restart_type(RestartType::Transient));
+        root.add_worker(worker("d", |_| process::sleep(200 * SECOND)).with_restart_type(RestartType::Transient));
 
         let handle = root.handle();
         let (mut follower, mut events) = (Follower::default(), handle.events());

@@ -6,7 +6,7 @@ use executor_sim::{Threads, block_for, sweep};
 use executor_tokio::Tokio;
 use futures_lite::future::{poll_once, yield_now};
 use supervisor_core::{
-    ChildSpec, EventKind, Events, RestartStrategy, ShutdownOrder, ShutdownStrategy, Supervisor, ambient, worker,
+    ChildSpec, EventKind, Events, RestartStrategy, ShutdownOrder, ShutdownStrategy, Supervisor, process, worker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -21,10 +21,10 @@ fn root() -> Supervisor {
 fn beating(name: String, every: Duration) -> ChildSpec {
     worker(name, move |_| async move {
         loop {
-            ambient::sleep(every).await;
+            process::sleep(every).await;
             yield_now().await;
             yield_now().await;
-            ambient::heartbeat();
+            process::heartbeat();
         }
     })
 }
@@ -33,7 +33,7 @@ fn beating(name: String, every: Duration) -> ChildSpec {
 fn blocking(every: Duration, time: Duration) -> ChildSpec {
     worker("blocks", move |_| async move {
         for odd in 1.. {
-            ambient::sleep(every).await;
+            process::sleep(every).await;
             block_for(time + Duration::from_micros(13 * odd)).await;
         }
     })

@@ -64,7 +64,7 @@ fn a_subtree_runs_where_it_is_placed_and_all_below_it_inherit_that() {
     let threads = Threads::default();
     let mut innermost = supervisor("innermost");
     innermost.add_worker(threads.worker("a"));
-    let mut inner = supervisor("inner").with_placement(Placement::on(elsewhere));
+    let mut inner = supervisor("inner").with_child_placement(Placement::on(elsewhere));
     inner.add_worker(threads.worker("b"));
     inner.add_worker(innermost);
     let mut root = supervisor("root");
@@ -89,11 +89,11 @@ fn a_dedicated_runtime_has_threads_named_after_its_subtree_and_is_made_anew_for_
             let threads = Threads::default();
             let runtimes: Arc<Mutex<BTreeSet<String>>> = Arc::default();
             let seen = runtimes.clone();
-            let mut crypto = supervisor("crypto").with_placement(configuration);
+            let mut crypto = supervisor("crypto").with_child_placement(configuration);
             crypto.add_worker(threads.worker("hasher"));
             crypto.add_worker(worker("witness", move |shutdown| {
                 seen.lock().unwrap().insert(tokio::runtime::Handle::current().id().to_string());
-                assert_eq!(process::current().expect("a process").name(), "root.crypto.witness");
+                assert_eq!(process::current().expect("a process").path(), "root.crypto.witness");
                 shutdown
             }));
             let handle = crypto.handle();
@@ -123,7 +123,7 @@ fn failure_climbs_and_shutdown_counts_across_executors() {
         let mut deepest = Supervisor::new("deepest")
             .unwrap()
             .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(5)))
-            .with_placement(RuntimeConfiguration::single_threaded());
+            .with_child_placement(RuntimeConfiguration::single_threaded());
         deepest.add_worker(worker("brittle", move |shutdown| {
             let nth = counted.fetch_add(1, SeqCst);
             async move {
@@ -136,7 +136,7 @@ fn failure_climbs_and_shutdown_counts_across_executors() {
         }));
         let brief = ShutdownStrategy::Graceful(Duration::from_millis(10));
         deepest.add_worker(worker("deaf", |_| pending::<()>()).with_shutdown_strategy(brief));
-        let mut middle = supervisor("middle").with_placement(Placement::on(Smol::global()));
+        let mut middle = supervisor("middle").with_child_placement(Placement::on(Smol::global()));
         middle.add_worker(deepest);
         let mut root = supervisor("root");
         root.add_worker(middle);
@@ -161,14 +161,15 @@ fn failure_climbs_and_shutdown_counts_across_executors() {
 fn an_executor_that_cannot_be_made_is_a_failed_start() {
     on_both(async |spawner| {
         let mut inner = supervisor("inner");
-        inner = inner.with_placement(Placement::fresh(|name| Err::<Smol, _>(format!("no threads left for {name}"))));
+        inner =
+            inner.with_child_placement(Placement::fresh(|name| Err::<Smol, _>(format!("no threads left for {name}"))));
         let mut root = supervisor("root");
         root.add_worker(inner);
         let error = root.start_on(spawner.clone()).await.unwrap_err();
         assert_eq!(error.to_string(), "`root.inner` failed to start: no threads left for root.inner");
 
         let panicking = Placement::fresh(|_| -> Result<Smol, String> { panic!("in the factory") });
-        let error = supervisor("root").with_placement(panicking).start_on(spawner).await.unwrap_err();
+        let error = supervisor("root").with_child_placement(panicking).start_on(spawner).await.unwrap_err();
         assert_eq!(error.to_string(), "`root` failed to start: panicked: in the factory");
     });
 }
@@ -192,7 +193,7 @@ fn v_a_runtime_that_dies_under_its_processes_is_reported_as_that_and_a_restart_g
             });
             Ok(spawner)
         });
-        let mut inner = Supervisor::new("inner").unwrap().with_placement(placement);
+        let mut inner = Supervisor::new("inner").unwrap().with_child_placement(placement);
         inner.add_worker(worker("a", |shutdown| shutdown));
         let handle = inner.handle();
         let mut root = supervisor("root");
@@ -217,7 +218,8 @@ fn v_a_runtime_that_dies_under_its_processes_is_reported_as_that_and_a_restart_g
 #[test]
 fn a_dedicated_runtime_ends_when_its_last_process_has_ended() {
     smol::block_on(async {
-        let mut inner = Supervisor::dynamic("inner").unwrap().with_placement(RuntimeConfiguration::multi_threaded(1));
+        let mut inner =
+            Supervisor::dynamic("inner").unwrap().with_child_placement(RuntimeConfiguration::multi_threaded(1));
         inner = inner.with_max_children(10);
         let handle = inner.handle();
         let mut root = supervisor("root");
@@ -258,13 +260,13 @@ fn what_is_placed_on_a_real_clock_below_a_virtual_one_is_invalid() {
     in_virtual_time(async |spawner| {
         let mut child = supervisor("root");
         child.add_worker(forbidden().with_placement(real()));
-        let mut below = supervisor("inner").with_placement(real());
+        let mut below = supervisor("inner").with_child_placement(real());
         below.add_worker(forbidden());
         let mut nested = supervisor("root");
         nested.add_worker(below);
         let mut beside = supervisor("root");
         beside.add_worker(ChildSpec::from(supervisor("inner")).with_placement(real()));
-        let mut root = supervisor("root").with_placement(real());
+        let mut root = supervisor("root").with_child_placement(real());
         root.add_worker(forbidden());
         for (root, path) in [(child, "root.a"), (nested, "root.inner"), (beside, "root.inner"), (root, "root")] {
             let error = root.start_on(spawner.clone()).await.unwrap_err();
@@ -285,7 +287,7 @@ fn a_runtime_that_is_made_with_a_real_clock_below_a_virtual_one_is_a_failed_star
     in_virtual_time(async |spawner| {
         let mut child = supervisor("root");
         child.add_worker(forbidden().with_placement(RuntimeConfiguration::single_threaded()));
-        let mut inner = supervisor("inner").with_placement(RuntimeConfiguration::single_threaded());
+        let mut inner = supervisor("inner").with_child_placement(RuntimeConfiguration::single_threaded());
         inner.add_worker(forbidden());
         let mut nested = supervisor("root");
         nested.add_worker(inner);
@@ -309,14 +311,14 @@ fn who_measures_real_time_may_have_children_in_virtual_time_but_these_may_not_ha
     };
     runtime.block_on(async {
         // The supervisor goes by its own clock, which is a real one, wherever its children are.
-        let mut inner = supervisor("inner").with_placement(paused());
+        let mut inner = supervisor("inner").with_child_placement(paused());
         inner.add_worker(idle());
         inner.add_worker(idle().with_placement(real()));
         root(inner).await.unwrap().shutdown().await.unwrap();
 
         let mut deep = supervisor("deep");
         deep.add_worker(idle().with_placement(real()));
-        let mut inner = supervisor("inner").with_placement(paused());
+        let mut inner = supervisor("inner").with_child_placement(paused());
         inner.add_worker(deep);
         let error = root(inner).await.unwrap_err();
         assert_eq!(error.to_string(), format!("invalid specification of `root.inner.deep.a`: {REAL_BELOW_VIRTUAL}"));
@@ -362,7 +364,7 @@ fn nothing_that_a_task_can_keep_of_a_process_keeps_a_dedicated_runtime() {
                     nested.add_worker(below);
                     below = nested.into();
                 }
-                let mut inner = supervisor("inner").with_placement(RuntimeConfiguration::single_threaded());
+                let mut inner = supervisor("inner").with_child_placement(RuntimeConfiguration::single_threaded());
                 inner.add_worker(below);
                 let mut root = supervisor("root");
                 root.add_worker(inner);
@@ -382,7 +384,7 @@ fn nothing_that_a_task_can_keep_of_a_process_keeps_a_dedicated_runtime() {
 fn a_restart_of_a_supervisor_leaves_no_runtime_behind_though_tasks_keep_their_process() {
     on_both(async |spawner| {
         let (made, runtimes) = async_channel::unbounded();
-        let mut inner = supervisor("inner").with_placement(RuntimeConfiguration::single_threaded());
+        let mut inner = supervisor("inner").with_child_placement(RuntimeConfiguration::single_threaded());
         inner.add_worker(worker("a", move |shutdown: ProcessShutdown| {
             let (held, until) = async_channel::bounded::<()>(1);
             let process = process::current().expect("a process");
@@ -420,7 +422,7 @@ fn a_process_that_was_kept_answers_after_its_end() {
     on_both(async |spawner| {
         let kept: Arc<Mutex<Option<process::CurrentProcess>>> = Arc::default();
         let keeping = kept.clone();
-        let mut inner = supervisor("inner").with_placement(RuntimeConfiguration::single_threaded());
+        let mut inner = supervisor("inner").with_child_placement(RuntimeConfiguration::single_threaded());
         inner.add_worker(worker("a", move |shutdown| {
             *keeping.lock().unwrap() = process::current();
             shutdown
@@ -433,7 +435,7 @@ fn a_process_that_was_kept_answers_after_its_end() {
         }
         tree.shutdown().await.unwrap();
         let process = kept.lock().unwrap().take().expect("kept");
-        assert_eq!(process.name(), "root.inner.a");
+        assert_eq!(process.path(), "root.inner.a");
         assert!(process.shutdown().is_requested());
         assert!(
             matches!(process.supervisor().count().await, Err(SupervisorError::NotRunning { path }) if path == "root.inner")
@@ -480,7 +482,7 @@ fn one_child_runs_on_an_executor_of_its_own_and_sleeps_on_its_clock() {
                 let timers_before = timers.load(SeqCst);
                 process::sleep(Duration::from_millis(1)).await;
                 let current = process::current().expect("a process");
-                tell.send((current.name(), timers.load(SeqCst) - timers_before)).await.unwrap();
+                tell.send((current.path(), timers.load(SeqCst) - timers_before)).await.unwrap();
                 shutdown.await;
             }
         });

@@ -275,9 +275,9 @@ fn the_program_under_test() {
             let spawner = Tokio::try_from(doomed.handle().clone()).unwrap();
             let mut below = Supervisor::new("below")
                 .unwrap()
-                .with_placement(Placement::on(spawner))
+                .with_child_placement(Placement::on(spawner))
                 .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(1_000_000, MOMENT))
-                .with_backoff(Backoff::exponential(MOMENT, MOMENT));
+                .with_default_backoff(Backoff::exponential(MOMENT, MOMENT));
             below.add_worker(worker("w", |_| async {
                 process::sleep(MOMENT / 10).await;
                 Err::<(), _>("again")

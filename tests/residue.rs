@@ -12,7 +12,7 @@ use executor_tokio::Tokio;
 use futures_lite::future::poll_once;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use supervisor_core::{
-    Backoff, ProcessShutdown, RestartStrategy, ShutdownStrategy, SupervisionTree, Supervisor, ambient, one_shot, worker,
+    Backoff, ProcessShutdown, RestartStrategy, ShutdownStrategy, SupervisionTree, Supervisor, one_shot, process, worker,
 };
 use tokio::{runtime::Builder, task::yield_now};
 
@@ -69,7 +69,7 @@ async fn leaves_nothing<F: Future<Output = ()>>(what: &str, mut action: impl FnM
 #[test]
 fn of_processes_with_a_watchdog() {
     alone(async {
-        let mut root = root().with_backoff(Backoff::constant(Duration::from_millis(1)));
+        let mut root = root().with_default_backoff(Backoff::constant(Duration::from_millis(1)));
         let id = root.add_worker(worker("a", |shutdown| shutdown).with_watchdog(HOUR));
         let tree = start(root).await;
         let handle = tree.handle();
@@ -188,7 +188,7 @@ fn of_trees() {
         leaves_nothing("trees", || async {
             let mut inner = root();
             inner.add_worker(worker("b", |shutdown| async {
-                let _ = ambient::current();
+                let _ = process::current();
                 shutdown.await
             }));
             let mut root = root();

@@ -23,7 +23,7 @@ fn witness() -> (Supervisor, mpsc::Receiver<(Option<String>, bool)>) {
             let thread = thread::current().name().map(str::to_owned);
             sender.send((thread, tokio::runtime::Handle::try_current().is_ok())).expect("somebody waits");
         })
-        .with_significant(true),
+        .with_significance(),
     );
     (root, receiver)
 }

@@ -29,13 +29,13 @@ use crate::{current, timer::SimTimer};
 /// ```
 /// use std::time::Duration;
 /// use executor_sim::{Sim, Threads, block_for};
-/// use supervisor_core::{Supervisor, ambient, worker};
+/// use supervisor_core::{Supervisor, process, worker};
 ///
 /// let sim = Sim::with_threads(1, Threads::like_tokio(2));
 /// let mut root = Supervisor::new("root").unwrap();
 /// root.add_worker(worker("parser", |_| async {
 ///     loop {
-///         ambient::sleep(Duration::from_secs(1)).await;
+///         process::sleep(Duration::from_secs(1)).await;
 ///         block_for(Duration::from_secs(3)).await;
 ///     }
 /// }));

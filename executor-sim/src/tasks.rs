@@ -45,7 +45,7 @@ impl Tasks {
     }
 
     pub(crate) fn spawn(self: &Arc<Self>, process: Process, executor: u32) {
-        let name = process.name().unwrap_or_default();
+        let name = process.path().unwrap_or_default();
         let now = self.clock.elapsed();
         let mut state = self.lock();
         let count = state.incarnations.entry(name.clone()).or_default();

@@ -10,7 +10,7 @@ use std::{
 
 use executor_sim::{Fault, Sim, Threads, block_for};
 use supervisor_core::{
-    ChildSpec, Exit, Placement, RestartStrategy, Spawner, Supervisor, Timer, ambient, contract::TestProcess, one_shot,
+    ChildSpec, Exit, Placement, RestartStrategy, Spawner, Supervisor, Timer, contract::TestProcess, one_shot, process,
     worker,
 };
 
@@ -28,7 +28,7 @@ fn ticks(seed: u64, threads: Threads, fault: Fault) -> Vec<u64> {
         let (ticked, spawner) = (ticked.clone(), spawner.clone());
         async move {
             loop {
-                ambient::sleep(2 * SECOND).await;
+                process::sleep(2 * SECOND).await;
                 ticked.lock().unwrap().push((spawner.now() - begin).as_secs());
             }
         }
@@ -172,9 +172,9 @@ fn busy_hour(sim: &Sim) -> String {
     root.add_worker(ChildSpec::from(pool).with_placement(Placement::on(elsewhere.spawner())));
     root.add_worker(worker("ticker", |_| async {
         loop {
-            ambient::sleep(10 * SECOND).await;
-            let _ = ambient::spawn(one_shot("job", async {
-                ambient::sleep(SECOND).await;
+            process::sleep(10 * SECOND).await;
+            let _ = process::spawn(one_shot("job", async {
+                process::sleep(SECOND).await;
                 block_for(2 * SECOND).await;
             }));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use executor_sim::{Fault, Record, Sim};
 use supervisor_core::{
     Backoff, ChildSpec, EventKind, Exit, Placement, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError,
-    SupervisorFuture, ambient, worker,
+    SupervisorFuture, process, worker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ impl supervisor_core::Supervisable for Slow {
         &self,
         shutdown: supervisor_core::ProcessShutdown,
     ) -> Result<SupervisorFuture, supervisor_core::InitializationError> {
-        ambient::sleep(SECOND).await;
+        process::sleep(SECOND).await;
         Ok(Box::pin(async move {
             shutdown.await;
             Ok(())
@@ -102,7 +102,7 @@ fn for_half_a_minute_no_start_succeeds() {
     sim.fault(Fault::fail("root.slow").nth(1));
     sim.fault(Fault::fail_start("root.slow").from(SECOND / 2).until(30 * SECOND));
     let mut root = supervisor("root");
-    root.add_worker(ChildSpec::from(Slow).with_backoff(Backoff::constant(2 * SECOND).with_jitter(false)));
+    root.add_worker(ChildSpec::from(Slow).with_backoff(Backoff::constant(2 * SECOND)));
     let record = sim.run_for(root, 60 * SECOND);
     let ready: Vec<_> = record.events.iter().filter(|(_, event)| event.to_string() == "root.slow is ready").collect();
     assert_eq!(ready.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [SECOND, 32 * SECOND]);
@@ -152,7 +152,7 @@ fn late_wakes_are_late() {
     root.add_worker(worker("a", move |_| {
         let woken = woken.clone();
         async move {
-            ambient::sleep(SECOND).await;
+            process::sleep(SECOND).await;
             woken.lock().unwrap().replace(());
         }
     }));
@@ -189,7 +189,7 @@ fn one_in_so_many_is_drawn_from_the_seed() {
 fn a_subtree_on_an_executor_that_dies_is_lost_and_the_rest_goes_on() {
     let sim = Sim::with_seed(1);
     let elsewhere = sim.executor();
-    let mut inner = Supervisor::new("inner").unwrap().with_placement(Placement::on(elsewhere.spawner()));
+    let mut inner = Supervisor::new("inner").unwrap().with_child_placement(Placement::on(elsewhere.spawner()));
     inner.add_worker(quiet("b"));
     let mut root = Supervisor::new("root").unwrap();
     root.add_worker(quiet("a"));
@@ -216,8 +216,8 @@ fn the_clocks_of_two_executors_differ_and_go_alike() {
     let elsewhere = sim.executor();
     let ahead = elsewhere.spawner().now() - sim.spawner().now();
     assert!(!ahead.is_zero());
-    let mut inner = supervisor("inner").with_placement(Placement::on(elsewhere.spawner()));
-    inner.add_worker(quiet("b").with_backoff(Backoff::constant(3 * SECOND).with_jitter(false)));
+    let mut inner = supervisor("inner").with_child_placement(Placement::on(elsewhere.spawner()));
+    inner.add_worker(quiet("b").with_backoff(Backoff::constant(3 * SECOND)));
     let mut root = supervisor("root");
     root.add_worker(inner);
     sim.fault(Fault::fail("root.inner.b").nth(1).after(SECOND));

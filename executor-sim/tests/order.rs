@@ -7,7 +7,7 @@ use std::{
 };
 
 use executor_sim::Sim;
-use supervisor_core::{Supervisor, ambient, worker};
+use supervisor_core::{Supervisor, process, worker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -23,7 +23,7 @@ fn order(seed: u64) -> Vec<usize> {
                 let spoken = spoken.clone();
                 async move {
                     spoken.lock().unwrap().push(number);
-                    ambient::sleep(SECOND).await;
+                    process::sleep(SECOND).await;
                     spoken.lock().unwrap().push(number);
                     shutdown.await;
                 }
@@ -78,7 +78,7 @@ fn advance_lets_everything_happen_that_happens_in_that_time() {
         let ticks = counted.clone();
         async move {
             loop {
-                ambient::sleep(SECOND).await;
+                process::sleep(SECOND).await;
                 *ticks.lock().unwrap() += 1;
             }
         }

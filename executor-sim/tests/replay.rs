@@ -11,7 +11,7 @@ use std::{
 };
 
 use executor_sim::{Fault, Sim, sweep};
-use supervisor_core::{Backoff, Placement, RestartStrategy, Supervisor, ambient, one_shot, worker};
+use supervisor_core::{Backoff, Placement, RestartStrategy, Supervisor, one_shot, process, worker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -33,8 +33,8 @@ fn busy_hour(sim: &Sim) -> String {
     root.add_worker(supervisor_core::ChildSpec::from(pool).with_placement(Placement::on(elsewhere.spawner())));
     root.add_worker(worker("ticker", |_| async {
         loop {
-            ambient::sleep(10 * SECOND).await;
-            let _ = ambient::spawn(one_shot("job", ambient::sleep(SECOND)));
+            process::sleep(10 * SECOND).await;
+            let _ = process::spawn(one_shot("job", process::sleep(SECOND)));
         }
     }));
     sim.run_for(root, 3600 * SECOND).to_string()

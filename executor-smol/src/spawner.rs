@@ -22,7 +22,7 @@ use crate::timer::SmolTimer;
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?.with_auto_shutdown(AutoShutdown::AnySignificant);
-/// root.add_worker(one_shot("greeter", async { println!("hello") }).with_significant(true));
+/// root.add_worker(one_shot("greeter", async { println!("hello") }).with_significance());
 ///
 /// let executor = Arc::new(Executor::new());
 /// async_io::block_on(executor.run(async { root.run_on(Smol::on(&executor)).await }))

@@ -22,7 +22,7 @@ use crate::Tokio;
 /// # When it ends
 ///
 /// It ends when the supervisor has ended and all processes on it have. Nothing that a process hands out keeps it longer: no
-/// [`CurrentProcess`](supervisor_core::ambient::CurrentProcess), no handle, no sleep.
+/// [`CurrentProcess`](supervisor_core::process::CurrentProcess), no handle, no sleep.
 ///
 /// A process may start tasks of its own there (`tokio::spawn`). They are not supervised:
 ///
@@ -39,7 +39,7 @@ use crate::Tokio;
 /// use supervisor_core::{worker, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
-/// let mut crypto = Supervisor::new("crypto")?.with_placement(RuntimeConfiguration::multi_threaded(2));
+/// let mut crypto = Supervisor::new("crypto")?.with_child_placement(RuntimeConfiguration::multi_threaded(2));
 /// crypto.add_worker(worker("hasher", |shutdown| shutdown)); // runs on a thread named `root.crypto`
 /// let mut root = Supervisor::new("root")?;
 /// root.add_worker(crypto);

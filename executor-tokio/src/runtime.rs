@@ -6,7 +6,7 @@ use std::{
     },
 };
 
-use supervisor_core::ambient;
+use supervisor_core::process;
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     task::{self, AbortHandle},
@@ -50,7 +50,7 @@ impl Known {
     /// Returns whether this is a poll that a thread of the runtime makes: of a process. It goes on until that has returned. A
     /// thread for blocking work is one of the runtime, too, has a task, and outlives it; but no process runs there.
     pub(crate) fn polls_here(&self) -> bool {
-        ambient::is_here() && task::try_id().is_some() && self.is_here()
+        process::is_here() && task::try_id().is_some() && self.is_here()
     }
 
     /// Hands in a task that does nothing. A runtime that has ended drops it, which is fine.

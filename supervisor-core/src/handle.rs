@@ -4,8 +4,8 @@ use crate::{
     child::ChildSpec,
     driver::{Call, Command, Hub},
     error::SupervisorError,
+    incarnation::{ChildId, Name, dotted},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
-    process::{ChildId, Name, dotted},
     scope::Scope,
 };
 
@@ -13,7 +13,7 @@ use crate::{
 ///
 /// Cheap to clone. It comes from [`Supervisor::handle`](crate::Supervisor::handle) before the supervisor runs, from a
 /// [`SupervisionTree`](crate::SupervisionTree), or, inside a process, from
-/// [`process::current()`](crate::ambient::CurrentProcess::supervisor). It stays good over restarts of the supervisor. While
+/// [`process::current()`](crate::process::CurrentProcess::supervisor). It stays good over restarts of the supervisor. While
 /// the supervisor does not run, every call answers [`SupervisorError::NotRunning`] at once; nothing is queued for later. Calls
 /// that send it a message answer [`SupervisorError::Overloaded`] when it has [too many](Self::MAX_UNREAD) unread.
 ///

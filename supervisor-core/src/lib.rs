@@ -15,7 +15,7 @@ mod guard;
 mod quiet;
 mod mailbox;
 mod trace;
-mod process;
+mod incarnation;
 mod shutdown;
 mod spawner;
 mod placement;
@@ -39,7 +39,7 @@ mod signals;
 mod signals;
 mod program;
 mod tree;
-pub mod ambient;
+pub mod process;
 mod poll_watch;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
@@ -54,13 +54,13 @@ pub use self::{
         UncleanProcess, UncleanStop,
     },
     handle::SupervisorHandle,
+    incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
     observe::{
         ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, RestartCause, Snapshot,
         SnapshotSource, SupervisorInfo,
     },
     placement::{Placement, SpawnerFactory},
     poll_watch::{PollWatch, watch_polls},
-    process::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
     program::exit,
     shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
     spawner::{Spawner, Timer},
@@ -73,4 +73,4 @@ pub use self::{
 
 /// For simulators, which are told names, too.
 #[doc(hidden)]
-pub use self::process::dotted;
+pub use self::incarnation::dotted;

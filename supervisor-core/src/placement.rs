@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// On which executor processes run: the children of a supervisor, and all below them that do not say otherwise
-/// ([`Supervisor::with_placement`](crate::Supervisor::with_placement)), or one child
+/// ([`Supervisor::with_child_placement`](crate::Supervisor::with_child_placement)), or one child
 /// ([`ChildSpec::with_placement`](crate::ChildSpec::with_placement)).
 ///
 /// A supervisor that is told where its children run is itself a process of the executor above: so it is there to see what
@@ -51,7 +51,7 @@ impl Placement {
     ///
     /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error, or a
     /// panic, is a failed start. What it returns is let go of when all its processes have ended, whatever they have left in other
-    /// hands (a [`CurrentProcess`](crate::ambient::CurrentProcess), a handle, a sleep); dropping it must not block.
+    /// hands (a [`CurrentProcess`](crate::process::CurrentProcess), a handle, a sleep); dropping it must not block.
     pub fn fresh<S, E>(factory: impl Fn(&str) -> Result<S, E> + Send + Sync + 'static) -> Self
     where
         S: Spawner,

@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
+    incarnation::{Slot, Tag, Watching, guard, slots},
     observe::{Event, EventKind},
-    process::{Slot, Tag, Watching, guard, slots},
     scope::Scope,
 };
 

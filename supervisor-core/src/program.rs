@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     error::{GaveUp, SupervisorError},
-    process::guard,
+    incarnation::guard,
     signals,
     text::Lines,
 };

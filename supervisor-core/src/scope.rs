@@ -12,9 +12,9 @@ use std::{
 use atomic_waker::AtomicWaker;
 
 use crate::{
+    incarnation::{ChildId, Exit, Link, Name, News, ProcessId, Report, Ticket, current, guard, is_in_process},
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Changes, Event, EventKind, Events, Observers, Subscribers},
-    process::{ChildId, Exit, Link, Name, News, ProcessId, Report, Ticket, current, guard, is_in_process},
     quiet::{Quiet, Token},
     spawner::{Executor, now, nudge},
 };

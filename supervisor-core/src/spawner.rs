@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use crate::process::{Process, guard, hand_over};
+use crate::incarnation::{Process, guard, hand_over};
 
 /// An executor, as far as supervision needs one: it runs processes, and it tells the time.
 ///

@@ -11,9 +11,9 @@ use crate::{
     driver::{Launch, Tenure},
     error::SupervisorError,
     handle::SupervisorHandle,
+    incarnation::{Birth, ChildId, Life, Name},
     observe::Subscribers,
     placement::Placement,
-    process::{Birth, ChildId, Life, Name},
     scope::Scope,
     shutdown::ShutdownOrder,
     spawner::Spawner,
@@ -134,7 +134,7 @@ impl Supervisor {
 
     /// On which executor its children run, and all below them that do not say otherwise. By default on the one that the
     /// supervisor itself runs on.
-    pub fn with_placement(mut self, placement: impl Into<Placement>) -> Self {
+    pub fn with_child_placement(mut self, placement: impl Into<Placement>) -> Self {
         self.settings.placement = placement.into().into();
         self
     }
@@ -164,7 +164,7 @@ impl Supervisor {
     }
 
     /// How long restarts of children without a backoff of their own wait. By default not at all.
-    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+    pub fn with_default_backoff(mut self, backoff: Backoff) -> Self {
         self.settings.backoff = Some(backoff);
         self
     }

@@ -11,7 +11,7 @@ use std::{
 
 use slab::Slab;
 
-use crate::process::ChildId;
+use crate::incarnation::ChildId;
 
 static WAITS: Mutex<Waits> = Mutex::new(Waits { all: Slab::new(), by_caller: BTreeSet::new() });
 

@@ -100,7 +100,7 @@ async fn a_failed_start_names_the_whole_path_and_chains_its_source(world: World)
 async fn what_is_invalid_is_refused_and_nothing_has_changed(world: World) {
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
-    let significant = || idle("x").with_significant(true).with_restart_type(RestartType::Transient);
+    let significant = || idle("x").with_significance().with_restart_type(RestartType::Transient);
     let error = handle.start_child(significant()).await.unwrap_err();
     let SupervisorError::InvalidSpec { path, reason } = &error else { panic!("{error:?}") };
     assert_eq!((path.as_str(), *reason), ("root.x", InvalidSpec::SignificantWithoutAutoShutdown));

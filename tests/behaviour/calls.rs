@@ -279,7 +279,7 @@ async fn i_stable_uptime_restores_delay_and_budget(world: World) {
     let tree = world.start(Supervisor::new("root").unwrap().with_restart_strategy(strategy)).await.unwrap();
     let handle = tree.handle();
     let second = Duration::from_secs(1);
-    let backoff = Backoff::exponential(second, 8 * second).with_jitter(false).with_reset_after(30 * second);
+    let backoff = Backoff::exponential(second, 8 * second).without_jitter().with_reset_after(30 * second);
     let id = handle.start_child(brittle(&strings, &census, backoff)).await.unwrap();
     let mut stream = handle.events();
     let mut delays = Vec::new();

@@ -12,7 +12,7 @@ use fastrand::Rng;
 use futures_lite::future::poll_once;
 use supervisor_core::{
     Backoff, ChildId, ChildSpec, RestartStrategy, RestartType, ShutdownOrder, ShutdownStrategy, Supervisor,
-    SupervisorError, SupervisorHandle, ambient, one_shot, worker,
+    SupervisorError, SupervisorHandle, one_shot, process, worker,
 };
 
 use crate::{
@@ -121,7 +121,7 @@ fn anybody(rng: &mut Rng, census: &Census) -> ChildSpec {
             let (_owned, present) = (&owned, counted.enter());
             async move {
                 let _present = present;
-                ambient::sleep(moment).await;
+                process::sleep(moment).await;
                 Err::<(), _>("boom")
             }
         }),
@@ -132,7 +132,7 @@ fn anybody(rng: &mut Rng, census: &Census) -> ChildSpec {
         4 => set_up("slow", move |shutdown| {
             let _owned = &owned;
             async move {
-                ambient::sleep(moment).await;
+                process::sleep(moment).await;
                 Ok(until(shutdown))
             }
         }),

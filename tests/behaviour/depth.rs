@@ -105,10 +105,10 @@ async fn an_end_climbs_the_deepest_tree_and_its_story_can_be_told(world: World) 
                 let strings = pulled.clone();
                 async move { strings.hang(shutdown).await }
             });
-            innermost.add_worker(worker.with_restart_type(RestartType::Temporary).with_significant(true));
+            innermost.add_worker(worker.with_restart_type(RestartType::Temporary).with_significance());
         },
         || supervisor("s", RestartStrategy::one_for_one()).with_auto_shutdown(AutoShutdown::AnySignificant),
-        |inner| ChildSpec::from(inner).with_restart_type(RestartType::Temporary).with_significant(true),
+        |inner| ChildSpec::from(inner).with_restart_type(RestartType::Temporary).with_significance(),
     );
     let mut events = root.handle().events();
     let mut tree = world.start(root).await.unwrap();

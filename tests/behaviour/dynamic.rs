@@ -4,7 +4,7 @@ use std::{future::pending, time::Duration};
 
 use supervisor_core::{
     ChildState, EventKind, RestartStrategy, RestartType, ShutdownStrategy, Supervisor, SupervisorError,
-    SupervisorHandle, ambient, one_shot, worker,
+    SupervisorHandle, one_shot, process, worker,
 };
 
 use crate::{
@@ -149,7 +149,7 @@ async fn m_all_significant_fires_on_the_last_exit_also_of_children_that_were_add
             let strings = strings.clone();
             async move { strings.hang(shutdown).await }
         });
-        handle.spawn(spec.with_significant(true)).unwrap();
+        handle.spawn(spec.with_significance()).unwrap();
     }
     // An exit goes before a start that comes at the same time, so both have to be there.
     world.probe.quiet().await;
@@ -224,7 +224,7 @@ async fn r46_all_are_stopped_at_once(world: World) {
     for _ in 0..100 {
         let slow = worker("slow", |shutdown| async move {
             shutdown.await;
-            ambient::sleep(Duration::from_secs(2)).await;
+            process::sleep(Duration::from_secs(2)).await;
         });
         handle.start_child(slow).await.unwrap();
     }

@@ -39,14 +39,14 @@ async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(wor
         ),
         (
             |s| {
-                s.add_worker(worker("x", |shutdown| shutdown).with_significant(true));
+                s.add_worker(worker("x", |shutdown| shutdown).with_significance());
             },
             "`root.inner.x`: it is significant and permanent",
         ),
         (
             |s| {
                 let spec = worker("x", |shutdown| shutdown);
-                s.add_worker(spec.with_significant(true).with_restart_type(RestartType::Transient));
+                s.add_worker(spec.with_significance().with_restart_type(RestartType::Transient));
             },
             "`root.inner.x`: it is significant, but its supervisor never shuts down by itself",
         ),
@@ -86,7 +86,7 @@ async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(wor
         (
             |s| {
                 let backoff = Backoff::constant(Duration::ZERO).with_factor(f64::NAN);
-                s.add_worker(supervisor("x", RestartStrategy::one_for_one()).with_backoff(backoff));
+                s.add_worker(supervisor("x", RestartStrategy::one_for_one()).with_default_backoff(backoff));
             },
             "`root.inner.x`: the factor of its backoff",
         ),

@@ -13,7 +13,7 @@ use std::{
 
 use futures_lite::{StreamExt, future::poll_once};
 use supervisor_core::{
-    Backoff, Event, EventKind, Events, Process, RestartStrategy, Spawner, Supervisor, Timer, ambient, one_shot, worker,
+    Backoff, Event, EventKind, Events, Process, RestartStrategy, Spawner, Supervisor, Timer, one_shot, process, worker,
 };
 
 use crate::{
@@ -267,7 +267,7 @@ async fn one_that_waits_for_a_tree_and_whose_waker_panics_keeps_no_other_waiting
         let gate = gate.clone();
         async move {
             let _ = gate.recv().await;
-            ambient::ready();
+            process::ready();
             shutdown.await;
         }
     });
@@ -363,11 +363,11 @@ async fn restarts_tell_their_attempt_and_delay(world: World) {
     let strings = Strings::new();
     let pulled = strings.clone();
     let second = Duration::from_secs(1);
-    let mut root = root().with_backoff(Backoff::exponential(second, 4 * second).with_jitter(false));
+    let mut root = root().with_default_backoff(Backoff::exponential(second, 4 * second).without_jitter());
     root.add_worker(worker("a", move |shutdown| {
         let strings = pulled.clone();
         async move {
-            ambient::sleep(Duration::from_millis(1)).await;
+            process::sleep(Duration::from_millis(1)).await;
             strings.hang(shutdown).await
         }
     }));

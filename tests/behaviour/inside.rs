@@ -1,9 +1,9 @@
-//! Calls from inside of processes: the ambient context, and calls that must not wait for their caller.
+//! Calls from inside of processes: the context of a process, and calls that must not wait for their caller.
 
 use std::sync::{Arc, Mutex};
 
 use supervisor_core::{
-    ChildState, EventKind, RestartStrategy, SupervisionTree, SupervisorError, ambient, one_shot, worker,
+    ChildState, EventKind, RestartStrategy, SupervisionTree, SupervisorError, one_shot, process, worker,
 };
 
 use crate::{
@@ -28,8 +28,8 @@ mount! { everywhere:
 async fn a_process_can_add_a_sibling(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(worker("listener", |shutdown| async move {
-        ambient::spawn(idle("connection"))?;
-        assert_eq!(ambient::current().expect("a process").supervisor().path(), "root.inner");
+        process::spawn(idle("connection"))?;
+        assert_eq!(process::current().expect("a process").supervisor().path(), "root.inner");
         shutdown.await;
         Ok::<_, SupervisorError>(())
     }));
@@ -46,12 +46,12 @@ async fn a_process_can_add_a_sibling(world: World) {
 async fn outside_of_a_process_there_is_nobody_to_add_a_child_to(world: World) {
     let diary = Diary::default();
     let written = diary.clone();
-    let error = ambient::spawn(idle("x")).unwrap_err();
+    let error = process::spawn(idle("x")).unwrap_err();
     assert!(error.to_string().contains("call `spawn` on a `SupervisorHandle`"), "{error}");
     let mut root = root();
     root.add_worker(one_shot("other", async move {
         // Another thread, or a task that was spawned by other means, is not in the process.
-        let outcome = std::thread::spawn(|| ambient::spawn(idle("x"))).join().expect("no panic");
+        let outcome = std::thread::spawn(|| process::spawn(idle("x"))).join().expect("no panic");
         written.write(format!("{:?}", outcome.unwrap_err()));
     }));
     let tree = world.start(root).await.unwrap();
@@ -67,7 +67,7 @@ async fn w_a_worker_terminates_itself(world: World) {
     let id = root.add_worker(worker("a", move |shutdown| {
         let diary = written.clone();
         async move {
-            let supervisor = ambient::current().expect("a process").supervisor();
+            let supervisor = process::current().expect("a process").supervisor();
             let own = supervisor.find("a").await?[0].id;
             supervisor.terminate_child(own).await?;
             diary.write("answered");
@@ -148,7 +148,7 @@ async fn n6_start_child_in_the_set_up_of_a_member_of_the_pending_group_answers_t
     root.add_worker(set_up("a", move |shutdown| {
         let diary = written.clone();
         async move {
-            let supervisor = ambient::current().expect("a process").supervisor();
+            let supervisor = process::current().expect("a process").supervisor();
             match supervisor.start_child(idle("added").with_restart_type(supervisor_core::RestartType::Temporary)).await
             {
                 Ok(_) => diary.write("added"),
@@ -178,7 +178,7 @@ async fn start_child_in_a_set_up_otherwise_just_works(world: World) {
     root.add_worker(set_up("a", move |shutdown| {
         let strings = pulled.clone();
         async move {
-            let supervisor = ambient::current().expect("a process").supervisor();
+            let supervisor = process::current().expect("a process").supervisor();
             supervisor.start_child(idle("added")).await?;
             Ok(Box::pin(async move { strings.hang(shutdown).await }) as supervisor_core::SupervisorFuture)
         }
@@ -197,7 +197,7 @@ async fn a_destructor_can_spawn_too(world: World) {
 
     impl Drop for Successor {
         fn drop(&mut self) {
-            ambient::spawn(idle("successor")).expect("a process");
+            process::spawn(idle("successor")).expect("a process");
         }
     }
 

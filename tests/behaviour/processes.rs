@@ -7,7 +7,7 @@ use std::{
 };
 
 use supervisor_core::{
-    ProcessId, ProcessShutdown, RestartType, ShutdownStrategy, SupervisorError, UncleanStop, ambient, one_shot, worker,
+    ProcessId, ProcessShutdown, RestartType, ShutdownStrategy, SupervisorError, UncleanStop, one_shot, process, worker,
 };
 
 use crate::{
@@ -130,8 +130,8 @@ async fn p5_every_incarnation_has_an_id_of_its_own_under_the_same_name(world: Wo
     root.add_worker(worker("same-name", move |shutdown| {
         let (strings, diary) = (pulled.clone(), written.clone());
         async move {
-            let me = ambient::current().expect("in a process");
-            assert_eq!(me.name(), "root.same_name");
+            let me = process::current().expect("in a process");
+            assert_eq!(me.path(), "root.same_name");
             diary.write(me.id().to_string());
             strings.hang(shutdown).await
         }
@@ -184,9 +184,9 @@ async fn p7_the_context_is_there_in_set_up_future_and_destructor_and_nowhere_els
 
     impl Witness {
         fn see(&self, place: &str) {
-            let me = ambient::current().expect("a context");
+            let me = process::current().expect("a context");
             assert_eq!(Some(me.id()), self.1);
-            self.0.write(format!("{place} of {}", me.name()));
+            self.0.write(format!("{place} of {}", me.path()));
         }
     }
 
@@ -200,7 +200,7 @@ async fn p7_the_context_is_there_in_set_up_future_and_destructor_and_nowhere_els
     let written = diary.clone();
     let mut root = root();
     root.add_worker(set_up("witness", move |shutdown| {
-        let witness = Witness(written.clone(), ambient::current().map(|me| me.id()));
+        let witness = Witness(written.clone(), process::current().map(|me| me.id()));
         async move {
             witness.see("set-up");
             let run: supervisor_core::SupervisorFuture = Box::pin(async move {
@@ -212,7 +212,7 @@ async fn p7_the_context_is_there_in_set_up_future_and_destructor_and_nowhere_els
         }
     }));
     let tree = world.start(root).await.unwrap();
-    assert!(ambient::current().is_none());
+    assert!(process::current().is_none());
     world.probe.quiet().await;
     tree.shutdown().await.unwrap();
     let expected = ["set-up of root.witness", "future of root.witness", "destructor of root.witness"];
@@ -225,7 +225,7 @@ async fn a_one_shot_runs_once_and_can_hear_of_shutdown(world: World) {
     let mut root = root();
     root.add_worker(one_shot("short", async move { short.write("short ran") }));
     root.add_worker(one_shot("long", async move {
-        let shutdown = ambient::current().expect("in a process").shutdown();
+        let shutdown = process::current().expect("in a process").shutdown();
         shutdown.await;
         long.write("long was asked to stop");
     }));

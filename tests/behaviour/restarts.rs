@@ -7,7 +7,7 @@ use std::{
 };
 
 use supervisor_core::{
-    Backoff, BoxError, Event, EventKind, RestartMode, RestartStrategy, SupervisorError, ambient, worker,
+    Backoff, BoxError, Event, EventKind, RestartMode, RestartStrategy, SupervisorError, process, worker,
 };
 
 use crate::{
@@ -134,7 +134,7 @@ async fn s_no_limit_is_too_large(world: World) {
     let mut group = supervisor("group", limitless)
         .with_restart_strategy(limitless)
         .with_abort_grace(Duration::MAX)
-        .with_backoff(Backoff::constant(Duration::ZERO));
+        .with_default_backoff(Backoff::constant(Duration::ZERO));
     let spec = worker("a", move |shutdown| {
         let strings = hanging.clone();
         async move { strings.hang(shutdown).await }
@@ -228,7 +228,7 @@ async fn crash_every(interval: Duration, world: &World) -> Result<(), Supervisor
     let mut root = root()
         .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(3, Duration::from_secs(6)));
     root.add_worker(worker("crasher", move |_| async move {
-        ambient::sleep(interval).await;
+        process::sleep(interval).await;
         Err::<(), BoxError>("crash".into())
     }));
     let sleeping = world.clone();
@@ -251,8 +251,8 @@ async fn a_restart_waits_for_its_backoff(world: World) {
     let begin = world.spawner.now();
     let (times, clock) = (crate::actors::Diary::default(), world.spawner.clone());
     let written = times.clone();
-    let mut root =
-        root().with_backoff(Backoff::exponential(Duration::from_secs(1), Duration::from_secs(5)).with_jitter(false));
+    let mut root = root()
+        .with_default_backoff(Backoff::exponential(Duration::from_secs(1), Duration::from_secs(5)).without_jitter());
     root.add_worker(worker("crasher", move |_| {
         written.write((clock.now() - begin).as_secs().to_string());
         async { Err::<(), BoxError>("crash".into()) }

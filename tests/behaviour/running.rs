@@ -12,7 +12,7 @@ use std::{
 use futures_lite::future::poll_once;
 use supervisor_core::{
     AutoShutdown, BoxError, ChildSpec, Placement, Process, RestartStrategy, RestartType, Spawner, SupervisorError,
-    Timer, ambient, worker,
+    Timer, process, worker,
 };
 
 use crate::{
@@ -122,7 +122,7 @@ where
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
     let mut closure = closure;
-    worker("job", move |_| closure()).with_restart_type(RestartType::Temporary).with_significant(true)
+    worker("job", move |_| closure()).with_restart_type(RestartType::Temporary).with_significance()
 }
 
 async fn d6_a_tree_whose_significant_work_is_done_is_a_success(world: World) {
@@ -146,7 +146,7 @@ async fn d6_a_significant_supervisor_that_gave_up_tells_its_story(world: World) 
     let mut inner = supervisor("inner", none).with_restart_strategy(none);
     inner.add_worker(worker("a", |_| async { Err::<(), BoxError>("boom".into()) }));
     let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
-    root.add_worker(ChildSpec::from(inner).with_restart_type(RestartType::Transient).with_significant(true));
+    root.add_worker(ChildSpec::from(inner).with_restart_type(RestartType::Transient).with_significance());
     let error = root.run_on(world.spawner.clone()).await.unwrap_err();
     let SupervisorError::SignificantChildFailed { child, gave_up: Some(story), .. } = &error else { panic!("{error}") };
     assert_eq!((child.as_str(), story.restarts[0].path.as_str()), ("root.inner", "root.inner.a"));
@@ -189,7 +189,7 @@ async fn n1_a_supervisor_that_is_asked_to_stop_before_its_first_poll_makes_no_ex
     for is_asked_before in [true, false] {
         let (made, census) = (Arc::new(AtomicUsize::new(0)), Census::default());
         let (counted, on) = (made.clone(), world.spawner.clone());
-        let mut root = root().with_placement(Placement::fresh(move |_| {
+        let mut root = root().with_child_placement(Placement::fresh(move |_| {
             counted.fetch_add(1, SeqCst);
             Ok::<_, String>(on.clone())
         }));
@@ -223,7 +223,7 @@ async fn a_deep_tree_starts_and_stops(world: World) {
         let counted = depth.clone();
         tree.add_worker(present("w", &census));
         tree.add_worker(worker("d", move |shutdown| {
-            let name = ambient::current().expect("in a process").name();
+            let name = process::current().expect("in a process").path();
             counted.fetch_max(name.split('.').count(), SeqCst);
             shutdown
         }));

@@ -11,7 +11,7 @@ use std::{
 
 use supervisor_core::{
     ChildSpec, ChildState, EventKind, Exit, ProcessShutdown, RestartStrategy, ShutdownStrategy, StartFailure,
-    Supervisor, SupervisorError, ambient, worker,
+    Supervisor, SupervisorError, process, worker,
 };
 
 use crate::{
@@ -43,9 +43,9 @@ async fn a_closure_that_says_itself_when_it_is_ready_holds_up_those_behind_it(wo
     let cache = worker("cache", move |shutdown| {
         let warm = warm.clone();
         async move {
-            ambient::sleep(Duration::from_millis(5)).await;
+            process::sleep(Duration::from_millis(5)).await;
             warm.write("warm");
-            ambient::ready();
+            process::ready();
             shutdown.await;
         }
     });
@@ -95,7 +95,7 @@ async fn promises_that_cannot_be_kept_are_refused_before_anything_starts(world: 
 async fn a_task_of_a_worker_can_say_so_for_it(world: World) {
     let mut root = root();
     let cache = worker("cache", |shutdown: ProcessShutdown| async move {
-        let me = ambient::current().expect("a process");
+        let me = process::current().expect("a process");
         std::thread::spawn(move || me.ready()).join().expect("no panic");
         shutdown.await;
     });
@@ -112,12 +112,12 @@ async fn to_say_so_twice_or_too_late_means_nothing(world: World) {
     let mut root = root();
     let spoken = worker("cache", move |shutdown: ProcessShutdown| {
         let speak = speak.clone();
-        let earlier = keep.lock().unwrap().replace(ambient::current().expect("a process"));
+        let earlier = keep.lock().unwrap().replace(process::current().expect("a process"));
         async move {
             match earlier {
                 None => {
-                    ambient::ready();
-                    ambient::ready();
+                    process::ready();
+                    process::ready();
                     return Err("the first one fails");
                 }
                 // Its predecessor's word counts for nothing.
@@ -165,15 +165,15 @@ async fn b2_a_worker_that_gives_signs_of_life_is_left_alone(world: World) {
     let mut root = root().with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, SECOND));
     let beating = worker("peer", |_| async {
         loop {
-            ambient::sleep(3 * SECOND).await;
-            ambient::heartbeat();
+            process::sleep(3 * SECOND).await;
+            process::heartbeat();
         }
     });
     // Also where it is asked for once, as by what runs for it elsewhere.
     let also_beating = worker("other", |_| async {
-        let current = ambient::current().expect("this runs in a process");
+        let current = process::current().expect("this runs in a process");
         loop {
-            ambient::sleep(3 * SECOND).await;
+            process::sleep(3 * SECOND).await;
             current.heartbeat();
         }
     });
@@ -199,8 +199,8 @@ async fn b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign(world:
                 let mut left = last;
                 while first && !left.is_zero() {
                     let step = left.min(5 * SECOND);
-                    ambient::sleep(step).await;
-                    ambient::heartbeat();
+                    process::sleep(step).await;
+                    process::heartbeat();
                     left -= step;
                 }
                 pending::<()>().await;
@@ -218,6 +218,6 @@ async fn b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign(world:
 
 #[test]
 fn outside_of_a_process_neither_a_sign_of_life_nor_readiness_means_anything() {
-    ambient::heartbeat();
-    ambient::ready();
+    process::heartbeat();
+    process::ready();
 }

@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, time::Duration};
 use futures_lite::future::poll_once;
 use supervisor_core::{
     Backoff, ChildKind, ChildState, EventKind, RestartStrategy, RestartType, Snapshot, SnapshotSource, Supervisor,
-    SupervisorError, SupervisorFuture, SupervisorHandle, ambient, one_shot, worker,
+    SupervisorError, SupervisorFuture, SupervisorHandle, one_shot, process, worker,
 };
 
 use crate::{
@@ -226,10 +226,10 @@ fn b4_who_has_never_run_is_stopped_and_has_no_children() {
 async fn b4_times_are_counted_back_from_the_moment_of_asking(world: World) {
     let mut root = root();
     let slow = worker("slow", |_| async {
-        ambient::sleep(10 * SECOND).await;
+        process::sleep(10 * SECOND).await;
         Err::<(), _>("late")
     });
-    root.add_worker(slow.with_backoff(Backoff::constant(30 * SECOND).with_jitter(false)));
+    root.add_worker(slow.with_backoff(Backoff::constant(30 * SECOND)));
     let tree = world.start(root).await.unwrap();
     world.sleep(4 * SECOND).await;
     let look = async || tree.snapshot().await.find("root.slow").cloned().expect("it is there");
@@ -248,7 +248,7 @@ async fn b4_times_are_counted_back_from_the_moment_of_asking(world: World) {
 
 async fn b4_a_tree_is_ready_when_nothing_is_on_its_way(world: World) {
     let mut inner = inner();
-    inner.add_worker(failing("b", 1).with_backoff(Backoff::constant(30 * SECOND).with_jitter(false)));
+    inner.add_worker(failing("b", 1).with_backoff(Backoff::constant(30 * SECOND)));
     let mut root = root();
     root.add_worker(inner);
     let tree = world.start(root).await.unwrap();

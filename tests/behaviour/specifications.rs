@@ -12,7 +12,7 @@ use std::{
 use futures_lite::future::yield_now;
 use supervisor_core::{
     BoxError, ChildSpec, EventKind, InitializationError, Placement, Process, RestartStrategy, RestartType, Spawner,
-    SupervisorFuture, Timer, ambient, one_shot, worker,
+    SupervisorFuture, Timer, one_shot, process, worker,
 };
 
 use crate::{
@@ -200,7 +200,7 @@ async fn what_has_a_set_up_cannot_say_that_it_is_ready(world: World) {
     root.add_worker(set_up("first", move |shutdown| {
         let diary = first.clone();
         async move {
-            ambient::ready();
+            process::ready();
             for _ in 0..10 {
                 yield_now().await;
             }
@@ -282,7 +282,7 @@ async fn come_and_go(world: World, placement: impl Fn() -> Placement) {
         let _ = handle.delete_child(id).await;
     }
     handle.spawn(one_shot("b", async {}).with_placement(placement())).unwrap();
-    let mut inner = supervisor("inner", RestartStrategy::one_for_one()).with_placement(placement());
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one()).with_child_placement(placement());
     inner.add_worker(child("c"));
     world.probe.quiet().await;
     let id = handle.start_child(inner).await.unwrap();
@@ -315,10 +315,10 @@ async fn what_makes_executors_and_panics_when_it_is_dropped_is_nothing_to_a_supe
 async fn a_handle_keeps_no_executor_of_a_tree_that_has_ended(world: World) {
     let owned = Arc::new(());
     let placement = |owned: &Arc<()>| Placement::on(Owns(world.spawner.clone(), owned.clone()));
-    let mut inner = supervisor("inner", RestartStrategy::one_for_one()).with_placement(placement(&owned));
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one()).with_child_placement(placement(&owned));
     inner.add_worker(idle("a"));
     let handles = [inner.handle(), {
-        let mut root = root().with_placement(placement(&owned));
+        let mut root = root().with_child_placement(placement(&owned));
         root.add_worker(inner);
         let tree = world.start(root).await.unwrap();
         let handle = tree.handle().clone();

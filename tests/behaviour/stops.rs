@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use supervisor_core::{BoxError, RestartStrategy, ShutdownOrder, ShutdownStrategy, SupervisorError, ambient, worker};
+use supervisor_core::{BoxError, RestartStrategy, ShutdownOrder, ShutdownStrategy, SupervisorError, process, worker};
 
 use crate::{
     actors::{Diary, Strings, deaf, root, set_up, supervisor},
@@ -160,7 +160,7 @@ async fn a_brutal_childs_abort_is_its_contract(world: World) {
 fn slow(name: &'static str, seconds: u64) -> supervisor_core::ChildSpec {
     worker(name, move |shutdown| async move {
         shutdown.await;
-        ambient::sleep(Duration::from_secs(seconds)).await;
+        process::sleep(Duration::from_secs(seconds)).await;
     })
 }
 

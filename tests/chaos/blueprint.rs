@@ -148,7 +148,7 @@ impl Blueprint {
             None => home.clone(),
             Some(number) => {
                 let (site, placement) = ground.sites.place(number);
-                supervisor = supervisor.with_placement(placement);
+                supervisor = supervisor.with_child_placement(placement);
                 site
             }
         };
@@ -257,7 +257,7 @@ impl SpecSettings {
 
     /// One that dies at once, because its executor is gone, is not started again at once.
     fn patient(self) -> Self {
-        Self { backoff: Some(Backoff::exponential(2 * MOMENT, 10 * MOMENT).with_jitter(false)), ..self }
+        Self { backoff: Some(Backoff::exponential(2 * MOMENT, 10 * MOMENT).without_jitter()), ..self }
     }
 
     /// Where its process is, if its supervisor's children are there.
@@ -278,7 +278,10 @@ impl SpecSettings {
     }
 
     pub(crate) fn apply(self, child: ChildSpec, sites: &Sites) -> ChildSpec {
-        let mut child = child.with_restart_type(self.restart).with_significant(self.significant);
+        let mut child = child.with_restart_type(self.restart);
+        if self.significant {
+            child = child.with_significance();
+        }
         if let Some(shutdown) = self.shutdown {
             child = child.with_shutdown_strategy(shutdown);
         }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use supervisor_core::{ambient, testing::Probe};
+use supervisor_core::{process, testing::Probe};
 
 use super::{life::SCRIPTED, site::Site};
 
@@ -55,8 +55,8 @@ impl Diary {
 
     /// The process that this is called in has begun.
     pub(crate) fn begin(&self, panics_in_drop: bool) -> Presence {
-        let me = ambient::current().expect("workers begin in their processes");
-        let (id, name) = (me.id().as_u64(), me.name());
+        let me = process::current().expect("workers begin in their processes");
+        let (id, name) = (me.id().as_u64(), me.path());
         self.probe.note(format!("begin {id} {name}"));
         self.counts.present.fetch_add(1, SeqCst);
         self.counts.begun.fetch_add(1, SeqCst);

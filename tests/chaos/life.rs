@@ -1,7 +1,7 @@
 use std::{future::pending, panic, sync::Arc, time::Duration};
 
 use futures_lite::future::{or, poll_once};
-use supervisor_core::{BoxError, ChildSpec, ProcessShutdown, ShutdownStrategy, ambient, one_shot};
+use supervisor_core::{BoxError, ChildSpec, ProcessShutdown, ShutdownStrategy, one_shot, process};
 
 use super::{
     diary::{Diary, Presence},
@@ -24,19 +24,19 @@ pub(crate) async fn live(
     let _presence = presence;
     match life {
         Life::UntilAsked => shutdown.await,
-        Life::Ends(after) => ambient::sleep(after).await,
+        Life::Ends(after) => process::sleep(after).await,
         Life::Fails(after) => {
-            ambient::sleep(after).await;
+            process::sleep(after).await;
             return Err("something went wrong".into());
         }
         Life::Panics(after) => {
-            ambient::sleep(after).await;
+            process::sleep(after).await;
             panic::panic_any(SCRIPTED);
         }
         Life::Deaf => pending().await,
         Life::StopsSlowly(time) => {
             shutdown.await;
-            ambient::sleep(time).await;
+            process::sleep(time).await;
         }
         Life::FailsToStop => {
             shutdown.await;
@@ -45,7 +45,7 @@ pub(crate) async fn live(
         Life::Restless => {
             let restless = async {
                 loop {
-                    ambient::sleep(MOMENT).await;
+                    process::sleep(MOMENT).await;
                 }
             };
             or(shutdown, restless).await;
@@ -53,15 +53,15 @@ pub(crate) async fn live(
         Life::AddsSiblings => {
             for _ in 0..3 {
                 // Full, or about to stop: then not.
-                let _ = ambient::spawn(extra());
-                ambient::sleep(5 * MOMENT).await;
+                let _ = process::spawn(extra());
+                process::sleep(5 * MOMENT).await;
             }
             shutdown.await;
         }
         Life::TerminatesItself => {
-            ambient::sleep(2 * MOMENT).await;
-            let me = ambient::current().expect("a process");
-            diary.calls_on(&me.name());
+            process::sleep(2 * MOMENT).await;
+            let me = process::current().expect("a process");
+            diary.calls_on(&me.path());
             for child in me.supervisor().children().await? {
                 if child.process == Some(me.id()) {
                     me.supervisor().terminate_child(child.id).await?;
@@ -71,7 +71,7 @@ pub(crate) async fn live(
         }
         Life::Blocks { after, act, time, ends } => {
             if !after.is_zero() {
-                ambient::sleep(after).await;
+                process::sleep(after).await;
             }
             perform(act, &diary).await;
             diary.block(&site, time).await;
@@ -91,9 +91,9 @@ pub(crate) async fn live(
 async fn perform(act: Act, diary: &Diary) {
     match act {
         Act::Nothing => {}
-        Act::Spawns => drop(ambient::spawn(extra())),
+        Act::Spawns => drop(process::spawn(extra())),
         Act::Calls => {
-            let me = ambient::current().expect("a process");
+            let me = process::current().expect("a process");
             let supervisor = me.supervisor();
             let siblings = supervisor.children().await.unwrap_or_default();
             if let Some(sibling) = siblings.iter().rfind(|child| child.process != Some(me.id())) {
@@ -106,5 +106,5 @@ async fn perform(act: Act, diary: &Diary) {
 
 /// Of little substance.
 fn extra() -> ChildSpec {
-    one_shot("extra", async { ambient::sleep(2 * MOMENT).await }).with_shutdown_strategy(ShutdownStrategy::Brutal)
+    one_shot("extra", async { process::sleep(2 * MOMENT).await }).with_shutdown_strategy(ShutdownStrategy::Brutal)
 }

@@ -6,7 +6,7 @@ use std::{
 
 use fastrand::Rng;
 use supervisor_core::{
-    ChildSpec, InitializationError, ProcessShutdown, Supervisable, SupervisorFuture, ambient, worker as closure,
+    ChildSpec, InitializationError, ProcessShutdown, Supervisable, SupervisorFuture, process, worker as closure,
 };
 
 use super::{
@@ -73,9 +73,9 @@ fn says_ready(name: String, play: Play) -> ChildSpec {
         async move {
             let presence = diary.begin(panics_in_drop);
             if let Start::Slowly = start {
-                ambient::sleep(3 * MOMENT).await;
+                process::sleep(3 * MOMENT).await;
             }
-            ambient::ready();
+            process::ready();
             if let Start::Blocks(time) = start {
                 diary.block(&site, time).await;
             }
@@ -96,7 +96,7 @@ impl Supervisable for Worker {
         let presence = diary.begin(panics_in_drop);
         match start {
             Start::Well => {}
-            Start::Slowly => ambient::sleep(3 * MOMENT).await,
+            Start::Slowly => process::sleep(3 * MOMENT).await,
             Start::Fails => return Err("no luck".into()),
             Start::Ignores => return Err(InitializationError::ignore()),
             Start::Panics => panic::panic_any(SCRIPTED),

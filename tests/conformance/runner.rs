@@ -320,7 +320,8 @@ impl Play {
             "temporary" => RestartType::Temporary,
             other => panic!("no such restart type: {other}"),
         };
-        spec.with_restart_type(restart).with_significant(node.significant)
+        let spec = spec.with_restart_type(restart);
+        if node.significant { spec.with_significance() } else { spec }
     }
 }
 

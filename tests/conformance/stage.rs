@@ -14,7 +14,7 @@ use async_channel::{Receiver, Sender};
 use futures_lite::future::or;
 use supervisor_core::{
     InitializationError, ProcessId, ProcessShutdown, ShutdownStrategy, Supervisable, SupervisorFuture,
-    SupervisorHandle, ambient,
+    SupervisorHandle, process,
     testing::{Busy, HeldUp, Probe},
 };
 
@@ -171,7 +171,7 @@ async fn act(
             OnShutdown::Error => return Err("as the script says".into()),
             OnShutdown::Panic => panic_any(SCRIPTED_PANIC),
             OnShutdown::AfterMs(ms) => {
-                ambient::sleep(Duration::from_millis(ms)).await;
+                process::sleep(Duration::from_millis(ms)).await;
                 return entrance.orderly();
             }
             OnShutdown::Ignore => cues.recv().await.ok(),
@@ -194,7 +194,7 @@ struct Entrance {
 
 impl Entrance {
     fn new(path: &str, stage: &Arc<Stage>, cues: Sender<Cue>) -> Self {
-        let process = ambient::current().expect("a worker runs in its process").id();
+        let process = process::current().expect("a worker runs in its process").id();
         lock(&stage.workers).insert(path.to_owned(), (process, cues));
         Self { path: path.to_owned(), process, stage: stage.clone() }
     }

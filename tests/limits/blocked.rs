@@ -33,7 +33,7 @@ impl Scene {
     fn new(stage: &Stage, hasher: impl FnOnce(ChildSpec) -> ChildSpec) -> Self {
         let other = stage.other(1);
         let (child, begun) = stage.blocker("hasher");
-        let mut crypto = supervisor("crypto").with_placement(other.placement());
+        let mut crypto = supervisor("crypto").with_child_placement(other.placement());
         let (handle, hasher) = (crypto.handle(), crypto.add_worker(hasher(child)));
         let mut root = supervisor("root");
         root.add_worker(crypto);
@@ -110,7 +110,7 @@ async fn b1_a_backoff_elsewhere_ends_in_time(stage: Stage) {
     begun.recv().await.unwrap();
     let flaky = worker("flaky", |_| async { Err::<(), _>("no route") })
         .with_placement(Placement::On(stage.spawner.clone()))
-        .with_backoff(Backoff::constant(LIMIT).with_jitter(false));
+        .with_backoff(Backoff::constant(LIMIT));
     crypto.start_child(flaky).await.unwrap();
     for _ in 0..3 {
         let again = event(&mut events, |kind| matches!(kind, EventKind::Restarting { .. }));
@@ -122,7 +122,7 @@ async fn b1_a_backoff_elsewhere_ends_in_time(stage: Stage) {
 
 async fn a2_a_start_timeout_holds_on_an_executor_that_nobody_drives(stage: Stage) {
     let other = stage.other(0);
-    let mut root = supervisor("root").with_placement(other.placement());
+    let mut root = supervisor("root").with_child_placement(other.placement());
     root.add_worker(idle("waiter").with_explicit_ready().with_start_timeout(LIMIT));
     let started = stage.in_time("the start", root.start_on(stage.spawner.clone())).await;
     timed_out(started, "root.waiter");
@@ -131,7 +131,7 @@ async fn a2_a_start_timeout_holds_on_an_executor_that_nobody_drives(stage: Stage
 
 async fn a2_also_for_a_subtree_on_one(stage: Stage) {
     let other = stage.other(0);
-    let mut inner = supervisor("inner").with_placement(other.placement());
+    let mut inner = supervisor("inner").with_child_placement(other.placement());
     inner.add_worker(idle("waiter").with_explicit_ready().with_start_timeout(LIMIT));
     let mut root = supervisor("root");
     root.add_worker(inner);
@@ -142,7 +142,7 @@ async fn a2_also_for_a_subtree_on_one(stage: Stage) {
 
 async fn a4_a_budget_holds_on_an_executor_that_nobody_drives(stage: Stage) {
     let other = stage.other(0);
-    let mut inner = supervisor("inner").with_placement(other.placement());
+    let mut inner = supervisor("inner").with_child_placement(other.placement());
     let mut deeper = supervisor("deeper");
     deeper.add_worker(idle("leaf"));
     inner.add_worker(idle("waiter"));
@@ -160,7 +160,7 @@ async fn a4_a_budget_holds_on_an_executor_that_nobody_drives(stage: Stage) {
 
 async fn b4_a_tree_is_read_at_once_though_supervisors_are_blocked(stage: Stage) {
     let other = stage.other(1);
-    let mut root = supervisor("root").with_placement(other.placement());
+    let mut root = supervisor("root").with_child_placement(other.placement());
     let mut handles = Vec::new();
     for name in ["one", "two", "three"] {
         let mut inner = supervisor(name);

@@ -34,7 +34,7 @@ stage! { everywhere:
 
 async fn p1_a_supervisor_outlives_the_executor_of_its_children(stage: Stage) {
     let other = stage.other(1);
-    let mut root = Supervisor::new("root").unwrap().with_placement(other.placement()).with_abort_grace(LIMIT);
+    let mut root = Supervisor::new("root").unwrap().with_child_placement(other.placement()).with_abort_grace(LIMIT);
     root = root.with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(2, 50 * LIMIT));
     root.add_worker(idle("w").with_backoff(Backoff::constant(LIMIT / 4)));
     let mut tree = root.start_on(stage.spawner.clone()).await.unwrap();
@@ -50,11 +50,11 @@ async fn p1_a_supervisor_outlives_the_executor_of_its_children(stage: Stage) {
 
 async fn b4_a_tree_is_read_though_the_executor_of_children_is_gone(stage: Stage) {
     let other = stage.other(1);
-    let mut inner = supervisor("inner").with_placement(other.placement());
-    inner.add_worker(idle("w").with_backoff(Backoff::constant(3600 * LIMIT).with_jitter(false)));
-    let mut root = supervisor("root").with_placement(other.placement());
+    let mut inner = supervisor("inner").with_child_placement(other.placement());
+    inner.add_worker(idle("w").with_backoff(Backoff::constant(3600 * LIMIT)));
+    let mut root = supervisor("root").with_child_placement(other.placement());
     root.add_worker(ChildSpec::from(inner).with_restart_type(RestartType::Temporary));
-    root.add_worker(idle("v").with_backoff(Backoff::constant(3600 * LIMIT).with_jitter(false)));
+    root.add_worker(idle("v").with_backoff(Backoff::constant(3600 * LIMIT)));
     let handle = root.handle();
     let tree = root.start_on(stage.spawner.clone()).await.unwrap();
     other.end();
@@ -230,7 +230,7 @@ async fn n8_what_a_lost_supervisor_has_left_behind_is_named_though_it_does_not_r
 }
 
 async fn n8_also_while_its_restart_waits(stage: Stage) {
-    let slow = Backoff::constant(crate::stage::HOUR).with_jitter(false);
+    let slow = Backoff::constant(crate::stage::HOUR);
     lost_and_not_run_again(stage, |inner| inner.with_backoff(slow)).await;
 }
 

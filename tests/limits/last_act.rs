@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use futures_lite::future::poll_once;
 use supervisor_core::{
     ChildSpec, EventKind, ProcessShutdown, ShutdownStrategy, SupervisionTree, SupervisorError, SupervisorHandle,
-    UncleanProcess, UncleanStop, ambient, worker,
+    UncleanProcess, UncleanStop, process, worker,
 };
 
 use crate::stage::{LIMIT, Stage, event, idle, supervisor};
@@ -48,7 +48,7 @@ fn names_it(outcome: Result<(), SupervisorError>) {
 
 async fn d3_a_poll_that_says_ready_and_blocks_holds_up_no_shutdown(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
-    let (child, begun) = acts(&stage, &gate, ambient::ready);
+    let (child, begun) = acts(&stage, &gate, process::ready);
     let mut root = supervisor("root");
     root.add_worker(child.with_explicit_ready());
     let handle = root.handle();
@@ -61,7 +61,7 @@ async fn d3_a_poll_that_says_ready_and_blocks_holds_up_no_shutdown(stage: Stage)
 
 async fn d3_a_poll_that_spawns_and_blocks_holds_up_no_start_and_no_shutdown(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
-    let (child, begun) = acts(&stage, &gate, || assert!(ambient::spawn(idle("spawned")).is_ok()));
+    let (child, begun) = acts(&stage, &gate, || assert!(process::spawn(idle("spawned")).is_ok()));
     let mut root = supervisor("root");
     root.add_worker(child);
     let mut events = root.handle().events();
@@ -132,7 +132,7 @@ fn sleeper(stage: &Stage, name: &'static str, begin: &async_channel::Receiver<()
         let (block, begin) = (block(), begin.clone());
         async move {
             let _ = begin.recv().await;
-            ambient::sleep(LIMIT / 4).await;
+            process::sleep(LIMIT / 4).await;
             block.await;
         }
     });

@@ -73,7 +73,7 @@ async fn b4_a_wait_that_begins_in_the_midst_of_a_turn_misses_nothing(stage: Stag
 
 /// One that waits for its restart is terminated: nothing happens to a process, and the tree is ready by that.
 async fn b4_a_change_that_no_event_tells_ends_the_wait(stage: Stage) {
-    let mut root = supervisor("root").with_backoff(Backoff::constant(HOUR).with_jitter(false));
+    let mut root = supervisor("root").with_default_backoff(Backoff::constant(HOUR));
     let brittle = root.add_worker(worker("brittle", |_| async { Err::<(), _>("boom") }));
     let mut events = root.handle().events();
     let tree = root.start_on(stage.spawner.clone()).await.unwrap();
@@ -89,7 +89,7 @@ async fn b4_a_change_that_no_event_tells_ends_the_wait(stage: Stage) {
 }
 
 async fn b4_a_wait_ends_with_the_tree(stage: Stage) {
-    let mut root = supervisor("root").with_backoff(Backoff::constant(HOUR).with_jitter(false));
+    let mut root = supervisor("root").with_default_backoff(Backoff::constant(HOUR));
     root.add_worker(worker("brittle", |_| async { Err::<(), _>("boom") }));
     let mut events = root.handle().events();
     let tree = root.start_on(stage.spawner.clone()).await.unwrap();

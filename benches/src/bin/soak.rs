@@ -25,7 +25,7 @@ use supervision_benches::{
 };
 use supervisor_core::{
     Backoff, ChildId, ChildSpec, ProcessShutdown, RestartStrategy, SupervisionTree, Supervisor, SupervisorHandle,
-    ambient, worker,
+    process, worker,
 };
 use tokio::sync::Semaphore;
 
@@ -171,7 +171,7 @@ impl<E: Executor> Soak<E> {
         root.add_worker(hasty);
 
         let brief = Backoff::exponential(Duration::from_micros(100), Duration::from_millis(2));
-        let mut slow = supervisor("patient").with_backoff(brief);
+        let mut slow = supervisor("patient").with_default_backoff(brief);
         for _ in 0..1_000 {
             slow.add_worker(patient.worker());
         }
@@ -193,9 +193,9 @@ impl<E: Executor> Soak<E> {
 
         let on_runtime = Arrivals::default();
         let arrivals = on_runtime.clone();
-        let mut apart = supervisor("apart").with_placement(RuntimeConfiguration::single_threaded());
+        let mut apart = supervisor("apart").with_child_placement(RuntimeConfiguration::single_threaded());
         apart.add_worker(worker("leaves", move |shutdown: ProcessShutdown| {
-            let (process, kept) = (ambient::current(), shutdown.clone());
+            let (process, kept) = (process::current(), shutdown.clone());
             // It never ends by itself.
             tokio::spawn(async move {
                 let _kept = (process, kept);

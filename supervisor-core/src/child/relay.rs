@@ -7,8 +7,8 @@ use std::{
 use super::Child;
 use crate::{
     error::{Failure, InvalidSpec},
+    incarnation::{Birth, Exit, Life, News, Report, Step, guard},
     placement::{SpawnerFactory, is_out_of_time},
-    process::{Birth, Exit, Life, News, Report, Step, guard},
     scope::Scope,
     spawner::Executor,
 };

@@ -9,9 +9,11 @@ use std::{
 use super::relay::Relay;
 use crate::{
     engine::Spec,
+    incarnation::{
+        Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket, guard,
+    },
     observe::Subscribers,
     placement::Placement,
-    process::{Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket, guard},
     scope::{Elsewhere, Scope},
     spawner::{Executor, spawn},
     strategy::{ChildSettings, SupervisorSettings},

@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Body, Child, Seat};
 use crate::{
+    incarnation::Name,
     placement::Placement,
-    process::Name,
     shutdown::ShutdownStrategy,
     strategy::{Backoff, ChildSettings, RestartType},
     text,
@@ -58,10 +58,10 @@ impl ChildSpec {
         self.with(|settings| settings.set_shutdown(shutdown))
     }
 
-    /// Whether its end can be the end of its supervisor (see [`AutoShutdown`](crate::AutoShutdown)). By default it is not significant. A
-    /// significant child has to be transient or temporary.
-    pub fn with_significant(self, significant: bool) -> Self {
-        self.with(|settings| settings.significant = significant)
+    /// Makes it significant: its end can be the end of its supervisor (see [`AutoShutdown`](crate::AutoShutdown)). By default no
+    /// child is. A significant child has to be transient or temporary.
+    pub fn with_significance(self) -> Self {
+        self.with(|settings| settings.significant = true)
     }
 
     /// How long it may take to become ready. Not ready in time, it is aborted and has failed to start. By default, and with
@@ -75,7 +75,7 @@ impl ChildSpec {
         self.with(|settings| settings.special_mut().backoff = Some(backoff))
     }
 
-    /// Has it give a sign of life, [`heartbeat`](crate::ambient::heartbeat), at least once in this time, from when it is ready
+    /// Has it give a sign of life, [`heartbeat`](crate::process::heartbeat), at least once in this time, from when it is ready
     /// until it is stopped. A worker that does not is aborted, and its exit is a failure:
     /// [`Exit::Unresponsive`](crate::Exit::Unresponsive). By default, and with `Duration::MAX`, nobody looks.
     ///
@@ -86,7 +86,7 @@ impl ChildSpec {
         self.with(|settings| settings.special_mut().watchdog = text::limit(within))
     }
 
-    /// Has it say itself when it is ready, by [`ready`](crate::ambient::ready); until then it is starting, and the siblings
+    /// Has it say itself when it is ready, by [`ready`](crate::process::ready); until then it is starting, and the siblings
     /// behind it wait. For closures and one-shots: a [`Supervisable`](crate::Supervisable) is ready when its `initialize` is
     /// done. By default a closure is ready as soon as it is spawned.
     pub fn with_explicit_ready(self) -> Self {
@@ -97,7 +97,7 @@ impl ChildSpec {
     ///
     /// [`Placement::Fresh`] makes one for each of its processes, in a process beside the other children: while that runs, the
     /// child is starting. A supervisor runs there with all below it that does not say otherwise; to have only its children
-    /// there, say [`Supervisor::with_placement`](crate::Supervisor::with_placement) on the supervisor.
+    /// there, say [`Supervisor::with_child_placement`](crate::Supervisor::with_child_placement) on the supervisor.
     pub fn with_placement(self, placement: impl Into<Placement>) -> Self {
         let placement = placement.into().into();
         self.with(|settings| settings.special_mut().placement = placement)

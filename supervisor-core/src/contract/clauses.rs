@@ -19,7 +19,7 @@ use futures_lite::future::{poll_once, yield_now};
 
 use super::{Backend, Outcome, TestProcess};
 use crate::{
-    process::{Exit, guard},
+    incarnation::{Exit, guard},
     spawner::{Spawner, Timer},
 };
 

@@ -10,7 +10,7 @@ use async_channel::{Receiver, Sender};
 use pin_project_lite::pin_project;
 
 use crate::{
-    process::{
+    incarnation::{
         Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Link, News, Process, ProcessId, Report, Step, Ticket,
         hand_over,
     },

@@ -7,8 +7,8 @@ use crate::{
     child::Child,
     engine::{Caller, Refusal},
     error::{StartFailure, SupervisorError},
+    incarnation::{ChildId, Link, guard},
     observe::{ChildState, EventKind},
-    process::{ChildId, Link, guard},
     scope::Position,
     waits::Waiting,
 };

@@ -7,9 +7,9 @@ use crate::{
     child::Child,
     engine::{Badly, Cause, Conclusion},
     error::{GaveUp, RestartRecord, StartFailure, UncleanProcess, UncleanStop},
+    incarnation::{ChildId, Exit, Link, StopReason, Termination, guard},
     mailbox::Envelope,
     observe::{EventKind, RestartCause},
-    process::{ChildId, Exit, Link, StopReason, Termination, guard},
     strategy::ChildKind,
     text,
 };

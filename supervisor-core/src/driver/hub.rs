@@ -11,9 +11,9 @@ use super::{
 use crate::{
     child::{ChildSpec, check},
     error::SupervisorError,
+    incarnation::{ChildId, Control, Flags, Name},
     mailbox::Mailbox,
     observe::{Events, Subscribers},
-    process::{ChildId, Control, Flags, Name},
     quiet::Token,
     scope::Scope,
     spawner::nudge,

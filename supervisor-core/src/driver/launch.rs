@@ -8,8 +8,8 @@ use super::{Driver, Hub, Own};
 use crate::{
     child::Child,
     error::{Failure, InvalidSpec, StartFailure},
+    incarnation::{Birth, Exit, Flags, Life, Link, Name, Step, StopReason, Termination, guard},
     placement::{Placement, SpawnerFactory, is_out_of_time},
-    process::{Birth, Exit, Flags, Life, Link, Name, Step, StopReason, Termination, guard},
     scope::Scope,
     spawner::{Executor, Spawner},
     strategy::SupervisorSettings,

@@ -13,8 +13,8 @@ use super::{Hub, Io};
 use crate::{
     child::Child,
     error::{UncleanProcess, UncleanStop},
+    incarnation::{ChildId, Link, Ticket},
     observe::{Event, EventKind},
-    process::{ChildId, Link, Ticket},
     strategy::ChildKind,
 };
 

@@ -14,9 +14,9 @@ use super::{Command, Driver, Io, Tree, request, shared::Shared};
 use crate::{
     child::Child,
     engine::Effect,
+    incarnation::{Exit, Flags, Link, News, Report, Ticket, guard},
     mailbox::{Envelope, Taken},
     observe::EventKind,
-    process::{Exit, Flags, Link, News, Report, Ticket, guard},
     scope::Scope,
 };
 

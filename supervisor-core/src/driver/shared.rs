@@ -7,8 +7,8 @@ use super::{Own, Tree};
 use crate::{
     child::Child,
     engine::Slot,
+    incarnation::{ChildId, ProcessId},
     placement::Clock,
-    process::{ChildId, ProcessId},
 };
 
 /// What a supervisor knows, for itself and for those who read it: its engine, under a lock.

@@ -20,8 +20,8 @@ use crate::{
     child::Child,
     engine::{End, Slot},
     error::SupervisorError,
+    incarnation::{ChildId, Exit, Name, ProcessId},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, Snapshot, SnapshotSource, SupervisorInfo},
-    process::{ChildId, Exit, Name, ProcessId},
     strategy::ChildKind,
     text::Cut,
 };

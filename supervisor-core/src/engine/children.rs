@@ -10,8 +10,8 @@ use super::{
     slot::{Attempt, Class, Look, Slot, Spec, State},
 };
 use crate::{
+    incarnation::{ChildId, Place, Ticket},
     observe::ChildCounts,
-    process::{ChildId, Place, Ticket},
     strategy::ChildKind,
 };
 

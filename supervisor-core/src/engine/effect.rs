@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use crate::{
     error::{Failure, StartFailure, UncleanProcess},
+    incarnation::{ChildId, Exit, Place},
     observe::EventKind,
-    process::{ChildId, Exit, Place},
 };
 
 /// What the engine wants done.

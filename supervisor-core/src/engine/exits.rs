@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     error::{Failure, StartFailure, UncleanProcess, UncleanStop},
+    incarnation::{Exit, Place},
     observe::{EventKind, RestartCause},
-    process::{Exit, Place},
     shutdown::ShutdownStrategy,
     strategy::{RestartMode, RestartType},
 };

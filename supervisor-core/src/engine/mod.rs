@@ -44,8 +44,8 @@ pub(crate) use self::{
     slot::{End, Slot, Spec, State},
 };
 use crate::{
+    incarnation::{ChildId, Exit, Place, Ticket},
     observe::{ChildCounts, ChildState, EventKind, RestartCause},
-    process::{ChildId, Exit, Place, Ticket},
     strategy::SupervisorSettings,
 };
 

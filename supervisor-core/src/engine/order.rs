@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, ops::Range};
 
-use crate::process::{ChildId, Place};
+use crate::incarnation::{ChildId, Place};
 
 /// Where the children are, in start order: that is the order of their ids, because each is added behind all others.
 ///

@@ -8,8 +8,8 @@ use super::{
     stop::{Progress, Sweep},
 };
 use crate::{
+    incarnation::{ChildId, Exit, Place},
     observe::EventKind,
-    process::{ChildId, Exit, Place},
     strategy::{AutoShutdown, RestartMode},
 };
 

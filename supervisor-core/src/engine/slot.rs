@@ -32,8 +32,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
+    incarnation::{ChildId, Exit, Ticket},
     observe::{ChildState, RestartCause},
-    process::{ChildId, Exit, Ticket},
     strategy::ChildSettings,
 };
 

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     error::StartFailure,
+    incarnation::{ChildId, Place},
     observe::{ChildState, EventKind},
-    process::{ChildId, Place},
     shutdown::{ShutdownOrder, ShutdownStrategy},
     strategy::ChildKind,
 };

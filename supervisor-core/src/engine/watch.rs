@@ -7,8 +7,8 @@ use super::{
     slot::{Look, Stopping, Then},
 };
 use crate::{
+    incarnation::{Exit, Place, Ticket},
     observe::EventKind,
-    process::{Exit, Place, Ticket},
 };
 
 impl<C: Spec> Engine<C> {

@@ -29,7 +29,7 @@ use std::{
 use loom::{model::Builder, sync::Notify};
 
 use crate::{
-    process::{
+    incarnation::{
         Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Link, News, Process, ProcessId, Report, Step, Ticket,
     },
     quiet::Quiet,

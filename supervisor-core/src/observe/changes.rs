@@ -11,7 +11,7 @@ use std::{
 
 use slab::Slab;
 
-use crate::process::wake;
+use crate::incarnation::wake;
 
 /// Tells those who wait for a tree to be in some state that it may be in it now.
 ///

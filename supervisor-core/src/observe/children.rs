@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::{
-    process::{ChildId, ProcessId},
+    incarnation::{ChildId, ProcessId},
     shutdown::ShutdownStrategy,
     strategy::{Backoff, ChildKind, ChildSettings, RestartType},
 };

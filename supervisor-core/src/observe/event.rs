@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     error::{GaveUp, StartFailure, SupervisorError},
-    process::{Exit, ProcessId, StopReason},
+    incarnation::{Exit, ProcessId, StopReason},
     text::{OneLine, limit},
 };
 

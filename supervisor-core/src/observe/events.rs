@@ -15,7 +15,7 @@ use std::{
 use futures_lite::Stream;
 
 use super::Event;
-use crate::process::wake;
+use crate::incarnation::wake;
 
 /// How many subscribers there are in the program: without one, no event is made for them.
 static WANTED: AtomicUsize = AtomicUsize::new(0);

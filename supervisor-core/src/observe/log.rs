@@ -8,8 +8,8 @@ mod lines {
 
     use crate::{
         error::GaveUp,
+        incarnation::{Exit, ProcessId},
         observe::{Event, EventKind},
-        process::{Exit, ProcessId},
         text::{OneLine, limit},
         trace,
     };

@@ -14,8 +14,8 @@ mod numbers {
 
     use crate::{
         error::Failure,
+        incarnation::{Exit, ProcessId, guard},
         observe::{Event, EventKind},
-        process::{Exit, ProcessId, guard},
     };
 
     /// The processes of a tree that are there, and their states, by the dotted name of their supervisor.

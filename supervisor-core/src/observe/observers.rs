@@ -4,7 +4,7 @@ use super::{
     Event, EventKind, Events, log,
     metrics::{ARE_WANTED, Metrics},
 };
-use crate::{process::guard, trace};
+use crate::{incarnation::guard, trace};
 
 /// Hears what happens in a tree, as it happens. Must not block.
 pub(crate) trait Observer: Send + Sync {

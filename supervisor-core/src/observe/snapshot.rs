@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use super::{ChildSpecInfo, ChildState};
 use crate::{
-    process::{ChildId, ProcessId, dotted},
+    incarnation::{ChildId, ProcessId, dotted},
     shutdown::ShutdownOrder,
     strategy::{AutoShutdown, ChildKind, RestartMode, SupervisorSettings},
 };

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use crate::process::{Control, ControlCell, Flags, ProcessId};
+use crate::incarnation::{Control, ControlCell, Flags, ProcessId};
 
 /// The other end of a [`ProcessShutdown`](crate::ProcessShutdown) that was made by
 /// [`paired`](crate::ProcessShutdown::paired): triggers it.

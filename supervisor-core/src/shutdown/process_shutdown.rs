@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{ShutdownHandle, wrapped::Wrapped};
-use crate::process::{Control, ProcessId, Waiting};
+use crate::incarnation::{Control, ProcessId, Waiting};
 
 /// Tells a process that it is asked to stop.
 ///

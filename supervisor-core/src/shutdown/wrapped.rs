@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    process::{Control, ControlCell, Flags, ProcessId, guard},
+    incarnation::{Control, ControlCell, Flags, ProcessId, guard},
     sync::{AtomicBool, Mutex, MutexGuard},
 };
 

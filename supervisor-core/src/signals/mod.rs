@@ -35,7 +35,7 @@ use signal_hook::{
 };
 
 use self::ear::{Ear, Shut};
-use crate::{error::SupervisorError, process::guard};
+use crate::{error::SupervisorError, incarnation::guard};
 
 /// What asks a program to stop.
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];

@@ -52,9 +52,10 @@ impl Backoff {
         self
     }
 
-    /// Whether the wait is a random part of its length. On by default in [`exponential`](Self::exponential).
-    pub const fn with_jitter(mut self, jitter: bool) -> Self {
-        self.jitter = jitter;
+    /// Waits all of its length, and not a random part of it. For tests that count on times: without jitter, children that failed
+    /// together come back together.
+    pub const fn without_jitter(mut self) -> Self {
+        self.jitter = false;
         self
     }
 
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn grows_by_its_factor_up_to_its_maximum() {
-        let backoff = Backoff::exponential(100 * MS, 1000 * MS).with_jitter(false);
+        let backoff = Backoff::exponential(100 * MS, 1000 * MS).without_jitter();
         let delays: Vec<_> = (0..6).map(|n| backoff.delay(n, &mut Rng::with_seed(1)).as_millis()).collect();
         assert_eq!(delays, [100, 200, 400, 800, 1000, 1000]);
     }
@@ -186,7 +187,7 @@ mod tests {
                 let backoff = Backoff::exponential(initial, Duration::MAX).with_factor(factor);
                 for failures in [0, 1, 1000, u32::MAX] {
                     backoff.delay(failures, &mut Rng::with_seed(1));
-                    backoff.with_jitter(false).delay(failures, &mut Rng::with_seed(1));
+                    backoff.without_jitter().delay(failures, &mut Rng::with_seed(1));
                 }
             }
         }

@@ -1,4 +1,4 @@
-use crate::process::Exit;
+use crate::incarnation::Exit;
 
 /// Whether a child is started again when it has ended by itself.
 ///

@@ -9,8 +9,8 @@ use std::{
 use super::root::{Root, RootNews};
 use crate::{
     error::SupervisorError,
+    incarnation::guard,
     observe::Observers,
-    process::guard,
     program,
     quiet::Quiet,
     signals::{Asked, Signals},

@@ -4,8 +4,8 @@ use super::root::{Root, RootNews};
 use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
+    incarnation::{Exit, StopReason},
     observe::{Events, Observers, Snapshot},
-    process::{Exit, StopReason},
     quiet::Quiet,
     spawner::Spawner,
     supervisor::Supervisor,

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
     child::{Body, Child, ChildSpec, Release, Seat},
-    process::{Birth, Life, Name, Step, current},
+    incarnation::{Birth, Life, Name, Step, current},
     scope::Scope,
     shutdown::{ProcessShutdown, ShutdownStrategy},
     strategy::ChildSettings,

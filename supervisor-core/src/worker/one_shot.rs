@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
     child::{Body, Child, ChildSpec, Release, Seat},
-    process::{Birth, Exit, Life, Name, Step},
+    incarnation::{Birth, Exit, Life, Name, Step},
     scope::Scope,
     shutdown::ShutdownStrategy,
     strategy::{ChildSettings, RestartType},
@@ -25,11 +25,11 @@ use crate::{
 /// [`worker`](crate::worker).
 ///
 /// To hear that it is asked to stop, the future takes
-/// [`process::current().shutdown()`](crate::ambient::CurrentProcess::shutdown). One that does not is dropped when its 5
+/// [`process::current().shutdown()`](crate::process::CurrentProcess::shutdown). One that does not is dropped when its 5
 /// seconds are over; give it [`ShutdownStrategy::Brutal`] if it may be dropped at once.
 ///
 /// ```
-/// use supervisor_core::{ambient, one_shot, BoxError, Supervisor, SupervisorError};
+/// use supervisor_core::{process, one_shot, BoxError, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;
@@ -45,7 +45,7 @@ use crate::{
 ///     }
 /// }));
 /// root.add_worker(one_shot("connection", async {
-///     let asked = ambient::current().expect("this runs in a process").shutdown();
+///     let asked = process::current().expect("this runs in a process").shutdown();
 ///     asked.await;
 /// }));
 /// # Ok(())

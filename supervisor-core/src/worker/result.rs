@@ -1,6 +1,6 @@
 use crate::{
     error::{BoxError, Failure},
-    process::Exit,
+    incarnation::Exit,
 };
 
 /// What the body of a worker may return: `()`, a `Result<(), E>` for any error, or `!`, which is to never return.

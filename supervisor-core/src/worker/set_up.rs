@@ -11,7 +11,7 @@ use super::result::exit_of;
 use crate::{
     child::{Body, Child, ChildSpec, Release, Seat},
     error::InitializationError,
-    process::{Birth, Exit, Life, Name, Step},
+    incarnation::{Birth, Exit, Life, Name, Step},
     scope::Scope,
     shutdown::ProcessShutdown,
     strategy::ChildSettings,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     error::GaveUp,
-    process::{StopReason, Termination},
+    incarnation::{StopReason, Termination},
 };
 
 fn gave_up() -> Exit {

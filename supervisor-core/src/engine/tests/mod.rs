@@ -28,8 +28,8 @@ use std::{
 use super::*;
 use crate::{
     error::Failure,
+    incarnation::News,
     observe::ChildState,
-    process::News,
     shutdown::{ShutdownOrder, ShutdownStrategy},
     strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartMode, RestartStrategy, RestartType},
 };

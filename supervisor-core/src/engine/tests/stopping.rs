@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     error::{UncleanProcess, UncleanStop},
-    process::{StopReason, Termination},
+    incarnation::{StopReason, Termination},
 };
 
 #[test]

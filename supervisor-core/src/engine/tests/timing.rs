@@ -24,7 +24,7 @@ fn b1_the_failure_is_charged_when_it_happens() {
 
 #[test]
 fn b1_delays_grow_and_stable_uptime_restores_the_first() {
-    let backoff = Backoff::exponential(10 * MS, 40 * MS).with_jitter(false).with_reset_after(SECOND);
+    let backoff = Backoff::exponential(10 * MS, 40 * MS).without_jitter().with_reset_after(SECOND);
     let mut world = World::up(one_for_one(usize::MAX), [child("a").backoff(backoff)]);
     let mut delays = Vec::new();
     for uptime in [MS, MS, MS, MS, SECOND, MS] {

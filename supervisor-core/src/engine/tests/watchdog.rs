@@ -110,7 +110,7 @@ fn b2_a_miss_restarts_the_group() {
 #[test]
 fn b2_a_miss_waits_for_its_backoff_and_keeps_its_place() {
     let settings = SupervisorSettings { max_children: Some(1), ..one_for_one(1) };
-    let mut world = World::up(settings, [watched("a").backoff(Backoff::constant(SECOND).with_jitter(false))]);
+    let mut world = World::up(settings, [watched("a").backoff(Backoff::constant(SECOND))]);
     world.pass(4 * SECOND);
     world.did("unresponsive a, abort a, delay a 1000");
     world.start_child(child("b"));

@@ -11,7 +11,7 @@ use std::{
 use futures_lite::future::{block_on, or, poll_once};
 
 use super::*;
-use crate::process::{ControlCell, Flags};
+use crate::incarnation::{ControlCell, Flags};
 
 struct Child(ControlCell);
 

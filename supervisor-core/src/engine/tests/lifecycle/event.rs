@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::process::{StopReason, Termination};
+use crate::incarnation::{StopReason, Termination};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Event {

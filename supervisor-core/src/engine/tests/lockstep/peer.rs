@@ -7,7 +7,7 @@ use reference_model as model;
 use super::{case::How, *};
 use crate::{
     error::{UncleanProcess, UncleanStop},
-    process::{StopReason, Termination},
+    incarnation::{StopReason, Termination},
 };
 
 /// A child as the engine sees it.
@@ -86,7 +86,7 @@ pub(super) fn settings_of(settings: &model::Settings) -> SupervisorSettings {
 fn backoff_of(backoff: &model::Backoff) -> Backoff {
     Backoff::exponential(backoff.initial, backoff.max)
         .with_factor(backoff.factor.into())
-        .with_jitter(false)
+        .without_jitter()
         .with_reset_after(backoff.reset_after)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{seat::Seat, trace::*, *};
 use crate::{
     error::{GaveUp, UncleanProcess, UncleanStop},
-    process::{StopReason, Termination},
+    incarnation::{StopReason, Termination},
 };
 
 pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {

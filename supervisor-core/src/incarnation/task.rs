@@ -150,7 +150,7 @@ impl Process {
     }
 
     /// The process's dotted name, until it has ended. Made on demand.
-    pub fn name(&self) -> Option<String> {
+    pub fn path(&self) -> Option<String> {
         self.current().map(|current| current.path())
     }
 
@@ -199,7 +199,7 @@ impl Drop for Process {
 
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process").field("id", &self.id()).field("name", &self.name()).finish()
+        f.debug_struct("Process").field("id", &self.id()).field("path", &self.path()).finish()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::*;
-use crate::process::{ChildId, ControlCell};
+use crate::incarnation::{ChildId, ControlCell};
 
 /// A supervisor and a child in one, that writes down what happens.
 struct World {

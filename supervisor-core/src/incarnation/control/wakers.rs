@@ -6,7 +6,7 @@ use std::{
 
 use slab::Slab;
 
-use crate::process::wake;
+use crate::incarnation::wake;
 
 /// Whom to wake. Most processes have nobody but themselves, so that is two words.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::{
     child::ChildSpec,
     error::SupervisorError,
     handle::SupervisorHandle,
-    process::{self, ChildId, Control, Link, News, ProcessId, Report, Ticket},
+    incarnation::{self, ChildId, Control, Link, News, ProcessId, Report, Ticket},
     scope::Scope,
     shutdown::ProcessShutdown,
     spawner::{Timer, nudge},
@@ -27,16 +27,16 @@ use crate::{
 /// `None` outside of a process, and in tasks that were spawned by other means: the context does not leak into them.
 ///
 /// ```
-/// use supervisor_core::{ambient, one_shot};
+/// use supervisor_core::{process, one_shot};
 ///
-/// assert!(ambient::current().is_none());
+/// assert!(process::current().is_none());
 /// let greeter = one_shot("greeter", async {
-///     let me = ambient::current().expect("this runs in a process");
-///     println!("hello from {} ({})", me.name(), me.id());
+///     let me = process::current().expect("this runs in a process");
+///     println!("hello from {} ({})", me.path(), me.id());
 /// });
 /// ```
 pub fn current() -> Option<CurrentProcess> {
-    process::current(|current| {
+    incarnation::current(|current| {
         let scope = Scope::above(&current.link)?;
         Some(CurrentProcess {
             id: current.id,
@@ -52,14 +52,14 @@ pub fn current() -> Option<CurrentProcess> {
 /// Whether this code runs in a process. For backends.
 #[doc(hidden)]
 pub fn is_here() -> bool {
-    process::is_in_process()
+    incarnation::is_in_process()
 }
 
 /// A process, as it sees itself.
 ///
 /// It can be taken along: into a task of another kind, or to another thread. There it stands for the same incarnation of the
 /// process, and does not keep it: nor its executor, nor anything else that ends with it or with its supervisor. After the end of
-/// the process it still answers: [`id`](Self::id) and [`name`](Self::name) as before, [`shutdown`](Self::shutdown) with a signal
+/// the process it still answers: [`id`](Self::id) and [`path`](Self::path) as before, [`shutdown`](Self::shutdown) with a signal
 /// that has been given, [`supervisor`](Self::supervisor) with a handle that says [`NotRunning`](SupervisorError::NotRunning) when
 /// that has ended, too. [`heartbeat`](Self::heartbeat) and [`ready`](Self::ready) do nothing then: they are never taken for those
 /// of a successor.
@@ -82,7 +82,7 @@ impl CurrentProcess {
     }
 
     /// The process's dotted name.
-    pub fn name(&self) -> String {
+    pub fn path(&self) -> String {
         let segment = self.control.segment();
         if self.is_root { segment.to_owned() } else { format!("{}.{segment}", self.supervisor.path()) }
     }
@@ -115,7 +115,7 @@ impl CurrentProcess {
 
 impl fmt::Debug for CurrentProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CurrentProcess").field("id", &self.id).field("name", &self.name()).finish()
+        f.debug_struct("CurrentProcess").field("id", &self.id).field("path", &self.path()).finish()
     }
 }
 
@@ -123,13 +123,13 @@ impl fmt::Debug for CurrentProcess {
 /// supervisor.
 ///
 /// ```
-/// use supervisor_core::{ambient, one_shot, worker, SupervisorError};
+/// use supervisor_core::{process, one_shot, worker, SupervisorError};
 ///
 /// let listener = worker("listener", async |_| -> Result<(), SupervisorError> {
-///     ambient::spawn(one_shot("connection", async { /* serve it */ }))?;
+///     process::spawn(one_shot("connection", async { /* serve it */ }))?;
 ///     Ok(())
 /// });
-/// assert!(matches!(ambient::spawn(one_shot("lost", async {})), Err(SupervisorError::OutsideProcess)));
+/// assert!(matches!(process::spawn(one_shot("lost", async {})), Err(SupervisorError::OutsideProcess)));
 /// ```
 ///
 /// # Errors
@@ -148,12 +148,12 @@ pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{ambient, worker};
+/// use supervisor_core::{process, worker};
 ///
 /// let poller = worker("poller", |_| async {
 ///     loop {
-///         ambient::sleep(Duration::from_secs(1)).await; // ask the peer, which may never answer
-///         ambient::heartbeat();
+///         process::sleep(Duration::from_secs(1)).await; // ask the peer, which may never answer
+///         process::heartbeat();
 ///     }
 /// });
 /// let poller = poller.with_watchdog(Duration::from_secs(30));
@@ -161,7 +161,7 @@ pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
 /// ```
 #[track_caller]
 pub fn heartbeat() {
-    if process::current(|current| current.control.cell().mark_alive(current.id)).is_none() {
+    if incarnation::current(|current| current.control.cell().mark_alive(current.id)).is_none() {
         trace::warn_of_call_outside("heartbeat", Location::caller());
     }
 }
@@ -172,11 +172,11 @@ pub fn heartbeat() {
 /// calls [`CurrentProcess::ready`].
 ///
 /// ```
-/// use supervisor_core::{ambient, worker, ProcessShutdown};
+/// use supervisor_core::{process, worker, ProcessShutdown};
 ///
 /// let cache = worker("cache", |shutdown: ProcessShutdown| async move {
 ///     // Warm up; then:
-///     ambient::ready();
+///     process::ready();
 ///     shutdown.await;
 /// });
 /// let cache = cache.with_explicit_ready();
@@ -202,7 +202,7 @@ pub fn ready() {
 /// that does not sleep would be worse. Use the executor's own sleep there.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let Some(spawner) = process::current(|current| Scope::executor(&current.link)).flatten() else {
+    let Some(spawner) = incarnation::current(|current| Scope::executor(&current.link)).flatten() else {
         panic!("`process::sleep` was called outside of a process; use your executor's own sleep there");
     };
     let mut timer = spawner.timer();
