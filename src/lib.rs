@@ -22,7 +22,7 @@
 #![forbid(unsafe_code)]
 
 #[cfg(any(feature = "tokio", feature = "smol"))]
-mod here;
+mod current_executor;
 #[cfg(any(feature = "tokio", feature = "smol"))]
 mod run;
 

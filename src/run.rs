@@ -6,7 +6,7 @@ use std::{
 
 use supervisor_core::{SupervisionTree, Supervisor, SupervisorError};
 
-use crate::here::here;
+use crate::current_executor::current_executor;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -45,7 +45,7 @@ pub fn run(root: Supervisor) -> Run {
 /// As [`Supervisor::start_on`]; with Tokio alone [`SupervisorError::Executor`] outside of a runtime, or on one without a
 /// clock.
 pub async fn start(root: Supervisor) -> Result<SupervisionTree, SupervisorError> {
-    root.start_on(here()?).await
+    root.start_on(current_executor()?).await
 }
 
 /// A tree that is going to run; see [`run`].
@@ -99,7 +99,7 @@ impl IntoFuture for Run {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let mut run = self.root.run_on(here()?);
+            let mut run = self.root.run_on(current_executor()?);
             for trigger in self.triggers {
                 run = run.with_shutdown(trigger);
             }

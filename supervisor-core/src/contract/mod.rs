@@ -16,11 +16,11 @@
 //! backend that has none.
 
 pub mod clauses;
-mod specimen;
+mod test_process;
 
 use std::future::Future;
 
-pub use self::specimen::{Outcome, TestProcess};
+pub use self::test_process::{Outcome, TestProcess};
 use crate::spawner::Spawner;
 
 /// An executor under test.

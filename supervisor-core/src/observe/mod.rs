@@ -7,7 +7,7 @@ mod events;
 mod log;
 mod metrics;
 mod observers;
-mod picture;
+mod render;
 mod snapshot;
 
 pub(crate) use changes::Changes;

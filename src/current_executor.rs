@@ -5,7 +5,7 @@ use std::sync::Arc;
 use supervisor_core::{Spawner, SupervisorError};
 
 /// The one to take where this is called.
-pub(crate) fn here() -> Result<Arc<dyn Spawner>, SupervisorError> {
+pub(crate) fn current_executor() -> Result<Arc<dyn Spawner>, SupervisorError> {
     cfg_if::cfg_if! {
         if #[cfg(all(feature = "tokio", feature = "smol"))] {
             use executor_tokio::{Tokio, TokioError};

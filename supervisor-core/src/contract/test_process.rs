@@ -24,7 +24,7 @@ pub struct TestProcess {
     outcome: Outcome,
 }
 
-/// How a specimen ends. Cheap to clone, and stays when the specimen is gone.
+/// How a test process ends. Cheap to clone, and stays when the test process is gone.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     exits: Receiver<Exit>,
