@@ -89,8 +89,8 @@ fn watch(longest: Duration, gone: &Receiver<()>) {
 
 fn tell(slot: &Slot, number: u64, lasted: Duration) {
     // The process cannot go while it is looked at, so nothing of it is dropped here.
-    let found = slot.look(number, |Tag { id, control, link }| {
-        Some((*id, link.path_of(control.segment()), Scope::above(link)?, Scope::executor(link)?))
+    let found = slot.look(number, |Tag { id, control, parent }| {
+        Some((*id, parent.path_of(control.segment()), Scope::above(parent)?, Scope::executor(parent)?))
     });
     let Some(Some((id, path, scope, executor))) = found else { return };
     // Executors, the log and wakers are others' code.

@@ -15,7 +15,7 @@ use crate::{
     child::ChildSpec,
     error::SupervisorError,
     handle::SupervisorHandle,
-    incarnation::{self, ChildId, Control, Link, News, ProcessId, Report, Ticket},
+    incarnation::{self, ChildId, Control, News, Parent, ProcessId, Report, Ticket},
     scope::Scope,
     shutdown::ProcessShutdown,
     spawner::{Timer, nudge},
@@ -37,7 +37,7 @@ use crate::{
 /// ```
 pub fn current() -> Option<CurrentProcess> {
     incarnation::current(|current| {
-        let scope = Scope::above(&current.link)?;
+        let scope = Scope::above(&current.parent)?;
         Some(CurrentProcess {
             id: current.id,
             ticket: current.ticket(),
@@ -202,7 +202,7 @@ pub fn ready() {
 /// that does not sleep would be worse. Use the executor's own sleep there.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let Some(spawner) = incarnation::current(|current| Scope::executor(&current.link)).flatten() else {
+    let Some(spawner) = incarnation::current(|current| Scope::executor(&current.parent)).flatten() else {
         panic!("`process::sleep` was called outside of a process; use your executor's own sleep there");
     };
     let mut timer = spawner.timer();

@@ -12,7 +12,7 @@ use std::{
 use atomic_waker::AtomicWaker;
 
 use crate::{
-    incarnation::{ChildId, Exit, Link, Name, News, ProcessId, Report, Ticket, current, guard, is_in_process},
+    incarnation::{ChildId, Exit, Name, News, Parent, ProcessId, Report, Ticket, current, guard, is_in_process},
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Changes, Event, EventKind, Events, Observers, Subscribers},
     quiet::{Quiet, Token},
@@ -49,22 +49,22 @@ pub(crate) struct Scope {
 }
 
 /// What a child that runs on an executor of its own has above it.
-pub(crate) struct Elsewhere {
+pub(crate) struct PlacedParent {
     pub(crate) scope: Arc<Scope>,
     pub(crate) spawner: Executor,
 }
 
 /// Where a call comes from: a process, as a child of its supervisor.
-pub(crate) struct Position {
+pub(crate) struct CallOrigin {
     scope: Arc<Scope>,
     child: ChildId,
 }
 
-impl Position {
+impl CallOrigin {
     /// Of the process that this runs in.
     pub(crate) fn current() -> Option<Self> {
-        let (link, child) = current(|current| (current.link.clone(), current.child()))?;
-        Some(Self { scope: Scope::above(&link)?, child })
+        let (parent, child) = current(|current| (current.parent.clone(), current.child()))?;
+        Some(Self { scope: Scope::above(&parent)?, child })
     }
 
     /// The process as a child of its supervisor, and the supervisors above it, each as a child of the next.
@@ -90,20 +90,20 @@ impl Position {
 
 impl Scope {
     /// The supervisor that a process has above it.
-    pub(crate) fn above(link: &Arc<dyn Link>) -> Option<Arc<Self>> {
-        let above = link.clone().as_any();
+    pub(crate) fn above(parent: &Arc<dyn Parent>) -> Option<Arc<Self>> {
+        let above = parent.clone().as_any();
         match above.downcast() {
             Ok(scope) => Some(scope),
-            Err(above) => Some(above.downcast_ref::<Elsewhere>()?.scope.clone()),
+            Err(above) => Some(above.downcast_ref::<PlacedParent>()?.scope.clone()),
         }
     }
 
     /// The executor that runs a process.
-    pub(crate) fn executor(link: &Arc<dyn Link>) -> Option<Executor> {
-        let above = link.clone().as_any();
+    pub(crate) fn executor(parent: &Arc<dyn Parent>) -> Option<Executor> {
+        let above = parent.clone().as_any();
         match above.downcast_ref::<Self>() {
             Some(scope) => Some(scope.spawner.clone()),
-            None => Some(above.downcast_ref::<Elsewhere>()?.spawner.clone()),
+            None => Some(above.downcast_ref::<PlacedParent>()?.spawner.clone()),
         }
     }
 
@@ -289,7 +289,7 @@ impl Drop for Scope {
     }
 }
 
-impl Link for Scope {
+impl Parent for Scope {
     fn report(&self, report: Report) {
         // A supervisor that is gone has nobody to tell.
         let _ = self.deliver(report);
@@ -317,7 +317,7 @@ impl Link for Scope {
     }
 }
 
-impl Link for Elsewhere {
+impl Parent for PlacedParent {
     fn report(&self, report: Report) {
         self.scope.report(report);
     }

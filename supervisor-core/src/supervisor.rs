@@ -7,11 +7,11 @@ use std::{
 };
 
 use crate::{
-    child::{self, Blueprint, Body, Child, ChildSpec, Release, Seat},
-    driver::{Launch, Tenure},
+    child::{self, Blueprint, Child, ChildFactory, ChildNode, ChildSpec, Release},
+    driver::{SupervisorProcess, Tenure},
     error::SupervisorError,
     handle::SupervisorHandle,
-    incarnation::{Birth, ChildId, Life, Name},
+    incarnation::{ChildId, Name, ProcessBody, ProcessContext},
     observe::Subscribers,
     placement::Placement,
     scope::Scope,
@@ -224,8 +224,8 @@ impl From<Supervisor> for ChildSpec {
     fn from(supervisor: Supervisor) -> Self {
         let Supervisor { name, settings, children, hub } = supervisor;
         let blueprint = Blueprint { settings, children: children.into() };
-        let body = Supervision { blueprint: Mutex::new(Some(blueprint)), hub };
-        Self::new(name, ChildSettings::supervisor(), body)
+        let factory = Supervision { blueprint: Mutex::new(Some(blueprint)), hub };
+        Self::new(name, ChildSettings::supervisor(), factory)
     }
 }
 
@@ -261,11 +261,11 @@ impl Release for Supervision {
     }
 }
 
-impl Body for Supervision {
-    fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life {
-        let blueprint = seat.body.for_a_run(above).expect("nothing is started after the last incarnation");
+impl ChildFactory for Supervision {
+    fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, above: &Arc<Scope>) -> impl ProcessBody {
+        let blueprint = node.factory.for_a_run(above).expect("nothing is started after the last incarnation");
         let Blueprint { settings, children } = blueprint;
-        Launch::new(settings, children, seat.body.hub.hub(), above.clone(), birth, seat.name().clone())
+        SupervisorProcess::new(settings, children, node.factory.hub.hub(), above.clone(), context, node.name().clone())
     }
 
     fn is_loaded(&self) -> bool {

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Body, Child, Seat};
+use super::{Child, ChildFactory, ChildNode};
 use crate::{
     incarnation::Name,
     placement::Placement,
@@ -32,8 +32,8 @@ use crate::{
 pub struct ChildSpec(Arc<dyn Child>);
 
 impl ChildSpec {
-    pub(crate) fn new<B: Body>(name: Name, settings: ChildSettings, body: B) -> Self {
-        Self(Arc::new(Seat::new(name, settings, body)))
+    pub(crate) fn new<B: ChildFactory>(name: Name, settings: ChildSettings, factory: B) -> Self {
+        Self(Arc::new(ChildNode::new(name, settings, factory)))
     }
 
     /// Of a child that no supervisor has yet.
@@ -116,16 +116,16 @@ impl ChildSpec {
 
     /// The child of a supervisor, behind all that were added before.
     pub(crate) fn into_child(mut self) -> Arc<dyn Child> {
-        self.seat().enlist();
+        self.node().enlist();
         self.0
     }
 
     fn with(mut self, set: impl FnOnce(&mut ChildSettings)) -> Self {
-        set(self.seat().settings_mut());
+        set(self.node().settings_mut());
         self
     }
 
-    fn seat(&mut self) -> &mut dyn Child {
+    fn node(&mut self) -> &mut dyn Child {
         Arc::get_mut(&mut self.0).expect("a specification is shared only once a supervisor has it")
     }
 }

@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 
 use crate::{
     incarnation::{
-        Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Link, News, Process, ProcessId, Report, Step, Ticket,
-        hand_over,
+        ChildId, Control, ControlCell, Exit, Flags, News, Parent, Process, ProcessBody, ProcessContext, ProcessId,
+        Report, Step, Ticket, hand_over,
     },
     quiet::Quiet,
 };
@@ -48,8 +48,9 @@ impl TestProcess {
         let id = ProcessId::next();
         above.cell.begin(id, Flags::NONE);
         let ticket = Ticket::only(ChildId::FIRST);
-        let birth = Birth { id, ticket, control: above.clone(), link: above.clone(), quiet: Quiet::uncounted() };
-        let process = Process::new(birth, Run { future });
+        let context =
+            ProcessContext { id, ticket, control: above.clone(), parent: above.clone(), quiet: Quiet::uncounted() };
+        let process = Process::new(context, Run { future });
         Self { process: Mutex::new(Some(process)), outcome: Outcome { exits, above } }
     }
 
@@ -99,7 +100,7 @@ impl Control for Above {
     fn release(&self) {}
 }
 
-impl Link for Above {
+impl Parent for Above {
     fn report(&self, report: Report) {
         if let News::Exited(exit) = report.news {
             let _ = self.exits.try_send(exit);
@@ -122,7 +123,7 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = ()> + Send + 'static> Life for Run<F> {
+impl<F: Future<Output = ()> + Send + 'static> ProcessBody for Run<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         self.project().future.poll(cx).map(|()| Step::Ended(Exit::Normal))
     }

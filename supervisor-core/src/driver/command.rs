@@ -7,9 +7,9 @@ use crate::{
     child::Child,
     engine::{Caller, Refusal},
     error::{StartFailure, SupervisorError},
-    incarnation::{ChildId, Link, guard},
+    incarnation::{ChildId, Parent, guard},
     observe::{ChildState, EventKind},
-    scope::Position,
+    scope::CallOrigin,
     waits::Waiting,
 };
 
@@ -29,7 +29,7 @@ pub(crate) enum Command {
 /// A call that waits until it has been carried out.
 pub(crate) struct Call {
     reply: Sender<Result<(), SupervisorError>>,
-    from: Option<Position>,
+    from: Option<CallOrigin>,
     /// What it waits for waits for the caller.
     is_in_circle: bool,
 }
@@ -47,7 +47,7 @@ pub(super) struct Pending {
 impl Call {
     /// From the process that this runs in, if it is one.
     pub(crate) fn new(reply: Sender<Result<(), SupervisorError>>) -> Self {
-        Self { reply, from: Position::current(), is_in_circle: false }
+        Self { reply, from: CallOrigin::current(), is_in_circle: false }
     }
 
     /// What it waits for. The caller keeps what this returns for as long as it waits.

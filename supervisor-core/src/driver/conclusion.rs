@@ -7,7 +7,7 @@ use crate::{
     child::Child,
     engine::{Badly, Cause, Conclusion},
     error::{GaveUp, RestartRecord, StartFailure, UncleanProcess, UncleanStop},
-    incarnation::{ChildId, Exit, Link, StopReason, Termination, guard},
+    incarnation::{ChildId, Exit, Parent, StopReason, Termination, guard},
     mailbox::Envelope,
     observe::{EventKind, RestartCause},
     strategy::ChildKind,

@@ -13,7 +13,7 @@ use super::{Hub, Io};
 use crate::{
     child::Child,
     error::{UncleanProcess, UncleanStop},
-    incarnation::{ChildId, Link, Ticket},
+    incarnation::{ChildId, Parent, Ticket},
     observe::{Event, EventKind},
     strategy::ChildKind,
 };

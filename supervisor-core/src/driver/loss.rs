@@ -14,7 +14,7 @@ use super::{Command, Driver, Io, Tree, request, shared::Shared};
 use crate::{
     child::Child,
     engine::Effect,
-    incarnation::{Exit, Flags, Link, News, Report, Ticket, guard},
+    incarnation::{Exit, Flags, News, Parent, Report, Ticket, guard},
     mailbox::{Envelope, Taken},
     observe::EventKind,
     scope::Scope,

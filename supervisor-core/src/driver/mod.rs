@@ -11,7 +11,7 @@
 mod command;
 mod conclusion;
 mod hub;
-mod launch;
+mod supervisor_process;
 mod left;
 mod loss;
 mod shared;
@@ -27,17 +27,17 @@ use std::{
 
 use slab::Slab;
 
-use self::{command::Pending, launch::Plan, left::Left, shared::Shared};
+use self::{command::Pending, left::Left, shared::Shared, supervisor_process::DriverParts};
 pub(crate) use self::{
     command::{Call, Command},
     hub::{Hub, Tenure},
-    launch::Launch,
+    supervisor_process::SupervisorProcess,
 };
 use crate::{
     child::Child,
     engine::{Effect, Engine, Order},
     error::GaveUp,
-    incarnation::{ChildId, Control, Exit, Flags, Life, Link, News, ProcessId, Report, Step, Ticket, guard},
+    incarnation::{ChildId, Control, Exit, Flags, News, Parent, ProcessBody, ProcessId, Report, Step, Ticket, guard},
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Event, EventKind},
     placement::Placed,
@@ -114,7 +114,7 @@ struct Own {
     id: ProcessId,
     ticket: Ticket,
     control: Arc<dyn Control>,
-    parent: Arc<dyn Link>,
+    parent: Arc<dyn Parent>,
     /// The executor that polls it. A supervisor measures time there (D3): on the executor of its children, a poll that blocks
     /// could hold up the very limit that is set to it.
     spawner: Executor,
@@ -128,8 +128,8 @@ enum Turn {
 }
 
 impl Driver {
-    fn new(plan: Plan, spawner: Executor) -> Self {
-        let Plan { settings, specs, hub, parent, name, own } = plan;
+    fn new(parts: DriverParts, spawner: Executor) -> Self {
+        let DriverParts { settings, specs, hub, parent, name, own } = parts;
         let is_root = parent.is_outside();
         let own_id = own.ticket.place().child;
         let home = own.spawner.clone();
@@ -306,7 +306,7 @@ impl Io {
                 // What is added and runs once only drops its specification itself, with what it leaves behind.
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
                 let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
-                let birth = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
+                let context = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
                 if incarnation == 1 && settings.restart() != RestartType::Temporary {
                     self.warn_of_short_intensity(shared, &*spec);
                 }
@@ -314,7 +314,7 @@ impl Io {
                 if self.is_heard {
                     self.tell(&*spec, EventKind::Started);
                 }
-                spec.start(birth, &self.scope);
+                spec.start(context, &self.scope);
             }
             Effect::Ask { spec, last } => request(&*spec, Flags::SHUTDOWN, last),
             Effect::Abort { spec, last } => request(&*spec, Flags::ABORT, last),
@@ -427,7 +427,7 @@ fn request(spec: &dyn Child, flags: Flags, last: bool) {
 /// Nothing in here is pinned.
 impl Unpin for Driver {}
 
-impl Life for Driver {
+impl ProcessBody for Driver {
     const ABORTABLE: bool = false;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {

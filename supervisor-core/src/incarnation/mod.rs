@@ -18,5 +18,5 @@ pub(crate) use name::Name;
 pub use name::dotted;
 pub(crate) use polls::{Slot, Tag, Watching, slots};
 pub use task::Process;
-pub(crate) use task::{Birth, Life, Link, News, Report, Step, current, is_in_process};
+pub(crate) use task::{News, Parent, ProcessBody, ProcessContext, Report, Step, current, is_in_process};
 pub(crate) use waiting::Waiting;

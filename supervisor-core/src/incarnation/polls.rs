@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use super::{Control, Link, ProcessId, task::Current};
+use super::{Control, Parent, ProcessId, task::Current};
 
 static WATCHERS: AtomicUsize = AtomicUsize::new(0);
 static SLOTS: Mutex<Vec<Weak<Slot>>> = Mutex::new(Vec::new());
@@ -40,7 +40,7 @@ struct Occupancy {
 pub(crate) struct Tag {
     pub(crate) id: ProcessId,
     pub(crate) control: Arc<dyn Control>,
-    pub(crate) link: Arc<dyn Link>,
+    pub(crate) parent: Arc<dyn Parent>,
 }
 
 /// While it lives, the process's tag is in its thread's slot.
@@ -117,7 +117,7 @@ fn unmark(mark: Mark) {
 /// The process outlives the mark.
 #[cold]
 fn mark(current: &Current) -> Option<Mark> {
-    let tag = Tag { id: current.id, control: current.control.clone(), link: current.link.clone() };
+    let tag = Tag { id: current.id, control: current.control.clone(), parent: current.parent.clone() };
     // A thread that is ending is not watched.
     OWN.try_with(|slot| Mark { before: slot.exchange(Some(tag)) }).ok()
 }

@@ -30,7 +30,8 @@ use loom::{model::Builder, sync::Notify};
 
 use crate::{
     incarnation::{
-        Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Link, News, Process, ProcessId, Report, Step, Ticket,
+        ChildId, Control, ControlCell, Exit, Flags, News, Parent, Process, ProcessBody, ProcessContext, ProcessId,
+        Report, Step, Ticket,
     },
     quiet::Quiet,
     shutdown::ProcessShutdown,
@@ -106,14 +107,15 @@ impl Child {
     /// A process that runs this future, and says when it is polled first and when its future is dropped.
     fn process(self: &Arc<Self>, id: ProcessId, future: impl Future<Output = ()> + Send + 'static) -> Process {
         let ticket = Ticket::only(ChildId::FIRST);
-        let birth = Birth { id, ticket, control: self.clone(), link: self.clone(), quiet: Quiet::uncounted() };
+        let context =
+            ProcessContext { id, ticket, control: self.clone(), parent: self.clone(), quiet: Quiet::uncounted() };
         let dropped = SaysDropped(self.clone());
         let run = async move {
             let dropped = dropped;
             dropped.0.say("polled");
             future.await;
         };
-        Process::new(birth, Run(Box::pin(run)))
+        Process::new(context, Run(Box::pin(run)))
     }
 
     fn say(&self, line: impl Into<String>) {
@@ -156,7 +158,7 @@ impl Control for Child {
     }
 }
 
-impl Link for Child {
+impl Parent for Child {
     fn report(&self, report: Report) {
         if let News::Exited(exit) = report.news {
             self.tell(format!("exit: {exit}"));
@@ -174,7 +176,7 @@ impl Link for Child {
 
 struct Run(Pin<Box<dyn Future<Output = ()> + Send>>);
 
-impl Life for Run {
+impl ProcessBody for Run {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         self.0.as_mut().poll(cx).map(|()| Step::Ended(Exit::Normal))
     }

@@ -12,7 +12,7 @@ use crate::{
     mailbox::{Envelope, Taken},
     observe::{ChildState, Observers},
     quiet::Quiet,
-    scope::{Position, Scope},
+    scope::{CallOrigin, Scope},
     spawner::{Executor, Spawner, nudge},
     supervisor::Supervisor,
     trace,
@@ -44,8 +44,8 @@ impl Root {
         trace::warn_of_panic_abort();
         let outside = Scope::outside(Executor::new(spawner), observers, quiet, handle.hub());
         let ticket = Ticket::only(root.id());
-        let birth = root.clone().begin(ticket, &outside, Flags::LAST);
-        root.clone().start(birth, &outside);
+        let context = root.clone().begin(ticket, &outside, Flags::LAST);
+        root.clone().start(context, &outside);
         Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
     }
 
@@ -68,13 +68,13 @@ impl Root {
 
     /// Whether this is a process of the tree.
     pub(super) fn is_called_from_within(&self) -> bool {
-        Position::current().is_some_and(|position| position.within(&self.outside).is_some())
+        CallOrigin::current().is_some_and(|position| position.within(&self.outside).is_some())
     }
 
     /// A process begins to wait for the end of the tree, or for its start: keeps that as long as it does. `Err` if the tree, or
     /// something in it, waits for that process.
     pub(super) fn wait_for_it(&self) -> Result<Option<Waiting>, SupervisorError> {
-        let Some(caller) = Position::current() else { return Ok(None) };
+        let Some(caller) = CallOrigin::current() else { return Ok(None) };
         match Waiting::begin(caller.chain(), [self.root.id()].into()) {
             Some(waiting) => Ok(Some(waiting)),
             None => Err(SupervisorError::WouldDeadlock { path: self.handle.path() }),
@@ -84,7 +84,7 @@ impl Root {
     /// Whether this is a process of the tree that the tree waits for before it can be ready: it is not ready itself, or it has to
     /// stop, alone or with a supervisor above it.
     pub(super) fn waits_for_caller(&self) -> bool {
-        let Some(position) = Position::current().filter(|position| position.within(&self.outside).is_some()) else {
+        let Some(position) = CallOrigin::current().filter(|position| position.within(&self.outside).is_some()) else {
             return false;
         };
         let mut upwards = position.upwards().take_while(|(scope, _)| !scope.is_outside()).peekable();

@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    child::{Body, Child, ChildSpec, Release, Seat},
-    incarnation::{Birth, Life, Name, Step, current},
+    child::{Child, ChildFactory, ChildNode, ChildSpec, Release},
+    incarnation::{Name, ProcessBody, ProcessContext, Step, current},
     scope::Scope,
     shutdown::{ProcessShutdown, ShutdownStrategy},
     strategy::ChildSettings,
@@ -82,14 +82,14 @@ impl<F> Release for Closure<F> {
     }
 }
 
-impl<F, Fut> Body for Closure<F>
+impl<F, Fut> ChildFactory for Closure<F>
 where
     F: FnMut(ProcessShutdown) -> Fut + Send + 'static,
     Fut: Future + Send + 'static,
     Fut::Output: IntoWorkerResult,
 {
-    fn live(seat: Arc<Seat<Self>>, _: &Birth, _: &Arc<Scope>) -> impl Life {
-        Called::No { seat: Some(seat) }
+    fn build(node: Arc<ChildNode<Self>>, _: &ProcessContext, _: &Arc<Scope>) -> impl ProcessBody {
+        Called::No { node: Some(node) }
     }
 
     fn is_loaded(&self) -> bool {
@@ -106,25 +106,25 @@ impl<F> Closure<F> {
 pin_project! {
     #[project = CalledProjection]
     enum Called<F, Fut> {
-        No { seat: Option<Arc<Seat<Closure<F>>>> },
+        No { node: Option<Arc<ChildNode<Closure<F>>>> },
         Yes { #[pin] future: Fut },
     }
 }
 
-impl<F, Fut> Life for Called<F, Fut>
+impl<F, Fut> ProcessBody for Called<F, Fut>
 where
     F: FnMut(ProcessShutdown) -> Fut + Send + 'static,
     Fut: Future + Send + 'static,
     Fut::Output: IntoWorkerResult,
 {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
-        if let CalledProjection::No { seat } = self.as_mut().project() {
+        if let CalledProjection::No { node } = self.as_mut().project() {
             // A life is polled in its process.
             let own = current(|current| ProcessShutdown::of(current.control.clone(), current.id));
-            let (Some(seat), Some(shutdown)) = (seat.take(), own) else {
+            let (Some(node), Some(shutdown)) = (node.take(), own) else {
                 unreachable!("a closure that panicked is not polled again");
             };
-            let mut closure = seat.body.lock();
+            let mut closure = node.factory.lock();
             let closure = closure.as_mut().expect("nothing is started after the last incarnation");
             let future = closure(shutdown);
             self.set(Called::Yes { future });

@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    child::{Body, Child, ChildSpec, Release, Seat},
-    incarnation::{Birth, Exit, Life, Name, Step},
+    child::{Child, ChildFactory, ChildNode, ChildSpec, Release},
+    incarnation::{Exit, Name, ProcessBody, ProcessContext, Step},
     scope::Scope,
     shutdown::ShutdownStrategy,
     strategy::{ChildSettings, RestartType},
@@ -72,13 +72,13 @@ impl<Fut> Release for Once<Fut> {
     }
 }
 
-impl<Fut> Body for Once<Fut>
+impl<Fut> ChildFactory for Once<Fut>
 where
     Fut: Future + Send + 'static,
     Fut::Output: IntoWorkerResult,
 {
-    fn live(seat: Arc<Seat<Self>>, _: &Birth, _: &Arc<Scope>) -> impl Life {
-        Run { future: seat.body.lock().take() }
+    fn build(node: Arc<ChildNode<Self>>, _: &ProcessContext, _: &Arc<Scope>) -> impl ProcessBody {
+        Run { future: node.factory.lock().take() }
     }
 
     fn can_start(&self) -> bool {
@@ -103,7 +103,7 @@ pin_project! {
     }
 }
 
-impl<Fut> Life for Run<Fut>
+impl<Fut> ProcessBody for Run<Fut>
 where
     Fut: Future + Send + 'static,
     Fut::Output: IntoWorkerResult,

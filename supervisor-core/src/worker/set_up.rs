@@ -9,9 +9,9 @@ use pin_project_lite::pin_project;
 
 use super::result::exit_of;
 use crate::{
-    child::{Body, Child, ChildSpec, Release, Seat},
+    child::{Child, ChildFactory, ChildNode, ChildSpec, Release},
     error::InitializationError,
-    incarnation::{Birth, Exit, Life, Name, Step},
+    incarnation::{Exit, Name, ProcessBody, ProcessContext, Step},
     scope::Scope,
     shutdown::ProcessShutdown,
     strategy::ChildSettings,
@@ -42,10 +42,10 @@ impl<W> Release for SetUp<W> {
     }
 }
 
-impl<W: Supervisable> Body for SetUp<W> {
-    fn live(seat: Arc<Seat<Self>>, birth: &Birth, _: &Arc<Scope>) -> impl Life {
-        let worker = seat.body.lock().clone();
-        let shutdown = ProcessShutdown::of(birth.control.clone(), birth.id);
+impl<W: Supervisable> ChildFactory for SetUp<W> {
+    fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, _: &Arc<Scope>) -> impl ProcessBody {
+        let worker = node.factory.lock().clone();
+        let shutdown = ProcessShutdown::of(context.control.clone(), context.id);
         Stage::Initializing {
             initialize: async move {
                 worker.expect("nothing is started after the last incarnation").initialize(shutdown).await
@@ -66,7 +66,7 @@ pin_project! {
     }
 }
 
-impl<I> Life for Stage<I>
+impl<I> ProcessBody for Stage<I>
 where
     I: Future<Output = Result<SupervisorFuture, InitializationError>> + Send + 'static,
 {

@@ -32,7 +32,7 @@ pub struct Process(Option<Pin<Box<dyn Incarnation>>>);
 const _: () = assert!(size_of::<Process>() == 2 * size_of::<usize>());
 
 /// How a process reaches the supervisor above it.
-pub(crate) trait Link: Send + Sync {
+pub(crate) trait Parent: Send + Sync {
     /// Delivers a report. Never blocks, never panics.
     fn report(&self, report: Report);
 
@@ -70,16 +70,16 @@ pub(crate) enum News {
 
 /// All that a process has to know about itself.
 #[derive(Clone)]
-pub(crate) struct Birth {
+pub(crate) struct ProcessContext {
     pub(crate) id: ProcessId,
     pub(crate) ticket: Ticket,
     pub(crate) control: Arc<dyn Control>,
-    pub(crate) link: Arc<dyn Link>,
+    pub(crate) parent: Arc<dyn Parent>,
     pub(crate) quiet: Quiet,
 }
 
 /// What goes on inside a process: user code, or a supervisor.
-pub(crate) trait Life: Send + 'static {
+pub(crate) trait ProcessBody: Send + 'static {
     /// Whether an abort drops it. A supervisor stays, to abort what is below it.
     const ABORTABLE: bool = true;
 
@@ -113,7 +113,7 @@ enum Polled {
 pub(crate) struct Current {
     pub(crate) id: ProcessId,
     pub(crate) control: Arc<dyn Control>,
-    pub(crate) link: Arc<dyn Link>,
+    pub(crate) parent: Arc<dyn Parent>,
     slot: u32,
     incarnation: u32,
 }
@@ -124,11 +124,11 @@ thread_local! {
 }
 
 impl Process {
-    pub(crate) fn new<L: Life>(birth: Birth, life: L) -> Self {
-        let Birth { id, ticket, control, link, quiet } = birth;
-        let span = trace::process_span(id.as_u64(), || link.path_of(control.segment()));
+    pub(crate) fn new<L: ProcessBody>(context: ProcessContext, body: L) -> Self {
+        let ProcessContext { id, ticket, control, parent, quiet } = context;
+        let span = trace::process_span(id.as_u64(), || parent.path_of(control.segment()));
         let Ticket { incarnation, .. } = ticket;
-        let current = Current { id, control, link, slot: ticket.place().slot, incarnation };
+        let current = Current { id, control, parent, slot: ticket.place().slot, incarnation };
         let arrival = quiet.token();
         Self::of(Task {
             current: Some(ManuallyDrop::new(current)),
@@ -136,7 +136,7 @@ impl Process {
             quiet,
             arrival,
             span,
-            life: Some(life),
+            body: Some(body),
         })
     }
 
@@ -215,7 +215,7 @@ impl Current {
     }
 
     pub(crate) fn path(&self) -> String {
-        self.link.path_of(self.control.segment())
+        self.parent.path_of(self.control.segment())
     }
 
     /// Makes this the thread's current process while `f` runs: the two trade places, there and back. What runs in `f` must
@@ -250,7 +250,7 @@ pub(super) trait Incarnation: Future<Output = ()> + Send {
 }
 
 pin_project! {
-    struct Task<L: Life> {
+    struct Task<L: ProcessBody> {
         // While user code runs it is in the thread-local. Gone for good once the exit is reported.
         current: Option<ManuallyDrop<Current>>,
         // Which one is in the control cell, so that a poll can compare them without a lock.
@@ -260,10 +260,10 @@ pin_project! {
         arrival: Token,
         span: trace::Span,
         #[pin]
-        life: Option<L>,
+        body: Option<L>,
     }
 
-    impl<L: Life> PinnedDrop for Task<L> {
+    impl<L: ProcessBody> PinnedDrop for Task<L> {
         fn drop(mut this: Pin<&mut Self>) {
             if this.current.is_some() {
                 this.cut_short(Exit::Lost);
@@ -272,7 +272,7 @@ pin_project! {
     }
 }
 
-impl<L: Life> Incarnation for Task<L> {
+impl<L: ProcessBody> Incarnation for Task<L> {
     fn current(&self) -> Option<&Current> {
         self.current.as_deref()
     }
@@ -282,7 +282,7 @@ impl<L: Life> Incarnation for Task<L> {
     }
 }
 
-impl<L: Life> Future for Task<L> {
+impl<L: ProcessBody> Future for Task<L> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -301,9 +301,9 @@ impl<L: Life> Future for Task<L> {
 
         let end = Cell::new(None);
         let polled = {
-            let (life, span) = (this.life.as_pin_mut(), this.span);
-            let mut life = life.expect("a process lives until it has ended");
-            let poll = || match life.as_mut().poll(cx) {
+            let (body, span) = (this.body.as_pin_mut(), this.span);
+            let mut body = body.expect("a process lives until it has ended");
+            let poll = || match body.as_mut().poll(cx) {
                 Poll::Pending => Polled::Pending,
                 Poll::Ready(Step::Ready) => Polled::Ready,
                 Poll::Ready(Step::Moved) => Polled::Moved,
@@ -328,7 +328,7 @@ impl<L: Life> Future for Task<L> {
             Polled::Ready => {
                 if let Some(current) = this.current {
                     current.control.cell().mark_ready(current.id);
-                    current.link.report(Report { ticket: current.ticket(), news: News::Ready });
+                    current.parent.report(Report { ticket: current.ticket(), news: News::Ready });
                 }
                 *this.arrival = Token::none();
                 // User code may block in its next poll, and some executors keep the task that this report has woken on
@@ -352,21 +352,21 @@ impl<L: Life> Future for Task<L> {
     }
 }
 
-impl<L: Life> Task<L> {
+impl<L: ProcessBody> Task<L> {
     /// The end of this process, but not of the incarnation.
     fn leave(self: Pin<&mut Self>) {
         let mut this = self.project();
         let own = this.current.take().map(ManuallyDrop::into_inner);
         trace::close(this.span);
         // What the last owner of a child drops is user code.
-        let _ = guard(|| this.life.set(None));
+        let _ = guard(|| this.body.set(None));
         let _ = guard(|| drop(own));
     }
 
     /// The end of an incarnation that has not ended by itself.
     fn cut_short(mut self: Pin<&mut Self>, exit: Exit) {
-        if let Some(life) = self.as_mut().project().life.as_pin_mut() {
-            let _ = guard(|| life.cut_short(&exit));
+        if let Some(body) = self.as_mut().project().body.as_pin_mut() {
+            let _ = guard(|| body.cut_short(&exit));
         }
         self.end(exit);
     }
@@ -383,9 +383,9 @@ impl<L: Life> Task<L> {
 
         let dropped = {
             let drop_user_code = || {
-                let life = guard(|| this.life.set(None));
+                let body = guard(|| this.body.set(None));
                 let specification = if is_last { guard(|| control.release()) } else { Ok(()) };
-                life.and(specification)
+                body.and(specification)
             };
             let span = &mut *this.span;
             polls::marked(&mut current, |current| {
@@ -400,7 +400,7 @@ impl<L: Life> Task<L> {
 
         let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
         let ticket = current.ticket();
-        let Current { link, control: own, .. } = current;
+        let Current { parent, control: own, .. } = current;
         let asked = control.cell().end(id);
         if !is_last && asked.contains(Flags::LAST) {
             // Said too late for what is above.
@@ -408,7 +408,7 @@ impl<L: Life> Task<L> {
         }
         drop(own);
         if !asked.is_abandoned() {
-            link.exited(ticket, id, control.segment(), exit);
+            parent.exited(ticket, id, control.segment(), exit);
         }
         // What the last owner of a child drops is user code.
         let _ = guard(move || drop(control));
@@ -425,7 +425,7 @@ impl WakerId {
     }
 }
 
-fn is_aborted<L: Life>(current: &Current) -> bool {
+fn is_aborted<L: ProcessBody>(current: &Current) -> bool {
     L::ABORTABLE && current.control.cell().flags(current.id).is_some_and(|flags| flags.contains(Flags::ABORT))
 }
 

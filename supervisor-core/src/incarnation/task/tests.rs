@@ -31,12 +31,13 @@ impl World {
         self.log.lock().unwrap().clone()
     }
 
-    fn process<L: Life>(self: &Arc<Self>, life: L) -> Process {
+    fn process<L: ProcessBody>(self: &Arc<Self>, body: L) -> Process {
         let id = ProcessId::next();
         self.cell.begin(id, Flags::NONE);
         let ticket = Ticket::only(ChildId::FIRST);
-        let birth = Birth { id, ticket, control: self.clone(), link: self.clone(), quiet: Quiet::uncounted() };
-        Process::new(birth, life)
+        let context =
+            ProcessContext { id, ticket, control: self.clone(), parent: self.clone(), quiet: Quiet::uncounted() };
+        Process::new(context, body)
     }
 }
 
@@ -54,7 +55,7 @@ impl Control for World {
     }
 }
 
-impl Link for World {
+impl Parent for World {
     fn report(&self, report: Report) {
         let flag = if current(|_| ()).is_some() { " (in its context)" } else { "" };
         self.say(match report.news {
@@ -88,7 +89,7 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = Exit> + Send + 'static> Life for Once<F> {
+impl<F: Future<Output = Exit> + Send + 'static> ProcessBody for Once<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let this = self.project();
         if std::mem::take(this.unready) {
@@ -98,7 +99,7 @@ impl<F: Future<Output = Exit> + Send + 'static> Life for Once<F> {
     }
 }
 
-fn life<F: Future<Output = Exit>>(future: F) -> Once<F> {
+fn body<F: Future<Output = Exit>>(future: F) -> Once<F> {
     Once { future, unready: false }
 }
 
@@ -122,7 +123,7 @@ fn poll(process: &mut Process, world: &Arc<World>) -> Poll<()> {
 fn the_future_is_dropped_in_its_context_before_the_exit_is_reported() {
     let world = World::new();
     let tattle = Tattle(world.clone());
-    let mut process = world.process(life(async move {
+    let mut process = world.process(body(async move {
         let _tattle = tattle;
         Exit::Normal
     }));
@@ -135,7 +136,7 @@ fn the_future_is_dropped_in_its_context_before_the_exit_is_reported() {
 #[test]
 fn a_panic_in_a_poll_is_an_exit_with_its_message() {
     let world = World::new();
-    let mut process = world.process(life(async { panic!("boom") }));
+    let mut process = world.process(body(async { panic!("boom") }));
     assert!(poll(&mut process, &world).is_ready());
     assert_eq!(world.log(), ["panicked: boom"]);
 }
@@ -144,7 +145,7 @@ fn a_panic_in_a_poll_is_an_exit_with_its_message() {
 fn an_abort_drops_the_future_at_the_next_poll_which_it_brings_about() {
     let world = World::new();
     let tattle = Tattle(world.clone());
-    let mut process = world.process(life(async move {
+    let mut process = world.process(body(async move {
         let _tattle = tattle;
         pending().await
     }));
@@ -159,7 +160,7 @@ fn an_abort_drops_the_future_at_the_next_poll_which_it_brings_about() {
 #[test]
 fn an_abort_before_the_first_poll_runs_no_user_code() {
     let world = World::new();
-    let mut process = world.process(life(async { panic!("polled") }));
+    let mut process = world.process(body(async { panic!("polled") }));
     world.cell.request(Flags::ABORT);
     assert!(poll(&mut process, &world).is_ready());
     assert_eq!(world.log(), ["was aborted"]);
@@ -169,7 +170,7 @@ fn an_abort_before_the_first_poll_runs_no_user_code() {
 fn a_future_that_ends_in_the_poll_in_which_it_is_aborted_has_ended_normally() {
     let world = World::new();
     let cell = world.clone();
-    let mut process = world.process(life(async move {
+    let mut process = world.process(body(async move {
         cell.cell.request(Flags::ABORT);
         Exit::Normal
     }));
@@ -189,7 +190,7 @@ impl Drop for Bomb {
 fn a_panic_in_a_destructor_at_abort_is_one_exit() {
     let world = World::new();
     let bomb = Bomb;
-    let mut process = world.process(life(async move {
+    let mut process = world.process(body(async move {
         let _bomb = bomb;
         pending().await
     }));
@@ -204,7 +205,7 @@ fn a_panic_in_a_destructor_at_abort_is_one_exit() {
 fn a_panic_in_a_poll_and_another_in_a_destructor_are_one_exit() {
     struct Both(Bomb);
 
-    impl Life for Both {
+    impl ProcessBody for Both {
         fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
             let _ = &self.0;
             panic_any(7)
@@ -222,7 +223,7 @@ fn a_panic_in_a_poll_and_another_in_a_destructor_are_one_exit() {
 fn a_process_that_its_executor_drops_is_lost_after_its_destructors_ran() {
     let world = World::new();
     let tattle = Tattle(world.clone());
-    let mut process = world.process(life(async move {
+    let mut process = world.process(body(async move {
         let _tattle = tattle;
         pending().await
     }));
@@ -234,7 +235,7 @@ fn a_process_that_its_executor_drops_is_lost_after_its_destructors_ran() {
 #[test]
 fn a_process_that_its_executor_refuses_is_lost() {
     let world = World::new();
-    drop(world.process(life(ready(Exit::Normal))));
+    drop(world.process(body(ready(Exit::Normal))));
     assert_eq!(world.log(), ["was dropped by its executor"]);
 }
 
@@ -253,7 +254,7 @@ fn after_ready_the_process_lets_go_of_the_thread_once() {
 fn the_context_is_there_in_a_poll_and_nowhere_else() {
     let world = World::new();
     let inner = world.clone();
-    let mut process = world.process(life(async move {
+    let mut process = world.process(body(async move {
         inner.say(current(Current::path).expect("polled in its context"));
         Exit::Normal
     }));
@@ -267,10 +268,10 @@ fn the_context_is_there_in_a_poll_and_nowhere_else() {
 fn a_process_that_is_polled_inside_another_has_a_context_of_its_own() {
     let world = World::new();
     let (outer, inner) = (world.clone(), world.clone());
-    let mut process = world.process(life(async move {
+    let mut process = world.process(body(async move {
         let mine = current(|current| current.id).unwrap();
         let nested = World::new();
-        let mut other = nested.process(life(async move {
+        let mut other = nested.process(body(async move {
             assert_ne!(current(|current| current.id).unwrap(), mine);
             Exit::Normal
         }));
@@ -287,7 +288,7 @@ fn a_process_that_is_polled_inside_another_has_a_context_of_its_own() {
 #[test]
 fn the_last_incarnation_drops_the_specification_before_its_exit() {
     let world = World::new();
-    let mut process = world.process(life(pending()));
+    let mut process = world.process(body(pending()));
     world.cell.request(Flags::LAST | Flags::ABORT);
     assert!(poll(&mut process, &world).is_ready());
     assert_eq!(world.log(), ["released", "was aborted"]);
@@ -296,7 +297,7 @@ fn the_last_incarnation_drops_the_specification_before_its_exit() {
 #[test]
 fn the_exit_lets_go_of_everything() {
     let world = World::new();
-    let mut process = world.process(life(ready(Exit::Normal)));
+    let mut process = world.process(body(ready(Exit::Normal)));
     assert!(poll(&mut process, &world).is_ready());
     assert_eq!(Arc::strong_count(&world), 1, "though the task itself is still there");
     drop(process);
@@ -305,7 +306,7 @@ fn the_exit_lets_go_of_everything() {
 #[test]
 fn a_process_moved_to_another_waker_is_woken_there() {
     let (world, other) = (World::new(), World::new());
-    let mut process = world.process(life(pending()));
+    let mut process = world.process(body(pending()));
     assert!(poll(&mut process, &world).is_pending());
     assert!(poll(&mut process, &other).is_pending());
     world.cell.request(Flags::ABORT);

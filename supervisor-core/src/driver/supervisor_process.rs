@@ -8,7 +8,7 @@ use super::{Driver, Hub, Own};
 use crate::{
     child::Child,
     error::{Failure, InvalidSpec, StartFailure},
-    incarnation::{Birth, Exit, Flags, Life, Link, Name, Step, StopReason, Termination, guard},
+    incarnation::{Exit, Flags, Name, Parent, ProcessBody, ProcessContext, Step, StopReason, Termination, guard},
     placement::{Placement, SpawnerFactory, is_out_of_time},
     scope::Scope,
     spawner::{Executor, Spawner},
@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// A supervisor's process: it has an executor made for its children, where it is set to, and then it drives them.
-pub(crate) enum Launch {
-    Placing(Option<(Box<Plan>, SpawnerFactory)>),
+pub(crate) enum SupervisorProcess {
+    Placing(Option<(Box<DriverParts>, SpawnerFactory)>),
     Driving(Box<Driver>),
 }
 
 /// All that it takes to run a supervisor.
-pub(crate) struct Plan {
+pub(crate) struct DriverParts {
     pub(super) settings: SupervisorSettings,
     pub(super) specs: Arc<[Arc<dyn Child>]>,
     pub(super) hub: Arc<Hub>,
@@ -31,35 +31,35 @@ pub(crate) struct Plan {
     pub(super) own: Own,
 }
 
-impl Launch {
+impl SupervisorProcess {
     pub(crate) fn new(
         settings: SupervisorSettings,
         specs: Arc<[Arc<dyn Child>]>,
         hub: Arc<Hub>,
         parent: Arc<Scope>,
-        birth: &Birth,
+        context: &ProcessContext,
         name: Name,
     ) -> Self {
-        let spawner = Scope::executor(&birth.link).unwrap_or_else(|| parent.spawner.clone());
+        let spawner = Scope::executor(&context.parent).unwrap_or_else(|| parent.spawner.clone());
         let own = Own {
-            id: birth.id,
-            ticket: birth.ticket,
-            control: birth.control.clone(),
-            parent: birth.link.clone(),
+            id: context.id,
+            ticket: context.ticket,
+            control: context.control.clone(),
+            parent: context.parent.clone(),
             spawner: spawner.clone(),
         };
         let placement = Placement::clone(&settings.placement);
-        let plan = Plan { settings, specs, hub, parent, name, own };
+        let parts = DriverParts { settings, specs, hub, parent, name, own };
         match placement {
-            Placement::Inherit => Self::Driving(Box::new(Driver::new(plan, spawner))),
-            Placement::On(spawner) => Self::Driving(Box::new(Driver::new(plan, Executor::new(spawner)))),
+            Placement::Inherit => Self::Driving(Box::new(Driver::new(parts, spawner))),
+            Placement::On(spawner) => Self::Driving(Box::new(Driver::new(parts, Executor::new(spawner)))),
             // The code of a user, which runs in the process that it belongs to.
-            Placement::Fresh(factory) => Self::Placing(Some((Box::new(plan), factory))),
+            Placement::Fresh(factory) => Self::Placing(Some((Box::new(parts), factory))),
         }
     }
 }
 
-impl Plan {
+impl DriverParts {
     fn path(&self) -> String {
         self.parent.path_of(self.name.as_str())
     }
@@ -87,20 +87,20 @@ fn end(reason: StopReason) -> Poll<Step> {
 }
 
 /// Nothing in here is pinned.
-impl Unpin for Launch {}
+impl Unpin for SupervisorProcess {}
 
-impl Life for Launch {
+impl ProcessBody for SupervisorProcess {
     const ABORTABLE: bool = false;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
-        if let Self::Placing(plan) = &mut *self {
-            let Some((plan, factory)) = plan.take() else { return Poll::Pending };
-            if plan.is_asked_to_stop() {
+        if let Self::Placing(parts) = &mut *self {
+            let Some((parts, factory)) = parts.take() else { return Poll::Pending };
+            if parts.is_asked_to_stop() {
                 return end(StopReason::Requested);
             }
-            match make(&factory, &plan.path(), &**plan.own.spawner) {
-                Ok(spawner) => *self = Self::Driving(Box::new(Driver::new(*plan, spawner))),
-                Err(cause) => return end(StopReason::FailedToStart { path: plan.path(), cause }),
+            match make(&factory, &parts.path(), &**parts.own.spawner) {
+                Ok(spawner) => *self = Self::Driving(Box::new(Driver::new(*parts, spawner))),
+                Err(cause) => return end(StopReason::FailedToStart { path: parts.path(), cause }),
             }
         }
         match &mut *self {

@@ -6,15 +6,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::relay::Relay;
+use super::fresh_executor::FreshExecutor;
 use crate::{
     engine::Spec,
     incarnation::{
-        Birth, ChildId, Control, ControlCell, Exit, Flags, Life, Name, Process, ProcessId, Step, Ticket, guard,
+        ChildId, Control, ControlCell, Exit, Flags, Name, Process, ProcessBody, ProcessContext, ProcessId, Step,
+        Ticket, guard,
     },
     observe::Subscribers,
     placement::Placement,
-    scope::{Elsewhere, Scope},
+    scope::{PlacedParent, Scope},
     spawner::{Executor, spawn},
     strategy::{ChildSettings, SupervisorSettings},
 };
@@ -33,13 +34,13 @@ pub(crate) trait Child: Control {
     fn enlist(&mut self);
 
     /// Begins a new incarnation.
-    fn begin(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Birth;
+    fn begin(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> ProcessContext;
 
     /// Spawns the process of an incarnation, where the child is placed.
-    fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>);
+    fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>);
 
     /// Spawns the process of an incarnation on that executor, instead of its supervisor's.
-    fn embody_on(self: Arc<Self>, spawner: Executor, birth: Birth, scope: &Arc<Scope>);
+    fn embody_on(self: Arc<Self>, spawner: Executor, context: ProcessContext, scope: &Arc<Scope>);
 
     /// Has a process drop the user code that is left here.
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>);
@@ -71,9 +72,9 @@ pub(crate) trait Release {
 }
 
 /// Drops a user's code, and after that all that is below it, each under a guard of its own.
-fn release_all(body: &impl Release) {
+fn release_all(factory: &impl Release) {
     let mut below = Vec::new();
-    body.release(&mut below);
+    factory.release(&mut below);
     while let Some(child) = below.pop() {
         // What still runs, somewhere else, does it itself when it ends. Otherwise it is done here.
         child.cell().request(Flags::LAST);
@@ -91,9 +92,9 @@ pub(crate) struct Blueprint {
 }
 
 /// What is different between one kind of child and another.
-pub(crate) trait Body: Release + Send + Sync + Sized + 'static {
+pub(crate) trait ChildFactory: Release + Send + Sync + Sized + 'static {
     /// What a new incarnation does.
-    fn live(seat: Arc<Seat<Self>>, birth: &Birth, above: &Arc<Scope>) -> impl Life;
+    fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, above: &Arc<Scope>) -> impl ProcessBody;
 
     /// Whether there is anything left to start.
     fn can_start(&self) -> bool {
@@ -119,34 +120,34 @@ pub(crate) trait Body: Release + Send + Sync + Sized + 'static {
     }
 }
 
-pub(crate) struct Seat<B: Release> {
+pub(crate) struct ChildNode<F: Release> {
     id: ChildId,
     name: Name,
     settings: ChildSettings,
     cell: ControlCell,
-    pub(crate) body: B,
+    pub(crate) factory: F,
 }
 
-impl<B: Body> Seat<B> {
-    pub(crate) fn new(name: Name, settings: ChildSettings, body: B) -> Self {
-        Self { id: ChildId::FIRST, name, settings, cell: ControlCell::new(), body }
+impl<F: ChildFactory> ChildNode<F> {
+    pub(crate) fn new(name: Name, settings: ChildSettings, factory: F) -> Self {
+        Self { id: ChildId::FIRST, name, settings, cell: ControlCell::new(), factory }
     }
 
-    fn embody(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) -> Process {
-        let life = B::live(self, &birth, scope);
-        Process::new(birth, life)
+    fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        let body = F::build(self, &context, scope);
+        Process::new(context, body)
     }
 }
 
 /// Wherever the last owner of a child lets go of it, what it still has of a user's is dropped under a guard. So the destructors
 /// of two children never panic together, which would be the end of the program.
-impl<B: Release> Drop for Seat<B> {
+impl<F: Release> Drop for ChildNode<F> {
     fn drop(&mut self) {
-        let _ = guard(|| release_all(&self.body));
+        let _ = guard(|| release_all(&self.factory));
     }
 }
 
-impl<B: Body> Control for Seat<B> {
+impl<F: ChildFactory> Control for ChildNode<F> {
     fn cell(&self) -> &ControlCell {
         &self.cell
     }
@@ -156,7 +157,7 @@ impl<B: Body> Control for Seat<B> {
     }
 
     fn release(&self) {
-        release_all(&self.body);
+        release_all(&self.factory);
     }
 
     fn child(&self) -> ChildId {
@@ -164,7 +165,7 @@ impl<B: Body> Control for Seat<B> {
     }
 }
 
-impl<B: Body> Child for Seat<B> {
+impl<F: ChildFactory> Child for ChildNode<F> {
     fn id(&self) -> ChildId {
         self.id
     }
@@ -185,7 +186,7 @@ impl<B: Body> Child for Seat<B> {
         self.id = ChildId::next();
     }
 
-    fn begin(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> Birth {
+    fn begin(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> ProcessContext {
         let id = ProcessId::next();
         let flags = match &self.settings {
             settings if settings.is_ready_at_once() => flags | Flags::READY,
@@ -193,58 +194,58 @@ impl<B: Body> Child for Seat<B> {
             _ => flags,
         };
         self.cell.begin(id, flags);
-        Birth { id, ticket, control: self, link: scope.clone(), quiet: scope.quiet.clone() }
+        ProcessContext { id, ticket, control: self, parent: scope.clone(), quiet: scope.quiet.clone() }
     }
 
-    fn start(self: Arc<Self>, birth: Birth, scope: &Arc<Scope>) {
+    fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) {
         match self.settings.placement() {
-            Placement::Inherit => spawn(self.embody(birth, scope), &**scope.spawner, &**scope.home),
-            Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), birth, scope),
+            Placement::Inherit => spawn(self.embody(context, scope), &**scope.spawner, &**scope.home),
+            Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), context, scope),
             Placement::Fresh(factory) => {
                 let (factory, scope) = (factory.clone(), scope.clone());
                 let (spawner, home) = (scope.spawner.clone(), scope.home.clone());
-                let relay = Process::new(birth.clone(), Relay { child: self, factory, birth, scope });
-                spawn(relay, &**spawner, &**home);
+                let process = Process::new(context.clone(), FreshExecutor { child: self, factory, context, scope });
+                spawn(process, &**spawner, &**home);
             }
         }
     }
 
-    fn embody_on(self: Arc<Self>, spawner: Executor, birth: Birth, scope: &Arc<Scope>) {
-        let link = Arc::new(Elsewhere { scope: scope.clone(), spawner: spawner.clone() });
-        spawn(self.embody(Birth { link, ..birth }, scope), &**spawner, &**scope.home);
+    fn embody_on(self: Arc<Self>, spawner: Executor, context: ProcessContext, scope: &Arc<Scope>) {
+        let parent = Arc::new(PlacedParent { scope: scope.clone(), spawner: spawner.clone() });
+        spawn(self.embody(ProcessContext { parent, ..context }, scope), &**spawner, &**scope.home);
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
-        let birth = self.clone().begin(Ticket::of_disposal(self.id), scope, Flags::LAST | Flags::ABANDONED);
+        let context = self.clone().begin(Ticket::of_disposal(self.id), scope, Flags::LAST | Flags::ABANDONED);
         let spawner = match self.settings.placement() {
             Placement::On(spawner) => spawner,
             _ => &*scope.spawner,
         };
-        spawn(Process::new(birth, Nothing), &**spawner, &**scope.home);
+        spawn(Process::new(context, Nothing), &**spawner, &**scope.home);
     }
 
     fn can_start(&self) -> bool {
-        self.body.can_start()
+        self.factory.can_start()
     }
 
     fn is_loaded(&self) -> bool {
-        self.body.is_loaded()
+        self.factory.is_loaded()
     }
 
     fn release_into(&self, below: &mut Vec<Arc<dyn Child>>) {
-        self.body.release(below);
+        self.factory.release(below);
     }
 
     fn blueprint(&self) -> Option<Blueprint> {
-        self.body.blueprint()
+        self.factory.blueprint()
     }
 
     fn subscribers(&self) -> Option<&Subscribers> {
-        self.body.subscribers()
+        self.factory.subscribers()
     }
 
     fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.body.hub()
+        self.factory.hub()
     }
 }
 
@@ -266,7 +267,7 @@ impl fmt::Debug for dyn Child {
 
 struct Nothing;
 
-impl Life for Nothing {
+impl ProcessBody for Nothing {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
         Poll::Ready(Step::Ended(Exit::Normal))
     }

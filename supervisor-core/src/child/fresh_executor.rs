@@ -7,7 +7,7 @@ use std::{
 use super::Child;
 use crate::{
     error::{Failure, InvalidSpec},
-    incarnation::{Birth, Exit, Life, News, Report, Step, guard},
+    incarnation::{Exit, News, ProcessBody, ProcessContext, Report, Step, guard},
     placement::{SpawnerFactory, is_out_of_time},
     scope::Scope,
     spawner::Executor,
@@ -15,17 +15,17 @@ use crate::{
 
 /// Has an executor made for a child, and goes on there as the child's process. Runs beside the other children: the factory is
 /// the code of a user.
-pub(super) struct Relay {
+pub(super) struct FreshExecutor {
     pub(super) child: Arc<dyn Child>,
     pub(super) factory: SpawnerFactory,
-    pub(super) birth: Birth,
+    pub(super) context: ProcessContext,
     pub(super) scope: Arc<Scope>,
 }
 
-impl Life for Relay {
+impl ProcessBody for FreshExecutor {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
-        let Self { child, factory, birth, scope } = &*self;
-        let spawner = match factory(&birth.link.path_of(child.segment())) {
+        let Self { child, factory, context, scope } = &*self;
+        let spawner = match factory(&context.parent.path_of(child.segment())) {
             Ok(spawner) => Executor::new(spawner),
             Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
         };
@@ -33,11 +33,11 @@ impl Life for Relay {
             let failure = Failure::new(InvalidSpec::RealBelowVirtual.to_string());
             return Poll::Ready(Step::Ended(Exit::Failed(failure)));
         }
-        if child.settings().is_ready_when_there() && child.cell().mark_ready(birth.id) {
-            birth.link.report(Report { ticket: birth.ticket, news: News::Ready });
+        if child.settings().is_ready_when_there() && child.cell().mark_ready(context.id) {
+            context.parent.report(Report { ticket: context.ticket, news: News::Ready });
         }
         // From here on the exit is that process's to report, whatever the new executor does with it.
-        let _ = guard(|| child.clone().embody_on(spawner, birth.clone(), scope));
+        let _ = guard(|| child.clone().embody_on(spawner, context.clone(), scope));
         Poll::Ready(Step::Moved)
     }
 }
