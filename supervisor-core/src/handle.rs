@@ -1,12 +1,10 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    child::ChildSpec,
-    driver::{Call, Command, Hub},
     error::SupervisorError,
     incarnation::{ChildId, Name, dotted},
+    node::{Call, ChildSpec, Command, Scope, Shared},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
-    scope::Scope,
 };
 
 /// Talks to a supervisor: adds children and takes them away, asks what it runs and what happens, shuts it down.
@@ -39,25 +37,25 @@ use crate::{
 /// }
 /// ```
 #[derive(Clone)]
-pub struct SupervisorHandle(Arc<Hub>);
+pub struct SupervisorHandle(Arc<Shared>);
 
 impl SupervisorHandle {
     /// How many messages a supervisor may leave unread: starts of children, and calls. Beyond that `spawn`, `start_child` and
     /// the other calls that send it one answer [`SupervisorError::Overloaded`], and nothing is queued. A supervisor reads some
     /// hundred thousand in a second; it has so many to read where it does not get to run, because its thread is blocked or
     /// because one task spawns without ever yielding. What a supervisor has taken out to read, in one go, does not count.
-    pub const MAX_UNREAD: usize = Hub::MAX_UNREAD;
+    pub const MAX_UNREAD: usize = Shared::MAX_UNREAD;
 
-    pub(crate) fn new(hub: Arc<Hub>) -> Self {
-        Self(hub)
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
     }
 
     /// On the supervisor that processes with this scope have above them.
     pub(crate) fn of(scope: &Scope) -> Self {
-        Self(scope.hub().downcast().expect("the hub of a scope is a hub"))
+        Self(scope.shared())
     }
 
-    pub(crate) fn hub(&self) -> Arc<Hub> {
+    pub(crate) fn shared(&self) -> Arc<Shared> {
         self.0.clone()
     }
 
@@ -167,7 +165,7 @@ impl SupervisorHandle {
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn children(&self) -> Result<Vec<ChildInfo>, SupervisorError> {
-        self.hub().children(None).await
+        self.shared().children(None).await
     }
 
     /// The children of this name, in start order. The name is cleaned as theirs are: `http-server` finds `http_server`. Looks at each child; an id is found faster.
@@ -176,7 +174,7 @@ impl SupervisorHandle {
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn find(&self, name: &str) -> Result<Vec<ChildInfo>, SupervisorError> {
-        self.hub().children(Some(Name::new(name.to_owned()))).await
+        self.shared().children(Some(Name::new(name.to_owned()))).await
     }
 
     /// How many children there are. Does not get slower with their number.
@@ -205,7 +203,7 @@ impl SupervisorHandle {
     /// # }
     /// ```
     pub async fn snapshot(&self) -> Snapshot {
-        self.hub().snapshot().await
+        self.shared().snapshot().await
     }
 
     /// How a child is started, restarted and stopped.

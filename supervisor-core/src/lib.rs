@@ -24,10 +24,9 @@ pub mod contract;
 mod strategy;
 mod observe;
 mod engine;
-mod scope;
 mod waits;
 mod supervisable;
-mod child;
+mod node;
 mod worker;
 mod driver;
 mod handle;
@@ -48,13 +47,13 @@ pub mod testing;
 mod interleavings;
 
 pub use self::{
-    child::ChildSpec,
     error::{
         BoxError, Failure, GaveUp, InitializationError, InvalidSpec, RestartRecord, StartFailure, SupervisorError,
         UncleanProcess, UncleanStop,
     },
     handle::SupervisorHandle,
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
+    node::ChildSpec,
     observe::{
         ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, RestartCause, Snapshot,
         SnapshotSource, SupervisorInfo,

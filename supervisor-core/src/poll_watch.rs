@@ -13,8 +13,8 @@ use std::{
 
 use crate::{
     incarnation::{Slot, Tag, Watching, guard, slots},
+    node::Scope,
     observe::{Event, EventKind},
-    scope::Scope,
 };
 
 /// Watches the polls of all processes in the program: one that lasts longer than `longest` is told as

@@ -12,11 +12,10 @@ use std::{
 };
 
 use crate::{
-    child::ChildSpec,
     error::SupervisorError,
     handle::SupervisorHandle,
     incarnation::{self, ChildId, Control, News, Parent, ProcessId, Report, Ticket},
-    scope::Scope,
+    node::{ChildSpec, Scope},
     shutdown::ProcessShutdown,
     spawner::{Timer, nudge},
     trace,

@@ -1,5 +1,4 @@
 use std::{
-    any::Any,
     borrow::Cow,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,14 +6,12 @@ use std::{
 };
 
 use crate::{
-    child::{self, Blueprint, Child, ChildFactory, ChildNode, ChildSpec, Release},
-    driver::{SupervisorProcess, Tenure},
+    driver::SupervisorProcess,
     error::SupervisorError,
     handle::SupervisorHandle,
     incarnation::{ChildId, Name, ProcessBody, ProcessContext},
-    observe::Subscribers,
+    node::{self, Blueprint, Child, ChildFactory, ChildNode, ChildSpec, Release, Scope, Shared, Tenure},
     placement::Placement,
-    scope::Scope,
     shutdown::ShutdownOrder,
     spawner::Spawner,
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},
@@ -46,7 +43,7 @@ pub struct Supervisor {
     name: Name,
     settings: SupervisorSettings,
     children: Vec<Arc<dyn Child>>,
-    hub: Tenure,
+    tenure: Tenure,
 }
 
 impl Supervisor {
@@ -65,8 +62,8 @@ impl Supervisor {
         if !name.is_valid() {
             return Err(SupervisorError::InvalidName { name: name.as_str().to_owned(), parent: None });
         }
-        let hub = Tenure::new(&name);
-        Ok(Self { name, settings: SupervisorSettings::default(), children: Vec::new(), hub })
+        let tenure = Tenure::new(&name);
+        Ok(Self { name, settings: SupervisorSettings::default(), children: Vec::new(), tenure })
     }
 
     /// A supervisor of children that come and go while it runs: connections, jobs, sessions. One-for-one, and gives up at the
@@ -191,7 +188,7 @@ impl Supervisor {
 
     /// A handle on this supervisor. It works while the supervisor runs, and over its restarts.
     pub fn handle(&self) -> SupervisorHandle {
-        SupervisorHandle::new(self.hub.hub())
+        SupervisorHandle::new(self.tenure.shared().clone())
     }
 
     /// The static children, to be added later instead.
@@ -204,7 +201,7 @@ impl Supervisor {
     pub(crate) fn into_root(self, home: &dyn Spawner) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
         let handle = self.handle();
         let root = ChildSpec::from(self).into_child();
-        child::check_root(&*root, home)?;
+        node::check_root(&*root, home)?;
         Ok((root, handle))
     }
 }
@@ -222,16 +219,16 @@ impl fmt::Debug for Supervisor {
 /// Permanent, and stopped without a limit of its own: its children have limits.
 impl From<Supervisor> for ChildSpec {
     fn from(supervisor: Supervisor) -> Self {
-        let Supervisor { name, settings, children, hub } = supervisor;
+        let Supervisor { name, settings, children, tenure } = supervisor;
         let blueprint = Blueprint { settings, children: children.into() };
-        let factory = Supervision { blueprint: Mutex::new(Some(blueprint)), hub };
+        let factory = Supervision { blueprint: Mutex::new(Some(blueprint)), tenure };
         Self::new(name, ChildSettings::supervisor(), factory)
     }
 }
 
 struct Supervision {
     blueprint: Mutex<Option<Blueprint>>,
-    hub: Tenure,
+    tenure: Tenure,
 }
 
 impl Supervision {
@@ -257,7 +254,7 @@ impl Release for Supervision {
         if let Some(Blueprint { children, .. }) = &blueprint {
             below.extend(children.iter().rev().cloned());
         }
-        self.hub.retire();
+        self.tenure.retire();
     }
 }
 
@@ -265,19 +262,22 @@ impl ChildFactory for Supervision {
     fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, above: &Arc<Scope>) -> impl ProcessBody {
         let blueprint = node.factory.for_a_run(above).expect("nothing is started after the last incarnation");
         let Blueprint { settings, children } = blueprint;
-        SupervisorProcess::new(settings, children, node.factory.hub.hub(), above.clone(), context, node.name().clone())
+        SupervisorProcess::new(
+            settings,
+            children,
+            node.factory.tenure.shared().clone(),
+            above.clone(),
+            context,
+            node.name().clone(),
+        )
     }
 
     fn is_loaded(&self) -> bool {
         self.lock().as_ref().is_some_and(|blueprint| blueprint.children.iter().any(|child| child.is_loaded()))
     }
 
-    fn subscribers(&self) -> Option<&Subscribers> {
-        Some(self.hub.subscribers())
-    }
-
-    fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        Some(self.hub.hub())
+    fn shared(&self) -> Option<&Arc<Shared>> {
+        Some(self.tenure.shared())
     }
 
     fn blueprint(&self) -> Option<Blueprint> {

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Driver, Io, Tree};
+use super::{Driver, Io};
 use crate::{
-    child::Child,
     engine::{Badly, Cause, Conclusion},
     error::{GaveUp, RestartRecord, StartFailure, UncleanProcess, UncleanStop},
     incarnation::{ChildId, Exit, Parent, StopReason, Termination, guard},
     mailbox::Envelope,
+    node::{Child, Tree},
     observe::{EventKind, RestartCause},
     strategy::ChildKind,
     text,
@@ -32,9 +32,9 @@ impl Io {
 
 impl Driver {
     pub(super) fn finish(&mut self) -> Exit {
-        let Self { shared, io } = self;
+        let Self { locked, io } = self;
         let (Conclusion { cause, killed, badly }, children) = {
-            let mut engine = shared.lock();
+            let mut engine = locked.lock();
             let children: Vec<_> = engine.children().map(|(id, spec, _)| (id, spec.clone())).collect();
             (engine.conclude(), children)
         };
@@ -79,7 +79,7 @@ impl Driver {
         let timer = io.timer.take();
         let _ = guard(|| drop(timer));
         io.scope.close();
-        // What came after the last look, and before the hub was closed.
+        // What came after the last look, and before `Shared` was closed.
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
         }

@@ -9,11 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Hub, Io};
+use super::Io;
 use crate::{
-    child::Child,
     error::{UncleanProcess, UncleanStop},
     incarnation::{ChildId, Parent, Ticket},
+    node::Child,
     observe::{Event, EventKind},
     strategy::ChildKind,
 };
@@ -71,7 +71,7 @@ impl Io {
             }
             if child.cell().abandon() {
                 let event = |kind| Event { path: path.clone(), process: child.cell().latest(), kind, took: None };
-                self.scope.tell(EventKind::Abandoned, child.subscribers(), event);
+                self.scope.tell(EventKind::Abandoned, child.shared(), event);
             }
             let stop = match child.settings().kind {
                 ChildKind::Worker => UncleanStop::Abandoned,
@@ -87,10 +87,10 @@ impl Io {
 pub(super) fn left_behind(supervisor: &Arc<dyn Child>, path: String) -> Vec<(String, Arc<dyn Child>)> {
     let (mut found, mut to_look) = (Vec::new(), vec![(path, supervisor.clone())]);
     while let Some((path, child)) = to_look.pop() {
-        let Some(hub) = child.hub().and_then(|hub| hub.downcast::<Hub>().ok()) else { continue };
+        let Some(shared) = child.shared() else { continue };
         // One that runs looks after its own.
-        let Some((shared, None)) = hub.look() else { continue };
-        for (_, below, _) in shared.lock().children() {
+        let Some((locked, None)) = shared.look() else { continue };
+        for (_, below, _) in locked.lock().children() {
             let path = format!("{path}.{}", below.segment());
             if below.cell().is_occupied() {
                 found.push((path, below.clone()));

@@ -10,27 +10,26 @@ use std::{
     time::Instant,
 };
 
-use super::{Command, Driver, Io, Tree, request, shared::Shared};
+use super::{Driver, Io, request};
 use crate::{
-    child::Child,
     engine::Effect,
     incarnation::{Exit, Flags, News, Parent, Report, Ticket, guard},
     mailbox::{Envelope, Taken},
+    node::{Child, Command, LockedEngine, Scope, Tree},
     observe::EventKind,
-    scope::Scope,
 };
 
 impl Driver {
     /// The last thing that a supervisor does which has not stopped.
     pub(super) fn lose(&mut self, exit: &Exit) {
-        let Self { shared, io } = self;
-        io.hub.close(&io.scope);
-        io.tell_what_is_left(shared);
+        let Self { locked, io } = self;
+        io.shared.close(&io.scope);
+        io.tell_what_is_left(locked);
         // Then the ends of children that were not looked at yet.
         let reports = mem::replace(&mut io.reports, Taken::nothing());
         for Envelope { message, .. } in reports.chain(io.scope.close_lost()) {
             if let Report { ticket, news: News::Exited(exit) } = message {
-                let ended = shared.lock().end_unsupervised(ticket, &exit, io.scope.now());
+                let ended = locked.lock().end_unsupervised(ticket, &exit, io.scope.now());
                 if let Some(spec) = ended {
                     io.tell(&*spec, EventKind::Exited(exit));
                 }
@@ -39,7 +38,7 @@ impl Driver {
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
         }
-        let children: Vec<_> = shared.lock().children().map(|(id, spec, _)| (id, spec.clone())).collect();
+        let children: Vec<_> = locked.lock().children().map(|(id, spec, _)| (id, spec.clone())).collect();
         for (id, spec) in children {
             // The next run has the static ones again, if there is one.
             let is_over = io.specs.is_none() || !io.is_static(id);
@@ -52,7 +51,7 @@ impl Driver {
         }
         // For a root there is nobody above who could tell. It does when nothing is left below it, which may end later.
         if io.scope.is_root() {
-            io.hub.outlive_root();
+            io.shared.outlive_root();
             io.scope.tell_at_the_end(io.own.id, exit.clone());
         }
         // Who waits for an answer is woken, and a waker is user code.
@@ -65,13 +64,13 @@ impl Driver {
 
 impl Io {
     /// What the engine wanted to have told, and was not yet.
-    fn tell_what_is_left(&mut self, shared: &Shared) {
+    fn tell_what_is_left(&mut self, locked: &LockedEngine) {
         let now = self.scope.now();
-        let untaken = shared.lock().take_effects();
+        let untaken = locked.lock().take_effects();
         for effect in mem::take(&mut self.to_do).into_iter().chain(untaken) {
             if let Effect::Tell { .. } | Effect::Refuse { .. } | Effect::Forget { .. } | Effect::Answer { .. } = effect
             {
-                self.perform(shared, effect, now);
+                self.perform(locked, effect, now);
             }
         }
     }
@@ -87,7 +86,7 @@ impl Io {
         };
         if let Some(child) = child {
             if call.is_none() {
-                self.tell(&*child, EventKind::Refused(self.hub.not_running()));
+                self.tell(&*child, EventKind::Refused(self.shared.not_running()));
             }
             self.dispose(child);
         }

@@ -8,14 +8,11 @@
 //! does that, without the lock. Whatever may run code that is not ours (a spawn, a wake, an observer, a destructor) is in the
 //! second half.
 
-mod command;
+mod calls;
 mod conclusion;
-mod hub;
 mod supervisor_process;
 mod left;
 mod loss;
-mod shared;
-mod view;
 
 use std::{
     collections::VecDeque,
@@ -27,22 +24,17 @@ use std::{
 
 use slab::Slab;
 
-use self::{command::Pending, left::Left, shared::Shared, supervisor_process::DriverParts};
-pub(crate) use self::{
-    command::{Call, Command},
-    hub::{Hub, Tenure},
-    supervisor_process::SupervisorProcess,
-};
+pub(crate) use self::supervisor_process::SupervisorProcess;
+use self::{calls::PendingCall, left::Left, supervisor_process::DriverParts};
 use crate::{
-    child::Child,
     engine::{Effect, Engine, Order},
     error::GaveUp,
     incarnation::{ChildId, Control, Exit, Flags, News, Parent, ProcessBody, ProcessId, Report, Step, Ticket, guard},
     mailbox::{Envelope, Mailbox, Taken},
+    node::{Child, Command, LockedEngine, Scope, Shared, Tree},
     observe::{Event, EventKind},
     placement::Placed,
     quiet::{Gauge, Token},
-    scope::Scope,
     spawner::{Executor, Timer, now, seed},
     strategy::{ChildKind, RestartType, SupervisorSettings},
     trace,
@@ -59,11 +51,10 @@ const CALLS: usize = 64;
 /// Room for more than this is not kept for the next turn.
 const KEPT: usize = 32;
 
-type Tree = Engine<Arc<dyn Child>>;
 type ToDo = Effect<Arc<dyn Child>>;
 
 pub(crate) struct Driver {
-    shared: Arc<Shared>,
+    locked: Arc<LockedEngine>,
     io: Io,
 }
 
@@ -74,7 +65,7 @@ struct Io {
     reports: Taken<Report>,
     commands: Arc<Mailbox<Command>>,
     commands_taken: Taken<Command>,
-    hub: Arc<Hub>,
+    shared: Arc<Shared>,
     /// Its static children, alive or not: to be disposed of when nothing comes after it. A root has them in the engine alone.
     specs: Option<Arc<[Arc<dyn Child>]>>,
     /// Those up to here it had when it started.
@@ -83,7 +74,7 @@ struct Io {
     timer: Option<Pin<Box<dyn Timer>>>,
     armed: Option<Instant>,
     /// Who waits for an answer, by the keys that the engine knows them by.
-    calls: Slab<Pending>,
+    calls: Slab<PendingCall>,
     /// With so many calls it looks who still waits.
     calls_to_look_at: usize,
     /// What the engine wants done, and was not yet.
@@ -94,7 +85,7 @@ struct Io {
     left_until: Option<Instant>,
     /// Whether anybody listened when this turn began.
     is_heard: bool,
-    /// All has stopped. What was sent before the hub was closed is still answered.
+    /// All has stopped. What was sent before `Shared` was closed is still answered.
     is_closing: bool,
     /// What it has seen of its orders.
     seen: Order,
@@ -129,19 +120,19 @@ enum Turn {
 
 impl Driver {
     fn new(parts: DriverParts, spawner: Executor) -> Self {
-        let DriverParts { settings, specs, hub, parent, name, own } = parts;
+        let DriverParts { settings, specs, shared, parent, name, own } = parts;
         let is_root = parent.is_outside();
         let own_id = own.ticket.place().child;
         let home = own.spawner.clone();
-        let scope = parent.below(name, own_id, hub.clone(), hub.subscribers().clone(), home, spawner);
+        let scope = parent.below(name, own_id, shared.clone(), home, spawner);
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let last_static = specs.last().map_or(ChildId::FIRST, |last| last.id());
         // The engine outlives the supervisor for as long as a handle is kept, and needs no executor.
         let to_do = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
         let engine = Engine::new(to_do, children, seed(&*own.spawner));
-        let shared = Arc::new(Shared::new(engine, &own));
-        let commands = hub.open(&scope, &own.control, &settings, &shared);
+        let locked = Arc::new(LockedEngine::new(engine, &own.spawner, own.id, own.ticket.incarnation));
+        let commands = shared.open(&scope, &own.control, &settings, &locked);
         // An earlier run of it has, or had no reason to.
         let has_warned = own.ticket.incarnation > 1;
         let io = Io {
@@ -150,7 +141,7 @@ impl Driver {
             reports: Taken::nothing(),
             commands,
             commands_taken: Taken::nothing(),
-            hub,
+            shared,
             specs: (!is_root).then_some(specs),
             last_static,
             own,
@@ -170,16 +161,16 @@ impl Driver {
             gave_up: None,
             tokens: Vec::new(),
         };
-        io.start(&mut shared.lock());
-        Self { shared, io }
+        io.start(&mut locked.lock());
+        Self { locked, io }
     }
 
     fn turn(&mut self) -> Turn {
-        let Self { shared, io } = self;
+        let Self { locked, io } = self;
         let now = io.own.spawner.now();
         let order = io.look_at_orders();
         let mut is_done = {
-            let mut engine = shared.lock();
+            let mut engine = locked.lock();
             let is_read = io.take_in(&mut engine, order, now);
             engine.run(&mut io.to_do, BATCH, now) && is_read
         };
@@ -188,7 +179,7 @@ impl Driver {
             // What was heard is looked at in the next turn.
             is_done &= !matches!(effect, Effect::Listen { .. });
             // All of it is done first: nothing of this turn may come after what the next one finds (N1).
-            step = io.perform(shared, effect, now).or(step);
+            step = io.perform(locked, effect, now).or(step);
         }
         io.scope.changes.tell();
         if let Some(step) = step {
@@ -198,7 +189,7 @@ impl Driver {
             io.to_do.shrink_to(KEPT);
         }
         if is_done && io.is_closing {
-            let grace = shared.lock().settings().abort_grace;
+            let grace = locked.lock().settings().abort_grace;
             io.left_until = io.wait_for_left(grace, now);
             if io.left_until.is_none() {
                 return Turn::Step(Step::Ended(self.finish()));
@@ -255,7 +246,7 @@ impl Io {
             self.own.parent.report(report);
         }
         (self.is_asked, self.seen) = (true, order);
-        self.hub.acknowledge();
+        self.shared.acknowledge();
         Some(order)
     }
 
@@ -296,7 +287,7 @@ impl Io {
         true
     }
 
-    fn perform(&mut self, shared: &Shared, effect: ToDo, now: Instant) -> Option<Step> {
+    fn perform(&mut self, locked: &LockedEngine, effect: ToDo, now: Instant) -> Option<Step> {
         match effect {
             Effect::Start { child: place, incarnation, spec } => {
                 if !self.left.is_empty() {
@@ -308,7 +299,7 @@ impl Io {
                 let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
                 let context = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
                 if incarnation == 1 && settings.restart() != RestartType::Temporary {
-                    self.warn_of_short_intensity(shared, &*spec);
+                    self.warn_of_short_intensity(locked, &*spec);
                 }
                 // Before it is told of anything that it does.
                 if self.is_heard {
@@ -319,7 +310,7 @@ impl Io {
             Effect::Ask { spec, last } => request(&*spec, Flags::SHUTDOWN, last),
             Effect::Abort { spec, last } => request(&*spec, Flags::ABORT, last),
             Effect::Listen { child, incarnation } => {
-                let mut engine = shared.lock();
+                let mut engine = locked.lock();
                 let sign_of_life = engine.child(child).is_some_and(|spec| spec.cell().take_alive());
                 engine.heard(Ticket::new(child, incarnation), sign_of_life, now);
             }
@@ -332,7 +323,7 @@ impl Io {
             Effect::Ready => return Some(Step::Ready),
             Effect::GaveUp => {
                 // Made now: the failures that are counted are those that it gave up for.
-                let gave_up = self.give_up(&shared.lock(), now);
+                let gave_up = self.give_up(&locked.lock(), now);
                 self.tell_of_itself(EventKind::GaveUp(gave_up.clone()));
                 self.gave_up = Some(gave_up);
             }
@@ -344,19 +335,19 @@ impl Io {
                 }
             }
             Effect::Finish => {
-                self.hub.close(&self.scope);
+                self.shared.close(&self.scope);
                 self.is_closing = true;
             }
         }
         None
     }
 
-    fn warn_of_short_intensity(&mut self, shared: &Shared, spec: &dyn Child) {
+    fn warn_of_short_intensity(&mut self, locked: &LockedEngine, spec: &dyn Child) {
         // Said once; and most have no backoff.
         if self.has_warned || !(self.has_backoff || spec.settings().backoff().is_some()) {
             return;
         }
-        let Some((after, longest)) = shared.lock().settings().cuts_short(spec.settings()) else { return };
+        let Some((after, longest)) = locked.lock().settings().cuts_short(spec.settings()) else { return };
         self.has_warned = true;
         trace::warn_of_short_intensity(&self.scope.path_of(spec.segment()), after, longest);
     }
@@ -366,7 +357,7 @@ impl Io {
     }
 
     fn tell_timed(&self, spec: &dyn Child, took: Option<Duration>, kind: EventKind) {
-        self.scope.tell(kind, spec.subscribers(), |kind| Event {
+        self.scope.tell(kind, spec.shared(), |kind| Event {
             path: self.scope.path_of(spec.segment()),
             process: spec.cell().latest(),
             kind,
@@ -445,7 +436,7 @@ impl ProcessBody for Driver {
                 Turn::Idle => {}
             }
             let (unsettled, deadline) = {
-                let mut engine = this.shared.lock();
+                let mut engine = this.locked.lock();
                 engine.shrink(KEPT);
                 (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
             };

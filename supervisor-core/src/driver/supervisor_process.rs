@@ -4,13 +4,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Driver, Hub, Own};
+use super::{Driver, Own, Shared};
 use crate::{
-    child::Child,
     error::{Failure, InvalidSpec, StartFailure},
     incarnation::{Exit, Flags, Name, Parent, ProcessBody, ProcessContext, Step, StopReason, Termination, guard},
+    node::{Child, Scope},
     placement::{Placement, SpawnerFactory, is_out_of_time},
-    scope::Scope,
     spawner::{Executor, Spawner},
     strategy::SupervisorSettings,
 };
@@ -25,7 +24,7 @@ pub(crate) enum SupervisorProcess {
 pub(crate) struct DriverParts {
     pub(super) settings: SupervisorSettings,
     pub(super) specs: Arc<[Arc<dyn Child>]>,
-    pub(super) hub: Arc<Hub>,
+    pub(super) shared: Arc<Shared>,
     pub(super) parent: Arc<Scope>,
     pub(super) name: Name,
     pub(super) own: Own,
@@ -35,7 +34,7 @@ impl SupervisorProcess {
     pub(crate) fn new(
         settings: SupervisorSettings,
         specs: Arc<[Arc<dyn Child>]>,
-        hub: Arc<Hub>,
+        shared: Arc<Shared>,
         parent: Arc<Scope>,
         context: &ProcessContext,
         name: Name,
@@ -49,7 +48,7 @@ impl SupervisorProcess {
             spawner: spawner.clone(),
         };
         let placement = Placement::clone(&settings.placement);
-        let parts = DriverParts { settings, specs, hub, parent, name, own };
+        let parts = DriverParts { settings, specs, shared, parent, name, own };
         match placement {
             Placement::Inherit => Self::Driving(Box::new(Driver::new(parts, spawner))),
             Placement::On(spawner) => Self::Driving(Box::new(Driver::new(parts, Executor::new(spawner)))),

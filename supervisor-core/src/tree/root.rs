@@ -5,14 +5,13 @@ use std::{
 };
 
 use crate::{
-    child::Child,
     error::SupervisorError,
     handle::SupervisorHandle,
     incarnation::{Exit, Flags, News, Report, StopReason, Ticket},
     mailbox::{Envelope, Taken},
+    node::{CallOrigin, Child, Scope},
     observe::{ChildState, Observers},
     quiet::Quiet,
-    scope::{CallOrigin, Scope},
     spawner::{Executor, Spawner, nudge},
     supervisor::Supervisor,
     trace,
@@ -42,7 +41,7 @@ impl Root {
     ) -> Result<Self, SupervisorError> {
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
-        let outside = Scope::outside(Executor::new(spawner), observers, quiet, handle.hub());
+        let outside = Scope::outside(Executor::new(spawner), observers, quiet, handle.shared());
         let ticket = Ticket::only(root.id());
         let context = root.clone().begin(ticket, &outside, Flags::LAST);
         root.clone().start(context, &outside);
@@ -89,9 +88,9 @@ impl Root {
         };
         let mut upwards = position.upwards().take_while(|(scope, _)| !scope.is_outside()).peekable();
         let is_ready = upwards.peek().is_some_and(|(scope, child)| {
-            SupervisorHandle::of(scope).hub().state_of(*child) == Some(ChildState::Running)
+            SupervisorHandle::of(scope).shared().state_of(*child) == Some(ChildState::Running)
         });
-        !is_ready || upwards.any(|(scope, child)| SupervisorHandle::of(scope).hub().is_stopping_with(child))
+        !is_ready || upwards.any(|(scope, child)| SupervisorHandle::of(scope).shared().is_stopping_with(child))
     }
 
     /// Resolves when something in the tree may have changed.

@@ -79,15 +79,15 @@ impl SupervisionTree {
         loop {
             // Whatever changes after this is not missed.
             let change = self.root.listen_for_changes();
-            let hub = self.root.handle.hub();
-            if hub.clone().is_ready().await {
+            let shared = self.root.handle.shared();
+            if shared.clone().is_ready().await {
                 return Ok(());
             }
-            if !hub.is_running() {
-                return Err(hub.not_running());
+            if !shared.is_running() {
+                return Err(shared.not_running());
             }
             if self.root.waits_for_caller() {
-                return Err(SupervisorError::WouldDeadlock { path: hub.path() });
+                return Err(SupervisorError::WouldDeadlock { path: shared.path() });
             }
             // A process of the tree itself was looked at above: it may wait for the others.
             let _waiting = if self.root.is_called_from_within() { None } else { self.root.wait_for_it()? };

@@ -11,9 +11,8 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    child::{Child, ChildFactory, ChildNode, ChildSpec, Release},
     incarnation::{Exit, Name, ProcessBody, ProcessContext, Step},
-    scope::Scope,
+    node::{Child, ChildFactory, ChildNode, ChildSpec, Release, Scope},
     shutdown::ShutdownStrategy,
     strategy::{ChildSettings, RestartType},
 };

@@ -9,10 +9,9 @@ use pin_project_lite::pin_project;
 
 use super::result::exit_of;
 use crate::{
-    child::{Child, ChildFactory, ChildNode, ChildSpec, Release},
     error::InitializationError,
     incarnation::{Exit, Name, ProcessBody, ProcessContext, Step},
-    scope::Scope,
+    node::{Child, ChildFactory, ChildNode, ChildSpec, Release, Scope},
     shutdown::ProcessShutdown,
     strategy::ChildSettings,
     supervisable::{Supervisable, SupervisorFuture},

@@ -45,7 +45,9 @@ pub(crate) trait Parent: Send + Sync {
     /// The dotted name of a child of this supervisor.
     fn path_of(&self, segment: &str) -> String;
 
-    /// For those further down in the module tree, who know what it is.
+    /// What it is, for `node`, which is the only one to ask: a scope, or the scope of a child on another executor. This is the
+    /// one cast between types of ours. A scope holds executors, an executor takes a [`Process`], and a process has this: named
+    /// here, the three would be one module.
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 

@@ -30,7 +30,7 @@ fn every_event_in_every_state_does_what_the_table_says() {
     for setting in Setting::ALL {
         text.push_str(&chapter(setting));
     }
-    expect_file!["lifecycle.md"].assert_eq(&text);
+    expect_file!["../lifecycle.md"].assert_eq(&text);
 }
 
 const INTRODUCTION: &str = "\

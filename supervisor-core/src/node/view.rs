@@ -12,12 +12,11 @@ use std::{
 use futures_lite::future::yield_now;
 
 use super::{
-    Hub,
-    hub::Working,
-    shared::{Cursor, PIECE, Shared},
+    Child, LockedEngine, Shared,
+    locked_engine::{Cursor, PIECE},
+    shared::Working,
 };
 use crate::{
-    child::Child,
     engine::{End, Slot},
     error::SupervisorError,
     incarnation::{ChildId, Exit, Name, ProcessId},
@@ -29,7 +28,7 @@ use crate::{
 /// A supervisor that is being read.
 struct Reading {
     snapshot: Snapshot,
-    shared: Arc<Shared>,
+    locked: Arc<LockedEngine>,
     is_running: bool,
     now: Instant,
     cursor: Cursor,
@@ -39,20 +38,20 @@ struct Reading {
     is_ready: bool,
 }
 
-impl Hub {
+impl Shared {
     /// The supervisor with everything below it. As a loop, so that no depth is too much for a stack.
     pub(crate) async fn snapshot(self: Arc<Self>) -> Snapshot {
         let bare = bare(self.path(), None, ChildKind::Supervisor, ChildState::Stopped);
-        let Some((shared, working)) = self.look() else { return bare };
-        let mut readings = vec![Reading::begin(bare, shared, working, true)];
+        let Some((locked, working)) = self.look() else { return bare };
+        let mut readings = vec![Reading::begin(bare, locked, working, true)];
         let mut nodes = 0;
         loop {
             let Some(reading) = readings.last_mut() else { unreachable!("the top one returns") };
             if let Some(row) = reading.rows.next() {
-                let hub = row.hub();
+                let shared = row.shared();
                 let node = row.snapshot(&reading.snapshot.path);
-                match hub.and_then(|hub| hub.look()) {
-                    Some((shared, working)) => readings.push(Reading::begin(node, shared, working, false)),
+                match shared.and_then(|shared| shared.look()) {
+                    Some((locked, working)) => readings.push(Reading::begin(node, locked, working, false)),
                     None => reading.add(node),
                 }
                 nodes += 1;
@@ -75,19 +74,20 @@ impl Hub {
     /// Whether the supervisor is ready, with everything below it: the same as a snapshot says, without making one.
     pub(crate) async fn is_ready(self: Arc<Self>) -> bool {
         let mut to_read = vec![self];
-        while let Some(hub) = to_read.pop() {
-            let Some((shared, Some(_))) = hub.look() else { return false };
-            if !shared.lock().is_ready() {
+        while let Some(shared) = to_read.pop() {
+            let Some((locked, Some(_))) = shared.look() else { return false };
+            if !locked.lock().is_ready() {
                 return false;
             }
-            if shared.lock().counts().supervisors == 0 {
+            if locked.lock().counts().supervisors == 0 {
                 continue;
             }
             let mut cursor = Cursor::default();
             loop {
                 let is_below = |slot: &Slot<Arc<dyn Child>>| slot.public_state() != ChildState::Stopped;
-                to_read
-                    .extend(shared.read(&mut cursor, |_, slot| is_below(slot).then(|| hub_of(&slot.spec)).flatten()));
+                to_read.extend(
+                    locked.read(&mut cursor, |_, slot| is_below(slot).then(|| shared_of(&slot.spec)).flatten()),
+                );
                 if cursor.is_at_end() {
                     break;
                 }
@@ -99,14 +99,14 @@ impl Hub {
 
     /// The children, in start order: all of them, or those of this name.
     pub(crate) async fn children(&self, name: Option<Name>) -> Result<Vec<ChildInfo>, SupervisorError> {
-        let shared = self.running()?;
+        let locked = self.running()?;
         let is_it = |slot: &Slot<Arc<dyn Child>>| match &name {
             Some(name) => slot.spec.name().as_str() == name.as_str(),
             None => true,
         };
         let (mut children, mut cursor) = (Vec::new(), Cursor::default());
         loop {
-            children.extend(shared.read(&mut cursor, |id, slot| is_it(slot).then(|| info(id, slot))));
+            children.extend(locked.read(&mut cursor, |id, slot| is_it(slot).then(|| info(id, slot))));
             if cursor.is_at_end() {
                 return Ok(children);
             }
@@ -119,8 +119,8 @@ impl Hub {
     }
 
     pub(crate) fn child_spec(&self, child: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
-        let shared = self.running()?;
-        let spec = shared.lock().find(child).cloned();
+        let locked = self.running()?;
+        let spec = locked.lock().find(child).cloned();
         match spec {
             Some(spec) => Ok(ChildSpecInfo::new(spec.segment(), spec.settings())),
             None => Err(SupervisorError::NotFound { path: self.path() }),
@@ -134,14 +134,14 @@ impl Hub {
 
     /// Whether a child is stopped, or is going to be with its supervisor.
     pub(crate) fn is_stopping_with(&self, child: ChildId) -> bool {
-        let Ok(shared) = self.running() else { return true };
-        let engine = shared.lock();
+        let Ok(locked) = self.running() else { return true };
+        let engine = locked.lock();
         engine.is_stopping() || engine.state_of(child) == Some(ChildState::Stopping)
     }
 
-    fn running(&self) -> Result<Arc<Shared>, SupervisorError> {
+    fn running(&self) -> Result<Arc<LockedEngine>, SupervisorError> {
         match self.look() {
-            Some((shared, Some(_))) => Ok(shared),
+            Some((locked, Some(_))) => Ok(locked),
             _ => Err(self.not_running()),
         }
     }
@@ -150,19 +150,19 @@ impl Hub {
 impl Reading {
     /// Completes what is known of a supervisor by what it knows itself. At the top that is all; below, its state is what the one
     /// above knows.
-    fn begin(mut snapshot: Snapshot, shared: Arc<Shared>, working: Option<Working>, is_top: bool) -> Self {
-        let now = shared.now();
+    fn begin(mut snapshot: Snapshot, locked: Arc<LockedEngine>, working: Option<Working>, is_top: bool) -> Self {
+        let now = locked.now();
         let waits = working.as_ref().and_then(|working| working.unread_since);
         {
-            let engine = shared.lock();
+            let engine = locked.lock();
             let source = if working.is_some() { SnapshotSource::Running } else { SnapshotSource::Ended };
             let unread_for = waits.map(|since| now.saturating_duration_since(since));
             snapshot.supervisor = Some(SupervisorInfo::new(source, unread_for, engine.settings()));
             // At once, because to grow a large one takes long.
             snapshot.children.reserve_exact(engine.counts().specs);
             if is_top {
-                snapshot.process = Some(shared.process);
-                snapshot.restarts = shared.restarts;
+                snapshot.process = Some(locked.process);
+                snapshot.restarts = locked.restarts;
                 snapshot.state = match working {
                     None => ChildState::Stopped,
                     Some(_) if engine.is_stopping() => ChildState::Stopping,
@@ -173,12 +173,12 @@ impl Reading {
         }
         let is_running = working.is_some();
         let (cursor, rows) = (Cursor::default(), Vec::new().into_iter());
-        Self { snapshot, shared, is_running, now, cursor, rows, is_ready: is_running }
+        Self { snapshot, locked, is_running, now, cursor, rows, is_ready: is_running }
     }
 
     fn read_on(&mut self) {
         let (is_running, now) = (self.is_running, self.now);
-        let rows = self.shared.read(&mut self.cursor, |id, slot| Some(Row::of(id, slot, is_running, now)));
+        let rows = self.locked.read(&mut self.cursor, |id, slot| Some(Row::of(id, slot, is_running, now)));
         self.rows = rows.into_iter();
     }
 
@@ -224,8 +224,8 @@ impl Row {
         }
     }
 
-    fn hub(&self) -> Option<Arc<Hub>> {
-        hub_of(&self.child)
+    fn shared(&self) -> Option<Arc<Shared>> {
+        shared_of(&self.child)
     }
 
     fn snapshot(self, parent: &str) -> Snapshot {
@@ -243,8 +243,8 @@ impl Row {
     }
 }
 
-fn hub_of(child: &Arc<dyn Child>) -> Option<Arc<Hub>> {
-    child.hub()?.downcast().ok()
+fn shared_of(child: &Arc<dyn Child>) -> Option<Arc<Shared>> {
+    child.shared().cloned()
 }
 
 fn info(id: ChildId, slot: &Slot<Arc<dyn Child>>) -> ChildInfo {

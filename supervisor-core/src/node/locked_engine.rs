@@ -3,13 +3,16 @@ use std::{
     time::Instant,
 };
 
-use super::{Own, Tree};
+use super::Child;
 use crate::{
-    child::Child,
-    engine::Slot,
+    engine::{Engine, Slot},
     incarnation::{ChildId, ProcessId},
     placement::Clock,
+    spawner::Executor,
 };
+
+/// The engine of a supervisor.
+pub(crate) type Tree = Engine<Arc<dyn Child>>;
 
 /// What a supervisor knows, for itself and for those who read it: its engine, under a lock.
 ///
@@ -18,31 +21,26 @@ use crate::{
 /// may look at what a child of it has left behind, never the other way round.
 ///
 /// It outlives the supervisor for as long as a handle is there: so the last state can be read.
-pub(super) struct Shared {
+pub(crate) struct LockedEngine {
     engine: Mutex<Tree>,
     /// Of the executor that runs, or ran, the supervisor: its times are measured with this.
     clock: Clock,
-    pub(super) process: ProcessId,
+    pub(crate) process: ProcessId,
     /// How often it was started again.
-    pub(super) restarts: u32,
+    pub(crate) restarts: u32,
 }
 
-impl Shared {
-    pub(super) fn new(engine: Tree, own: &Own) -> Self {
-        Self {
-            engine: Mutex::new(engine),
-            clock: Clock::of(&own.spawner),
-            process: own.id,
-            restarts: own.ticket.incarnation.saturating_sub(1),
-        }
+impl LockedEngine {
+    pub(crate) fn new(engine: Tree, spawner: &Executor, process: ProcessId, incarnation: u32) -> Self {
+        Self { engine: Mutex::new(engine), clock: Clock::of(spawner), process, restarts: incarnation.saturating_sub(1) }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Tree> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Tree> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time, as the supervisor measures it: also after its end.
-    pub(super) fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.clock.now()
     }
 
@@ -78,7 +76,7 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.is_at_end
     }
 }

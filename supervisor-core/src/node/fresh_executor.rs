@@ -4,12 +4,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::Child;
+use super::{Child, Scope};
 use crate::{
     error::{Failure, InvalidSpec},
     incarnation::{Exit, News, ProcessBody, ProcessContext, Report, Step, guard},
     placement::{SpawnerFactory, is_out_of_time},
-    scope::Scope,
     spawner::Executor,
 };
 

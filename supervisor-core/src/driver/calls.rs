@@ -1,61 +1,27 @@
+//! The calls that a supervisor has taken: what they ask for goes to the engine, and the answers go back.
+
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use oneshot::Sender;
 
-use super::{CALLS, Io, Tree, left::left_behind};
+use super::{CALLS, Io, left::left_behind};
 use crate::{
-    child::Child,
     engine::{Caller, Refusal},
     error::{StartFailure, SupervisorError},
     incarnation::{ChildId, Parent, guard},
+    node::{Call, Child, Command, Tree},
     observe::{ChildState, EventKind},
-    scope::CallOrigin,
     waits::Waiting,
 };
-
-/// What a running supervisor is asked by whoever holds a handle. Dropped unanswered, it answers by that.
-pub(crate) enum Command {
-    /// Nobody waits for a start without a call.
-    Start {
-        child: Arc<dyn Child>,
-        call: Option<Call>,
-    },
-    Terminate(ChildId, Call),
-    Restart(ChildId, Call),
-    Delete(ChildId, Call),
-    Kill(ChildId, Call),
-}
-
-/// A call that waits until it has been carried out.
-pub(crate) struct Call {
-    reply: Sender<Result<(), SupervisorError>>,
-    from: Option<CallOrigin>,
-    /// What it waits for waits for the caller.
-    is_in_circle: bool,
-}
 
 /// A longer order is no link of a chain: to look for those who wait in so many children takes too long.
 const LONGEST_ORDER: usize = 256;
 
 /// A call that was taken, and not answered yet.
-pub(super) struct Pending {
+pub(super) struct PendingCall {
     pub(super) reply: Sender<Result<(), SupervisorError>>,
     /// Whom the child waits for that it is about.
     _order: Option<Waiting>,
-}
-
-impl Call {
-    /// From the process that this runs in, if it is one.
-    pub(crate) fn new(reply: Sender<Result<(), SupervisorError>>) -> Self {
-        Self { reply, from: CallOrigin::current(), is_in_circle: false }
-    }
-
-    /// What it waits for. The caller keeps what this returns for as long as it waits.
-    pub(crate) fn awaits(&mut self, child: ChildId) -> Option<Waiting> {
-        let waiting = Waiting::begin(self.from.as_ref()?.chain(), [child].into());
-        self.is_in_circle = waiting.is_none();
-        waiting
-    }
 }
 
 impl Io {
@@ -132,7 +98,7 @@ impl Io {
         let order = has_order.then(|| Waiting::begin([child].into(), others.into())).flatten();
         is_in_circle |= has_order && order.is_none();
         let within = from.and_then(|position| position.within(&self.scope));
-        Caller { key: self.calls.insert(Pending { reply, _order: order }), within, is_in_circle }
+        Caller { key: self.calls.insert(PendingCall { reply, _order: order }), within, is_in_circle }
     }
 
     /// The refusal in words. `spec`: the child that it is about.

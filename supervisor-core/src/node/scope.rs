@@ -1,6 +1,6 @@
 use std::{
     any::Any,
-    iter, ptr,
+    iter,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -11,10 +11,11 @@ use std::{
 
 use atomic_waker::AtomicWaker;
 
+use super::Shared;
 use crate::{
-    incarnation::{ChildId, Exit, Name, News, Parent, ProcessId, Report, Ticket, current, guard, is_in_process},
+    incarnation::{ChildId, Exit, Name, News, Parent, ProcessId, Report, Ticket, guard, is_in_process},
     mailbox::{Envelope, Mailbox, Taken},
-    observe::{Changes, Event, EventKind, Events, Observers, Subscribers},
+    observe::{Changes, Event, EventKind, Events, Observers},
     quiet::{Quiet, Token},
     spawner::{Executor, now, nudge},
 };
@@ -26,12 +27,11 @@ use crate::{
 /// Who holds this holds the executors. So processes do, and nothing that a user can keep for longer than its process lives.
 pub(crate) struct Scope {
     name: Option<Name>,
-    parent: Option<Arc<Scope>>,
+    pub(super) parent: Option<Arc<Scope>>,
     /// As which child of its parent.
-    child: ChildId,
-    /// What handles on the supervisor hold, for those further down in the module tree.
-    hub: Arc<dyn Any + Send + Sync>,
-    subscribers: Arc<Subscribers>,
+    pub(super) child: ChildId,
+    /// What handles on the supervisor hold.
+    shared: Arc<Shared>,
     /// The executor of its children.
     pub(crate) spawner: Executor,
     /// The executor of the supervisor itself.
@@ -54,40 +54,6 @@ pub(crate) struct PlacedParent {
     pub(crate) spawner: Executor,
 }
 
-/// Where a call comes from: a process, as a child of its supervisor.
-pub(crate) struct CallOrigin {
-    scope: Arc<Scope>,
-    child: ChildId,
-}
-
-impl CallOrigin {
-    /// Of the process that this runs in.
-    pub(crate) fn current() -> Option<Self> {
-        let (parent, child) = current(|current| (current.parent.clone(), current.child()))?;
-        Some(Self { scope: Scope::above(&parent)?, child })
-    }
-
-    /// The process as a child of its supervisor, and the supervisors above it, each as a child of the next.
-    pub(crate) fn upwards(&self) -> impl Iterator<Item = (&Arc<Scope>, ChildId)> {
-        iter::successors(Some((&self.scope, self.child)), |(scope, _)| Some((scope.parent.as_ref()?, scope.child)))
-    }
-
-    /// Who waits, as [`Waiting`](crate::waits::Waiting) knows it.
-    pub(crate) fn chain(&self) -> Box<[ChildId]> {
-        self.upwards().map(|(_, child)| child).collect()
-    }
-
-    /// The child of that supervisor which this is, or is below of.
-    pub(crate) fn within(&self, supervisor: &Scope) -> Option<ChildId> {
-        let (mut scope, mut child) = (&self.scope, self.child);
-        while !ptr::eq(&**scope, supervisor) {
-            child = scope.child;
-            scope = scope.parent.as_ref()?;
-        }
-        Some(child)
-    }
-}
-
 impl Scope {
     /// The supervisor that a process has above it.
     pub(crate) fn above(parent: &Arc<dyn Parent>) -> Option<Arc<Self>> {
@@ -107,19 +73,13 @@ impl Scope {
         }
     }
 
-    /// What is above a root. `hub` is that of the root.
-    pub(crate) fn outside(
-        spawner: Executor,
-        observers: Observers,
-        quiet: Quiet,
-        hub: Arc<dyn Any + Send + Sync>,
-    ) -> Arc<Self> {
+    /// What is above a root. `shared` is that of the root.
+    pub(crate) fn outside(spawner: Executor, observers: Observers, quiet: Quiet, shared: Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
             name: None,
             parent: None,
             child: ChildId::FIRST,
-            hub,
-            subscribers: Arc::default(),
+            shared,
             home: spawner.clone(),
             spawner,
             observers,
@@ -137,16 +97,14 @@ impl Scope {
         self: Arc<Self>,
         name: Name,
         child: ChildId,
-        hub: Arc<dyn Any + Send + Sync>,
-        subscribers: Arc<Subscribers>,
+        shared: Arc<Shared>,
         home: Executor,
         spawner: Executor,
     ) -> Arc<Self> {
         Arc::new(Self {
             name: Some(name),
             child,
-            hub,
-            subscribers,
+            shared,
             spawner,
             home,
             observers: self.observers.clone(),
@@ -182,16 +140,18 @@ impl Scope {
         }
     }
 
-    pub(crate) fn hub(&self) -> Arc<dyn Any + Send + Sync> {
-        self.hub.clone()
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
     }
 
     /// Tells all who want to hear of something that happened here. `own`: who listens to the child that it happened to. The
     /// event is made only if somebody does.
-    pub(crate) fn tell(&self, kind: EventKind, own: Option<&Subscribers>, event: impl FnOnce(EventKind) -> Event) {
+    pub(crate) fn tell(&self, kind: EventKind, own: Option<&Arc<Shared>>, event: impl FnOnce(EventKind) -> Event) {
         let subscribers = || {
             let above = iter::successors(Some(self), |scope| scope.parent.as_deref());
-            let all = own.into_iter().chain(above.map(|scope| &*scope.subscribers));
+            // What is above a root has the `Shared` of the root, who is told already.
+            let above = above.filter(|scope| !scope.is_outside()).map(|scope| &scope.shared);
+            let all = own.into_iter().chain(above).map(|shared| shared.subscribers());
             all.filter(|subscribers| !subscribers.is_empty())
         };
         let has_subscribers = Events::are_wanted() && subscribers().next().is_some();
@@ -283,7 +243,7 @@ impl Drop for Scope {
         if let Some((process, exit)) = self.loss.take() {
             let event = |kind| Event { path: self.path(), process: Some(process), kind, took: None };
             self.tell(EventKind::Exited(exit), None, event);
-            self.subscribers.close();
+            self.shared.subscribers().close();
             self.changes.tell();
         }
     }

@@ -1,21 +1,18 @@
 use std::{
-    any::Any,
     fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use super::fresh_executor::FreshExecutor;
+use super::{PlacedParent, Scope, Shared, fresh_executor::FreshExecutor};
 use crate::{
     engine::Spec,
     incarnation::{
         ChildId, Control, ControlCell, Exit, Flags, Name, Process, ProcessBody, ProcessContext, ProcessId, Step,
         Ticket, guard,
     },
-    observe::Subscribers,
     placement::Placement,
-    scope::{PlacedParent, Scope},
     spawner::{Executor, spawn},
     strategy::{ChildSettings, SupervisorSettings},
 };
@@ -57,11 +54,8 @@ pub(crate) trait Child: Control {
     /// What it is begun with, if it is a supervisor.
     fn blueprint(&self) -> Option<Blueprint>;
 
-    /// Who listens to it, if it is a supervisor.
-    fn subscribers(&self) -> Option<&Subscribers>;
-
-    /// What handles on it hold, if it is a supervisor: for those further down in the module tree.
-    fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>>;
+    /// What handles on it hold, if it is a supervisor.
+    fn shared(&self) -> Option<&Arc<Shared>>;
 }
 
 /// What owns a user's code.
@@ -109,13 +103,8 @@ pub(crate) trait ChildFactory: Release + Send + Sync + Sized + 'static {
         None
     }
 
-    /// Who listens to it, if it is a supervisor.
-    fn subscribers(&self) -> Option<&Subscribers> {
-        None
-    }
-
     /// What handles on it hold, if it is a supervisor.
-    fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+    fn shared(&self) -> Option<&Arc<Shared>> {
         None
     }
 }
@@ -240,12 +229,8 @@ impl<F: ChildFactory> Child for ChildNode<F> {
         self.factory.blueprint()
     }
 
-    fn subscribers(&self) -> Option<&Subscribers> {
-        self.factory.subscribers()
-    }
-
-    fn hub(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.factory.hub()
+    fn shared(&self) -> Option<&Arc<Shared>> {
+        self.factory.shared()
     }
 }
 

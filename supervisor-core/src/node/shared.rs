@@ -4,18 +4,13 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    command::{Call, Command},
-    shared::Shared,
-};
+use super::{Call, ChildSpec, Command, LockedEngine, Scope, check};
 use crate::{
-    child::{ChildSpec, check},
     error::SupervisorError,
     incarnation::{ChildId, Control, Flags, Name},
     mailbox::Mailbox,
     observe::{Events, Subscribers},
     quiet::Token,
-    scope::Scope,
     spawner::nudge,
     strategy::{AutoShutdown, SupervisorSettings},
     waits::Waiting,
@@ -24,7 +19,7 @@ use crate::{
 /// Where the handles of a supervisor find it: over its restarts, and also when it does not run.
 ///
 /// Nobody is woken, and nothing of a user's is dropped, under the lock.
-pub(crate) struct Hub {
+pub(crate) struct Shared {
     state: Mutex<State>,
     subscribers: Arc<Subscribers>,
 }
@@ -34,7 +29,7 @@ struct State {
     path: String,
     running: Option<Running>,
     /// What it knows; after its end, what it knew then.
-    shared: Option<Arc<Shared>>,
+    engine: Option<Arc<LockedEngine>>,
     is_lost_root: bool,
 }
 
@@ -48,15 +43,15 @@ struct Running {
 }
 
 /// That a supervisor runs.
-pub(super) struct Working {
-    pub(super) unread_since: Option<Instant>,
+pub(crate) struct Working {
+    pub(crate) unread_since: Option<Instant>,
 }
 
 impl Running {
     /// Whether another message is taken.
     fn check_room(&self) -> Result<(), SupervisorError> {
         match self.commands.len() {
-            unread if unread < Hub::MAX_UNREAD => Ok(()),
+            unread if unread < Shared::MAX_UNREAD => Ok(()),
             unread => Err(SupervisorError::Overloaded { path: self.scope.path(), unread }),
         }
     }
@@ -69,23 +64,23 @@ impl Running {
     }
 }
 
-/// The hub of a supervisor, as the one who can run it has it. Let go of, the supervisor is not going to run any more.
-pub(crate) struct Tenure(Arc<Hub>);
+/// What handles share with a supervisor, as the one who can run it has it. Let go of, the supervisor is not going to run any more.
+pub(crate) struct Tenure(Arc<Shared>);
 
 impl Tenure {
     pub(crate) fn new(name: &Name) -> Self {
-        Self(Hub::new(name))
+        Self(Shared::new(name))
     }
 
-    pub(crate) fn hub(&self) -> Arc<Hub> {
-        self.0.clone()
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0
     }
 }
 
 impl Deref for Tenure {
-    type Target = Hub;
+    type Target = Shared;
 
-    fn deref(&self) -> &Hub {
+    fn deref(&self) -> &Shared {
         &self.0
     }
 }
@@ -96,22 +91,22 @@ impl Drop for Tenure {
     }
 }
 
-impl Hub {
+impl Shared {
     /// How many messages a supervisor may leave unread. Well above what a burst comes to, and some 100 MB of small children.
     pub(crate) const MAX_UNREAD: usize = 1 << 18;
 
     fn new(name: &Name) -> Arc<Self> {
-        let state = State { path: name.as_str().to_owned(), running: None, shared: None, is_lost_root: false };
+        let state = State { path: name.as_str().to_owned(), running: None, engine: None, is_lost_root: false };
         Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default() })
     }
 
     /// The supervisor runs.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         scope: &Arc<Scope>,
         control: &Arc<dyn Control>,
         settings: &SupervisorSettings,
-        shared: &Arc<Shared>,
+        engine: &Arc<LockedEngine>,
     ) -> Arc<Mailbox<Command>> {
         let commands = Arc::new(Mailbox::new());
         let (scope, control) = (scope.clone(), control.clone());
@@ -126,14 +121,14 @@ impl Hub {
         let before = {
             let mut state = self.lock();
             state.path = path;
-            (state.running.replace(running), state.shared.replace(shared.clone()))
+            (state.running.replace(running), state.engine.replace(engine.clone()))
         };
         drop(before);
         commands
     }
 
     /// That run of the supervisor is over. Nothing is sent to it after this.
-    pub(super) fn close(&self, scope: &Arc<Scope>) {
+    pub(crate) fn close(&self, scope: &Arc<Scope>) {
         let mut state = self.lock();
         let ended = state.running.take_if(|running| Arc::ptr_eq(&running.scope, scope));
         drop(state);
@@ -145,13 +140,13 @@ impl Hub {
     }
 
     /// What the supervisor knows, and since when it has left messages unread, if it runs.
-    pub(super) fn look(&self) -> Option<(Arc<Shared>, Option<Working>)> {
+    pub(crate) fn look(&self) -> Option<(Arc<LockedEngine>, Option<Working>)> {
         let state = self.lock();
         let working = state.running.as_ref().map(|running| {
             let waiting = [running.scope.unread_since(), running.commands.waiting_since()];
             Working { unread_since: waiting.into_iter().flatten().min() }
         });
-        Some((state.shared.clone()?, working))
+        Some((state.engine.clone()?, working))
     }
 
     /// The supervisor is not going to run again. Where it was a root that is lost, its streams end with the last process of the
@@ -162,7 +157,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn outlive_root(&self) {
+    pub(crate) fn outlive_root(&self) {
         self.lock().is_lost_root = true;
     }
 
@@ -225,7 +220,7 @@ impl Hub {
     }
 
     /// The supervisor has seen that it is asked to stop.
-    pub(super) fn acknowledge(&self) {
+    pub(crate) fn acknowledge(&self) {
         if let Some(running) = &mut self.lock().running {
             running.asked = Token::none();
         }

@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use oneshot::Sender;
+
+use super::{CallOrigin, Child};
+use crate::{error::SupervisorError, incarnation::ChildId, waits::Waiting};
+
+/// What a running supervisor is asked by whoever holds a handle. Dropped unanswered, it answers by that.
+pub(crate) enum Command {
+    /// Nobody waits for a start without a call.
+    Start {
+        child: Arc<dyn Child>,
+        call: Option<Call>,
+    },
+    Terminate(ChildId, Call),
+    Restart(ChildId, Call),
+    Delete(ChildId, Call),
+    Kill(ChildId, Call),
+}
+
+/// A call that waits until it has been carried out.
+pub(crate) struct Call {
+    pub(crate) reply: Sender<Result<(), SupervisorError>>,
+    pub(crate) from: Option<CallOrigin>,
+    /// What it waits for waits for the caller.
+    pub(crate) is_in_circle: bool,
+}
+
+impl Call {
+    /// From the process that this runs in, if it is one.
+    pub(crate) fn new(reply: Sender<Result<(), SupervisorError>>) -> Self {
+        Self { reply, from: CallOrigin::current(), is_in_circle: false }
+    }
+
+    /// What it waits for. The caller keeps what this returns for as long as it waits.
+    pub(crate) fn awaits(&mut self, child: ChildId) -> Option<Waiting> {
+        let waiting = Waiting::begin(self.from.as_ref()?.chain(), [child].into());
+        self.is_in_circle = waiting.is_none();
+        waiting
+    }
+}

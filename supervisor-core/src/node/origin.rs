@@ -1,0 +1,38 @@
+use std::{iter, ptr, sync::Arc};
+
+use super::Scope;
+use crate::incarnation::{ChildId, current};
+
+/// Where a call comes from: a process, as a child of its supervisor.
+pub(crate) struct CallOrigin {
+    scope: Arc<Scope>,
+    child: ChildId,
+}
+
+impl CallOrigin {
+    /// Of the process that this runs in.
+    pub(crate) fn current() -> Option<Self> {
+        let (parent, child) = current(|current| (current.parent.clone(), current.child()))?;
+        Some(Self { scope: Scope::above(&parent)?, child })
+    }
+
+    /// The process as a child of its supervisor, and the supervisors above it, each as a child of the next.
+    pub(crate) fn upwards(&self) -> impl Iterator<Item = (&Arc<Scope>, ChildId)> {
+        iter::successors(Some((&self.scope, self.child)), |(scope, _)| Some((scope.parent.as_ref()?, scope.child)))
+    }
+
+    /// Who waits, as [`Waiting`](crate::waits::Waiting) knows it.
+    pub(crate) fn chain(&self) -> Box<[ChildId]> {
+        self.upwards().map(|(_, child)| child).collect()
+    }
+
+    /// The child of that supervisor which this is, or is below of.
+    pub(crate) fn within(&self, supervisor: &Scope) -> Option<ChildId> {
+        let (mut scope, mut child) = (&self.scope, self.child);
+        while !ptr::eq(&**scope, supervisor) {
+            child = scope.child;
+            scope = scope.parent.as_ref()?;
+        }
+        Some(child)
+    }
+}
