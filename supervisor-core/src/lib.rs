@@ -12,7 +12,7 @@ mod id;
 mod text;
 mod error;
 mod guard;
-mod quiet;
+mod quiescence;
 mod mailbox;
 mod trace;
 mod incarnation;

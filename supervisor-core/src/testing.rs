@@ -9,7 +9,7 @@ use std::{
 use crate::{
     error::SupervisorError,
     observe::{Event, Observer, Observers},
-    quiet::{self, Quiet},
+    quiescence::{self, Quiescence},
     spawner::Spawner,
     supervisor::Supervisor,
     tree::SupervisionTree,
@@ -18,20 +18,20 @@ use crate::{
 /// Watches one tree.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    quiet: Quiet,
+    quiescence: Quiescence,
     log: Arc<Log>,
 }
 
 /// While it lives, something is in flight.
 #[derive(Debug)]
 pub struct Busy {
-    _token: quiet::Token,
+    _in_flight: quiescence::InFlight,
 }
 
 /// While it lives, one worker that starts or stops does not count as being in flight: the test holds it up.
 #[derive(Debug)]
 pub struct HeldUp {
-    _exemption: quiet::Exemption,
+    _exemption: quiescence::Exemption,
 }
 
 /// What a probe has written down.
@@ -60,14 +60,14 @@ impl Observer for Log {
 
 impl Default for Probe {
     fn default() -> Self {
-        Self { quiet: Quiet::counting(), log: Arc::default() }
+        Self { quiescence: Quiescence::counting(), log: Arc::default() }
     }
 }
 
 impl Probe {
     /// As `Supervisor::start_on`, watched.
     pub async fn start(&self, root: Supervisor, spawner: impl Spawner) -> Result<SupervisionTree, SupervisorError> {
-        SupervisionTree::start(root, Arc::new(spawner), Observers::one(self.log.clone()), self.quiet.clone()).await
+        SupervisionTree::start(root, Arc::new(spawner), Observers::one(self.log.clone()), self.quiescence.clone()).await
     }
 
     /// As [`start`](Self::start), but without the root's children; they are added one by one when the tree runs.
@@ -87,7 +87,7 @@ impl Probe {
     /// Waits until nothing is in flight and no transition is under way. A process that is stuck, and a supervisor that
     /// waits for something below it, count as quiet.
     pub async fn quiet(&self) {
-        poll_fn(|cx| self.quiet.poll(cx)).await;
+        poll_fn(|cx| self.quiescence.poll(cx)).await;
     }
 
     /// What was written down since the last call.
@@ -102,11 +102,11 @@ impl Probe {
 
     /// Something is in flight.
     pub fn busy(&self) -> Busy {
-        Busy { _token: self.quiet.token() }
+        Busy { _in_flight: self.quiescence.in_flight() }
     }
 
     /// A worker is held up in its start.
     pub fn held_up(&self) -> HeldUp {
-        HeldUp { _exemption: self.quiet.exemption() }
+        HeldUp { _exemption: self.quiescence.exemption() }
     }
 }

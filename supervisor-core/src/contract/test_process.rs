@@ -14,7 +14,7 @@ use crate::{
         ChildId, Control, ControlCell, Exit, Flags, News, Parent, Process, ProcessBody, ProcessContext, ProcessId,
         Report, Step, Ticket, hand_over,
     },
-    quiet::Quiet,
+    quiescence::Quiescence,
 };
 
 /// A process to try an executor on, with no supervisor but the test.
@@ -48,8 +48,13 @@ impl TestProcess {
         let id = ProcessId::next();
         above.cell.begin(id, Flags::NONE);
         let ticket = Ticket::only(ChildId::FIRST);
-        let context =
-            ProcessContext { id, ticket, control: above.clone(), parent: above.clone(), quiet: Quiet::uncounted() };
+        let context = ProcessContext {
+            id,
+            ticket,
+            control: above.clone(),
+            parent: above.clone(),
+            quiescence: Quiescence::uncounted(),
+        };
         let process = Process::new(context, Run { future });
         Self { process: Mutex::new(Some(process)), outcome: Outcome { exits, above } }
     }

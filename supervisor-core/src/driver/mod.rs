@@ -34,7 +34,7 @@ use crate::{
     node::{Child, Command, LockedEngine, Scope, Shared, Tree},
     observe::{Event, EventKind},
     placement::Placed,
-    quiet::{Gauge, Token},
+    quiescence::{InFlight, Unsettled},
     spawner::{Executor, Timer, now, seed},
     strategy::{ChildKind, RestartType, SupervisorSettings},
     trace,
@@ -95,9 +95,9 @@ struct Io {
     /// Its children have a backoff, if they have none of their own.
     has_backoff: bool,
     gave_up: Option<GaveUp>,
-    gauge: Gauge,
+    unsettled: Unsettled,
     /// Of what was taken in and has not taken effect yet.
-    tokens: Vec<Token>,
+    in_flight: Vec<InFlight>,
 }
 
 /// The supervisor as a process of its own.
@@ -136,7 +136,7 @@ impl Driver {
         // An earlier run of it has, or had no reason to.
         let has_warned = own.ticket.incarnation > 1;
         let io = Io {
-            gauge: scope.quiet.gauge(),
+            unsettled: scope.quiescence.unsettled(),
             scope,
             reports: Taken::nothing(),
             commands,
@@ -159,7 +159,7 @@ impl Driver {
             has_warned,
             has_backoff: settings.backoff.is_some(),
             gave_up: None,
-            tokens: Vec::new(),
+            in_flight: Vec::new(),
         };
         io.start(&mut locked.lock());
         Self { locked, io }
@@ -253,11 +253,12 @@ impl Io {
     /// Whether there may be more.
     fn take_reports(&mut self, engine: &mut Tree, now: Instant) -> bool {
         for _ in 0..BATCH {
-            let Some(Envelope { message: Report { ticket, news }, token }) = self.scope.next_report(&mut self.reports)
+            let Some(Envelope { message: Report { ticket, news }, in_flight }) =
+                self.scope.next_report(&mut self.reports)
             else {
                 return false;
             };
-            self.tokens.push(token);
+            self.in_flight.push(in_flight);
             match news {
                 News::Ready => engine.ready(ticket, now),
                 News::Acknowledged => engine.acknowledged(ticket),
@@ -280,8 +281,10 @@ impl Io {
     /// Whether there may be more.
     fn take_commands(&mut self, engine: &mut Tree, now: Instant) -> bool {
         for _ in 0..COMMANDS {
-            let Some(Envelope { message, token }) = self.commands.next(&mut self.commands_taken) else { return false };
-            self.tokens.push(token);
+            let Some(Envelope { message, in_flight }) = self.commands.next(&mut self.commands_taken) else {
+                return false;
+            };
+            self.in_flight.push(in_flight);
             self.carry_out(engine, message, now);
         }
         true
@@ -423,14 +426,14 @@ impl ProcessBody for Driver {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let this = &mut *self;
-        let turn_token = this.io.scope.quiet.token();
+        let this_turn = this.io.scope.quiescence.in_flight();
         this.io.scope.register(cx.waker());
         loop {
             match this.turn() {
                 Turn::Step(step) => return Poll::Ready(step),
                 Turn::Busy => {
                     cx.waker().wake_by_ref();
-                    this.io.tokens.push(turn_token);
+                    this.io.in_flight.push(this_turn);
                     return Poll::Pending;
                 }
                 Turn::Idle => {}
@@ -440,8 +443,8 @@ impl ProcessBody for Driver {
                 engine.shrink(KEPT);
                 (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
             };
-            this.io.gauge.set(unsettled);
-            this.io.tokens.clear();
+            this.io.unsettled.set(unsettled);
+            this.io.in_flight.clear();
             if this.io.poll_timer(deadline, cx).is_pending() {
                 return Poll::Pending;
             }

@@ -33,7 +33,7 @@ use crate::{
         ChildId, Control, ControlCell, Exit, Flags, News, Parent, Process, ProcessBody, ProcessContext, ProcessId,
         Report, Step, Ticket,
     },
-    quiet::Quiet,
+    quiescence::Quiescence,
     shutdown::ProcessShutdown,
 };
 
@@ -107,8 +107,13 @@ impl Child {
     /// A process that runs this future, and says when it is polled first and when its future is dropped.
     fn process(self: &Arc<Self>, id: ProcessId, future: impl Future<Output = ()> + Send + 'static) -> Process {
         let ticket = Ticket::only(ChildId::FIRST);
-        let context =
-            ProcessContext { id, ticket, control: self.clone(), parent: self.clone(), quiet: Quiet::uncounted() };
+        let context = ProcessContext {
+            id,
+            ticket,
+            control: self.clone(),
+            parent: self.clone(),
+            quiescence: Quiescence::uncounted(),
+        };
         let dropped = SaysDropped(self.clone());
         let run = async move {
             let dropped = dropped;

@@ -7,12 +7,12 @@ use std::{
     time::Instant,
 };
 
-use crate::quiet::Token;
+use crate::quiescence::InFlight;
 
 /// A message on its way.
 pub(crate) struct Envelope<M> {
     pub(crate) message: M,
-    pub(crate) token: Token,
+    pub(crate) in_flight: InFlight,
 }
 
 /// Messages in the order in which they came. Nobody waits in here: who puts one in wakes the supervisor by other means.

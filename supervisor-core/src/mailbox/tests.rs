@@ -19,7 +19,7 @@ use futures_lite::future::block_on;
 use super::*;
 
 fn put<M>(mailbox: &Mailbox<M>, message: M) -> Result<(), M> {
-    mailbox.put(Envelope { message, token: Token::none() }, Instant::now).map_err(|envelope| envelope.message)
+    mailbox.put(Envelope { message, in_flight: InFlight::none() }, Instant::now).map_err(|envelope| envelope.message)
 }
 
 #[test]

@@ -183,7 +183,7 @@ impl<F: ChildFactory> Child for ChildNode<F> {
             _ => flags,
         };
         self.cell.begin(id, flags);
-        ProcessContext { id, ticket, control: self, parent: scope.clone(), quiet: scope.quiet.clone() }
+        ProcessContext { id, ticket, control: self, parent: scope.clone(), quiescence: scope.quiescence.clone() }
     }
 
     fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) {

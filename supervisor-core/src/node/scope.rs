@@ -16,7 +16,7 @@ use crate::{
     incarnation::{ChildId, Exit, Name, News, Parent, ProcessId, Report, Ticket, guard, is_in_process},
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Changes, Event, EventKind, Events, Observers},
-    quiet::{Quiet, Token},
+    quiescence::{InFlight, Quiescence},
     spawner::{Executor, now, nudge},
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Scope {
     pub(crate) home: Executor,
     pub(crate) observers: Observers,
     pub(crate) changes: Changes,
-    pub(crate) quiet: Quiet,
+    pub(crate) quiescence: Quiescence,
     reports: Mailbox<Report>,
     /// The supervisor was lost: how its children end is told by themselves.
     is_lost: AtomicBool,
@@ -74,7 +74,12 @@ impl Scope {
     }
 
     /// What is above a root. `shared` is that of the root.
-    pub(crate) fn outside(spawner: Executor, observers: Observers, quiet: Quiet, shared: Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn outside(
+        spawner: Executor,
+        observers: Observers,
+        quiescence: Quiescence,
+        shared: Arc<Shared>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             name: None,
             parent: None,
@@ -84,7 +89,7 @@ impl Scope {
             spawner,
             observers,
             changes: Changes::default(),
-            quiet,
+            quiescence,
             reports: Mailbox::new(),
             is_lost: AtomicBool::new(false),
             loss: OnceLock::new(),
@@ -109,7 +114,7 @@ impl Scope {
             home,
             observers: self.observers.clone(),
             changes: self.changes.clone(),
-            quiet: self.quiet.clone(),
+            quiescence: self.quiescence.clone(),
             parent: Some(self),
             reports: Mailbox::new(),
             is_lost: AtomicBool::new(false),
@@ -212,8 +217,8 @@ impl Scope {
     /// Gives the report back if the supervisor is gone.
     fn deliver(&self, report: Report) -> Result<(), Report> {
         // A tree is quiet though nobody outside has looked yet.
-        let token = if self.is_outside() { Token::none() } else { self.quiet.token() };
-        let delivered = self.reports.put(Envelope { message: report, token }, || self.now());
+        let in_flight = if self.is_outside() { InFlight::none() } else { self.quiescence.in_flight() };
+        let delivered = self.reports.put(Envelope { message: report, in_flight }, || self.now());
         // Here a process has ended, or yields next. But one process may end inside of another one's poll.
         if self.wake_up() && is_in_process() {
             nudge(&**self.home);
@@ -233,7 +238,7 @@ impl Scope {
     }
 
     pub(crate) fn envelope<M>(&self, message: M) -> Envelope<M> {
-        Envelope { message, token: self.quiet.token() }
+        Envelope { message, in_flight: self.quiescence.in_flight() }
     }
 }
 

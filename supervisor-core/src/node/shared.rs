@@ -10,7 +10,7 @@ use crate::{
     incarnation::{ChildId, Control, Flags, Name},
     mailbox::Mailbox,
     observe::{Events, Subscribers},
-    quiet::Token,
+    quiescence::InFlight,
     spawner::nudge,
     strategy::{AutoShutdown, SupervisorSettings},
     waits::Waiting,
@@ -39,7 +39,7 @@ struct Running {
     commands: Arc<Mailbox<Command>>,
     auto_shutdown: AutoShutdown,
     /// It was asked to stop, and has not seen it yet.
-    asked: Token,
+    asked: InFlight,
 }
 
 /// That a supervisor runs.
@@ -116,7 +116,7 @@ impl Shared {
             control,
             commands: commands.clone(),
             auto_shutdown: settings.auto_shutdown,
-            asked: Token::none(),
+            asked: InFlight::none(),
         };
         let before = {
             let mut state = self.lock();
@@ -210,7 +210,7 @@ impl Shared {
     /// Asks the supervisor itself to stop, if it runs.
     pub(crate) fn shutdown(&self) -> Result<(), SupervisorError> {
         let running = self.lock().running.as_mut().map(|running| {
-            running.asked = running.scope.quiet.token();
+            running.asked = running.scope.quiescence.in_flight();
             (running.control.clone(), running.scope.clone())
         });
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
@@ -222,7 +222,7 @@ impl Shared {
     /// The supervisor has seen that it is asked to stop.
     pub(crate) fn acknowledge(&self) {
         if let Some(running) = &mut self.lock().running {
-            running.asked = Token::none();
+            running.asked = InFlight::none();
         }
     }
 

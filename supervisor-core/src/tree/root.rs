@@ -11,7 +11,7 @@ use crate::{
     mailbox::{Envelope, Taken},
     node::{CallOrigin, Child, Scope},
     observe::{ChildState, Observers},
-    quiet::Quiet,
+    quiescence::Quiescence,
     spawner::{Executor, Spawner, nudge},
     supervisor::Supervisor,
     trace,
@@ -37,11 +37,11 @@ impl Root {
         supervisor: Supervisor,
         spawner: Arc<dyn Spawner>,
         observers: Observers,
-        quiet: Quiet,
+        quiescence: Quiescence,
     ) -> Result<Self, SupervisorError> {
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
-        let outside = Scope::outside(Executor::new(spawner), observers, quiet, handle.shared());
+        let outside = Scope::outside(Executor::new(spawner), observers, quiescence, handle.shared());
         let ticket = Ticket::only(root.id());
         let context = root.clone().begin(ticket, &outside, Flags::LAST);
         root.clone().start(context, &outside);
@@ -50,7 +50,7 @@ impl Root {
 
     pub(super) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<RootNews> {
         self.outside.register(cx.waker());
-        while let Some(Envelope { message: Report { news, .. }, token: _token }) =
+        while let Some(Envelope { message: Report { news, .. }, in_flight: _in_flight }) =
             self.outside.next_report(&mut self.reports)
         {
             match news {

@@ -12,7 +12,7 @@ use crate::{
     incarnation::guard,
     observe::Observers,
     program,
-    quiet::Quiet,
+    quiescence::Quiescence,
     signals::{Asked, Signals},
     spawner::Spawner,
     supervisor::Supervisor,
@@ -134,7 +134,7 @@ impl Future for RunFuture {
                 Ok(signals) => signals,
                 Err(refused) => return Poll::Ready(Err(refused)),
             };
-            let root = match Root::launch(root, spawner, Observers::default(), Quiet::uncounted()) {
+            let root = match Root::launch(root, spawner, Observers::default(), Quiescence::uncounted()) {
                 Ok(root) => root,
                 Err(invalid) => return Poll::Ready(Err(invalid)),
             };

@@ -6,7 +6,7 @@ use crate::{
     handle::SupervisorHandle,
     incarnation::{Exit, StopReason},
     observe::{Events, Observers, Snapshot},
-    quiet::Quiet,
+    quiescence::Quiescence,
     spawner::Spawner,
     supervisor::Supervisor,
 };
@@ -21,7 +21,7 @@ impl Supervisor {
     /// What is invalid, before anything is started; how a child failed to start, after what had started before it was
     /// stopped again; [`SupervisorError::ShutdownDuringStart`].
     pub async fn start_on(self, spawner: impl Spawner) -> Result<SupervisionTree, SupervisorError> {
-        SupervisionTree::start(self, Arc::new(spawner), Observers::default(), Quiet::uncounted()).await
+        SupervisionTree::start(self, Arc::new(spawner), Observers::default(), Quiescence::uncounted()).await
     }
 }
 
@@ -38,9 +38,9 @@ impl SupervisionTree {
         supervisor: Supervisor,
         spawner: Arc<dyn Spawner>,
         observers: Observers,
-        quiet: Quiet,
+        quiescence: Quiescence,
     ) -> Result<Self, SupervisorError> {
-        let mut root = Root::launch(supervisor, spawner, observers, quiet)?;
+        let mut root = Root::launch(supervisor, spawner, observers, quiescence)?;
         let _waiting = root.wait_for_it()?;
         let exit = match poll_fn(|cx| root.poll_news(cx)).await {
             RootNews::Ready => return Ok(Self { root, outcome: None }),

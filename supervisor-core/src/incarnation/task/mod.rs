@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 
 use super::{ChildId, Control, Exit, Flags, Place, ProcessId, Ticket, guard, handover, polls};
 use crate::{
-    quiet::{Quiet, Token},
+    quiescence::{InFlight, Quiescence},
     trace,
 };
 
@@ -77,7 +77,7 @@ pub(crate) struct ProcessContext {
     pub(crate) ticket: Ticket,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) parent: Arc<dyn Parent>,
-    pub(crate) quiet: Quiet,
+    pub(crate) quiescence: Quiescence,
 }
 
 /// What goes on inside a process: user code, or a supervisor.
@@ -127,15 +127,15 @@ thread_local! {
 
 impl Process {
     pub(crate) fn new<L: ProcessBody>(context: ProcessContext, body: L) -> Self {
-        let ProcessContext { id, ticket, control, parent, quiet } = context;
+        let ProcessContext { id, ticket, control, parent, quiescence } = context;
         let span = trace::process_span(id.as_u64(), || parent.path_of(control.segment()));
         let Ticket { incarnation, .. } = ticket;
         let current = Current { id, control, parent, slot: ticket.place().slot, incarnation };
-        let arrival = quiet.token();
+        let arrival = quiescence.in_flight();
         Self::of(Task {
             current: Some(ManuallyDrop::new(current)),
             waker: WakerId::default(),
-            quiet,
+            quiescence,
             arrival,
             span,
             body: Some(body),
@@ -257,9 +257,9 @@ pin_project! {
         current: Option<ManuallyDrop<Current>>,
         // Which one is in the control cell, so that a poll can compare them without a lock.
         waker: WakerId,
-        quiet: Quiet,
+        quiescence: Quiescence,
         // Held until it was polled for the first time.
-        arrival: Token,
+        arrival: InFlight,
         span: trace::Span,
         #[pin]
         body: Option<L>,
@@ -290,7 +290,7 @@ impl<L: ProcessBody> Future for Task<L> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.as_mut().project();
         let Some(current) = this.current.as_ref() else { return Poll::Ready(()) };
-        let _busy = this.quiet.token();
+        let _busy = this.quiescence.in_flight();
         let waker = WakerId::of(cx.waker());
         if *this.waker != waker {
             current.control.cell().register_process(current.id, cx.waker());
@@ -324,7 +324,7 @@ impl<L: ProcessBody> Future for Task<L> {
         };
         match polled {
             Polled::Pending => {
-                *this.arrival = Token::none();
+                *this.arrival = InFlight::none();
                 Poll::Pending
             }
             Polled::Ready => {
@@ -332,7 +332,7 @@ impl<L: ProcessBody> Future for Task<L> {
                     current.control.cell().mark_ready(current.id);
                     current.parent.report(Report { ticket: current.ticket(), news: News::Ready });
                 }
-                *this.arrival = Token::none();
+                *this.arrival = InFlight::none();
                 // User code may block in its next poll, and some executors keep the task that this report has woken on
                 // the thread that woke it. So let go of the thread once.
                 cx.waker().wake_by_ref();
@@ -379,8 +379,8 @@ impl<L: ProcessBody> Task<L> {
         let mut current = this.current.take();
         let own = current.as_ref().map(|current| (current.control.clone(), current.id));
         let Some((control, id)) = own else { return };
-        let _busy = this.quiet.token();
-        *this.arrival = Token::none();
+        let _busy = this.quiescence.in_flight();
+        *this.arrival = InFlight::none();
         let is_last = control.cell().flags(id).is_some_and(|flags| flags.contains(Flags::LAST));
 
         let dropped = {

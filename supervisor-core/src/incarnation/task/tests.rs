@@ -35,8 +35,13 @@ impl World {
         let id = ProcessId::next();
         self.cell.begin(id, Flags::NONE);
         let ticket = Ticket::only(ChildId::FIRST);
-        let context =
-            ProcessContext { id, ticket, control: self.clone(), parent: self.clone(), quiet: Quiet::uncounted() };
+        let context = ProcessContext {
+            id,
+            ticket,
+            control: self.clone(),
+            parent: self.clone(),
+            quiescence: Quiescence::uncounted(),
+        };
         Process::new(context, body)
     }
 }

@@ -1,7 +1,7 @@
 //! Tells when a tree is quiet, for tests: nothing is in flight, and no transition is under way.
 //!
-//! Whatever is in flight holds a [`Token`]: a process that was not polled yet, a message that was not handled yet. What
-//! a supervisor has under way shows in its [`Gauge`]. Without the feature `testing` all of this is empty.
+//! Whatever is in flight holds a [`InFlight`]: a process that was not polled yet, a message that was not handled yet. What
+//! a supervisor has under way shows in its [`Unsettled`]. Without the feature `testing` all of this is empty.
 
 #[cfg(feature = "testing")]
 mod counting {
@@ -36,9 +36,9 @@ mod counting {
     }
 
     #[derive(Clone, Debug)]
-    pub(crate) struct Quiet(Option<Arc<Counter>>);
+    pub(crate) struct Quiescence(Option<Arc<Counter>>);
 
-    impl Quiet {
+    impl Quiescence {
         pub(crate) fn uncounted() -> Self {
             Self(None)
         }
@@ -47,15 +47,15 @@ mod counting {
             Self(Some(Arc::default()))
         }
 
-        pub(crate) fn token(&self) -> Token {
+        pub(crate) fn in_flight(&self) -> InFlight {
             if let Some(counter) = &self.0 {
                 counter.add(1);
             }
-            Token(self.0.clone())
+            InFlight(self.0.clone())
         }
 
-        pub(crate) fn gauge(&self) -> Gauge {
-            Gauge { counter: self.0.clone(), value: 0 }
+        pub(crate) fn unsettled(&self) -> Unsettled {
+            Unsettled { counter: self.0.clone(), value: 0 }
         }
 
         pub(crate) fn exemption(&self) -> Exemption {
@@ -73,15 +73,15 @@ mod counting {
     }
 
     #[derive(Debug)]
-    pub(crate) struct Token(Option<Arc<Counter>>);
+    pub(crate) struct InFlight(Option<Arc<Counter>>);
 
-    impl Token {
+    impl InFlight {
         pub(crate) fn none() -> Self {
             Self(None)
         }
     }
 
-    impl Drop for Token {
+    impl Drop for InFlight {
         fn drop(&mut self) {
             if let Some(counter) = &self.0 {
                 counter.subtract(1);
@@ -102,12 +102,12 @@ mod counting {
     }
 
     #[derive(Debug)]
-    pub(crate) struct Gauge {
+    pub(crate) struct Unsettled {
         counter: Option<Arc<Counter>>,
         value: usize,
     }
 
-    impl Gauge {
+    impl Unsettled {
         pub(crate) fn set(&mut self, value: usize) {
             let Some(counter) = &self.counter else { return };
             counter.add(value.saturating_sub(self.value));
@@ -116,7 +116,7 @@ mod counting {
         }
     }
 
-    impl Drop for Gauge {
+    impl Drop for Unsettled {
         fn drop(&mut self) {
             self.set(0);
         }
@@ -126,29 +126,29 @@ mod counting {
 #[cfg(not(feature = "testing"))]
 mod counting {
     #[derive(Clone, Debug)]
-    pub(crate) struct Quiet;
+    pub(crate) struct Quiescence;
 
-    impl Quiet {
+    impl Quiescence {
         #[inline]
         pub(crate) fn uncounted() -> Self {
             Self
         }
 
         #[inline]
-        pub(crate) fn token(&self) -> Token {
-            Token
+        pub(crate) fn in_flight(&self) -> InFlight {
+            InFlight
         }
 
         #[inline]
-        pub(crate) fn gauge(&self) -> Gauge {
-            Gauge
+        pub(crate) fn unsettled(&self) -> Unsettled {
+            Unsettled
         }
     }
 
     #[derive(Debug)]
-    pub(crate) struct Token;
+    pub(crate) struct InFlight;
 
-    impl Token {
+    impl InFlight {
         #[inline]
         pub(crate) fn none() -> Self {
             Self
@@ -156,9 +156,9 @@ mod counting {
     }
 
     #[derive(Debug)]
-    pub(crate) struct Gauge;
+    pub(crate) struct Unsettled;
 
-    impl Gauge {
+    impl Unsettled {
         #[inline]
         pub(crate) fn set(&mut self, _value: usize) {}
     }
@@ -166,4 +166,4 @@ mod counting {
 
 #[cfg(feature = "testing")]
 pub(crate) use counting::Exemption;
-pub(crate) use counting::{Gauge, Quiet, Token};
+pub(crate) use counting::{InFlight, Quiescence, Unsettled};
