@@ -54,39 +54,39 @@ impl ChildId {
     }
 }
 
-/// Where a supervisor keeps a child. Ordered like the ids, which is the start order.
+/// A child, as its supervisor finds it. Ordered like the ids, which is the start order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) child: ChildId,
+pub(crate) struct ChildKey {
+    pub(crate) id: ChildId,
     /// Taken by another child once this one is removed.
     pub(crate) slot: u32,
 }
 
-/// Which incarnation of which child a report is about.
+/// A process, as its supervisor finds it: which incarnation of which child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
-    child: ChildId,
+pub(crate) struct ProcessKey {
+    id: ChildId,
     slot: u32,
     pub(crate) incarnation: u32,
 }
 
-impl Ticket {
-    pub(crate) fn new(place: Place, incarnation: u32) -> Self {
-        Self { child: place.child, slot: place.slot, incarnation }
+impl ProcessKey {
+    pub(crate) fn new(key: ChildKey, incarnation: u32) -> Self {
+        Self { id: key.id, slot: key.slot, incarnation }
     }
 
     /// For a process of which its supervisor has one only.
-    pub(crate) fn only(child: ChildId) -> Self {
-        Self { child, slot: 0, incarnation: 1 }
+    pub(crate) fn only(id: ChildId) -> Self {
+        Self { id, slot: 0, incarnation: 1 }
     }
 
     /// For a process that does not run anything of a child, but drops it. Its supervisor hears nothing of it.
-    pub(crate) fn of_disposal(child: ChildId) -> Self {
-        Self { incarnation: 0, ..Self::only(child) }
+    pub(crate) fn of_disposal(id: ChildId) -> Self {
+        Self { incarnation: 0, ..Self::only(id) }
     }
 
-    pub(crate) fn place(self) -> Place {
-        Place { child: self.child, slot: self.slot }
+    pub(crate) fn child_key(self) -> ChildKey {
+        ChildKey { id: self.id, slot: self.slot }
     }
 }
 

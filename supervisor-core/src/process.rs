@@ -14,7 +14,7 @@ use std::{
 use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
-    incarnation::{self, ChildId, Control, News, Parent, ProcessId, Report, Ticket},
+    incarnation::{self, ChildId, Control, Parent, ProcessId, ProcessKey, Report, ReportKind},
     node::{ChildSpec, Scope},
     shutdown::ProcessShutdown,
     spawner::{Timer, nudge},
@@ -39,7 +39,7 @@ pub fn current() -> Option<CurrentProcess> {
         let scope = Scope::above(&current.parent)?;
         Some(CurrentProcess {
             id: current.id,
-            ticket: current.ticket(),
+            process_key: current.process_key(),
             control: current.control.clone(),
             supervisor: SupervisorHandle::of(&scope),
             is_root: scope.is_outside(),
@@ -65,7 +65,7 @@ pub fn is_here() -> bool {
 #[derive(Clone)]
 pub struct CurrentProcess {
     id: ProcessId,
-    ticket: Ticket,
+    process_key: ProcessKey,
     control: Arc<dyn Control>,
     supervisor: SupervisorHandle,
     /// There is no supervisor above it, and the handle is on itself.
@@ -95,7 +95,7 @@ impl CurrentProcess {
     pub fn ready(&self) {
         let Some(scope) = self.scope.upgrade() else { return };
         if self.control.cell().say_ready(self.id) {
-            scope.report(Report { ticket: self.ticket, news: News::Ready });
+            scope.report(Report { process_key: self.process_key, kind: ReportKind::Ready });
             // The poll that says it may block next, be it that of the process or of a task of its own.
             nudge(&**scope.home);
         }

@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 
 use crate::{
     incarnation::{
-        ChildId, Control, ControlCell, Exit, Flags, News, Parent, Process, ProcessBody, ProcessContext, ProcessId,
-        Report, Step, Ticket, hand_over,
+        ChildId, Control, ControlCell, Exit, Flags, Parent, Process, ProcessBody, ProcessContext, ProcessId,
+        ProcessKey, Report, ReportKind, Step, hand_over,
     },
     quiescence::Quiescence,
 };
@@ -47,10 +47,10 @@ impl TestProcess {
         let above = Arc::new(Above { cell: ControlCell::new(), exits: sender });
         let id = ProcessId::next();
         above.cell.begin(id, Flags::NONE);
-        let ticket = Ticket::only(ChildId::FIRST);
+        let process_key = ProcessKey::only(ChildId::FIRST);
         let context = ProcessContext {
             id,
-            ticket,
+            process_key,
             control: above.clone(),
             parent: above.clone(),
             quiescence: Quiescence::uncounted(),
@@ -107,7 +107,7 @@ impl Control for Above {
 
 impl Parent for Above {
     fn report(&self, report: Report) {
-        if let News::Exited(exit) = report.news {
+        if let ReportKind::Exited(exit) = report.kind {
             let _ = self.exits.try_send(exit);
         }
     }

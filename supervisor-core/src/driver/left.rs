@@ -12,7 +12,7 @@ use std::{
 use super::Io;
 use crate::{
     error::{UncleanProcess, UncleanStop},
-    incarnation::{ChildId, Parent, Ticket},
+    incarnation::{ChildId, Parent, ProcessKey},
     node::Child,
     observe::{Event, EventKind},
     strategy::ChildKind,
@@ -56,7 +56,7 @@ impl Io {
         // Once: whichever of them goes wakes the supervisor, which looks at all of them again.
         if self.left_until.is_none() {
             for left in &self.left {
-                self.wait_for_vacancy(&*left.child, Ticket::of_disposal(left.under));
+                self.wait_for_vacancy(&*left.child, ProcessKey::of_disposal(left.under));
             }
         }
         Some(until)

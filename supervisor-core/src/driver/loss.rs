@@ -13,7 +13,7 @@ use std::{
 use super::{Driver, Io, request};
 use crate::{
     engine::Effect,
-    incarnation::{Exit, Flags, News, Parent, Report, Ticket, guard},
+    incarnation::{Exit, Flags, Parent, ProcessKey, Report, ReportKind, guard},
     mailbox::{Envelope, Taken},
     node::{Child, Command, LockedEngine, Scope, Tree},
     observe::EventKind,
@@ -28,8 +28,8 @@ impl Driver {
         // Then the ends of children that were not looked at yet.
         let reports = mem::replace(&mut io.reports, Taken::nothing());
         for Envelope { message, .. } in reports.chain(io.scope.close_lost()) {
-            if let Report { ticket, news: News::Exited(exit) } = message {
-                let ended = locked.lock().end_unsupervised(ticket, &exit, io.scope.now());
+            if let Report { process_key, kind: ReportKind::Exited(exit) } = message {
+                let ended = locked.lock().end_unsupervised(process_key, &exit, io.scope.now());
                 if let Some(spec) = ended {
                     io.tell(&*spec, EventKind::Exited(exit));
                 }
@@ -94,9 +94,9 @@ impl Io {
     }
 
     /// Has this supervisor told when what an earlier run of it has left behind is gone.
-    pub(super) fn wait_for_vacancy(&self, child: &dyn Child, ticket: Ticket) {
+    pub(super) fn wait_for_vacancy(&self, child: &dyn Child, process_key: ProcessKey) {
         let cell = child.cell();
-        let waker = Waker::from(Arc::new(Vacancy { scope: Arc::downgrade(&self.scope), ticket }));
+        let waker = Waker::from(Arc::new(Vacancy { scope: Arc::downgrade(&self.scope), process_key }));
         let is_gone = match cell.process() {
             None => true,
             Some(left) => {
@@ -110,13 +110,13 @@ impl Io {
     }
 
     /// Looks whether it is gone. It may just have been asked to stop, which wakes those who wait, too.
-    pub(super) fn look_for_vacancy(&self, engine: &mut Tree, ticket: Ticket, now: Instant) {
-        let Some(child) = engine.child(ticket.place()) else { return };
+    pub(super) fn look_for_vacancy(&self, engine: &mut Tree, process_key: ProcessKey, now: Instant) {
+        let Some(child) = engine.child(process_key.child_key()) else { return };
         if child.cell().process().is_some() {
-            self.wait_for_vacancy(&**child, ticket);
+            self.wait_for_vacancy(&**child, process_key);
         } else {
             // It has told its exit itself.
-            engine.exited(ticket, Exit::Aborted, now);
+            engine.exited(process_key, Exit::Aborted, now);
         }
     }
 }
@@ -124,13 +124,13 @@ impl Io {
 /// Waits in the control cell of a process that was left behind.
 struct Vacancy {
     scope: Weak<Scope>,
-    ticket: Ticket,
+    process_key: ProcessKey,
 }
 
 impl Wake for Vacancy {
     fn wake(self: Arc<Self>) {
         if let Some(scope) = self.scope.upgrade() {
-            scope.report(Report { ticket: self.ticket, news: News::Vacated });
+            scope.report(Report { process_key: self.process_key, kind: ReportKind::Vacated });
         }
     }
 }

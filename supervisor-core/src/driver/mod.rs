@@ -29,7 +29,9 @@ use self::{calls::PendingCall, left::Left, supervisor_process::DriverParts};
 use crate::{
     engine::{Effect, Engine, Order},
     error::GaveUp,
-    incarnation::{ChildId, Control, Exit, Flags, News, Parent, ProcessBody, ProcessId, Report, Step, Ticket, guard},
+    incarnation::{
+        ChildId, Control, Exit, Flags, Parent, ProcessBody, ProcessId, ProcessKey, Report, ReportKind, Step, guard,
+    },
     mailbox::{Envelope, Mailbox, Taken},
     node::{Child, Command, LockedEngine, Scope, Shared, Tree},
     observe::{Event, EventKind},
@@ -103,7 +105,7 @@ struct Io {
 /// The supervisor as a process of its own.
 struct Own {
     id: ProcessId,
-    ticket: Ticket,
+    process_key: ProcessKey,
     control: Arc<dyn Control>,
     parent: Arc<dyn Parent>,
     /// The executor that polls it. A supervisor measures time there (D3): on the executor of its children, a poll that blocks
@@ -122,7 +124,7 @@ impl Driver {
     fn new(parts: DriverParts, spawner: Executor) -> Self {
         let DriverParts { settings, specs, shared, parent, name, own } = parts;
         let is_root = parent.is_outside();
-        let own_id = own.ticket.place().child;
+        let own_id = own.process_key.child_key().id;
         let home = own.spawner.clone();
         let scope = parent.below(name, own_id, shared.clone(), home, spawner);
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
@@ -131,10 +133,10 @@ impl Driver {
         // The engine outlives the supervisor for as long as a handle is kept, and needs no executor.
         let to_do = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
         let engine = Engine::new(to_do, children, seed(&*own.spawner));
-        let locked = Arc::new(LockedEngine::new(engine, &own.spawner, own.id, own.ticket.incarnation));
+        let locked = Arc::new(LockedEngine::new(engine, &own.spawner, own.id, own.process_key.incarnation));
         let commands = shared.open(&scope, &own.control, &settings, &locked);
         // An earlier run of it has, or had no reason to.
-        let has_warned = own.ticket.incarnation > 1;
+        let has_warned = own.process_key.incarnation > 1;
         let io = Io {
             unsettled: scope.quiescence.unsettled(),
             scope,
@@ -205,8 +207,8 @@ impl Io {
         let now = now(&*self.own.spawner);
         let is_left = |child: &&Arc<dyn Child>| child.cell().process().is_some();
         for child in self.specs.iter().flat_map(|specs| specs.iter()).filter(is_left) {
-            if let Some(place) = engine.adopt(child.id(), now) {
-                self.wait_for_vacancy(&**child, Ticket::new(place, 0));
+            if let Some(key) = engine.adopt(child.id(), now) {
+                self.wait_for_vacancy(&**child, ProcessKey::new(key, 0));
             }
         }
         engine.start(self.seen.last);
@@ -242,7 +244,7 @@ impl Io {
             return None;
         }
         if !self.is_asked || order.kill != self.seen.kill {
-            let report = Report { ticket: self.own.ticket, news: News::Acknowledged };
+            let report = Report { process_key: self.own.process_key, kind: ReportKind::Acknowledged };
             self.own.parent.report(report);
         }
         (self.is_asked, self.seen) = (true, order);
@@ -253,26 +255,26 @@ impl Io {
     /// Whether there may be more.
     fn take_reports(&mut self, engine: &mut Tree, now: Instant) -> bool {
         for _ in 0..BATCH {
-            let Some(Envelope { message: Report { ticket, news }, in_flight }) =
+            let Some(Envelope { message: Report { process_key, kind }, in_flight }) =
                 self.scope.next_report(&mut self.reports)
             else {
                 return false;
             };
             self.in_flight.push(in_flight);
-            match news {
-                News::Ready => engine.ready(ticket, now),
-                News::Acknowledged => engine.acknowledged(ticket),
-                News::Exited(exit) => {
+            match kind {
+                ReportKind::Ready => engine.ready(process_key, now),
+                ReportKind::Acknowledged => engine.acknowledged(process_key),
+                ReportKind::Exited(exit) => {
                     // What it says itself counts in a stop anyway.
                     let is_told = engine.is_stopping() && matches!(exit, Exit::Shutdown(_));
                     if exit.may_have_left_any() && !is_told {
-                        if let Some(child) = engine.child(ticket.place()) {
+                        if let Some(child) = engine.child(process_key.child_key()) {
                             self.remember_left(child, now);
                         }
                     }
-                    engine.exited(ticket, exit, now);
+                    engine.exited(process_key, exit, now);
                 }
-                News::Vacated => self.look_for_vacancy(engine, ticket, now),
+                ReportKind::Vacated => self.look_for_vacancy(engine, process_key, now),
             }
         }
         true
@@ -292,15 +294,15 @@ impl Io {
 
     fn perform(&mut self, locked: &LockedEngine, effect: ToDo, now: Instant) -> Option<Step> {
         match effect {
-            Effect::Start { child: place, incarnation, spec } => {
+            Effect::Start { child: key, incarnation, spec } => {
                 if !self.left.is_empty() {
-                    self.forget_left(place.child);
+                    self.forget_left(key.id);
                 }
                 let settings = spec.settings();
                 // What is added and runs once only drops its specification itself, with what it leaves behind.
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
-                let flags = if is_only_run && !self.is_static(place.child) { Flags::LAST } else { Flags::NONE };
-                let context = spec.clone().begin(Ticket::new(place, incarnation), &self.scope, flags);
+                let flags = if is_only_run && !self.is_static(key.id) { Flags::LAST } else { Flags::NONE };
+                let context = spec.clone().begin(ProcessKey::new(key, incarnation), &self.scope, flags);
                 if incarnation == 1 && settings.restart() != RestartType::Temporary {
                     self.warn_of_short_intensity(locked, &*spec);
                 }
@@ -315,7 +317,7 @@ impl Io {
             Effect::Listen { child, incarnation } => {
                 let mut engine = locked.lock();
                 let sign_of_life = engine.child(child).is_some_and(|spec| spec.cell().take_alive());
-                engine.heard(Ticket::new(child, incarnation), sign_of_life, now);
+                engine.heard(ProcessKey::new(child, incarnation), sign_of_life, now);
             }
             Effect::Tell { spec, kind, took } => {
                 // What an earlier run of this supervisor has abandoned before is not told again.

@@ -42,7 +42,7 @@ impl SupervisorProcess {
         let spawner = Scope::executor(&context.parent).unwrap_or_else(|| parent.spawner.clone());
         let own = Own {
             id: context.id,
-            ticket: context.ticket,
+            process_key: context.process_key,
             control: context.control.clone(),
             parent: context.parent.clone(),
             spawner: spawner.clone(),

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::StartFailure,
-    incarnation::{ChildId, Place},
+    incarnation::{ChildId, ChildKey},
     observe::{ChildState, EventKind},
     shutdown::ShutdownOrder,
 };
@@ -60,7 +60,7 @@ impl<C: Spec> Engine<C> {
         let Some(child) = self.stopped(child, caller) else { return };
         if self.is_stopping() {
             self.refuse(child, caller, Refusal::ShuttingDown);
-        } else if caller.is_in_circle || self.is_held_up_by(caller, child.child) {
+        } else if caller.is_in_circle || self.is_held_up_by(caller, child.id) {
             self.refuse(child, caller, Refusal::WouldDeadlock);
         } else {
             self.children.set(child, State::Owed);
@@ -117,7 +117,7 @@ impl<C: Spec> Engine<C> {
         if siblings_stay_down {
             self.cancel_group(child, now);
         }
-        if caller.within == Some(child.child) || caller.is_in_circle || self.stops_after(child, caller) {
+        if caller.within == Some(child.id) || caller.is_in_circle || self.stops_after(child, caller) {
             // It would wait for itself.
             self.reply(child, caller, Ok(()));
         } else {
@@ -127,9 +127,9 @@ impl<C: Spec> Engine<C> {
 
     /// Whether a child that is going to be stopped with its supervisor has its turn after the one from within which the call is
     /// made.
-    fn stops_after(&self, child: Place, caller: Caller) -> bool {
+    fn stops_after(&self, child: ChildKey, caller: Caller) -> bool {
         let comes_before = |within: ChildId| {
-            within > child.child && self.children.find(within).is_some_and(|within| self.is_live(within))
+            within > child.id && self.children.find(within).is_some_and(|within| self.is_live(within))
         };
         self.is_stopping()
             && self.settings.shutdown_order == ShutdownOrder::Reverse
@@ -143,9 +143,9 @@ impl<C: Spec> Engine<C> {
         let is_waited_for = |slot: &Slot<C>| slot.child != child && slot.state.is_live();
         let live = |from: ChildId| {
             let live = self.children.between(from, None).filter(move |(_, slot)| is_waited_for(slot));
-            live.map(|(place, _)| place.child).collect()
+            live.map(|(key, _)| key.id).collect()
         };
-        let is_asked = || self.children.find(child).is_some_and(|place| self.stopping(place).is_some());
+        let is_asked = || self.children.find(child).is_some_and(|key| self.stopping(key).is_some());
         match self.group_from(child) {
             Some(from) => live(from),
             None if !self.is_stopping() || is_asked() => Vec::new(),
@@ -154,7 +154,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    fn is_live(&self, child: Place) -> bool {
+    fn is_live(&self, child: ChildKey) -> bool {
         self.children.get(child).is_some_and(|slot| slot.state.is_live())
     }
 
@@ -182,7 +182,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The child, if it is there. Otherwise the call is refused.
-    fn found(&mut self, child: ChildId, caller: Caller) -> Option<Place> {
+    fn found(&mut self, child: ChildId, caller: Caller) -> Option<ChildKey> {
         let found = self.children.find(child);
         if found.is_none() {
             self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::NotFound) });
@@ -191,7 +191,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The child, if it is there and stopped. Otherwise the call is refused.
-    fn stopped(&mut self, child: ChildId, caller: Caller) -> Option<Place> {
+    fn stopped(&mut self, child: ChildId, caller: Caller) -> Option<ChildKey> {
         if self.settings.dynamic {
             self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::Dynamic) });
             return None;
@@ -207,8 +207,8 @@ impl<C: Spec> Engine<C> {
         None
     }
 
-    fn start_in_turn(&mut self, child: Place, caller: Option<Caller>, now: Instant) {
-        if !self.group_comes_to(child.child) {
+    fn start_in_turn(&mut self, child: ChildKey, caller: Option<Caller>, now: Instant) {
+        if !self.group_comes_to(child.id) {
             self.begin_start(child, now);
         }
         let Some(caller) = caller else { return };
@@ -226,9 +226,8 @@ impl<C: Spec> Engine<C> {
         let mut held_up = Vec::new();
         for (child, waiting) in &self.callers {
             let starts = waiting.iter().filter(|(what, _)| *what == Awaited::Ready).map(|(_, caller)| *caller);
-            held_up.extend(
-                starts.filter(|caller| self.is_held_up_by(*caller, child.child)).map(|caller| (*child, caller)),
-            );
+            held_up
+                .extend(starts.filter(|caller| self.is_held_up_by(*caller, child.id)).map(|caller| (*child, caller)));
         }
         for (child, caller) in held_up {
             if let Some(waiting) = self.callers.get_mut(&child) {
@@ -251,12 +250,12 @@ impl<C: Spec> Engine<C> {
         self.callers.retain(|_, waiting| !waiting.is_empty());
     }
 
-    fn wait(&mut self, child: Place, awaited: Awaited, caller: Caller) {
+    fn wait(&mut self, child: ChildKey, awaited: Awaited, caller: Caller) {
         self.callers.entry(child).or_default().push((awaited, caller));
     }
 
     /// What a child's start has come to, if somebody waits for that.
-    pub(super) fn answer_start(&mut self, child: Place, result: Result<(), StartFailure>) {
+    pub(super) fn answer_start(&mut self, child: ChildKey, result: Result<(), StartFailure>) {
         if self.callers.contains_key(&child) {
             let answer = result.map_err(|failure| Refusal::FailedToStart(Box::new(failure)));
             self.answer(child, Awaited::Ready, answer);
@@ -264,7 +263,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// What these callers have waited for has happened.
-    pub(super) fn answer(&mut self, child: Place, awaited: Awaited, answer: Result<(), Refusal>) {
+    pub(super) fn answer(&mut self, child: ChildKey, awaited: Awaited, answer: Result<(), Refusal>) {
         let Some(callers) = self.callers.get_mut(&child) else { return };
         let answered: Vec<_> = callers.iter().filter(|(what, _)| *what == awaited).map(|(_, caller)| *caller).collect();
         callers.retain(|(what, _)| *what != awaited);
@@ -285,11 +284,11 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A child is removed for good.
-    pub(super) fn forget(&mut self, child: Place) {
+    pub(super) fn forget(&mut self, child: ChildKey) {
         self.answer_start(child, Err(StartFailure::Aborted));
         self.answer(child, Awaited::Gone, Ok(()));
         if let Some(slot) = self.children.remove(child) {
-            self.effects.push_back(Effect::Forget { child: child.child, spec: slot.spec });
+            self.effects.push_back(Effect::Forget { child: child.id, spec: slot.spec });
         }
     }
 
@@ -307,43 +306,43 @@ impl<C: Spec> Engine<C> {
         });
     }
 
-    fn refuse(&mut self, child: Place, caller: Caller, refusal: Refusal) {
+    fn refuse(&mut self, child: ChildKey, caller: Caller, refusal: Refusal) {
         self.reply(child, caller, Err(refusal));
     }
 
-    fn reply(&mut self, child: Place, caller: Caller, answer: Result<(), Refusal>) {
+    fn reply(&mut self, child: ChildKey, caller: Caller, answer: Result<(), Refusal>) {
         let spec = self.child(child).cloned();
         self.effects.push_back(Effect::Answer { caller, spec, answer });
     }
 
     /// The child whose restart a group waits for was terminated: the restart is cancelled. What is down because of it stays
     /// down, as in OTP; what somebody else wants started is started now.
-    fn cancel_group(&mut self, child: Place, now: Instant) {
+    fn cancel_group(&mut self, child: ChildKey, now: Instant) {
         let Work::Sequence(sequence) = &self.work else { return };
         let from = sequence.from;
         self.work = Work::None;
         let (mut down, mut wanted) = (Vec::new(), Vec::new());
-        for (place, slot) in self.children.between(from, None).filter(|(place, _)| *place != child) {
+        for (key, slot) in self.children.between(from, None).filter(|(key, _)| *key != child) {
             match &slot.state {
-                State::Owed if slot.attempt != Attempt::Own => wanted.push(place),
-                State::Owed => down.push(place),
-                State::Stopping(stopping) if stopping.then == Then::Restart => down.push(place),
+                State::Owed if slot.attempt != Attempt::Own => wanted.push(key),
+                State::Owed => down.push(key),
+                State::Stopping(stopping) if stopping.then == Then::Restart => down.push(key),
                 _ => {}
             }
         }
         if !down.is_empty() {
-            let name = |place: &Place| self.child(*place).map(|spec| spec.name().to_owned());
+            let name = |key: &ChildKey| self.child(*key).map(|spec| spec.name().to_owned());
             let siblings = down.iter().filter_map(name).collect();
             self.tell(child, || EventKind::LeftDown { siblings });
         }
-        for place in down {
-            match self.stopping(place) {
-                Some(_) => self.stop_child(place, Then::Stay, None, now),
-                None => self.children.set(place, State::Stopped),
+        for key in down {
+            match self.stopping(key) {
+                Some(_) => self.stop_child(key, Then::Stay, None, now),
+                None => self.children.set(key, State::Stopped),
             }
         }
-        for place in wanted {
-            self.begin_start(place, now);
+        for key in wanted {
+            self.begin_start(key, now);
         }
     }
 }

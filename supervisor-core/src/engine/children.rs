@@ -10,7 +10,7 @@ use super::{
     slot::{Attempt, Class, Look, Slot, Spec, State},
 };
 use crate::{
-    incarnation::{ChildId, Place, Ticket},
+    incarnation::{ChildId, ChildKey, ProcessKey},
     observe::ChildCounts,
     strategy::ChildKind,
 };
@@ -24,14 +24,14 @@ pub(crate) struct Children<C> {
     slots: Slab<Slot<C>>,
     order: Order,
     /// Where names have to be unique.
-    names: Option<BTreeMap<String, Place>>,
+    names: Option<BTreeMap<String, ChildKey>>,
     deadlines: Deadlines,
     tallies: Tallies,
 }
 
 /// Of which child there is something to do, and when.
 #[derive(Debug, Default)]
-struct Deadlines(BTreeSet<(Instant, Place)>);
+struct Deadlines(BTreeSet<(Instant, ChildKey)>);
 
 /// How many children are in which class of states.
 #[derive(Debug, Default)]
@@ -45,28 +45,28 @@ impl<C: Spec> Children<C> {
     pub(super) fn new(specs: impl Iterator<Item = (ChildId, C)>, unique_names: bool) -> Self {
         let mut slots = Slab::with_capacity(specs.size_hint().0);
         let mut tallies = Tallies::default();
-        let place = |(child, spec)| {
+        let key = |(child, spec)| {
             let slot = Slot::new(child, spec, Attempt::Own);
             tallies.count(&slot, |n| *n += 1);
-            Place { child, slot: key(slots.insert(slot)) }
+            ChildKey { id: child, slot: key(slots.insert(slot)) }
         };
-        let order = Order::new(specs.map(place));
-        let name = |place: Place| (slots[place.slot as usize].spec.name().to_owned(), place);
+        let order = Order::new(specs.map(key));
+        let name = |key: ChildKey| (slots[key.slot as usize].spec.name().to_owned(), key);
         let names = unique_names.then(|| order.iter().map(name).collect());
         Self { slots, order, names, deadlines: Deadlines::default(), tallies }
     }
 
     /// A child behind all others, which is owed a start.
-    pub(super) fn add(&mut self, child: ChildId, spec: C, attempt: Attempt) -> Place {
+    pub(super) fn add(&mut self, child: ChildId, spec: C, attempt: Attempt) -> ChildKey {
         let slot = Slot::new(child, spec, attempt);
         self.tallies.count(&slot, |n| *n += 1);
         let name = self.names.is_some().then(|| slot.spec.name().to_owned());
-        let place = Place { child, slot: key(self.slots.insert(slot)) };
-        self.order.push(place);
+        let key = ChildKey { id: child, slot: key(self.slots.insert(slot)) };
+        self.order.push(key);
         if let (Some(names), Some(name)) = (&mut self.names, name) {
-            names.insert(name, place);
+            names.insert(name, key);
         }
-        place
+        key
     }
 
     /// The child that has this name, where names have to be unique.
@@ -78,34 +78,34 @@ impl<C: Spec> Children<C> {
         self.slots.len()
     }
 
-    pub(super) fn find(&self, child: ChildId) -> Option<Place> {
+    pub(super) fn find(&self, child: ChildId) -> Option<ChildKey> {
         self.order.find(child)
     }
 
-    pub(crate) fn get(&self, place: Place) -> Option<&Slot<C>> {
-        self.slots.get(place.slot as usize).filter(|slot| slot.child == place.child)
+    pub(crate) fn get(&self, key: ChildKey) -> Option<&Slot<C>> {
+        self.slots.get(key.slot as usize).filter(|slot| slot.child == key.id)
     }
 
     /// The child that a report is about, unless the report is stale.
-    pub(super) fn about(&self, ticket: Ticket) -> Option<&Slot<C>> {
-        self.get(ticket.place()).filter(|slot| slot.is_about(ticket))
+    pub(super) fn about(&self, process_key: ProcessKey) -> Option<&Slot<C>> {
+        self.get(process_key.child_key()).filter(|slot| slot.is_about(process_key))
     }
 
     /// For what is neither counted nor has a deadline: all but the state and the look.
-    pub(super) fn edit<R>(&mut self, place: Place, edit: impl FnOnce(&mut Slot<C>) -> R) -> Option<R> {
-        let slot = self.slots.get_mut(place.slot as usize).filter(|slot| slot.child == place.child)?;
+    pub(super) fn edit<R>(&mut self, key: ChildKey, edit: impl FnOnce(&mut Slot<C>) -> R) -> Option<R> {
+        let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.child == key.id)?;
         Some(edit(slot))
     }
 
-    pub(super) fn set(&mut self, place: Place, state: State) {
-        let Some(slot) = self.slots.get_mut(place.slot as usize).filter(|slot| slot.child == place.child) else {
+    pub(super) fn set(&mut self, key: ChildKey, state: State) {
+        let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.child == key.id) else {
             return;
         };
         let before = slot.deadline();
         // Nobody looks for signs of life of what does not run.
         slot.set_look(None);
         let after = state.deadline(slot.settings());
-        self.deadlines.change(place, before, after);
+        self.deadlines.change(key, before, after);
         if slot.state.class() == state.class() {
             slot.state = state;
         } else {
@@ -116,29 +116,29 @@ impl<C: Spec> Children<C> {
     }
 
     /// When somebody looks for a sign of life.
-    pub(super) fn set_look(&mut self, place: Place, look: Option<Look>) {
-        let Some(slot) = self.slots.get_mut(place.slot as usize).filter(|slot| slot.child == place.child) else {
+    pub(super) fn set_look(&mut self, key: ChildKey, look: Option<Look>) {
+        let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.child == key.id) else {
             return;
         };
         let before = slot.deadline();
         slot.set_look(look);
-        self.deadlines.change(place, before, slot.deadline());
+        self.deadlines.change(key, before, slot.deadline());
     }
 
-    pub(super) fn remove(&mut self, place: Place) -> Option<Slot<C>> {
-        self.get(place)?;
-        let slot = self.slots.remove(place.slot as usize);
-        self.order.remove(place.child);
+    pub(super) fn remove(&mut self, key: ChildKey) -> Option<Slot<C>> {
+        self.get(key)?;
+        let slot = self.slots.remove(key.slot as usize);
+        self.order.remove(key.id);
         if let Some(names) = &mut self.names {
             names.remove(slot.spec.name());
         }
-        self.deadlines.change(place, slot.deadline(), None);
+        self.deadlines.change(key, slot.deadline(), None);
         self.tallies.count(&slot, |n| *n -= 1);
         Some(slot)
     }
 
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Place, &Slot<C>)> {
-        self.order.iter().map(|place| self.with_slot(place))
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (ChildKey, &Slot<C>)> {
+        self.order.iter().map(|key| self.with_slot(key))
     }
 
     /// From `from` on, but before `end`, where there is one.
@@ -146,17 +146,17 @@ impl<C: Spec> Children<C> {
         &self,
         from: ChildId,
         end: Option<ChildId>,
-    ) -> impl DoubleEndedIterator<Item = (Place, &Slot<C>)> {
-        self.order.between(from, end).map(|place| self.with_slot(place))
+    ) -> impl DoubleEndedIterator<Item = (ChildKey, &Slot<C>)> {
+        self.order.between(from, end).map(|key| self.with_slot(key))
     }
 
     /// Behind this child, or all, in start order.
-    pub(super) fn behind(&self, child: Option<ChildId>) -> impl Iterator<Item = (Place, &Slot<C>)> {
-        self.order.behind(child).map(|place| self.with_slot(place))
+    pub(super) fn behind(&self, child: Option<ChildId>) -> impl Iterator<Item = (ChildKey, &Slot<C>)> {
+        self.order.behind(child).map(|key| self.with_slot(key))
     }
 
-    fn with_slot(&self, place: Place) -> (Place, &Slot<C>) {
-        (place, &self.slots[place.slot as usize])
+    fn with_slot(&self, key: ChildKey) -> (ChildKey, &Slot<C>) {
+        (key, &self.slots[key.slot as usize])
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -169,8 +169,8 @@ impl<C: Spec> Children<C> {
     }
 
     /// A child whose deadline has come.
-    pub(super) fn due(&self, now: Instant) -> Option<Place> {
-        self.deadlines.0.first().filter(|(deadline, _)| *deadline <= now).map(|(_, place)| *place)
+    pub(super) fn due(&self, now: Instant) -> Option<ChildKey> {
+        self.deadlines.0.first().filter(|(deadline, _)| *deadline <= now).map(|(_, key)| *key)
     }
 
     /// How many children are in one of these states.
@@ -203,7 +203,7 @@ impl<C: Spec> Children<C> {
 }
 
 impl Deadlines {
-    fn change(&mut self, child: Place, before: Option<Instant>, after: Option<Instant>) {
+    fn change(&mut self, child: ChildKey, before: Option<Instant>, after: Option<Instant>) {
         if before == after {
             return;
         }

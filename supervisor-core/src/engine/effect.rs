@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     error::{Failure, StartFailure, UncleanProcess},
-    incarnation::{ChildId, Exit, Place},
+    incarnation::{ChildId, ChildKey, Exit},
     observe::EventKind,
 };
 
@@ -10,13 +10,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Effect<C> {
     /// Start the child. Its process answers with this incarnation.
-    Start { child: Place, incarnation: u32, spec: C },
+    Start { child: ChildKey, incarnation: u32, spec: C },
     /// Ask the child to stop. `last`: it will not be started again under anybody.
     Ask { spec: C, last: bool },
     /// Abort the child.
     Abort { spec: C, last: bool },
     /// Find out whether the process has given a sign of life, and tell the engine at once.
-    Listen { child: Place, incarnation: u32 },
+    Listen { child: ChildKey, incarnation: u32 },
     /// Tell whoever listens. `took`: how long it took until this, where something was waited for.
     Tell { spec: C, kind: Box<EventKind>, took: Option<Duration> },
     /// Answer a call. `spec`: the child that it was about, if there is one.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Failure, StartFailure, UncleanProcess, UncleanStop},
-    incarnation::{Exit, Place},
+    incarnation::{ChildKey, Exit},
     observe::{EventKind, RestartCause},
     shutdown::ShutdownStrategy,
     strategy::{RestartMode, RestartType},
@@ -17,7 +17,7 @@ use crate::{
 
 impl<C: Spec> Engine<C> {
     /// A process ended before it was ready. `limit`: because it was not ready within that time.
-    pub(super) fn unready(&mut self, child: Place, exit: Exit, limit: Option<Duration>, now: Instant) {
+    pub(super) fn unready(&mut self, child: ChildKey, exit: Exit, limit: Option<Duration>, now: Instant) {
         if let Exit::Ignored = exit {
             self.tell(child, || EventKind::Ignored);
             self.children.edit(child, |slot| slot.remember(RestartCause::Exit(Exit::Ignored), now));
@@ -50,7 +50,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A child that was ready ended by itself: its restart type decides.
-    pub(super) fn judge(&mut self, child: Place, exit: Exit, since: Option<Instant>, now: Instant) {
+    pub(super) fn judge(&mut self, child: ChildKey, exit: Exit, since: Option<Instant>, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
         let settings = slot.settings();
         if self.is_stopping() {
@@ -70,11 +70,11 @@ impl<C: Spec> Engine<C> {
 
     /// Whether the child's group is going to be stopped and started again anyway, so that a failure costs nothing and
     /// an end means nothing: it is as if it had been stopped a moment earlier.
-    pub(super) fn joins_group(&self, child: Place) -> bool {
+    pub(super) fn joins_group(&self, child: ChildKey) -> bool {
         matches!(&self.work, Work::Sequence(sequence) if sequence.joins(child))
     }
 
-    fn down_with_group(&mut self, child: Place) {
+    fn down_with_group(&mut self, child: ChildKey) {
         if self.is_temporary(child) {
             self.forget(child);
         } else {
@@ -83,7 +83,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A process ended that was being stopped.
-    pub(super) fn gone(&mut self, child: Place, stopping: Stopping, exit: Exit, now: Instant) {
+    pub(super) fn gone(&mut self, child: ChildKey, stopping: Stopping, exit: Exit, now: Instant) {
         self.sweep.left(child, &stopping);
         let exit = self.exit_of(child, &stopping, exit);
         if exit.abandoned_any() {
@@ -114,7 +114,7 @@ impl<C: Spec> Engine<C> {
 
     /// A child without a process that is not restarted: it is kept, unless it is temporary, its supervisor keeps none, or it
     /// was to be added and never came to be.
-    pub(super) fn put_down(&mut self, child: Place) {
+    pub(super) fn put_down(&mut self, child: ChildKey) {
         let Some(slot) = self.children.get(child) else { return };
         if self.settings.dynamic || self.is_temporary(child) || slot.attempt == Attempt::Adding {
             self.forget(child);
@@ -125,7 +125,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A child has to be restarted, if there is a restart left.
-    fn owe(&mut self, child: Place, cause: RestartCause, since: Option<Instant>, now: Instant) {
+    fn owe(&mut self, child: ChildKey, cause: RestartCause, since: Option<Instant>, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
         let spec = slot.spec.clone();
         if !self.intensity.charge(Charge { spec, at: now, cause: cause.clone() }) {
@@ -148,7 +148,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The how manieth restart in a row this is, and how long it has to wait.
-    fn next_attempt(&mut self, child: Place, since: Option<Instant>, now: Instant) -> (u32, Duration) {
+    fn next_attempt(&mut self, child: ChildKey, since: Option<Instant>, now: Instant) -> (u32, Duration) {
         let (common, period) = (self.settings.backoff, self.settings.strategy.period());
         let attempt = self.children.edit(child, |slot| {
             let backoff = slot.settings().backoff().or(common);
@@ -162,7 +162,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Remembers who did not stop well.
-    fn tally(&mut self, child: Place, stopping: &Stopping, exit: Exit) {
+    fn tally(&mut self, child: ChildKey, stopping: &Stopping, exit: Exit) {
         let Some(slot) = self.children.get(child) else { return };
         let is_brutal = slot.settings().shutdown() == ShutdownStrategy::Brutal;
         let badly = match exit {
@@ -185,7 +185,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    fn is_temporary(&self, child: Place) -> bool {
+    fn is_temporary(&self, child: ChildKey) -> bool {
         self.children.get(child).is_some_and(|slot| slot.settings().restart() == RestartType::Temporary)
     }
 }

@@ -44,7 +44,7 @@ pub(crate) use self::{
     slot::{End, Slot, Spec, State},
 };
 use crate::{
-    incarnation::{ChildId, Exit, Place, Ticket},
+    incarnation::{ChildId, ChildKey, Exit, ProcessKey},
     observe::{ChildCounts, ChildState, EventKind, RestartCause},
     strategy::SupervisorSettings,
 };
@@ -58,11 +58,11 @@ pub(crate) struct Engine<C> {
     /// The stop that is under way in `work`, or was the last one.
     sweep: Sweep,
     /// Children that are owed a start of their own, not as part of a group.
-    restarts: VecDeque<Place>,
+    restarts: VecDeque<ChildKey>,
     /// The number of the latest group restart; the first start is one, too.
     group: u32,
     /// Who waits for something to happen to a child.
-    callers: BTreeMap<Place, Vec<(Awaited, Caller)>>,
+    callers: BTreeMap<ChildKey, Vec<(Awaited, Caller)>>,
     /// The first start is done.
     is_up: bool,
     /// Nothing will be started here after this supervisor.
@@ -134,13 +134,13 @@ impl<C: Spec> Engine<C> {
 
     /// A process of an earlier run of this supervisor is still there. It is aborted, and nothing is started before it is gone:
     /// its exit is reported for incarnation 0. To be said before `start`.
-    pub(crate) fn adopt(&mut self, child: ChildId, now: Instant) -> Option<Place> {
-        let place = self.children.find(child)?;
-        let stage = self.abort_stage(place, now);
+    pub(crate) fn adopt(&mut self, child: ChildId, now: Instant) -> Option<ChildKey> {
+        let key = self.children.find(child)?;
+        let stage = self.abort_stage(key, now);
         let (then, sweep) = (Then::Start, None);
         let stopping = Stopping { stage, then, since: now, sweep, last: false, unready: true, has_had_more: false };
-        self.children.set(place, State::stopping(stopping));
-        Some(place)
+        self.children.set(key, State::stopping(stopping));
+        Some(key)
     }
 
     /// Starts the children, one after the other. `last`: nothing will be started after this supervisor.
@@ -157,48 +157,48 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A process has finished its set-up.
-    pub(crate) fn ready(&mut self, ticket: Ticket, now: Instant) {
-        let Some(slot) = self.children.about(ticket) else { return };
+    pub(crate) fn ready(&mut self, process_key: ProcessKey, now: Instant) {
+        let Some(slot) = self.children.about(process_key) else { return };
         // Otherwise it is being stopped, and came too late.
         if let State::Starting { .. } = &slot.state {
-            self.set_running(ticket.place(), now);
+            self.set_running(process_key.child_key(), now);
         }
     }
 
     /// A supervisor has seen that it is asked to stop, or to stop at once.
-    pub(crate) fn acknowledged(&mut self, ticket: Ticket) {
-        if self.children.about(ticket).is_none() {
+    pub(crate) fn acknowledged(&mut self, process_key: ProcessKey) {
+        if self.children.about(process_key).is_none() {
             return;
         }
         // It may be stopping by itself, before it is asked from here.
-        self.children.edit(ticket.place(), |slot| slot.has_acknowledged = true);
-        let Some(stopping) = self.stopping(ticket.place()) else { return };
+        self.children.edit(process_key.child_key(), |slot| slot.has_acknowledged = true);
+        let Some(stopping) = self.stopping(process_key.child_key()) else { return };
         let stage = match stopping.stage {
             Stage::Asked { until, .. } => Stage::Asked { until, ack_by: None },
             Stage::Aborted { .. } => Stage::Aborted { until: None },
             Stage::Stuck => return,
         };
-        self.children.set(ticket.place(), State::stopping(Stopping { stage, ..stopping }));
+        self.children.set(process_key.child_key(), State::stopping(Stopping { stage, ..stopping }));
     }
 
     /// A process has ended.
-    pub(crate) fn exited(&mut self, ticket: Ticket, exit: Exit, now: Instant) {
-        let Some(slot) = self.children.about(ticket) else { return };
+    pub(crate) fn exited(&mut self, process_key: ProcessKey, exit: Exit, now: Instant) {
+        let Some(slot) = self.children.about(process_key) else { return };
         match &slot.state {
-            State::Starting { .. } => self.unready(ticket.place(), exit, None, now),
+            State::Starting { .. } => self.unready(process_key.child_key(), exit, None, now),
             &State::Running { since } => {
-                self.tell(ticket.place(), || EventKind::Exited(exit.clone()));
+                self.tell(process_key.child_key(), || EventKind::Exited(exit.clone()));
                 let how = RestartCause::Exit(exit.clone());
-                self.judge(ticket.place(), exit, Some(since), now);
-                self.children.edit(ticket.place(), |slot| slot.remember(how, now));
+                self.judge(process_key.child_key(), exit, Some(since), now);
+                self.children.edit(process_key.child_key(), |slot| slot.remember(how, now));
             }
             State::Stopping(stopping) => {
                 let stopping = **stopping;
-                self.gone(ticket.place(), stopping, exit, now);
+                self.gone(process_key.child_key(), stopping, exit, now);
             }
             State::Stopped | State::Owed | State::Delayed { .. } => {}
         }
-        self.answer(ticket.place(), Awaited::Gone, Ok(()));
+        self.answer(process_key.child_key(), Awaited::Gone, Ok(()));
     }
 
     /// The supervisor is asked to stop. May be asked again, and for more.
@@ -289,10 +289,10 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The supervisor is lost, and a child of it has ended. Returns the child, if that is news.
-    pub(crate) fn end_unsupervised(&mut self, ticket: Ticket, exit: &Exit, now: Instant) -> Option<C> {
-        let spec = self.children.about(ticket)?.spec.clone();
-        self.children.edit(ticket.place(), |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
-        self.children.set(ticket.place(), State::Stopped);
+    pub(crate) fn end_unsupervised(&mut self, process_key: ProcessKey, exit: &Exit, now: Instant) -> Option<C> {
+        let spec = self.children.about(process_key)?.spec.clone();
+        self.children.edit(process_key.child_key(), |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
+        self.children.set(process_key.child_key(), State::Stopped);
         Some(spec)
     }
 
@@ -323,8 +323,8 @@ impl<C: Spec> Engine<C> {
 
     // Getters
 
-    pub(crate) fn child(&self, place: Place) -> Option<&C> {
-        self.children.get(place).map(|slot| &slot.spec)
+    pub(crate) fn child(&self, key: ChildKey) -> Option<&C> {
+        self.children.get(key).map(|slot| &slot.spec)
     }
 
     pub(crate) fn find(&self, child: ChildId) -> Option<&C> {
@@ -343,12 +343,12 @@ impl<C: Spec> Engine<C> {
 
     /// The children, in start order.
     pub(crate) fn children(&self) -> impl Iterator<Item = (ChildId, &C, ChildState)> {
-        self.children.iter().map(|(place, slot)| (place.child, &slot.spec, slot.public_state()))
+        self.children.iter().map(|(key, slot)| (key.id, &slot.spec, slot.public_state()))
     }
 
     /// All that is known of the children behind this one, or of all, in start order.
     pub(crate) fn slots_behind(&self, child: Option<ChildId>) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
-        self.children.behind(child).map(|(place, slot)| (place.child, slot))
+        self.children.behind(child).map(|(key, slot)| (key.id, slot))
     }
 
     /// Whether all children that are going to run do, and nothing is on its way out or back.
@@ -391,12 +391,12 @@ impl<C: Spec> Engine<C> {
 
     // Shared by the parts
 
-    fn tell(&mut self, child: Place, kind: impl FnOnce() -> EventKind) {
+    fn tell(&mut self, child: ChildKey, kind: impl FnOnce() -> EventKind) {
         self.tell_timed(child, None, kind);
     }
 
     /// `took`: how long it took until this.
-    fn tell_timed(&mut self, child: Place, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
+    fn tell_timed(&mut self, child: ChildKey, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
         if self.is_heard {
             if let Some(slot) = self.children.get(child) {
                 let spec = slot.spec.clone();

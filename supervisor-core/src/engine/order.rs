@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, ops::Range};
 
-use crate::incarnation::{ChildId, Place};
+use crate::incarnation::{ChildId, ChildKey};
 
 /// Where the children are, in start order: that is the order of their ids, because each is added behind all others.
 ///
@@ -14,18 +14,18 @@ pub(super) struct Order {
 
 impl Order {
     /// They come in the order of their ids.
-    pub(super) fn new(places: impl Iterator<Item = Place>) -> Self {
-        Self { entries: places.map(|place| (place.child, Some(place.slot))).collect(), gaps: 0 }
+    pub(super) fn new(places: impl Iterator<Item = ChildKey>) -> Self {
+        Self { entries: places.map(|key| (key.id, Some(key.slot))).collect(), gaps: 0 }
     }
 
-    pub(super) fn push(&mut self, place: Place) {
-        debug_assert!(self.entries.back().is_none_or(|(last, _)| *last < place.child), "not the last one");
-        self.entries.push_back((place.child, Some(place.slot)));
+    pub(super) fn push(&mut self, key: ChildKey) {
+        debug_assert!(self.entries.back().is_none_or(|(last, _)| *last < key.id), "not the last one");
+        self.entries.push_back((key.id, Some(key.slot)));
     }
 
-    pub(super) fn find(&self, child: ChildId) -> Option<Place> {
+    pub(super) fn find(&self, child: ChildId) -> Option<ChildKey> {
         let slot = self.entries[self.index(child)?].1?;
-        Some(Place { child, slot })
+        Some(ChildKey { id: child, slot })
     }
 
     pub(super) fn remove(&mut self, child: ChildId) {
@@ -47,18 +47,18 @@ impl Order {
         }
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Place> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = ChildKey> {
         self.range(0..self.entries.len())
     }
 
     /// From `from` on, but before `end`, where there is one.
-    pub(super) fn between(&self, from: ChildId, end: Option<ChildId>) -> impl DoubleEndedIterator<Item = Place> {
+    pub(super) fn between(&self, from: ChildId, end: Option<ChildId>) -> impl DoubleEndedIterator<Item = ChildKey> {
         let begin = self.entries.partition_point(|(child, _)| *child < from);
         let end = end.map_or(self.entries.len(), |end| self.entries.partition_point(|(child, _)| *child < end));
         self.range(begin..end.max(begin))
     }
 
-    pub(super) fn behind(&self, child: Option<ChildId>) -> impl Iterator<Item = Place> {
+    pub(super) fn behind(&self, child: Option<ChildId>) -> impl Iterator<Item = ChildKey> {
         let begin = child.map_or(0, |child| self.entries.partition_point(|(other, _)| *other <= child));
         self.range(begin..self.entries.len())
     }
@@ -67,9 +67,9 @@ impl Order {
         self.entries.binary_search_by_key(&child, |(child, _)| *child).ok()
     }
 
-    fn range(&self, range: Range<usize>) -> impl DoubleEndedIterator<Item = Place> {
-        let place = |(child, slot): &(ChildId, Option<u32>)| Some(Place { child: *child, slot: (*slot)? });
-        self.entries.range(range).filter_map(place)
+    fn range(&self, range: Range<usize>) -> impl DoubleEndedIterator<Item = ChildKey> {
+        let key = |(child, slot): &(ChildId, Option<u32>)| Some(ChildKey { id: *child, slot: (*slot)? });
+        self.entries.range(range).filter_map(key)
     }
 }
 
@@ -87,21 +87,21 @@ mod tests {
         for slot in 0..5_000 {
             // In some stretches it grows, in others it shrinks.
             if rng.u32(..1000) < if slot / 500 % 2 == 0 { 700 } else { 300 } {
-                let place = Place { child: ChildId::next(), slot };
-                order.push(place);
-                list.push(place);
-                ever.push(place.child);
+                let key = ChildKey { id: ChildId::next(), slot };
+                order.push(key);
+                list.push(key);
+                ever.push(key.id);
             } else if !list.is_empty() {
-                let place = list.remove(rng.usize(..list.len()));
-                order.remove(place.child);
-                order.remove(place.child);
+                let key = list.remove(rng.usize(..list.len()));
+                order.remove(key.id);
+                order.remove(key.id);
             }
             let (one, other) = (ever[rng.usize(..ever.len())], ever[rng.usize(..ever.len())]);
-            assert_eq!(order.find(one), list.iter().copied().find(|place| place.child == one));
-            assert!(order.behind(Some(one)).eq(list.iter().copied().filter(|place| place.child > one)));
-            let within = list.iter().copied().filter(|place| place.child >= one && place.child < other);
+            assert_eq!(order.find(one), list.iter().copied().find(|key| key.id == one));
+            assert!(order.behind(Some(one)).eq(list.iter().copied().filter(|key| key.id > one)));
+            let within = list.iter().copied().filter(|key| key.id >= one && key.id < other);
             assert!(order.between(one, Some(other)).eq(within));
-            assert!(order.between(one, None).rev().eq(list.iter().copied().filter(|place| place.child >= one).rev()));
+            assert!(order.between(one, None).rev().eq(list.iter().copied().filter(|key| key.id >= one).rev()));
             assert!(order.iter().eq(list.iter().copied()));
             assert!(order.entries.len() <= 2 * list.len(), "few gaps");
         }

@@ -8,7 +8,7 @@ use super::{
     stop::{Progress, Sweep},
 };
 use crate::{
-    incarnation::{ChildId, Exit, Place},
+    incarnation::{ChildId, ChildKey, Exit},
     observe::EventKind,
     strategy::{AutoShutdown, RestartMode},
 };
@@ -18,7 +18,7 @@ use crate::{
 pub(super) struct Sequence {
     pub(super) from: ChildId,
     /// The child whose failure it was, where this is a group restart: the restart waits for it.
-    leader: Option<Place>,
+    leader: Option<ChildKey>,
     stage: Stage,
 }
 
@@ -29,7 +29,7 @@ enum Stage {
     /// All is stopped.
     Delayed(Delay),
     /// This is the last one begun; the next has to wait until it is ready.
-    Starting { begun: Option<Place> },
+    Starting { begun: Option<ChildKey> },
 }
 
 /// `None` is a time so far off that a clock cannot tell it.
@@ -48,13 +48,13 @@ impl Sequence {
 
     /// Whether this is a group restart that is going to start this child.
     fn comes_to(&self, child: ChildId) -> bool {
-        let is_passed = matches!(self.stage, Stage::Starting { begun: Some(begun) } if child <= begun.child);
+        let is_passed = matches!(self.stage, Stage::Starting { begun: Some(begun) } if child <= begun.id);
         self.leader.is_some() && child >= self.from && !is_passed
     }
 
     /// Whether what fails from `from` on is going to be started anyway.
-    pub(super) fn joins(&self, child: Place) -> bool {
-        child.child >= self.from && !matches!(self.stage, Stage::Starting { .. })
+    pub(super) fn joins(&self, child: ChildKey) -> bool {
+        child.id >= self.from && !matches!(self.stage, Stage::Starting { .. })
     }
 
     pub(super) fn delayed_until(&self) -> Option<Instant> {
@@ -68,10 +68,10 @@ impl Sequence {
 impl<C: Spec> Engine<C> {
     /// A group restart begins, or the one under way begins again or reaches further down. What was stopped before is
     /// started with the group.
-    pub(super) fn begin_group(&mut self, child: Place, until: Option<Option<Instant>>, now: Instant) {
+    pub(super) fn begin_group(&mut self, child: ChildKey, until: Option<Option<Instant>>, now: Instant) {
         let from = match self.settings.strategy.mode() {
             RestartMode::OneForAll => ChildId::FIRST,
-            RestartMode::RestForOne | RestartMode::OneForOne => child.child,
+            RestartMode::RestForOne | RestartMode::OneForOne => child.id,
         };
         if !matches!(self.work, Work::Sequence(_)) {
             self.group = self.group.wrapping_add(1).max(1);
@@ -84,7 +84,7 @@ impl<C: Spec> Engine<C> {
         };
         let delay = later(pending, until.map(Delay));
         let group = self.group;
-        let revived = |(child, slot): (Place, &Slot<C>)| Some((child, slot.revived()?));
+        let revived = |(child, slot): (ChildKey, &Slot<C>)| Some((child, slot.revived()?));
         let in_range = self.children.between(from, None).filter(|(_, slot)| !slot.is_left_out_of(group));
         let revived: Vec<_> = in_range.filter_map(revived).collect();
         revived.into_iter().for_each(|(child, state)| self.children.set(child, state));
@@ -111,9 +111,9 @@ impl<C: Spec> Engine<C> {
                 if begun.is_some_and(|child| self.is_coming(child)) {
                     return false;
                 }
-                let owed = |(child, slot): (Place, &Slot<C>)| (slot.state == State::Owed).then_some(child);
+                let owed = |(child, slot): (ChildKey, &Slot<C>)| (slot.state == State::Owed).then_some(child);
                 let next = match begun {
-                    Some(child) => self.children.behind(Some(child.child)).find_map(owed),
+                    Some(child) => self.children.behind(Some(child.id)).find_map(owed),
                     None => self.children.between(from, None).find_map(owed),
                 };
                 if let Some(child) = next {
@@ -146,7 +146,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    pub(super) fn set_running(&mut self, child: Place, now: Instant) {
+    pub(super) fn set_running(&mut self, child: ChildKey, now: Instant) {
         let took = self.children.get(child).and_then(|slot| match slot.state {
             State::Starting { ref since } => Some(now.saturating_duration_since(**since)),
             _ => None,
@@ -158,7 +158,7 @@ impl<C: Spec> Engine<C> {
         self.answer_start(child, Ok(()));
     }
 
-    pub(super) fn begin_start(&mut self, child: Place, now: Instant) {
+    pub(super) fn begin_start(&mut self, child: ChildKey, now: Instant) {
         let begun = self.children.edit(child, |slot| {
             slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
             slot.has_acknowledged = false;
@@ -175,7 +175,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Whether the next child has to wait for this one.
-    fn is_coming(&self, child: Place) -> bool {
+    fn is_coming(&self, child: ChildKey) -> bool {
         self.children
             .get(child)
             .is_some_and(|slot| matches!(slot.state.class(), Class::Starting) || slot.state.is_failing_to_start())
@@ -224,7 +224,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Whether a group restart waits to start this child again, because it was this child that failed.
-    pub(super) fn leads_group(&self, child: Place) -> bool {
+    pub(super) fn leads_group(&self, child: ChildKey) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
         let is_down = |slot: &Slot<C>| !matches!(slot.state, State::Stopped | State::Running { .. });
         self.is_up && sequence.leader == Some(child) && self.children.get(child).is_some_and(is_down)

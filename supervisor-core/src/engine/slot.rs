@@ -32,7 +32,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    incarnation::{ChildId, Exit, Ticket},
+    incarnation::{ChildId, Exit, ProcessKey},
     observe::{ChildState, RestartCause},
     strategy::ChildSettings,
 };
@@ -203,8 +203,8 @@ impl<C: Spec> Slot<C> {
     }
 
     /// Whether a report is about the process that is here now.
-    pub(super) fn is_about(&self, ticket: Ticket) -> bool {
-        self.incarnation == ticket.incarnation && self.state.is_live()
+    pub(super) fn is_about(&self, process_key: ProcessKey) -> bool {
+        self.incarnation == process_key.incarnation && self.state.is_live()
     }
 
     /// When there is something to do about it.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::StartFailure,
-    incarnation::{ChildId, Place},
+    incarnation::{ChildId, ChildKey},
     observe::{ChildState, EventKind},
     shutdown::{ShutdownOrder, ShutdownStrategy},
     strategy::ChildKind,
@@ -23,7 +23,7 @@ pub(super) struct Sweep {
     /// The last child it came to; all behind it is dealt with.
     reached: Option<ChildId>,
     /// In order: the child that has to be gone before the next one is asked.
-    awaited: Option<Place>,
+    awaited: Option<ChildKey>,
     /// How many it waits for in all.
     outstanding: usize,
 }
@@ -50,7 +50,7 @@ impl Sweep {
     }
 
     /// A child has gone, or is not waited for any longer.
-    pub(super) fn left(&mut self, child: Place, stopping: &Stopping) {
+    pub(super) fn left(&mut self, child: ChildKey, stopping: &Stopping) {
         if stopping.sweep == Some(self.number) {
             self.outstanding -= 1;
             self.pass(child);
@@ -58,7 +58,7 @@ impl Sweep {
     }
 
     /// The next child may be asked, though this one is still there.
-    fn pass(&mut self, child: Place) {
+    fn pass(&mut self, child: ChildKey) {
         if self.awaited == Some(child) {
             self.awaited = None;
         }
@@ -94,7 +94,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A child that was going to be started again is not.
-    pub(super) fn tell_cancelled(&mut self, child: Place) {
+    pub(super) fn tell_cancelled(&mut self, child: ChildKey) {
         if self.children.get(child).is_some_and(|slot| slot.public_state() == ChildState::Restarting) {
             self.tell(child, || EventKind::RestartCancelled);
         }
@@ -130,12 +130,12 @@ impl<C: Spec> Engine<C> {
         if self.sweep.awaited.is_some() {
             return Progress::Waiting;
         }
-        let live = |(child, slot): (Place, &Slot<C>)| slot.state.is_live().then_some(child);
+        let live = |(child, slot): (ChildKey, &Slot<C>)| slot.state.is_live().then_some(child);
         let Some(child) = self.children.between(self.sweep.from, self.sweep.reached).rev().find_map(live) else {
             self.sweep.reached = Some(self.sweep.from);
             return if self.sweep.outstanding == 0 { Progress::Done } else { Progress::Waiting };
         };
-        self.sweep.reached = Some(child.child);
+        self.sweep.reached = Some(child.id);
         if self.settings.shutdown_order == ShutdownOrder::Reverse {
             self.sweep.awaited = Some(child);
         }
@@ -145,7 +145,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Stops a child, or goes along with its stop if that has begun: as part of a sweep, or for itself.
-    pub(super) fn stop_child(&mut self, child: Place, then: Then, sweep: Option<u32>, now: Instant) {
+    pub(super) fn stop_child(&mut self, child: ChildKey, then: Then, sweep: Option<u32>, now: Instant) {
         let Some(slot) = self.children.get(child) else { return };
         let (settings, last) = (slot.settings(), self.is_final());
         let (kind, shutdown) = (settings.kind, settings.shutdown());
@@ -191,7 +191,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A stop goes along with one that has begun before.
-    fn join(&mut self, child: Place, stopping: Stopping) {
+    fn join(&mut self, child: ChildKey, stopping: Stopping) {
         let is_final = self.is_final();
         if is_final && !stopping.last {
             self.ask(child, true);
@@ -208,7 +208,7 @@ impl<C: Spec> Engine<C> {
 
     /// Aborts a child that is not part of a sweep, or is and had time until now. One whose turn to stop comes anyway has not
     /// failed, as if its turn had come a moment earlier.
-    pub(super) fn abort(&mut self, child: Place, then: Then, now: Instant) {
+    pub(super) fn abort(&mut self, child: ChildKey, then: Then, now: Instant) {
         let then = match then {
             Then::Judge { .. } | Then::FailStart { .. } if self.is_stopping() => Then::End,
             Then::Judge { .. } | Then::FailStart { .. } if self.joins_group(child) => Then::Restart,
@@ -246,19 +246,19 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    pub(super) fn stopping(&self, child: Place) -> Option<Stopping> {
+    pub(super) fn stopping(&self, child: ChildKey) -> Option<Stopping> {
         match &self.children.get(child)?.state {
             State::Stopping(stopping) => Some(**stopping),
             _ => None,
         }
     }
 
-    fn places_of(&self, state: impl Fn(&State) -> bool) -> Vec<Place> {
-        self.children.iter().filter(|(_, slot)| state(&slot.state)).map(|(place, _)| place).collect()
+    fn places_of(&self, state: impl Fn(&State) -> bool) -> Vec<ChildKey> {
+        self.children.iter().filter(|(_, slot)| state(&slot.state)).map(|(key, _)| key).collect()
     }
 
     /// An aborted process does not let go, or a supervisor does not answer.
-    pub(super) fn stuck(&mut self, child: Place, stopping: Stopping, now: Instant) {
+    pub(super) fn stuck(&mut self, child: ChildKey, stopping: Stopping, now: Instant) {
         if let Stage::Asked { .. } = stopping.stage {
             // A supervisor that has not even seen that it was asked. If it ever does, it shall be quick.
             self.have_aborted(child);
@@ -287,7 +287,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The supervisor ends without it. Nothing comes to run beside it all the same: a later run of this supervisor adopts it.
-    fn abandon(&mut self, child: Place, stopping: Stopping) {
+    fn abandon(&mut self, child: ChildKey, stopping: Stopping) {
         self.sweep.left(child, &stopping);
         self.tell(child, || EventKind::Abandoned);
         if let Some(slot) = self.children.get(child) {
@@ -298,20 +298,20 @@ impl<C: Spec> Engine<C> {
         self.answer(child, Awaited::Gone, Err(Refusal::Stuck));
     }
 
-    fn ask(&mut self, child: Place, last: bool) {
+    fn ask(&mut self, child: ChildKey, last: bool) {
         if let Some(spec) = self.child(child).cloned() {
             self.effects.push_back(Effect::Ask { spec, last });
         }
     }
 
-    fn have_aborted(&mut self, child: Place) {
+    fn have_aborted(&mut self, child: ChildKey) {
         let last = self.is_final();
         if let Some(spec) = self.child(child).cloned() {
             self.effects.push_back(Effect::Abort { spec, last });
         }
     }
 
-    pub(super) fn abort_stage(&mut self, child: Place, now: Instant) -> Stage {
+    pub(super) fn abort_stage(&mut self, child: ChildKey, now: Instant) -> Stage {
         self.have_aborted(child);
         Stage::Aborted { until: now.checked_add(self.settings.abort_grace) }
     }

@@ -7,31 +7,31 @@ use super::{
     slot::{Look, Stopping, Then},
 };
 use crate::{
-    incarnation::{Exit, Place, Ticket},
+    incarnation::{ChildKey, Exit, ProcessKey},
     observe::EventKind,
 };
 
 impl<C: Spec> Engine<C> {
     /// Whether a process has given a sign of life since it was last asked for.
-    pub(crate) fn heard(&mut self, ticket: Ticket, sign_of_life: bool, now: Instant) {
-        let Some(slot) = self.children.about(ticket).filter(|_| !self.is_stopping()) else { return };
+    pub(crate) fn heard(&mut self, process_key: ProcessKey, sign_of_life: bool, now: Instant) {
+        let Some(slot) = self.children.about(process_key).filter(|_| !self.is_stopping()) else { return };
         let (Some(within), Some(look), &State::Running { since }) =
             (slot.settings().watchdog(), slot.look(), &slot.state)
         else {
             return;
         };
         if sign_of_life {
-            self.watch_over(ticket.place(), now);
+            self.watch_over(process_key.child_key(), now);
         } else if let Some(next) = look.again(within, now) {
-            self.children.set_look(ticket.place(), Some(next));
+            self.children.set_look(process_key.child_key(), Some(next));
         } else {
-            self.tell(ticket.place(), || EventKind::Unresponsive { within });
-            self.abort(ticket.place(), Then::Judge { since, unresponsive: true }, now);
+            self.tell(process_key.child_key(), || EventKind::Unresponsive { within });
+            self.abort(process_key.child_key(), Then::Judge { since, unresponsive: true }, now);
         }
     }
 
     /// From now on a child has to give signs of life, if it promises them.
-    pub(super) fn watch_over(&mut self, child: Place, now: Instant) {
+    pub(super) fn watch_over(&mut self, child: ChildKey, now: Instant) {
         let Some(slot) = self.children.get(child).filter(|_| !self.is_stopping()) else { return };
         if let Some(due) = slot.settings().watchdog().and_then(|within| now.checked_add(within)) {
             self.children.set_look(child, Some(Look { due, is_repeated: false, has_begun: false }));
@@ -39,7 +39,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Has one looked at whose time has come.
-    pub(super) fn look_for_signs(&mut self, child: Place) {
+    pub(super) fn look_for_signs(&mut self, child: ChildKey) {
         let Some(slot) = self.children.get(child) else { return };
         let (incarnation, look) = (slot.incarnation, slot.look());
         // Nobody is looked at while the supervisor stops.
@@ -51,7 +51,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// How a process that was being stopped has really ended.
-    pub(super) fn exit_of(&self, child: Place, stopping: &Stopping, exit: Exit) -> Exit {
+    pub(super) fn exit_of(&self, child: ChildKey, stopping: &Stopping, exit: Exit) -> Exit {
         let within = || self.children.get(child)?.settings().watchdog();
         match (stopping.then, exit) {
             (Then::Judge { unresponsive: true, .. }, Exit::Aborted) => {

@@ -10,7 +10,7 @@ mod waiting;
 
 pub(crate) use crate::guard::{guard, wake};
 pub use crate::id::{ChildId, ProcessId};
-pub(crate) use crate::id::{Place, Ticket};
+pub(crate) use crate::id::{ChildKey, ProcessKey};
 pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
 pub use exit::{Exit, StopReason, Termination};
 pub(crate) use handover::hand_over;
@@ -18,5 +18,5 @@ pub(crate) use name::Name;
 pub use name::dotted;
 pub(crate) use polls::{Slot, Tag, Watching, slots};
 pub use task::Process;
-pub(crate) use task::{News, Parent, ProcessBody, ProcessContext, Report, Step, current, is_in_process};
+pub(crate) use task::{Parent, ProcessBody, ProcessContext, Report, ReportKind, Step, current, is_in_process};
 pub(crate) use waiting::Waiting;

@@ -30,8 +30,8 @@ use loom::{model::Builder, sync::Notify};
 
 use crate::{
     incarnation::{
-        ChildId, Control, ControlCell, Exit, Flags, News, Parent, Process, ProcessBody, ProcessContext, ProcessId,
-        Report, Step, Ticket,
+        ChildId, Control, ControlCell, Exit, Flags, Parent, Process, ProcessBody, ProcessContext, ProcessId,
+        ProcessKey, Report, ReportKind, Step,
     },
     quiescence::Quiescence,
     shutdown::ProcessShutdown,
@@ -106,10 +106,10 @@ impl Child {
 
     /// A process that runs this future, and says when it is polled first and when its future is dropped.
     fn process(self: &Arc<Self>, id: ProcessId, future: impl Future<Output = ()> + Send + 'static) -> Process {
-        let ticket = Ticket::only(ChildId::FIRST);
+        let process_key = ProcessKey::only(ChildId::FIRST);
         let context = ProcessContext {
             id,
-            ticket,
+            process_key,
             control: self.clone(),
             parent: self.clone(),
             quiescence: Quiescence::uncounted(),
@@ -165,7 +165,7 @@ impl Control for Child {
 
 impl Parent for Child {
     fn report(&self, report: Report) {
-        if let News::Exited(exit) = report.news {
+        if let ReportKind::Exited(exit) = report.kind {
             self.tell(format!("exit: {exit}"));
         }
     }

@@ -9,8 +9,8 @@ use super::{PlacedParent, Scope, Shared, fresh_executor::FreshExecutor};
 use crate::{
     engine::Spec,
     incarnation::{
-        ChildId, Control, ControlCell, Exit, Flags, Name, Process, ProcessBody, ProcessContext, ProcessId, Step,
-        Ticket, guard,
+        ChildId, Control, ControlCell, Exit, Flags, Name, Process, ProcessBody, ProcessContext, ProcessId, ProcessKey,
+        Step, guard,
     },
     placement::Placement,
     spawner::{Executor, spawn},
@@ -31,7 +31,7 @@ pub(crate) trait Child: Control {
     fn enlist(&mut self);
 
     /// Begins a new incarnation.
-    fn begin(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> ProcessContext;
+    fn begin(self: Arc<Self>, process_key: ProcessKey, scope: &Arc<Scope>, flags: Flags) -> ProcessContext;
 
     /// Spawns the process of an incarnation, where the child is placed.
     fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>);
@@ -175,7 +175,7 @@ impl<F: ChildFactory> Child for ChildNode<F> {
         self.id = ChildId::next();
     }
 
-    fn begin(self: Arc<Self>, ticket: Ticket, scope: &Arc<Scope>, flags: Flags) -> ProcessContext {
+    fn begin(self: Arc<Self>, process_key: ProcessKey, scope: &Arc<Scope>, flags: Flags) -> ProcessContext {
         let id = ProcessId::next();
         let flags = match &self.settings {
             settings if settings.is_ready_at_once() => flags | Flags::READY,
@@ -183,7 +183,7 @@ impl<F: ChildFactory> Child for ChildNode<F> {
             _ => flags,
         };
         self.cell.begin(id, flags);
-        ProcessContext { id, ticket, control: self, parent: scope.clone(), quiescence: scope.quiescence.clone() }
+        ProcessContext { id, process_key, control: self, parent: scope.clone(), quiescence: scope.quiescence.clone() }
     }
 
     fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) {
@@ -205,7 +205,7 @@ impl<F: ChildFactory> Child for ChildNode<F> {
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
-        let context = self.clone().begin(Ticket::of_disposal(self.id), scope, Flags::LAST | Flags::ABANDONED);
+        let context = self.clone().begin(ProcessKey::of_disposal(self.id), scope, Flags::LAST | Flags::ABANDONED);
         let spawner = match self.settings.placement() {
             Placement::On(spawner) => spawner,
             _ => &*scope.spawner,

@@ -7,7 +7,7 @@ use std::{
 use super::{Child, Scope};
 use crate::{
     error::{Failure, InvalidSpec},
-    incarnation::{Exit, News, ProcessBody, ProcessContext, Report, Step, guard},
+    incarnation::{Exit, ProcessBody, ProcessContext, Report, ReportKind, Step, guard},
     placement::{SpawnerFactory, is_out_of_time},
     spawner::Executor,
 };
@@ -33,7 +33,7 @@ impl ProcessBody for FreshExecutor {
             return Poll::Ready(Step::Ended(Exit::Failed(failure)));
         }
         if child.settings().is_ready_when_there() && child.cell().mark_ready(context.id) {
-            context.parent.report(Report { ticket: context.ticket, news: News::Ready });
+            context.parent.report(Report { process_key: context.process_key, kind: ReportKind::Ready });
         }
         // From here on the exit is that process's to report, whatever the new executor does with it.
         let _ = guard(|| child.clone().embody_on(spawner, context.clone(), scope));

@@ -13,7 +13,7 @@ use atomic_waker::AtomicWaker;
 
 use super::Shared;
 use crate::{
-    incarnation::{ChildId, Exit, Name, News, Parent, ProcessId, Report, Ticket, guard, is_in_process},
+    incarnation::{ChildId, Exit, Name, Parent, ProcessId, ProcessKey, Report, ReportKind, guard, is_in_process},
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Changes, Event, EventKind, Events, Observers},
     quiescence::{InFlight, Quiescence},
@@ -260,9 +260,9 @@ impl Parent for Scope {
         let _ = self.deliver(report);
     }
 
-    fn exited(&self, ticket: Ticket, id: ProcessId, segment: &str, exit: Exit) {
-        let unread = self.deliver(Report { ticket, news: News::Exited(exit) });
-        let Err(Report { news: News::Exited(exit), .. }) = unread else { return };
+    fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
+        let unread = self.deliver(Report { process_key, kind: ReportKind::Exited(exit) });
+        let Err(Report { kind: ReportKind::Exited(exit), .. }) = unread else { return };
         if self.is_lost.load(Ordering::Acquire) {
             let event = |kind| Event { path: self.path_of(segment), process: Some(id), kind, took: None };
             self.tell(EventKind::Exited(exit), None, event);
@@ -287,8 +287,8 @@ impl Parent for PlacedParent {
         self.scope.report(report);
     }
 
-    fn exited(&self, ticket: Ticket, id: ProcessId, segment: &str, exit: Exit) {
-        self.scope.exited(ticket, id, segment, exit);
+    fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
+        self.scope.exited(process_key, id, segment, exit);
     }
 
     fn path_of(&self, segment: &str) -> String {

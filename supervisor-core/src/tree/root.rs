@@ -7,7 +7,7 @@ use std::{
 use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
-    incarnation::{Exit, Flags, News, Report, StopReason, Ticket},
+    incarnation::{Exit, Flags, ProcessKey, Report, ReportKind, StopReason},
     mailbox::{Envelope, Taken},
     node::{CallOrigin, Child, Scope},
     observe::{ChildState, Observers},
@@ -42,21 +42,21 @@ impl Root {
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
         let outside = Scope::outside(Executor::new(spawner), observers, quiescence, handle.shared());
-        let ticket = Ticket::only(root.id());
-        let context = root.clone().begin(ticket, &outside, Flags::LAST);
+        let process_key = ProcessKey::only(root.id());
+        let context = root.clone().begin(process_key, &outside, Flags::LAST);
         root.clone().start(context, &outside);
         Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
     }
 
     pub(super) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<RootNews> {
         self.outside.register(cx.waker());
-        while let Some(Envelope { message: Report { news, .. }, in_flight: _in_flight }) =
+        while let Some(Envelope { message: Report { kind, .. }, in_flight: _in_flight }) =
             self.outside.next_report(&mut self.reports)
         {
-            match news {
-                News::Ready => return Poll::Ready(RootNews::Ready),
-                News::Acknowledged | News::Vacated => {}
-                News::Exited(exit) => {
+            match kind {
+                ReportKind::Ready => return Poll::Ready(RootNews::Ready),
+                ReportKind::Acknowledged | ReportKind::Vacated => {}
+                ReportKind::Exited(exit) => {
                     self.has_ended = true;
                     return Poll::Ready(RootNews::Ended(exit));
                 }

@@ -155,8 +155,8 @@ impl Future for RunFuture {
                 Asked::StopNow => root.abort(),
             }
         }
-        while let Poll::Ready(news) = root.poll_news(cx) {
-            if let RootNews::Ended(exit) = news {
+        while let Poll::Ready(kind) = root.poll_news(cx) {
+            if let RootNews::Ended(exit) = kind {
                 let outcome = root.outcome(exit);
                 self.state = State::Ended;
                 return Poll::Ready(outcome);

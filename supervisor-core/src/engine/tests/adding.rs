@@ -21,7 +21,7 @@ fn r58_start_child_answers_when_the_child_is_ready() {
     world.start_child(child("a"));
     world.told("");
     world.shows("a?");
-    world.report("a", News::Ready);
+    world.report("a", ReportKind::Ready);
     world.settle();
     world.told("start a: ok");
 }
@@ -172,7 +172,7 @@ fn n5_a_child_added_during_the_first_start_starts_at_once_beside_it() {
     world.start_child(child("c"));
     world.did("start a, start c");
     world.told("start c: ok");
-    world.report("a", News::Ready);
+    world.report("a", ReportKind::Ready);
     world.settle();
     world.did("start b, ready");
 }
@@ -185,7 +185,7 @@ fn n5_a_child_added_during_the_first_start_that_fails_to_start_does_not_fail_it(
     world.start();
     world.start_child(child("c"));
     world.told(r#"start c: FailedToStart(Failed("boom"))"#);
-    world.report("a", News::Ready);
+    world.report("a", ReportKind::Ready);
     world.settle();
     world.did("start a, start c, start b, ready");
 }

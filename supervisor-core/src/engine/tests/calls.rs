@@ -121,7 +121,7 @@ fn r64_restart_of_a_stopped_child_starts_it_and_answers_when_it_is_ready() {
     world.did("start b");
     world.told("");
     world.shows("a b? c");
-    world.report("b", News::Ready);
+    world.report("b", ReportKind::Ready);
     world.settle();
     world.told("restart b: ok");
     world.shows("a b c");

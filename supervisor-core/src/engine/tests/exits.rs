@@ -136,7 +136,7 @@ fn a_killed_supervisor_has_failed_though_it_stopped_in_order() {
 #[test]
 fn p5_a_report_of_an_earlier_incarnation_changes_nothing() {
     let mut world = World::up(one_for_one(5), [child("a")]);
-    let stale = world.ticket("a");
+    let stale = world.process_key("a");
     world.exit("a", error());
     world.did("start a");
     world.engine.exited(stale, error(), world.now);
@@ -150,7 +150,7 @@ fn p5_a_report_of_an_earlier_incarnation_changes_nothing() {
 #[test]
 fn r77_a_report_about_an_unknown_child_changes_nothing() {
     let mut world = World::up(one_for_one(5), [child("a")]);
-    let stranger = Ticket::only(ChildId::next());
+    let stranger = ProcessKey::only(ChildId::next());
     world.engine.exited(stranger, error(), world.now);
     world.settle();
     world.did("");
@@ -173,7 +173,7 @@ fn b3_where_nobody_listens_nothing_is_told() {
     for (is_heard, expected) in [(true, true), (false, false)] {
         let mut world = World::up(one_for_one(1), [child("a")]);
         world.engine.is_heard = is_heard;
-        world.engine.exited(world.ticket("a"), error(), world.now);
+        world.engine.exited(world.process_key("a"), error(), world.now);
         let mut is_told = false;
         loop {
             match world.engine.poll_effect() {
@@ -204,20 +204,20 @@ fn a_restart_that_was_announced_and_does_not_come_is_said_to_be_cancelled() {
     let delayed = |name| child(name).backoff(Backoff::constant(SECOND));
     // By a shutdown,
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
-    world.engine.exited(world.ticket("a"), error(), world.now);
+    world.engine.exited(world.process_key("a"), error(), world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restarting"]);
     world.engine.shutdown(Order::default(), world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restart_cancelled"]);
     // by a termination,
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
-    world.engine.exited(world.ticket("a"), error(), world.now);
+    world.engine.exited(world.process_key("a"), error(), world.now);
     let caller = world.call("terminate", "a");
     world.engine.terminate_child(world.id("a"), caller, world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restarting", "a restart_cancelled"]);
     // or because its supervisor gives up for another child, which had no restart to be cancelled.
     let mut world = World::up(one_for_one(1), [delayed("a"), child("b")]);
-    world.engine.exited(world.ticket("a"), error(), world.now);
-    world.engine.exited(world.ticket("b"), error(), world.now);
+    world.engine.exited(world.process_key("a"), error(), world.now);
+    world.engine.exited(world.process_key("b"), error(), world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restarting", "a restart_cancelled"]);
     // One that has come is not cancelled any more.
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);

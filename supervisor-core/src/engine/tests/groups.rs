@@ -13,7 +13,7 @@ fn restarting() -> World {
 }
 
 fn ready(world: &mut World, name: &str) {
-    world.report(name, News::Ready);
+    world.report(name, ReportKind::Ready);
     world.settle();
 }
 

@@ -28,7 +28,7 @@ use std::{
 use super::*;
 use crate::{
     error::Failure,
-    incarnation::News,
+    incarnation::ReportKind,
     observe::ChildState,
     shutdown::{ShutdownOrder, ShutdownStrategy},
     strategy::{AutoShutdown, Backoff, ChildKind, ChildSettings, RestartMode, RestartStrategy, RestartType},
@@ -125,7 +125,7 @@ struct World {
     log: Vec<String>,
     names: BTreeMap<&'static str, ChildId>,
     incarnations: BTreeMap<ChildId, u32>,
-    inbox: VecDeque<(Ticket, News)>,
+    inbox: VecDeque<(ProcessKey, ReportKind)>,
     /// What the next starts of a child come to, instead of becoming ready. `None` hangs.
     starts: BTreeMap<&'static str, VecDeque<Option<Exit>>>,
     /// Does nothing when asked to stop.
@@ -179,8 +179,8 @@ impl World {
         let mut world = Self::new(settings, children);
         world.stuck.extend(left);
         for name in left {
-            let place = world.engine.adopt(world.id(name), world.now).expect("a child of that name");
-            world.incarnations.insert(place.child, 0);
+            let key = world.engine.adopt(world.id(name), world.now).expect("a child of that name");
+            world.incarnations.insert(key.id, 0);
         }
         world.engine.start(false);
         world.settle();
@@ -197,9 +197,9 @@ impl World {
         self.names[name]
     }
 
-    fn ticket(&self, name: &str) -> Ticket {
-        let place = self.engine.children.find(self.id(name)).expect("a child that is still there");
-        Ticket::new(place, self.incarnations[&place.child])
+    fn process_key(&self, name: &str) -> ProcessKey {
+        let key = self.engine.children.find(self.id(name)).expect("a child that is still there");
+        ProcessKey::new(key, self.incarnations[&key.id])
     }
 
     /// The child's next starts come to this.
@@ -209,13 +209,13 @@ impl World {
 
     /// The child ends by itself; and all that follows.
     fn exit(&mut self, name: &str, exit: Exit) {
-        self.report(name, News::Exited(exit));
+        self.report(name, ReportKind::Exited(exit));
         self.settle();
     }
 
     /// A report is on its way, no more.
-    fn report(&mut self, name: &str, news: News) {
-        self.inbox.push_back((self.ticket(name), news));
+    fn report(&mut self, name: &str, kind: ReportKind) {
+        self.inbox.push_back((self.process_key(name), kind));
     }
 
     fn shutdown(&mut self) {
@@ -285,12 +285,12 @@ impl World {
     /// Until nothing more happens by itself.
     fn settle(&mut self) {
         loop {
-            while let Some((ticket, news)) = self.inbox.pop_front() {
-                match news {
-                    News::Ready => self.engine.ready(ticket, self.now),
-                    News::Acknowledged => self.engine.acknowledged(ticket),
-                    News::Exited(exit) => self.engine.exited(ticket, exit, self.now),
-                    News::Vacated => unreachable!("a driver makes an exit of it"),
+            while let Some((process_key, kind)) = self.inbox.pop_front() {
+                match kind {
+                    ReportKind::Ready => self.engine.ready(process_key, self.now),
+                    ReportKind::Acknowledged => self.engine.acknowledged(process_key),
+                    ReportKind::Exited(exit) => self.engine.exited(process_key, exit, self.now),
+                    ReportKind::Vacated => unreachable!("a driver makes an exit of it"),
                 }
             }
             while let Some(effect) = self.engine.poll_effect() {
@@ -303,15 +303,15 @@ impl World {
     }
 
     fn play(&mut self, effect: Effect<Child>) {
-        let name = |place: Place| self.names.iter().find(|(_, id)| **id == place.child).map(|(name, _)| *name).unwrap();
+        let name = |key: ChildKey| self.names.iter().find(|(_, id)| **id == key.id).map(|(name, _)| *name).unwrap();
         match effect {
             Effect::Start { child, incarnation, .. } => {
                 let name = name(child);
                 self.log.push(format!("start {name}"));
-                self.incarnations.insert(child.child, incarnation);
+                self.incarnations.insert(child.id, incarnation);
                 match self.starts.get_mut(name).and_then(VecDeque::pop_front) {
-                    None => self.report(name, News::Ready),
-                    Some(Some(exit)) => self.report(name, News::Exited(exit)),
+                    None => self.report(name, ReportKind::Ready),
+                    Some(Some(exit)) => self.report(name, ReportKind::Exited(exit)),
                     Some(None) => {}
                 }
             }
@@ -319,21 +319,21 @@ impl World {
                 let name = spec.name;
                 self.log.push(format!("ask {name}"));
                 if !self.deaf.contains(&name) {
-                    self.report(name, News::Exited(Exit::Normal));
+                    self.report(name, ReportKind::Exited(Exit::Normal));
                 }
             }
             Effect::Abort { spec, .. } => {
                 let name = spec.name;
                 self.log.push(format!("abort {name}"));
                 if !self.stuck.contains(&name) {
-                    self.report(name, News::Exited(Exit::Aborted));
+                    self.report(name, ReportKind::Exited(Exit::Aborted));
                 }
             }
             Effect::Listen { child, incarnation } => {
                 let name = name(child);
                 let sign_of_life = self.alive.contains(&name);
                 self.alive.retain(|alive| *alive != name);
-                self.engine.heard(Ticket::new(child, incarnation), sign_of_life, self.now);
+                self.engine.heard(ProcessKey::new(child, incarnation), sign_of_life, self.now);
             }
             Effect::Tell { spec, kind, .. } => match *kind {
                 EventKind::Stuck => self.log.push(format!("stuck {}", spec.name)),

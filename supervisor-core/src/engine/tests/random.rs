@@ -13,7 +13,7 @@ struct Trial {
     rng: Rng,
     now: Instant,
     /// Processes that are there, by child: the incarnation, and whether it was ready.
-    live: BTreeMap<ChildId, (Ticket, bool)>,
+    live: BTreeMap<ChildId, (ProcessKey, bool)>,
     /// Those that were asked to stop, or aborted.
     told: BTreeSet<ChildId>,
     /// Those that nothing ends, as long as the trial wants.
@@ -110,18 +110,18 @@ impl Trial {
                     return;
                 }
                 let child = *pick(&mut self.rng, &children);
-                let (ticket, is_ready) = self.live[&child];
+                let (process_key, is_ready) = self.live[&child];
                 match self.rng.u8(..6) {
                     0 if !self.stubborn.remove(&child) => drop(self.stubborn.insert(child)),
                     1 if !is_ready => {
-                        self.live.insert(child, (ticket, true));
-                        self.input(Input::Ready(ticket));
+                        self.live.insert(child, (process_key, true));
+                        self.input(Input::Ready(process_key));
                     }
-                    2 if self.told.contains(&child) => self.input(Input::Acknowledged(ticket)),
+                    2 if self.told.contains(&child) => self.input(Input::Acknowledged(process_key)),
                     3 => {
-                        let earlier = Ticket::new(ticket.place(), ticket.incarnation - 1);
-                        self.watched.stale(News::Exited(error()), earlier, self.now);
-                        self.watched.stale(News::Ready, earlier, self.now);
+                        let earlier = ProcessKey::new(process_key.child_key(), process_key.incarnation - 1);
+                        self.watched.stale(ReportKind::Exited(error()), earlier, self.now);
+                        self.watched.stale(ReportKind::Ready, earlier, self.now);
                     }
                     _ => self.end(child),
                 }
@@ -183,7 +183,7 @@ impl Trial {
         if self.stubborn.contains(&child) {
             return;
         }
-        let Some((ticket, is_ready)) = self.live.remove(&child) else { return };
+        let Some((process_key, is_ready)) = self.live.remove(&child) else { return };
         let exit = match self.rng.u8(..6) {
             _ if self.told.remove(&child) => pick(&mut self.rng, &[Exit::Normal, Exit::Aborted, error()]).clone(),
             0 if !is_ready => Exit::Ignored,
@@ -193,7 +193,7 @@ impl Trial {
         };
         // A process that was not ready can only have failed to become so, or have been told to go.
         let exit = if !is_ready && matches!(exit, Exit::Normal) { Exit::Aborted } else { exit };
-        self.input(Input::Exited(ticket, exit));
+        self.input(Input::Exited(process_key, exit));
     }
 
     fn drain(&mut self) {
@@ -212,8 +212,8 @@ impl Trial {
             Effect::Start { child, incarnation, .. } => {
                 let Some(spec) = self.watched.engine.child(child) else { return };
                 let is_ready = spec.settings.ready_at_once;
-                self.live.insert(child.child, (Ticket::new(child, incarnation), is_ready));
-                self.told.remove(&child.child);
+                self.live.insert(child.id, (ProcessKey::new(child, incarnation), is_ready));
+                self.told.remove(&child.id);
             }
             Effect::Ask { spec, .. } | Effect::Abort { spec, .. } => {
                 let child = self.watched.engine.children().find(|(_, child, _)| child.name == spec.name);
@@ -221,7 +221,7 @@ impl Trial {
             }
             Effect::Listen { child, incarnation } => {
                 let sign_of_life = self.rng.bool();
-                self.input(Input::Heard(Ticket::new(child, incarnation), sign_of_life));
+                self.input(Input::Heard(ProcessKey::new(child, incarnation), sign_of_life));
             }
             Effect::Finish => self.has_finished = true,
             _ => {}

@@ -71,7 +71,7 @@ fn r53_a_stopped_child_counts_as_gone_and_a_restarting_one_as_present() {
     world.plan("b", [None]);
     world.exit("b", error());
     world.did("start b");
-    world.report("b", News::Ready);
+    world.report("b", ReportKind::Ready);
     world.settle();
     world.exit("b", Exit::Normal);
     world.did("ask c, finish");
@@ -98,7 +98,7 @@ fn n3_a_trigger_during_the_first_start_is_looked_at_when_the_start_is_done() {
         world.start();
         world.exit("a", Exit::Normal);
         world.did("start a, start b");
-        world.report("b", News::Ready);
+        world.report("b", ReportKind::Ready);
         world.settle();
         world.did("start c, ready, ask c, ask b, finish");
     }

@@ -7,7 +7,7 @@ fn r1_children_start_in_list_order_each_after_the_one_before_is_ready() {
     world.start();
     world.did("start a, start b");
     world.shows("a b? c?");
-    world.report("b", News::Ready);
+    world.report("b", ReportKind::Ready);
     world.settle();
     world.did("start c, ready");
     world.shows("a b c");
@@ -19,7 +19,7 @@ fn r2_a_supervisor_is_ready_when_its_last_child_is() {
     world.plan("a", [None]);
     world.start();
     world.did("start a");
-    world.report("a", News::Ready);
+    world.report("a", ReportKind::Ready);
     world.settle();
     world.did("ready");
     World::up(one_for_one(1), []);
@@ -121,7 +121,7 @@ fn n3_a_ready_child_that_fails_while_later_ones_start_is_restarted_at_once_and_c
     world.did("start a, start b");
     world.exit("a", error());
     world.did("start a");
-    world.report("b", News::Ready);
+    world.report("b", ReportKind::Ready);
     world.settle();
     world.did("start c, ready");
     world.exit("a", error());

@@ -152,7 +152,7 @@ fn n8_a_budget_of_a_nested_supervisor_ends_with_its_abort() {
     let mut world = World::up(one_for_one(0), [supervisor("s").shutdown(ShutdownStrategy::Graceful(60 * SECOND))]);
     world.deaf.push("s");
     world.shutdown();
-    world.report("s", News::Acknowledged);
+    world.report("s", ReportKind::Acknowledged);
     world.settle();
     world.pass(59 * SECOND);
     world.did("ask s");
@@ -181,7 +181,7 @@ fn a5_what_did_not_stop_well_below_a_supervisor_is_added_up() {
 #[test]
 fn the_last_stop_tells_children_so_and_others_do_not() {
     let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
-    world.engine.exited(world.ticket("a"), error(), world.now);
+    world.engine.exited(world.process_key("a"), error(), world.now);
     let Some(Effect::Ask { last: false, .. }) = ask(&mut world) else { panic!("a group restart is not the last stop") };
     world.engine.shutdown(Order::default(), world.now);
     let Some(Effect::Ask { last: true, .. }) = ask(&mut world) else { panic!("the root's shutdown is the last stop") };

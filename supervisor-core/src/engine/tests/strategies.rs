@@ -100,8 +100,8 @@ fn r20_the_start_order_survives_restarts() {
 #[test]
 fn n2_a_second_failure_in_the_group_before_it_starts_joins_it_and_costs_nothing() {
     let mut world = abc(one_for_all(1));
-    world.report("a", News::Exited(error()));
-    world.report("c", News::Exited(error()));
+    world.report("a", ReportKind::Exited(error()));
+    world.report("c", ReportKind::Exited(error()));
     world.settle();
     world.did("ask b, start a, start b, start c");
     world.exit("b", error());
@@ -111,9 +111,9 @@ fn n2_a_second_failure_in_the_group_before_it_starts_joins_it_and_costs_nothing(
 #[test]
 fn n2_even_an_end_that_would_not_restart_joins_the_group() {
     let mut world = World::up(one_for_all(1), [child("a"), child("b").transient(), child("c").temporary()]);
-    world.report("a", News::Exited(error()));
-    world.report("b", News::Exited(Exit::Normal));
-    world.report("c", News::Exited(error()));
+    world.report("a", ReportKind::Exited(error()));
+    world.report("b", ReportKind::Exited(Exit::Normal));
+    world.report("c", ReportKind::Exited(error()));
     world.settle();
     world.did("start a, start b");
     world.shows("a b");
@@ -189,8 +189,8 @@ fn n1_a_shutdown_during_a_group_restart_is_honoured_at_once_and_nothing_starts_a
 fn a_group_restart_never_has_more_children_alive_than_declared() {
     let mut world = abc(one_for_all(100));
     for round in 0..20 {
-        world.report(["a", "b", "c"][round % 3], News::Exited(error()));
-        world.report(["b", "c", "a"][round % 3], News::Exited(error()));
+        world.report(["a", "b", "c"][round % 3], ReportKind::Exited(error()));
+        world.report(["b", "c", "a"][round % 3], ReportKind::Exited(error()));
         let mut alive: i32 = 1;
         world.settle();
         for line in world.take() {

@@ -170,7 +170,7 @@ fn n8_one_that_acknowledges_is_waited_for() {
     let mut world = World::up(one_for_one(0), [child("a"), supervisor("s")]);
     world.deaf.push("s");
     world.shutdown();
-    world.report("s", News::Acknowledged);
+    world.report("s", ReportKind::Acknowledged);
     world.settle();
     assert_eq!(world.engine.next_deadline(), None);
     world.pass(1000 * GRACE);
@@ -183,7 +183,7 @@ fn n8_one_that_acknowledges_is_waited_for() {
 fn n8_one_that_was_stopping_by_itself_need_not_acknowledge_again() {
     let mut world = World::up(one_for_one(0), [child("a"), supervisor("s")]);
     world.deaf.push("s");
-    world.report("s", News::Acknowledged);
+    world.report("s", ReportKind::Acknowledged);
     world.settle();
     world.shutdown();
     world.pass(1000 * GRACE);
@@ -195,7 +195,7 @@ fn n8_one_that_was_stopping_by_itself_need_not_acknowledge_again() {
 #[test]
 fn n8_an_acknowledgement_is_good_for_one_incarnation() {
     let mut world = World::up(one_for_one(1), [supervisor("s")]);
-    world.report("s", News::Acknowledged);
+    world.report("s", ReportKind::Acknowledged);
     world.exit("s", Exit::Normal);
     world.did("start s");
     world.deaf.push("s");
@@ -235,7 +235,7 @@ fn d3_a_supervisor_that_comes_late_to_see_that_the_grace_is_over_gives_as_much_a
     world.shutdown();
     world.pass(8 * 3600 * SECOND);
     world.did("abort b");
-    world.report("b", News::Exited(Exit::Aborted));
+    world.report("b", ReportKind::Exited(Exit::Aborted));
     world.settle();
     world.did("finish");
     assert_eq!(world.badly(), [""; 0]);
@@ -249,7 +249,7 @@ fn d3_a_supervisor_below_has_more_time_to_answer_too_where_it_was_looked_at_late
     world.shutdown();
     world.pass(GRACE + SECOND);
     world.did("ask a");
-    world.report("a", News::Acknowledged);
+    world.report("a", ReportKind::Acknowledged);
     world.settle();
     world.pass(100 * SECOND);
     world.did("");

@@ -148,12 +148,12 @@ fn a_quiet_supervisor_has_no_deadline() {
 fn the_numbers_of_incarnations_groups_and_sweeps_start_again_when_they_are_used_up() {
     let mut world = World::up(one_for_all(usize::MAX), [child("a"), child("b").transient()]);
     for name in ["a", "b"] {
-        let place = world.engine.children.find(world.id(name)).unwrap();
-        world.engine.children.edit(place, |slot| {
+        let key = world.engine.children.find(world.id(name)).unwrap();
+        world.engine.children.edit(key, |slot| {
             slot.incarnation = u32::MAX - 2;
             slot.set_failures(u32::MAX - 2);
         });
-        world.incarnations.insert(place.child, u32::MAX - 2);
+        world.incarnations.insert(key.id, u32::MAX - 2);
     }
     world.engine.group = u32::MAX - 2;
     world.engine.sweep = Sweep::numbered(u32::MAX - 2);

@@ -58,7 +58,7 @@ fn b2_it_counts_from_ready() {
     world.did("start a");
     world.pass(100 * SECOND);
     world.did("");
-    world.report("a", News::Ready);
+    world.report("a", ReportKind::Ready);
     world.settle();
     world.did("ready");
     world.pass(3 * SECOND);
@@ -126,7 +126,7 @@ fn b2_a_termination_beats_the_restart_of_one_that_was_found_unresponsive() {
     world.pass(4 * SECOND);
     world.did("unresponsive a, abort a");
     world.terminate("a");
-    world.report("a", News::Exited(Exit::Aborted));
+    world.report("a", ReportKind::Exited(Exit::Aborted));
     world.settle();
     world.told("terminate a: ok");
     world.did("");
@@ -149,7 +149,7 @@ fn b2_one_that_ends_well_after_all_has_ended_well() {
     let mut world = World::up(one_for_one(1), [watched("a").transient()]);
     world.stuck.push("a");
     world.pass(4 * SECOND);
-    world.report("a", News::Exited(Exit::Normal));
+    world.report("a", ReportKind::Exited(Exit::Normal));
     world.settle();
     world.did("unresponsive a, abort a");
     world.shows("a-");

@@ -12,7 +12,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{ChildId, Control, Exit, Flags, Place, ProcessId, Ticket, guard, handover, polls};
+use super::{ChildId, ChildKey, Control, Exit, Flags, ProcessId, ProcessKey, guard, handover, polls};
 use crate::{
     quiescence::{InFlight, Quiescence},
     trace,
@@ -37,9 +37,9 @@ pub(crate) trait Parent: Send + Sync {
     fn report(&self, report: Report);
 
     /// Delivers the last report of a process, the exit. The id and the segment of the name are for one whose supervisor is gone.
-    fn exited(&self, ticket: Ticket, id: ProcessId, segment: &str, exit: Exit) {
+    fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
         let _ = (id, segment);
-        self.report(Report { ticket, news: News::Exited(exit) });
+        self.report(Report { process_key, kind: ReportKind::Exited(exit) });
     }
 
     /// The dotted name of a child of this supervisor.
@@ -54,12 +54,12 @@ pub(crate) trait Parent: Send + Sync {
 /// What a process tells its supervisor.
 #[derive(Debug)]
 pub(crate) struct Report {
-    pub(crate) ticket: Ticket,
-    pub(crate) news: News,
+    pub(crate) process_key: ProcessKey,
+    pub(crate) kind: ReportKind,
 }
 
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum ReportKind {
     /// Set-up is done.
     Ready,
     /// A supervisor has seen that it is asked to stop, or to stop now.
@@ -74,7 +74,7 @@ pub(crate) enum News {
 #[derive(Clone)]
 pub(crate) struct ProcessContext {
     pub(crate) id: ProcessId,
-    pub(crate) ticket: Ticket,
+    pub(crate) process_key: ProcessKey,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) parent: Arc<dyn Parent>,
     pub(crate) quiescence: Quiescence,
@@ -127,10 +127,10 @@ thread_local! {
 
 impl Process {
     pub(crate) fn new<L: ProcessBody>(context: ProcessContext, body: L) -> Self {
-        let ProcessContext { id, ticket, control, parent, quiescence } = context;
+        let ProcessContext { id, process_key, control, parent, quiescence } = context;
         let span = trace::process_span(id.as_u64(), || parent.path_of(control.segment()));
-        let Ticket { incarnation, .. } = ticket;
-        let current = Current { id, control, parent, slot: ticket.place().slot, incarnation };
+        let ProcessKey { incarnation, .. } = process_key;
+        let current = Current { id, control, parent, slot: process_key.child_key().slot, incarnation };
         let arrival = quiescence.in_flight();
         Self::of(Task {
             current: Some(ManuallyDrop::new(current)),
@@ -212,8 +212,8 @@ impl Current {
     }
 
     /// What its supervisor knows it by.
-    pub(crate) fn ticket(&self) -> Ticket {
-        Ticket::new(Place { child: self.child(), slot: self.slot }, self.incarnation)
+    pub(crate) fn process_key(&self) -> ProcessKey {
+        ProcessKey::new(ChildKey { id: self.child(), slot: self.slot }, self.incarnation)
     }
 
     pub(crate) fn path(&self) -> String {
@@ -330,7 +330,7 @@ impl<L: ProcessBody> Future for Task<L> {
             Polled::Ready => {
                 if let Some(current) = this.current {
                     current.control.cell().mark_ready(current.id);
-                    current.parent.report(Report { ticket: current.ticket(), news: News::Ready });
+                    current.parent.report(Report { process_key: current.process_key(), kind: ReportKind::Ready });
                 }
                 *this.arrival = InFlight::none();
                 // User code may block in its next poll, and some executors keep the task that this report has woken on
@@ -401,7 +401,7 @@ impl<L: ProcessBody> Task<L> {
         };
 
         let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
-        let ticket = current.ticket();
+        let process_key = current.process_key();
         let Current { parent, control: own, .. } = current;
         let asked = control.cell().end(id);
         if !is_last && asked.contains(Flags::LAST) {
@@ -410,7 +410,7 @@ impl<L: ProcessBody> Task<L> {
         }
         drop(own);
         if !asked.is_abandoned() {
-            parent.exited(ticket, id, control.segment(), exit);
+            parent.exited(process_key, id, control.segment(), exit);
         }
         // What the last owner of a child drops is user code.
         let _ = guard(move || drop(control));

@@ -34,10 +34,10 @@ impl World {
     fn process<L: ProcessBody>(self: &Arc<Self>, body: L) -> Process {
         let id = ProcessId::next();
         self.cell.begin(id, Flags::NONE);
-        let ticket = Ticket::only(ChildId::FIRST);
+        let process_key = ProcessKey::only(ChildId::FIRST);
         let context = ProcessContext {
             id,
-            ticket,
+            process_key,
             control: self.clone(),
             parent: self.clone(),
             quiescence: Quiescence::uncounted(),
@@ -63,11 +63,11 @@ impl Control for World {
 impl Parent for World {
     fn report(&self, report: Report) {
         let flag = if current(|_| ()).is_some() { " (in its context)" } else { "" };
-        self.say(match report.news {
-            News::Ready => format!("ready{flag}"),
-            News::Acknowledged => format!("acknowledged{flag}"),
-            News::Exited(exit) => format!("{exit}{flag}"),
-            News::Vacated => "vacated".into(),
+        self.say(match report.kind {
+            ReportKind::Ready => format!("ready{flag}"),
+            ReportKind::Acknowledged => format!("acknowledged{flag}"),
+            ReportKind::Exited(exit) => format!("{exit}{flag}"),
+            ReportKind::Vacated => "vacated".into(),
         });
     }
 

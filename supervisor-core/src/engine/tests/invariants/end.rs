@@ -19,7 +19,7 @@ impl Invariant for NothingStartsAfterAStop {
         assert!(!self.has_finished || is_answer, "after the end: {effect:?}");
         match effect {
             Effect::Start { child, .. } => {
-                assert!(!self.is_stopping, "{} starts in a supervisor that stops", moment.name(child.child));
+                assert!(!self.is_stopping, "{} starts in a supervisor that stops", moment.name(child.id));
             }
             Effect::GaveUp => self.is_stopping = true,
             Effect::Finish => {

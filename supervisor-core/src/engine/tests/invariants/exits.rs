@@ -11,7 +11,7 @@ impl Invariant for EachIncarnationEndsOnce {
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
             Effect::Start { child, .. } => {
-                let name = moment.name(child.child);
+                let name = moment.name(child.id);
                 assert!(self.open.insert(name), "{name} starts, and no end of its last process was told");
             }
             Effect::Tell { spec, kind, .. } => {

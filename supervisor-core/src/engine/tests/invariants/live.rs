@@ -21,8 +21,8 @@ impl Invariant for NoMoreLiveThanDeclared {
             Input::Start { id, .. } => {
                 self.declared.insert(*id);
             }
-            Input::Exited(ticket, _) => {
-                self.live.remove(&ticket.place().child);
+            Input::Exited(process_key, _) => {
+                self.live.remove(&process_key.child_key().id);
             }
             _ => {}
         }
@@ -31,8 +31,8 @@ impl Invariant for NoMoreLiveThanDeclared {
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
             Effect::Start { child, .. } => {
-                self.live.insert(child.child);
-                assert!(self.declared.contains(&child.child), "a process of a child that nobody declared");
+                self.live.insert(child.id);
+                assert!(self.declared.contains(&child.id), "a process of a child that nobody declared");
                 assert!(self.live.len() <= self.max, "{} processes, of {} at most", self.live.len(), self.max);
             }
             Effect::Forget { child, spec } => {

@@ -39,10 +39,10 @@ pub(super) struct Moment<'a> {
 #[derive(Clone, Debug)]
 pub(super) enum Input {
     Begin { last: bool },
-    Ready(Ticket),
-    Acknowledged(Ticket),
-    Exited(Ticket, Exit),
-    Heard(Ticket, bool),
+    Ready(ProcessKey),
+    Acknowledged(ProcessKey),
+    Exited(ProcessKey, Exit),
+    Heard(ProcessKey, bool),
     Shutdown(Order),
     Tick,
     Start { id: ChildId, spec: Child, caller: Option<Caller> },
@@ -88,10 +88,10 @@ impl Watched {
         let engine = &mut self.engine;
         match input {
             Input::Begin { last } => engine.start(last),
-            Input::Ready(ticket) => engine.ready(ticket, now),
-            Input::Acknowledged(ticket) => engine.acknowledged(ticket),
-            Input::Exited(ticket, exit) => engine.exited(ticket, exit, now),
-            Input::Heard(ticket, sign_of_life) => engine.heard(ticket, sign_of_life, now),
+            Input::Ready(process_key) => engine.ready(process_key, now),
+            Input::Acknowledged(process_key) => engine.acknowledged(process_key),
+            Input::Exited(process_key, exit) => engine.exited(process_key, exit, now),
+            Input::Heard(process_key, sign_of_life) => engine.heard(process_key, sign_of_life, now),
             Input::Shutdown(order) => engine.shutdown(order, now),
             Input::Tick => engine.tick(now),
             Input::Start { id, spec, caller } => engine.start_child(id, spec, caller, now),
@@ -104,19 +104,23 @@ impl Watched {
     }
 
     /// A report of an earlier incarnation, which changes nothing.
-    pub(super) fn stale(&mut self, news: News, ticket: Ticket, now: Instant) {
+    pub(super) fn stale(&mut self, kind: ReportKind, process_key: ProcessKey, now: Instant) {
         let states = |engine: &Engine<Child>| -> Vec<_> {
-            engine.children.iter().map(|(place, slot)| (place, slot.state.clone(), slot.has_acknowledged)).collect()
+            engine.children.iter().map(|(key, slot)| (key, slot.state.clone(), slot.has_acknowledged)).collect()
         };
         let before = states(&self.engine);
-        match news {
-            News::Ready => self.engine.ready(ticket, now),
-            News::Acknowledged => self.engine.acknowledged(ticket),
-            News::Exited(exit) => self.engine.exited(ticket, exit, now),
-            News::Vacated => unreachable!("a driver makes an exit of it"),
+        match kind {
+            ReportKind::Ready => self.engine.ready(process_key, now),
+            ReportKind::Acknowledged => self.engine.acknowledged(process_key),
+            ReportKind::Exited(exit) => self.engine.exited(process_key, exit, now),
+            ReportKind::Vacated => unreachable!("a driver makes an exit of it"),
         }
-        assert_eq!(states(&self.engine), before, "a stale report of {ticket:?} changes something");
-        assert!(self.engine.effects.is_empty(), "a stale report of {ticket:?} has effects: {:?}", self.engine.effects);
+        assert_eq!(states(&self.engine), before, "a stale report of {process_key:?} changes something");
+        assert!(
+            self.engine.effects.is_empty(),
+            "a stale report of {process_key:?} has effects: {:?}",
+            self.engine.effects
+        );
     }
 
     pub(super) fn poll_effect(&mut self) -> Option<Effect<Child>> {

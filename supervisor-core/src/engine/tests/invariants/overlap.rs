@@ -9,9 +9,9 @@ pub(super) struct IncarnationsDoNotOverlap {
 
 impl Invariant for IncarnationsDoNotOverlap {
     fn input(&mut self, input: &Input, _: Moment) {
-        if let Input::Exited(ticket, _) = input {
-            let child = ticket.place().child;
-            if self.live.get(&child) == Some(&ticket.incarnation) {
+        if let Input::Exited(process_key, _) = input {
+            let child = process_key.child_key().id;
+            if self.live.get(&child) == Some(&process_key.incarnation) {
                 self.live.remove(&child);
             }
         }
@@ -19,10 +19,10 @@ impl Invariant for IncarnationsDoNotOverlap {
 
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         if let Effect::Start { child, incarnation, .. } = effect {
-            let name = moment.name(child.child);
-            let beside = self.live.insert(child.child, *incarnation);
+            let name = moment.name(child.id);
+            let beside = self.live.insert(child.id, *incarnation);
             assert_eq!(beside, None, "{name}: incarnation {incarnation} starts beside another one");
-            let before = self.latest.insert(child.child, *incarnation);
+            let before = self.latest.insert(child.id, *incarnation);
             assert!(before < Some(*incarnation), "{name}: incarnation {incarnation} comes after {before:?}");
         }
     }

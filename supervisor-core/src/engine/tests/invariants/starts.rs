@@ -58,11 +58,11 @@ impl StartsAreInOrder {
 impl Invariant for StartsAreInOrder {
     fn input(&mut self, input: &Input, _: Moment) {
         match input {
-            Input::Ready(ticket) => {
-                self.coming.remove(&ticket.place().child);
+            Input::Ready(process_key) => {
+                self.coming.remove(&process_key.child_key().id);
             }
-            Input::Exited(ticket, _) => {
-                let child = ticket.place().child;
+            Input::Exited(process_key, _) => {
+                let child = process_key.child_key().id;
                 self.coming.remove(&child);
                 self.live.remove(&child);
             }
@@ -82,9 +82,9 @@ impl Invariant for StartsAreInOrder {
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
             Effect::Start { child, .. } => {
-                self.starts(child.child, moment);
+                self.starts(child.id, moment);
                 if moment.engine.child(*child).is_some_and(|spec| spec.settings.is_ready_at_once()) {
-                    self.coming.remove(&child.child);
+                    self.coming.remove(&child.id);
                 }
             }
             Effect::Ready => self.is_up = true,

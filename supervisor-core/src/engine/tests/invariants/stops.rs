@@ -47,14 +47,14 @@ impl Invariant for StopsAreInReverse {
     fn input(&mut self, input: &Input, _: Moment) {
         self.is_tick = matches!(input, Input::Tick);
         match input {
-            Input::Ready(ticket) => {
-                let child = ticket.place().child;
+            Input::Ready(process_key) => {
+                let child = process_key.child_key().id;
                 if self.starting.remove(&child) {
                     self.running.insert(child);
                 }
             }
-            Input::Exited(ticket, _) => {
-                let child = ticket.place().child;
+            Input::Exited(process_key, _) => {
+                let child = process_key.child_key().id;
                 for set in [&mut self.live, &mut self.running, &mut self.starting, &mut self.stuck, &mut self.stopped] {
                     set.remove(&child);
                 }
@@ -63,8 +63,8 @@ impl Invariant for StopsAreInReverse {
             Input::Terminate(child, _) | Input::Kill(child, _) => {
                 self.stopped.insert(*child);
             }
-            Input::Heard(ticket, false) => {
-                self.stopped.insert(ticket.place().child);
+            Input::Heard(process_key, false) => {
+                self.stopped.insert(process_key.child_key().id);
             }
             _ => {}
         }
@@ -73,10 +73,10 @@ impl Invariant for StopsAreInReverse {
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
             Effect::Start { child, .. } => {
-                self.live.insert(child.child);
-                self.stopped.remove(&child.child);
+                self.live.insert(child.id);
+                self.stopped.remove(&child.id);
                 let is_ready = moment.engine.child(*child).is_some_and(|spec| spec.settings.is_ready_at_once());
-                if is_ready { &mut self.running } else { &mut self.starting }.insert(child.child);
+                if is_ready { &mut self.running } else { &mut self.starting }.insert(child.id);
             }
             Effect::Ask { spec, .. } | Effect::Abort { spec, .. } => {
                 let child = moment.id(spec.name).expect("a child that is still there");

@@ -25,8 +25,8 @@ impl Invariant for TerminatedChildrenStayDown {
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
             Effect::Start { child, .. } => {
-                let name = moment.name(child.child);
-                assert!(!self.down.contains_key(&child.child), "{name} was terminated, and starts");
+                let name = moment.name(child.id);
+                assert!(!self.down.contains_key(&child.id), "{name} was terminated, and starts");
             }
             Effect::Tell { kind, .. } if matches!(**kind, EventKind::Restarting { .. }) => {
                 let engine = moment.engine;

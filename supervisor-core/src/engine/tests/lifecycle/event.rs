@@ -78,24 +78,24 @@ impl Event {
 
     /// `None` if it cannot happen now.
     pub(super) fn happen(self, scene: &mut Scene) -> Option<Outcome> {
-        let (child, ticket) = (scene.subject, scene.ticket(scene.subject));
+        let (child, process_key) = (scene.subject, scene.process_key(scene.subject));
         if let Some(exit) = self.exit(scene.is_supervisor(), scene.was_ready()) {
             return Some(scene.outcome_of(|scene| scene.exit(child, exit)));
         }
         match self {
             Self::Ready | Self::Acknowledged => {
-                let ticket = ticket.filter(|_| scene.was_ready().is_some())?;
+                let process_key = process_key.filter(|_| scene.was_ready().is_some())?;
                 let can = if self == Self::Ready { scene.was_ready() == Some(false) } else { scene.is_supervisor() };
                 can.then(|| {
                     scene.outcome_of(|scene| match self {
-                        Self::Ready => scene.engine.ready(ticket, scene.now),
-                        _ => scene.engine.acknowledged(ticket),
+                        Self::Ready => scene.engine.ready(process_key, scene.now),
+                        _ => scene.engine.acknowledged(process_key),
                     })
                 })
             }
             Self::StaleReady | Self::StaleExit => {
-                let ticket = ticket?;
-                let stale = Ticket::new(ticket.place(), ticket.incarnation.checked_sub(1)?);
+                let process_key = process_key?;
+                let stale = ProcessKey::new(process_key.child_key(), process_key.incarnation.checked_sub(1)?);
                 Some(scene.outcome_of(|scene| match self {
                     Self::StaleReady => scene.engine.ready(stale, scene.now),
                     _ => scene.engine.exited(stale, error(), scene.now),

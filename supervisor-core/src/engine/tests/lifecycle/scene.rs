@@ -8,7 +8,7 @@ pub(super) struct Scene {
     pub(super) subject: ChildId,
     /// The child, where it is to be added to the supervisor.
     pub(super) added: Option<Child>,
-    tickets: BTreeMap<ChildId, Ticket>,
+    tickets: BTreeMap<ChildId, ProcessKey>,
     calls: Vec<&'static str>,
     outcome: Outcome,
 }
@@ -99,8 +99,8 @@ impl Scene {
 
     /// An earlier run of the supervisor has left a process of the child behind, and the first start begins.
     pub(super) fn adopt(&mut self) {
-        if let Some(place) = self.engine.adopt(self.subject, self.now) {
-            self.tickets.insert(self.subject, Ticket::new(place, 0));
+        if let Some(key) = self.engine.adopt(self.subject, self.now) {
+            self.tickets.insert(self.subject, ProcessKey::new(key, 0));
         }
         self.start();
     }
@@ -126,8 +126,8 @@ impl Scene {
     /// Its restarts wait.
     pub(super) fn delay(&mut self, backoff: Backoff) {
         let added = self.added.as_mut();
-        if let Some(place) = self.engine.children.find(self.subject) {
-            self.engine.children.edit(place, |slot| slot.spec = slot.spec.clone().backoff(backoff));
+        if let Some(key) = self.engine.children.find(self.subject) {
+            self.engine.children.edit(key, |slot| slot.spec = slot.spec.clone().backoff(backoff));
         } else if let Some(spec) = added {
             *spec = spec.clone().backoff(backoff);
         }
@@ -146,7 +146,7 @@ impl Scene {
         Outcome { next, is_nothing, ..outcome }
     }
 
-    pub(super) fn ticket(&self, child: ChildId) -> Option<Ticket> {
+    pub(super) fn process_key(&self, child: ChildId) -> Option<ProcessKey> {
         self.tickets.get(&child).copied()
     }
 
@@ -156,20 +156,20 @@ impl Scene {
     }
 
     pub(super) fn ready(&mut self, child: ChildId) {
-        if let Some(ticket) = self.ticket(child) {
-            self.engine.ready(ticket, self.now);
+        if let Some(process_key) = self.process_key(child) {
+            self.engine.ready(process_key, self.now);
         }
     }
 
     pub(super) fn exit(&mut self, child: ChildId, exit: Exit) {
-        if let Some(ticket) = self.ticket(child) {
-            self.engine.exited(ticket, exit, self.now);
+        if let Some(process_key) = self.process_key(child) {
+            self.engine.exited(process_key, exit, self.now);
         }
     }
 
     fn starting(&self) -> Option<ChildId> {
-        let starting = |(_, slot): &(Place, &Slot<Child>)| matches!(slot.state, State::Starting { .. });
-        self.engine.children.iter().find(starting).map(|(place, _)| place.child)
+        let starting = |(_, slot): &(ChildKey, &Slot<Child>)| matches!(slot.state, State::Starting { .. });
+        self.engine.children.iter().find(starting).map(|(key, _)| key.id)
     }
 
     pub(super) fn caller(&mut self, call: &'static str) -> Caller {
@@ -207,8 +207,8 @@ impl Scene {
         };
         match effect {
             Effect::Start { child, incarnation, .. } => {
-                self.outcome.effects.push(about(child.child, "start"));
-                self.tickets.insert(child.child, Ticket::new(child, incarnation));
+                self.outcome.effects.push(about(child.id, "start"));
+                self.tickets.insert(child.id, ProcessKey::new(child, incarnation));
             }
             Effect::Ask { spec, last } => {
                 self.outcome.effects.push(about(self.named(spec.name), if last { "ask, last" } else { "ask" }));

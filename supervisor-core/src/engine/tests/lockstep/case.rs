@@ -113,8 +113,8 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
                 }
             }
             // Names are those of the places: only added ones may be those of others.
-            for (place, child) in children.iter_mut().enumerate() {
-                child.name = format!("n{place}");
+            for (key, child) in children.iter_mut().enumerate() {
+                child.name = format!("n{key}");
             }
             left_behind.retain(|child| *child < children.len());
             Case { settings, children, left_behind, inputs }

@@ -60,7 +60,7 @@ struct Lockstep {
     /// Who has given a sign of life since it was last looked at.
     signs: BTreeSet<usize>,
     /// The processes, by the numbers of their children, and whether they are ready.
-    live: BTreeMap<usize, (Ticket, bool)>,
+    live: BTreeMap<usize, (ProcessKey, bool)>,
     calls: usize,
     has_ended: bool,
     /// What the engine has done and was not compared yet.
@@ -78,8 +78,8 @@ impl Lockstep {
         let begin = Instant::now();
         let mut live = BTreeMap::new();
         for child in &case.left_behind {
-            let place = engine.adopt(ids[*child], begin).expect("a child that is there");
-            live.insert(*child, (Ticket::new(place, 0), true));
+            let key = engine.adopt(ids[*child], begin).expect("a child that is there");
+            live.insert(*child, (ProcessKey::new(key, 0), true));
             model.adopt(*child, Time::ZERO);
         }
         engine.start(false);
@@ -134,16 +134,16 @@ impl Lockstep {
             Input::Ready { who } => {
                 let unready = self.live.iter().filter(|(_, (_, is_ready))| !is_ready).map(|(who, _)| *who).collect();
                 let Some(who) = one_of(*who, unready) else { return Ok(()) };
-                let (ticket, is_ready) = self.live.get_mut(&who).expect("a process");
+                let (process_key, is_ready) = self.live.get_mut(&who).expect("a process");
                 *is_ready = true;
-                self.engine.ready(*ticket, at);
+                self.engine.ready(*process_key, at);
                 self.model.ready(who, self.now);
             }
             Input::Exit { who, how } => {
                 let Some(who) = one_of(*who, self.live.keys().copied().collect()) else { return Ok(()) };
-                let (ticket, is_ready) = self.live.remove(&who).expect("a process");
+                let (process_key, is_ready) = self.live.remove(&who).expect("a process");
                 let (exit, of_model) = exit_of(&self.specs[who], is_ready, *how);
-                self.engine.exited(ticket, exit, at);
+                self.engine.exited(process_key, exit, at);
                 self.model.exited(who, &of_model, self.now);
             }
             Input::Acknowledged { who } => {
@@ -234,9 +234,10 @@ impl Lockstep {
     fn drain(&mut self) {
         while let Some(effect) = self.engine.poll_effect() {
             if let Effect::Start { child, incarnation, .. } = &effect {
-                let number = self.number(child.child);
-                let before =
-                    self.live.insert(number, (Ticket::new(*child, *incarnation), self.specs[number].is_ready_at_once));
+                let number = self.number(child.id);
+                let before = self
+                    .live
+                    .insert(number, (ProcessKey::new(*child, *incarnation), self.specs[number].is_ready_at_once));
                 assert!(before.is_none(), "two processes of {number}\n{}", self.history);
             }
             let act = match effect {
@@ -283,8 +284,8 @@ impl Lockstep {
     /// Both learn whether it has given a sign of life, before anything else.
     fn listen(&mut self, who: usize) {
         let is_alive = self.signs.remove(&who);
-        if let Some((ticket, _)) = self.live.get(&who) {
-            self.engine.heard(*ticket, is_alive, self.begin + self.now);
+        if let Some((process_key, _)) = self.live.get(&who) {
+            self.engine.heard(*process_key, is_alive, self.begin + self.now);
             self.model.heard(who, is_alive, self.now);
         }
     }

@@ -120,7 +120,7 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
 /// What the model calls this, if it knows of it.
 pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -> Option<Act> {
     Some(match effect {
-        Effect::Start { child, .. } => Act::Start(number(child.child)),
+        Effect::Start { child, .. } => Act::Start(number(child.id)),
         Effect::Ask { spec, .. } => Act::Ask(spec.number),
         Effect::Abort { spec, .. } => Act::Abort(spec.number),
         Effect::Forget { spec, .. } => Act::Forget(spec.number),
@@ -138,7 +138,7 @@ pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -
             EventKind::Abandoned => Act::Abandoned(spec.number),
             _ => return None,
         },
-        Effect::Listen { child, .. } => Act::Listen(number(child.child)),
+        Effect::Listen { child, .. } => Act::Listen(number(child.id)),
         Effect::Finish => return None,
     })
 }

@@ -6,8 +6,8 @@ use super::{case::*, seat::Seat, world::Forest, *};
 
 impl Forest {
     pub(super) fn start_tree(&mut self, root: &Rc<Node>) {
-        let ticket = Ticket::new(Place { child: self.ids[0], slot: 0 }, 1);
-        self.start(root, 0, ticket);
+        let process_key = ProcessKey::new(ChildKey { id: self.ids[0], slot: 0 }, 1);
+        self.start(root, 0, process_key);
         self.settle();
     }
 

@@ -6,7 +6,7 @@ use super::{case::*, seat::Seat, *};
 pub(super) struct Process {
     pub(super) node: Rc<Node>,
     pub(super) parent: usize,
-    pub(super) ticket: Ticket,
+    pub(super) process_key: ProcessKey,
     pub(super) is_asked: bool,
     pub(super) is_aborted: bool,
     pub(super) is_last: bool,
@@ -18,11 +18,11 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(node: Rc<Node>, parent: usize, ticket: Ticket) -> Self {
+    pub(super) fn new(node: Rc<Node>, parent: usize, process_key: ProcessKey) -> Self {
         Self {
             node,
             parent,
-            ticket,
+            process_key,
             is_asked: false,
             is_aborted: false,
             is_last: false,

@@ -72,8 +72,8 @@ pub(super) enum Scene {
 /// Whether these events are those of the plot, in one of the orders that it allows.
 pub(super) fn agree(plot: &Plot, events: &[Event]) -> Result<(), String> {
     let mut places: HashMap<&Event, VecDeque<usize>> = HashMap::new();
-    for (place, event) in events.iter().enumerate() {
-        places.entry(event).or_default().push_back(place);
+    for (key, event) in events.iter().enumerate() {
+        places.entry(event).or_default().push_back(key);
     }
     find(plot, &mut places)?;
     match places.iter().find(|(_, places)| !places.is_empty()) {
@@ -88,9 +88,9 @@ fn find(plot: &Plot, places: &mut HashMap<&Event, VecDeque<usize>>) -> Result<Op
     for scene in plot {
         let next = match scene {
             Scene::Event(event) => {
-                let place = places.get_mut(event).and_then(VecDeque::pop_front);
-                let place = place.ok_or_else(|| format!("the engine does not know of {event:?}"))?;
-                Some((place, place))
+                let key = places.get_mut(event).and_then(VecDeque::pop_front);
+                let key = key.ok_or_else(|| format!("the engine does not know of {event:?}"))?;
+                Some((key, key))
             }
             Scene::Beside(plots) => {
                 let mut all: Option<(usize, usize)> = None;

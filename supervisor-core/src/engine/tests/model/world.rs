@@ -36,7 +36,7 @@ enum ToDo {
     /// The process looks what is asked of it.
     Wake(usize),
     /// The process has told this.
-    Report(usize, News),
+    Report(usize, ReportKind),
     /// The supervisor has something to do.
     Turn(usize),
 }
@@ -87,22 +87,22 @@ impl Forest {
         match to_do {
             ToDo::Wake(who) => self.wake(who),
             ToDo::Turn(who) => self.turn(who),
-            ToDo::Report(who, news) => {
+            ToDo::Report(who, kind) => {
                 let Some(process) = &self.processes[who] else { return };
-                let (parent, ticket) = (process.parent, process.ticket);
-                match news {
-                    News::Ready => {
+                let (parent, process_key) = (process.parent, process.process_key);
+                match kind {
+                    ReportKind::Ready => {
                         if process.node.worker().is_some() {
                             self.log(who, What::Ready);
                         }
-                        self.input(parent, |engine, now| engine.ready(ticket, now));
+                        self.input(parent, |engine, now| engine.ready(process_key, now));
                     }
-                    News::Acknowledged => self.input(parent, |engine, _| engine.acknowledged(ticket)),
-                    News::Vacated => unreachable!("a driver makes an exit of it"),
-                    News::Exited(exit) => {
+                    ReportKind::Acknowledged => self.input(parent, |engine, _| engine.acknowledged(process_key)),
+                    ReportKind::Vacated => unreachable!("a driver makes an exit of it"),
+                    ReportKind::Exited(exit) => {
                         self.log_exit(who, &exit);
                         self.processes[who] = None;
-                        self.input(parent, |engine, now| engine.exited(ticket, exit, now));
+                        self.input(parent, |engine, now| engine.exited(process_key, exit, now));
                     }
                 }
             }
@@ -156,7 +156,7 @@ impl Forest {
             Effect::Start { child, incarnation, .. } => {
                 let seat = self.engine(who).child(child).expect("a child that is there");
                 let node = seat.node.clone();
-                self.start(&node, who, Ticket::new(child, incarnation));
+                self.start(&node, who, ProcessKey::new(child, incarnation));
             }
             Effect::Listen { .. } => unreachable!("nobody in here promises signs of life"),
             Effect::Ask { spec, last } => {
@@ -185,17 +185,17 @@ impl Forest {
             Effect::Forget { spec, .. } => self.log(spec.node.number, What::Forgotten),
             Effect::Ready => {
                 self.log(who, What::Ready);
-                self.to_do.push(ToDo::Report(who, News::Ready));
+                self.to_do.push(ToDo::Report(who, ReportKind::Ready));
             }
             Effect::GaveUp => self.log(who, What::GaveUp),
             Effect::Finish => self.finish(who),
         }
     }
 
-    pub(super) fn start(&mut self, node: &Rc<Node>, parent: usize, ticket: Ticket) {
+    pub(super) fn start(&mut self, node: &Rc<Node>, parent: usize, process_key: ProcessKey) {
         let who = node.number;
         self.log(who, What::Start);
-        let mut process = Process::new(node.clone(), parent, ticket);
+        let mut process = Process::new(node.clone(), parent, process_key);
         if let Some(supervisor) = node.supervisor() {
             let specs: Vec<_> = node.children.iter().map(|node| (self.ids[node.number], Seat::new(node))).collect();
             let mut engine = Engine::new(settings_of(node, supervisor), specs.into_iter(), 1);
@@ -210,13 +210,13 @@ impl Forest {
         if !worker.has_set_up {
             return self.log(who, What::Ready);
         }
-        let news = match (self.starts[who].pop_front().unwrap_or(Start::Ready), worker.start_timeout) {
-            (Start::Ready, _) | (Start::Hangs, None) => News::Ready,
-            (Start::Ignores, _) => News::Exited(Exit::Ignored),
-            (Start::Fails, _) => News::Exited(error()),
+        let kind = match (self.starts[who].pop_front().unwrap_or(Start::Ready), worker.start_timeout) {
+            (Start::Ready, _) | (Start::Hangs, None) => ReportKind::Ready,
+            (Start::Ignores, _) => ReportKind::Exited(Exit::Ignored),
+            (Start::Fails, _) => ReportKind::Exited(error()),
             (Start::Hangs, Some(_)) => return,
         };
-        self.to_do.push(ToDo::Report(who, news));
+        self.to_do.push(ToDo::Report(who, kind));
     }
 
     /// The process sees what is asked of it.
@@ -228,7 +228,7 @@ impl Forest {
         let order = Order { last: process.is_last, kill: process.is_aborted };
         if process.engine.is_some() {
             if who != 0 {
-                self.to_do.push(ToDo::Report(who, News::Acknowledged));
+                self.to_do.push(ToDo::Report(who, ReportKind::Acknowledged));
             }
             self.input(who, |engine, now| engine.shutdown(order, now));
         } else if process.is_aborted {
@@ -247,14 +247,14 @@ impl Forest {
 
     /// The worker ends, if it has not yet.
     pub(super) fn ends(&mut self, who: usize, how: How) {
-        let has_ended = |to_do: &ToDo| matches!(to_do, ToDo::Report(other, News::Exited(_)) if *other == who);
+        let has_ended = |to_do: &ToDo| matches!(to_do, ToDo::Report(other, ReportKind::Exited(_)) if *other == who);
         if self.to_do.iter().any(has_ended) {
             return;
         }
         if let Some(process) = &mut self.processes[who] {
             process.ends = None;
         }
-        self.to_do.push(ToDo::Report(who, News::Exited(how.exit())));
+        self.to_do.push(ToDo::Report(who, ReportKind::Exited(how.exit())));
     }
 
     fn finish(&mut self, who: usize) {
@@ -265,7 +265,7 @@ impl Forest {
         assert!(live.is_empty(), "{who} leaves {live:?} behind");
         let (ended, exit) = conclude(who, engine);
         self.log(who, ended);
-        if who == 0 { self.processes[0] = None } else { self.to_do.push(ToDo::Report(who, News::Exited(exit))) }
+        if who == 0 { self.processes[0] = None } else { self.to_do.push(ToDo::Report(who, ReportKind::Exited(exit))) }
     }
 
     fn answer(&mut self, caller: Caller, refusal: Option<Refusal>) {
@@ -300,7 +300,7 @@ impl Forest {
 
     fn is_starting(&self, who: usize) -> bool {
         let process = self.processes[who].as_ref().expect("a process");
-        let slot = self.engine(process.parent).children.get(process.ticket.place()).expect("a child");
+        let slot = self.engine(process.parent).children.get(process.process_key.child_key()).expect("a child");
         matches!(slot.state, State::Starting { .. })
     }
 
