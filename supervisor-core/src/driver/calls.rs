@@ -31,33 +31,33 @@ impl Io {
                 let caller = call.map(|call| self.expect(engine, child.id(), call));
                 engine.start_child(child.id(), child, caller, now);
             }
-            Command::Terminate(child, call) => {
-                let caller = self.expect(engine, child, call);
-                engine.terminate_child(child, caller, now);
+            Command::Terminate(id, call) => {
+                let caller = self.expect(engine, id, call);
+                engine.terminate_child(id, caller, now);
             }
-            Command::Restart(child, call) => {
-                let caller = self.expect(engine, child, call);
-                engine.restart_child(child, caller, now);
+            Command::Restart(id, call) => {
+                let caller = self.expect(engine, id, call);
+                engine.restart_child(id, caller, now);
             }
-            Command::Delete(child, call) => {
-                let caller = self.expect(engine, child, call);
+            Command::Delete(id, call) => {
+                let caller = self.expect(engine, id, call);
                 // A supervisor that has stopped, and left something behind which has not.
-                match engine.find(child).filter(|spec| !left_behind(spec, String::new()).is_empty()) {
-                    Some(spec) if engine.state_of(child) == Some(ChildState::Stopped) => {
-                        engine.refuse_call(spec.clone(), caller, Refusal::Stopping);
+                match engine.find(id).filter(|child| !left_behind(child, String::new()).is_empty()) {
+                    Some(child) if engine.state_of(id) == Some(ChildState::Stopped) => {
+                        engine.refuse_call(child.clone(), caller, Refusal::Stopping);
                     }
-                    _ => engine.delete_child(child, caller),
+                    _ => engine.delete_child(id, caller),
                 }
             }
-            Command::Kill(child, call) => {
-                let caller = self.expect(engine, child, call);
-                engine.kill_child(child, caller, now);
+            Command::Kill(id, call) => {
+                let caller = self.expect(engine, id, call);
+                engine.kill_child(id, caller, now);
             }
         }
     }
 
-    pub(super) fn answer(&mut self, caller: Caller, spec: Option<&dyn Child>, answer: Result<(), Refusal>) {
-        let answer = answer.map_err(|refusal| self.error(spec, refusal));
+    pub(super) fn answer(&mut self, caller: Caller, child: Option<&dyn Child>, answer: Result<(), Refusal>) {
+        let answer = answer.map_err(|refusal| self.error(child, refusal));
         if let Some(pending) = self.calls.try_remove(caller.key) {
             reply_with(pending.reply, answer);
         }
@@ -81,30 +81,30 @@ impl Io {
     }
 
     /// A child that was to be added is not.
-    pub(super) fn refuse(&mut self, spec: Arc<dyn Child>, caller: Option<Caller>, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, child: Arc<dyn Child>, caller: Option<Caller>, refusal: Refusal) {
         match caller {
-            Some(caller) => self.answer(caller, Some(&*spec), Err(refusal)),
-            None => self.tell(&*spec, EventKind::Refused(self.error(Some(&*spec), refusal))),
+            Some(caller) => self.answer(caller, Some(&*child), Err(refusal)),
+            None => self.tell(&*child, EventKind::Refused(self.error(Some(&*child), refusal))),
         }
-        self.dispose(spec);
+        self.dispose(child);
     }
 
-    /// A call waits for its answer. `child`: what it is about.
-    fn expect(&mut self, engine: &Tree, child: ChildId, call: Call) -> Caller {
+    /// A call waits for its answer. `id`: the child that it is about.
+    fn expect(&mut self, engine: &Tree, id: ChildId, call: Call) -> Caller {
         let Call { reply, from, mut is_in_circle } = call;
         // The order of a stop or of a group is a link of the chain, too. Without a process that calls there is no chain.
-        let others = if from.is_some() { engine.comes_after(child) } else { Vec::new() };
+        let others = if from.is_some() { engine.comes_after(id) } else { Vec::new() };
         let has_order = (1..=LONGEST_ORDER).contains(&others.len());
-        let order = has_order.then(|| Waiting::begin([child].into(), others.into())).flatten();
+        let order = has_order.then(|| Waiting::begin([id].into(), others.into())).flatten();
         is_in_circle |= has_order && order.is_none();
         let within = from.and_then(|position| position.within(&self.scope));
         Caller { key: self.calls.insert(PendingCall { reply, _order: order }), within, is_in_circle }
     }
 
-    /// The refusal in words. `spec`: the child that it is about.
-    pub(super) fn error(&self, spec: Option<&dyn Child>, refusal: Refusal) -> SupervisorError {
+    /// The refusal in words. `child`: the child that it is about.
+    pub(super) fn error(&self, child: Option<&dyn Child>, refusal: Refusal) -> SupervisorError {
         let own = || self.scope.path();
-        let path = spec.map_or_else(String::new, |spec| self.scope.path_of(spec.segment()));
+        let path = child.map_or_else(String::new, |child| self.scope.path_of(child.segment()));
         match refusal {
             Refusal::NotFound => SupervisorError::NotFound { path: own() },
             Refusal::NotRunning => SupervisorError::ChildNotRunning { path },

@@ -22,7 +22,7 @@ impl Io {
             let is_give_up = matches!(&charge.cause, RestartCause::Exit(exit) if exit.gave_up().is_some());
             let how = charge.cause.words().to_string();
             let how = if is_give_up { text::middle_cut(how) } else { how };
-            RestartRecord::new(self.scope.path_of(charge.spec.name().as_str()), ago, how)
+            RestartRecord::new(self.scope.path_of(charge.child.name().as_str()), ago, how)
         };
         let strategy = engine.settings().strategy;
         let restarts = engine.history().map(tell).collect();
@@ -35,18 +35,18 @@ impl Driver {
         let Self { locked, io } = self;
         let (Conclusion { cause, killed, badly }, children) = {
             let mut engine = locked.lock();
-            let children: Vec<_> = engine.children().map(|(id, spec, _)| (id, spec.clone())).collect();
+            let children: Vec<_> = engine.children().map(|(id, child, _)| (id, child.clone())).collect();
             (engine.conclude(), children)
         };
         let left = io.abandon_left();
-        let path_of = |spec: &Arc<dyn Child>| io.scope.path_of(spec.name().as_str());
-        let unclean = badly.into_iter().flat_map(|(spec, badly)| match badly {
+        let path_of = |child: &Arc<dyn Child>| io.scope.path_of(child.name().as_str());
+        let unclean = badly.into_iter().flat_map(|(child, badly)| match badly {
             Badly::Below(unclean) => unclean,
-            Badly::Aborted => vec![UncleanProcess::new(path_of(&spec), UncleanStop::Aborted)],
-            Badly::Failed(failure) => vec![UncleanProcess::new(path_of(&spec), UncleanStop::Failed(failure))],
+            Badly::Aborted => vec![UncleanProcess::new(path_of(&child), UncleanStop::Aborted)],
+            Badly::Failed(failure) => vec![UncleanProcess::new(path_of(&child), UncleanStop::Failed(failure))],
             Badly::Abandoned => vec![UncleanProcess::new(
-                path_of(&spec),
-                match spec.settings().kind {
+                path_of(&child),
+                match child.settings().kind {
                     ChildKind::Worker => UncleanStop::Abandoned,
                     ChildKind::Supervisor => UncleanStop::AbandonedWithSubtree,
                 },
@@ -58,22 +58,22 @@ impl Driver {
             _ if killed => StopReason::Killed,
             Cause::Requested => StopReason::Requested,
             Cause::GaveUp => io.gave_up.take().map_or(StopReason::Requested, StopReason::GaveUp),
-            Cause::AutoShutdown { spec, exit } => {
-                StopReason::AutoShutdown { path: io.scope.path(), child: path_of(&spec), exit }
+            Cause::AutoShutdown { child, exit } => {
+                StopReason::AutoShutdown { path: io.scope.path(), child: path_of(&child), exit }
             }
             Cause::FailedToStart { failure: StartFailure::Below { path, cause }, .. } => {
                 StopReason::FailedToStart { path, cause: *cause }
             }
-            Cause::FailedToStart { spec, failure } => {
-                StopReason::FailedToStart { path: path_of(&spec), cause: failure }
+            Cause::FailedToStart { child, failure } => {
+                StopReason::FailedToStart { path: path_of(&child), cause: failure }
             }
         };
         io.tell_of_itself(EventKind::Ended(reason.clone()));
         // Nothing comes after this supervisor, or at least not the children that were added to it.
         let is_over = |id: &ChildId| io.specs.is_none() || !io.is_static(*id);
-        children.into_iter().filter(|(id, _)| is_over(id)).for_each(|(_, spec)| io.dispose(spec));
+        children.into_iter().filter(|(id, _)| is_over(id)).for_each(|(_, child)| io.dispose(child));
         if let (Some(specs), true) = (&io.specs, io.seen.last) {
-            specs.iter().for_each(|spec| io.dispose(spec.clone()));
+            specs.iter().for_each(|child| io.dispose(child.clone()));
         }
         // A timer is foreign code, and what its destructor does is nothing to the outcome.
         let timer = io.timer.take();

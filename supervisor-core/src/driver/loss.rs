@@ -30,23 +30,23 @@ impl Driver {
         for Envelope { message, .. } in reports.chain(io.scope.close_lost()) {
             if let Report { process_key, kind: ReportKind::Exited(exit) } = message {
                 let ended = locked.lock().end_unsupervised(process_key, &exit, io.scope.now());
-                if let Some(spec) = ended {
-                    io.tell(&*spec, EventKind::Exited(exit));
+                if let Some(child) = ended {
+                    io.tell(&*child, EventKind::Exited(exit));
                 }
             }
         }
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
         }
-        let children: Vec<_> = locked.lock().children().map(|(id, spec, _)| (id, spec.clone())).collect();
-        for (id, spec) in children {
+        let children: Vec<_> = locked.lock().children().map(|(id, child, _)| (id, child.clone())).collect();
+        for (id, child) in children {
             // The next run has the static ones again, if there is one.
             let is_over = io.specs.is_none() || !io.is_static(id);
-            if spec.cell().is_occupied() {
-                request(&*spec, Flags::ABORT, is_over);
+            if child.cell().is_occupied() {
+                request(&*child, Flags::ABORT, is_over);
             }
             if is_over {
-                io.dispose(spec);
+                io.dispose(child);
             }
         }
         // For a root there is nobody above who could tell. It does when nothing is left below it, which may end later.

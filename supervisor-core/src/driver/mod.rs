@@ -179,7 +179,7 @@ impl Driver {
         let mut step = None;
         while let Some(effect) = io.to_do.pop_front() {
             // What was heard is looked at in the next turn.
-            is_done &= !matches!(effect, Effect::Listen { .. });
+            is_done &= !matches!(effect, Effect::SampleHeartbeat { .. });
             // All of it is done first: nothing of this turn may come after what the next one finds (N1).
             step = io.perform(locked, effect, now).or(step);
         }
@@ -294,35 +294,35 @@ impl Io {
 
     fn perform(&mut self, locked: &LockedEngine, effect: ToDo, now: Instant) -> Option<Step> {
         match effect {
-            Effect::Start { child: key, incarnation, spec } => {
+            Effect::Start { key, incarnation, child } => {
                 if !self.left.is_empty() {
                     self.forget_left(key.id);
                 }
-                let settings = spec.settings();
+                let settings = child.settings();
                 // What is added and runs once only drops its specification itself, with what it leaves behind.
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
                 let flags = if is_only_run && !self.is_static(key.id) { Flags::LAST } else { Flags::NONE };
-                let context = spec.clone().begin(ProcessKey::new(key, incarnation), &self.scope, flags);
+                let context = child.clone().begin(ProcessKey::new(key, incarnation), &self.scope, flags);
                 if incarnation == 1 && settings.restart() != RestartType::Temporary {
-                    self.warn_of_short_intensity(locked, &*spec);
+                    self.warn_of_short_intensity(locked, &*child);
                 }
                 // Before it is told of anything that it does.
                 if self.is_heard {
-                    self.tell(&*spec, EventKind::Started);
+                    self.tell(&*child, EventKind::Started);
                 }
-                spec.start(context, &self.scope);
+                child.start(context, &self.scope);
             }
-            Effect::Ask { spec, last } => request(&*spec, Flags::SHUTDOWN, last),
-            Effect::Abort { spec, last } => request(&*spec, Flags::ABORT, last),
-            Effect::Listen { child, incarnation } => {
+            Effect::Ask { child, last } => request(&*child, Flags::SHUTDOWN, last),
+            Effect::Abort { child, last } => request(&*child, Flags::ABORT, last),
+            Effect::SampleHeartbeat { key, incarnation } => {
                 let mut engine = locked.lock();
-                let sign_of_life = engine.child(child).is_some_and(|spec| spec.cell().take_alive());
-                engine.heard(ProcessKey::new(child, incarnation), sign_of_life, now);
+                let sign_of_life = engine.child(key).is_some_and(|child| child.cell().take_alive());
+                engine.heard(ProcessKey::new(key, incarnation), sign_of_life, now);
             }
-            Effect::Tell { spec, kind, took } => {
+            Effect::Tell { child, kind, took } => {
                 // What an earlier run of this supervisor has abandoned before is not told again.
-                if !matches!(*kind, EventKind::Abandoned) || spec.cell().abandon() {
-                    self.tell_timed(&*spec, took, *kind);
+                if !matches!(*kind, EventKind::Abandoned) || child.cell().abandon() {
+                    self.tell_timed(&*child, took, *kind);
                 }
             }
             Effect::Ready => return Some(Step::Ready),
@@ -332,11 +332,11 @@ impl Io {
                 self.tell_of_itself(EventKind::GaveUp(gave_up.clone()));
                 self.gave_up = Some(gave_up);
             }
-            Effect::Answer { caller, spec, answer } => self.answer(caller, spec.as_deref(), answer),
-            Effect::Refuse { spec, caller, refusal } => self.refuse(spec, caller, refusal),
-            Effect::Forget { child, spec } => {
-                if !self.is_static(child) || self.specs.is_none() {
-                    self.dispose(spec);
+            Effect::Answer { caller, child, answer } => self.answer(caller, child.as_deref(), answer),
+            Effect::Refuse { child, caller, refusal } => self.refuse(child, caller, refusal),
+            Effect::Forget { id, child } => {
+                if !self.is_static(id) || self.specs.is_none() {
+                    self.dispose(child);
                 }
             }
             Effect::Finish => {
@@ -347,24 +347,24 @@ impl Io {
         None
     }
 
-    fn warn_of_short_intensity(&mut self, locked: &LockedEngine, spec: &dyn Child) {
+    fn warn_of_short_intensity(&mut self, locked: &LockedEngine, child: &dyn Child) {
         // Said once; and most have no backoff.
-        if self.has_warned || !(self.has_backoff || spec.settings().backoff().is_some()) {
+        if self.has_warned || !(self.has_backoff || child.settings().backoff().is_some()) {
             return;
         }
-        let Some((after, longest)) = locked.lock().settings().cuts_short(spec.settings()) else { return };
+        let Some((after, longest)) = locked.lock().settings().cuts_short(child.settings()) else { return };
         self.has_warned = true;
-        trace::warn_of_short_intensity(&self.scope.path_of(spec.segment()), after, longest);
+        trace::warn_of_short_intensity(&self.scope.path_of(child.segment()), after, longest);
     }
 
-    fn tell(&self, spec: &dyn Child, kind: EventKind) {
-        self.tell_timed(spec, None, kind);
+    fn tell(&self, child: &dyn Child, kind: EventKind) {
+        self.tell_timed(child, None, kind);
     }
 
-    fn tell_timed(&self, spec: &dyn Child, took: Option<Duration>, kind: EventKind) {
-        self.scope.tell(kind, spec.shared(), |kind| Event {
-            path: self.scope.path_of(spec.segment()),
-            process: spec.cell().latest(),
+    fn tell_timed(&self, child: &dyn Child, took: Option<Duration>, kind: EventKind) {
+        self.scope.tell(kind, child.shared(), |kind| Event {
+            path: self.scope.path_of(child.segment()),
+            process: child.cell().latest(),
             kind,
             took,
         });
@@ -380,16 +380,16 @@ impl Io {
     }
 
     /// Whether it is one of those that this supervisor has when it starts.
-    fn is_static(&self, child: ChildId) -> bool {
-        child <= self.last_static
+    fn is_static(&self, id: ChildId) -> bool {
+        id <= self.last_static
     }
 
     /// A child is not started again, by anybody, so what its specification owns is dropped. Where it runs, or ran, its process
     /// does that; otherwise one that is made for it, so that no destructor can hold anything up.
-    fn dispose(&self, spec: Arc<dyn Child>) {
-        request(&*spec, Flags::NONE, true);
-        if spec.cell().process().is_none() && spec.is_loaded() {
-            spec.dispose(&self.scope);
+    fn dispose(&self, child: Arc<dyn Child>) {
+        request(&*child, Flags::NONE, true);
+        if child.cell().process().is_none() && child.is_loaded() {
+            child.dispose(&self.scope);
         }
     }
 
@@ -415,9 +415,9 @@ impl Io {
     }
 }
 
-fn request(spec: &dyn Child, flags: Flags, last: bool) {
+fn request(child: &dyn Child, flags: Flags, last: bool) {
     let flags = if last { flags | Flags::LAST } else { flags };
-    spec.cell().request(flags);
+    child.cell().request(flags);
 }
 
 /// Nothing in here is pinned.

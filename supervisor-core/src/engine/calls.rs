@@ -34,12 +34,12 @@ pub(super) enum Awaited {
 
 impl<C: Spec> Engine<C> {
     /// Adds a child behind the others, and starts it: at once, or with its group if that is being restarted.
-    pub(crate) fn start_child(&mut self, id: ChildId, spec: C, caller: Option<Caller>, now: Instant) {
+    pub(crate) fn start_child(&mut self, id: ChildId, child: C, caller: Option<Caller>, now: Instant) {
         let refusal = if self.is_stopping() {
             Some(Refusal::ShuttingDown)
-        } else if let Some(slot) = self.children.namesake(&spec) {
+        } else if let Some(slot) = self.children.namesake(&child) {
             let runs = matches!(slot.public_state(), ChildState::Starting | ChildState::Running);
-            Some(Refusal::NameTaken { by: slot.child, runs })
+            Some(Refusal::NameTaken { by: slot.id, runs })
         } else if let Some(max) = self.settings.max_children.filter(|max| self.children.len() >= *max) {
             Some(Refusal::AtCapacity(max))
         } else if caller.is_some_and(|caller| caller.is_in_circle || self.is_held_up_by(caller, id)) {
@@ -48,175 +48,174 @@ impl<C: Spec> Engine<C> {
             None
         };
         if let Some(refusal) = refusal {
-            self.effects.push_back(Effect::Refuse { spec, caller, refusal });
+            self.effects.push_back(Effect::Refuse { child, caller, refusal });
             return;
         }
-        let child = self.children.add(id, spec, Attempt::Adding);
-        self.start_in_turn(child, caller, now);
+        let key = self.children.add(id, child, Attempt::Adding);
+        self.start_in_turn(key, caller, now);
     }
 
     /// Starts a stopped child.
-    pub(crate) fn restart_child(&mut self, child: ChildId, caller: Caller, now: Instant) {
-        let Some(child) = self.stopped(child, caller) else { return };
+    pub(crate) fn restart_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
+        let Some(key) = self.stopped(id, caller) else { return };
         if self.is_stopping() {
-            self.refuse(child, caller, Refusal::ShuttingDown);
-        } else if caller.is_in_circle || self.is_held_up_by(caller, child.id) {
-            self.refuse(child, caller, Refusal::WouldDeadlock);
+            self.refuse(key, caller, Refusal::ShuttingDown);
+        } else if caller.is_in_circle || self.is_held_up_by(caller, key.id) {
+            self.refuse(key, caller, Refusal::WouldDeadlock);
         } else {
-            self.children.set(child, State::Owed);
-            self.children.edit(child, |slot| slot.attempt = Attempt::ByHand);
-            self.start_in_turn(child, Some(caller), now);
+            self.children.set(key, State::Owed);
+            self.children.edit(key, |slot| slot.attempt = Attempt::ByHand);
+            self.start_in_turn(key, Some(caller), now);
         }
     }
 
     /// Removes a stopped child.
-    pub(crate) fn delete_child(&mut self, child: ChildId, caller: Caller) {
-        let Some(child) = self.stopped(child, caller) else { return };
-        self.reply(child, caller, Ok(()));
-        self.forget(child);
+    pub(crate) fn delete_child(&mut self, id: ChildId, caller: Caller) {
+        let Some(key) = self.stopped(id, caller) else { return };
+        self.reply(key, caller, Ok(()));
+        self.forget(key);
     }
 
     /// Stops a child, or keeps it from being restarted. It stays stopped; a temporary one is removed.
-    pub(crate) fn terminate_child(&mut self, child: ChildId, caller: Caller, now: Instant) {
-        let Some(child) = self.found(child, caller) else { return };
+    pub(crate) fn terminate_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
+        let Some(key) = self.found(id, caller) else { return };
         if let Work::Sequence(_) = &self.work {
             let group = self.group;
-            self.children.edit(child, |slot| slot.leave_out_of(group));
+            self.children.edit(key, |slot| slot.leave_out_of(group));
         }
-        let siblings_stay_down = self.leads_group(child);
-        let Some(slot) = self.children.get(child) else { return };
+        let siblings_stay_down = self.leads_group(key);
+        let Some(slot) = self.children.get(key) else { return };
         match &slot.state {
             State::Stopped => {
-                self.reply(child, caller, Ok(()));
+                self.reply(key, caller, Ok(()));
                 return;
             }
             State::Owed | State::Delayed { .. } => {
-                let spec = Some(slot.spec.clone());
+                let child = Some(slot.child.clone());
                 if siblings_stay_down {
-                    self.cancel_group(child, now);
+                    self.cancel_group(key, now);
                 }
-                self.tell_cancelled(child);
-                self.answer_start(child, Err(StartFailure::Aborted));
-                self.put_down(child);
-                self.effects.push_back(Effect::Answer { caller, spec, answer: Ok(()) });
+                self.tell_cancelled(key);
+                self.answer_start(key, Err(StartFailure::Aborted));
+                self.put_down(key);
+                self.effects.push_back(Effect::Answer { caller, child, answer: Ok(()) });
                 return;
             }
             State::Stopping(stopping) if stopping.stage == Stage::Stuck => {
-                self.refuse(child, caller, Refusal::Stuck);
+                self.refuse(key, caller, Refusal::Stuck);
                 if !self.is_stopping() {
-                    self.stop_child(child, Then::Stay, None, now);
+                    self.stop_child(key, Then::Stay, None, now);
                 }
                 return;
             }
             // Its turn comes.
             _ if self.is_stopping() => {}
             State::Starting { .. } | State::Running { .. } | State::Stopping(_) => {
-                self.stop_child(child, Then::Stay, None, now);
+                self.stop_child(key, Then::Stay, None, now);
             }
         }
         if siblings_stay_down {
-            self.cancel_group(child, now);
+            self.cancel_group(key, now);
         }
-        if caller.within == Some(child.id) || caller.is_in_circle || self.stops_after(child, caller) {
+        if caller.within == Some(key.id) || caller.is_in_circle || self.stops_after(key, caller) {
             // It would wait for itself.
-            self.reply(child, caller, Ok(()));
+            self.reply(key, caller, Ok(()));
         } else {
-            self.wait(child, Awaited::Gone, caller);
+            self.wait(key, Awaited::Gone, caller);
         }
     }
 
     /// Whether a child that is going to be stopped with its supervisor has its turn after the one from within which the call is
     /// made.
-    fn stops_after(&self, child: ChildKey, caller: Caller) -> bool {
-        let comes_before = |within: ChildId| {
-            within > child.id && self.children.find(within).is_some_and(|within| self.is_live(within))
-        };
+    fn stops_after(&self, key: ChildKey, caller: Caller) -> bool {
+        let comes_before =
+            |within: ChildId| within > key.id && self.children.find(within).is_some_and(|within| self.is_live(within));
         self.is_stopping()
             && self.settings.shutdown_order == ShutdownOrder::Reverse
-            && self.stopping(child).is_none()
+            && self.stopping(key).is_none()
             && caller.within.is_some_and(comes_before)
     }
 
     /// The children that have to be gone, or ready, before what a call wants of a child can happen: those that stop before it with
     /// their supervisor, or, for one that is to be started, those that its group has to stop first.
-    pub(crate) fn comes_after(&self, child: ChildId) -> Vec<ChildId> {
-        let is_waited_for = |slot: &Slot<C>| slot.child != child && slot.state.is_live();
+    pub(crate) fn comes_after(&self, id: ChildId) -> Vec<ChildId> {
+        let is_waited_for = |slot: &Slot<C>| slot.id != id && slot.state.is_live();
         let live = |from: ChildId| {
             let live = self.children.between(from, None).filter(move |(_, slot)| is_waited_for(slot));
             live.map(|(key, _)| key.id).collect()
         };
-        let is_asked = || self.children.find(child).is_some_and(|key| self.stopping(key).is_some());
-        match self.group_from(child) {
+        let is_asked = || self.children.find(id).is_some_and(|key| self.stopping(key).is_some());
+        match self.group_from(id) {
             Some(from) => live(from),
             None if !self.is_stopping() || is_asked() => Vec::new(),
-            None if self.settings.shutdown_order == ShutdownOrder::Reverse => live(child),
+            None if self.settings.shutdown_order == ShutdownOrder::Reverse => live(id),
             None => Vec::new(),
         }
     }
 
-    fn is_live(&self, child: ChildKey) -> bool {
-        self.children.get(child).is_some_and(|slot| slot.state.is_live())
+    fn is_live(&self, key: ChildKey) -> bool {
+        self.children.get(key).is_some_and(|slot| slot.state.is_live())
     }
 
     /// Aborts a child from outside, which counts as its failure.
-    pub(crate) fn kill_child(&mut self, child: ChildId, caller: Caller, now: Instant) {
-        let Some(child) = self.found(child, caller) else { return };
-        let Some(slot) = self.children.get(child) else { return };
+    pub(crate) fn kill_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
+        let Some(key) = self.found(id, caller) else { return };
+        let Some(slot) = self.children.get(key) else { return };
         let then = match &slot.state {
             State::Stopped | State::Owed | State::Delayed { .. } => {
-                self.refuse(child, caller, Refusal::NotRunning);
+                self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
             State::Starting { .. } => Some(Then::FailStart { limit: None }),
             &State::Running { since } => Some(Then::Judge { since, unresponsive: false }),
             State::Stopping(stopping) if stopping.then == Then::Start => {
-                self.refuse(child, caller, Refusal::NotRunning);
+                self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
             State::Stopping(stopping) => (!stopping.is_aborted()).then_some(stopping.then),
         };
         if let Some(then) = then {
-            self.abort(child, then, now);
+            self.abort(key, then, now);
         }
-        self.reply(child, caller, Ok(()));
+        self.reply(key, caller, Ok(()));
     }
 
     /// The child, if it is there. Otherwise the call is refused.
-    fn found(&mut self, child: ChildId, caller: Caller) -> Option<ChildKey> {
-        let found = self.children.find(child);
+    fn found(&mut self, id: ChildId, caller: Caller) -> Option<ChildKey> {
+        let found = self.children.find(id);
         if found.is_none() {
-            self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::NotFound) });
+            self.effects.push_back(Effect::Answer { caller, child: None, answer: Err(Refusal::NotFound) });
         }
         found
     }
 
     /// The child, if it is there and stopped. Otherwise the call is refused.
-    fn stopped(&mut self, child: ChildId, caller: Caller) -> Option<ChildKey> {
+    fn stopped(&mut self, id: ChildId, caller: Caller) -> Option<ChildKey> {
         if self.settings.dynamic {
-            self.effects.push_back(Effect::Answer { caller, spec: None, answer: Err(Refusal::Dynamic) });
+            self.effects.push_back(Effect::Answer { caller, child: None, answer: Err(Refusal::Dynamic) });
             return None;
         }
-        let child = self.found(child, caller)?;
-        let refusal = match self.children.get(child)?.public_state() {
-            ChildState::Stopped => return Some(child),
+        let id = self.found(id, caller)?;
+        let refusal = match self.children.get(id)?.public_state() {
+            ChildState::Stopped => return Some(id),
             ChildState::Starting | ChildState::Running => Refusal::Running,
             ChildState::Restarting => Refusal::Restarting,
             ChildState::Stopping => Refusal::Stopping,
         };
-        self.refuse(child, caller, refusal);
+        self.refuse(id, caller, refusal);
         None
     }
 
-    fn start_in_turn(&mut self, child: ChildKey, caller: Option<Caller>, now: Instant) {
-        if !self.group_comes_to(child.id) {
-            self.begin_start(child, now);
+    fn start_in_turn(&mut self, key: ChildKey, caller: Option<Caller>, now: Instant) {
+        if !self.group_comes_to(key.id) {
+            self.begin_start(key, now);
         }
         let Some(caller) = caller else { return };
         // Most children are ready as soon as they are spawned: nothing has to be remembered for them.
-        if self.children.get(child).is_some_and(|slot| matches!(slot.state, State::Running { .. })) {
-            self.reply(child, caller, Ok(()));
+        if self.children.get(key).is_some_and(|slot| matches!(slot.state, State::Running { .. })) {
+            self.reply(key, caller, Ok(()));
         } else {
-            self.wait(child, Awaited::Ready, caller);
+            self.wait(key, Awaited::Ready, caller);
         }
     }
 
@@ -224,77 +223,76 @@ impl<C: Spec> Engine<C> {
     /// would wait for itself.
     pub(super) fn turn_away_circles(&mut self, now: Instant) {
         let mut held_up = Vec::new();
-        for (child, waiting) in &self.callers {
+        for (key, waiting) in &self.callers {
             let starts = waiting.iter().filter(|(what, _)| *what == Awaited::Ready).map(|(_, caller)| *caller);
-            held_up
-                .extend(starts.filter(|caller| self.is_held_up_by(*caller, child.id)).map(|caller| (*child, caller)));
+            held_up.extend(starts.filter(|caller| self.is_held_up_by(*caller, key.id)).map(|caller| (*key, caller)));
         }
-        for (child, caller) in held_up {
-            if let Some(waiting) = self.callers.get_mut(&child) {
+        for (key, caller) in held_up {
+            if let Some(waiting) = self.callers.get_mut(&key) {
                 waiting.retain(|(_, other)| *other != caller);
             }
-            self.refuse(child, caller, Refusal::WouldDeadlock);
-            let Some(slot) = self.children.get(child) else { continue };
+            self.refuse(key, caller, Refusal::WouldDeadlock);
+            let Some(slot) = self.children.get(key) else { continue };
             let (is_added, is_live, group) = (slot.attempt == Attempt::Adding, slot.state.is_live(), self.group);
             if !is_added {
                 // It is started with its group, for nobody in particular.
-                self.children.edit(child, |slot| slot.attempt = Attempt::Own);
+                self.children.edit(key, |slot| slot.attempt = Attempt::Own);
             } else if is_live {
                 // It is not added: gone, it is removed.
-                self.children.edit(child, |slot| slot.leave_out_of(group));
-                self.stop_child(child, Then::Stay, None, now);
+                self.children.edit(key, |slot| slot.leave_out_of(group));
+                self.stop_child(key, Then::Stay, None, now);
             } else {
-                self.put_down(child);
+                self.put_down(key);
             }
         }
         self.callers.retain(|_, waiting| !waiting.is_empty());
     }
 
-    fn wait(&mut self, child: ChildKey, awaited: Awaited, caller: Caller) {
-        self.callers.entry(child).or_default().push((awaited, caller));
+    fn wait(&mut self, key: ChildKey, awaited: Awaited, caller: Caller) {
+        self.callers.entry(key).or_default().push((awaited, caller));
     }
 
     /// What a child's start has come to, if somebody waits for that.
-    pub(super) fn answer_start(&mut self, child: ChildKey, result: Result<(), StartFailure>) {
-        if self.callers.contains_key(&child) {
+    pub(super) fn answer_start(&mut self, key: ChildKey, result: Result<(), StartFailure>) {
+        if self.callers.contains_key(&key) {
             let answer = result.map_err(|failure| Refusal::FailedToStart(Box::new(failure)));
-            self.answer(child, Awaited::Ready, answer);
+            self.answer(key, Awaited::Ready, answer);
         }
     }
 
     /// What these callers have waited for has happened.
-    pub(super) fn answer(&mut self, child: ChildKey, awaited: Awaited, answer: Result<(), Refusal>) {
-        let Some(callers) = self.callers.get_mut(&child) else { return };
+    pub(super) fn answer(&mut self, key: ChildKey, awaited: Awaited, answer: Result<(), Refusal>) {
+        let Some(callers) = self.callers.get_mut(&key) else { return };
         let answered: Vec<_> = callers.iter().filter(|(what, _)| *what == awaited).map(|(_, caller)| *caller).collect();
         callers.retain(|(what, _)| *what != awaited);
         if callers.is_empty() {
-            self.callers.remove(&child);
+            self.callers.remove(&key);
         }
         for caller in answered {
-            self.reply(child, caller, answer.clone());
+            self.reply(key, caller, answer.clone());
         }
     }
 
     /// Nothing is started any more.
     pub(super) fn turn_away_starts(&mut self) {
         let children: Vec<_> = self.callers.keys().copied().collect();
-        for child in children {
-            self.answer(child, Awaited::Ready, Err(Refusal::ShuttingDown));
+        for key in children {
+            self.answer(key, Awaited::Ready, Err(Refusal::ShuttingDown));
         }
     }
 
     /// A child is removed for good.
-    pub(super) fn forget(&mut self, child: ChildKey) {
-        self.answer_start(child, Err(StartFailure::Aborted));
-        self.answer(child, Awaited::Gone, Ok(()));
-        if let Some(slot) = self.children.remove(child) {
-            self.effects.push_back(Effect::Forget { child: child.id, spec: slot.spec });
+    pub(super) fn forget(&mut self, key: ChildKey) {
+        self.answer_start(key, Err(StartFailure::Aborted));
+        self.answer(key, Awaited::Gone, Ok(()));
+        if let Some(slot) = self.children.remove(key) {
+            self.effects.push_back(Effect::Forget { id: key.id, child: slot.child });
         }
     }
 
     /// A call is refused for a reason that is not known in here.
-    pub(crate) fn refuse_call(&mut self, spec: C, caller: Caller, refusal: Refusal) {
-        self.effects.push_back(Effect::Answer { caller, spec: Some(spec), answer: Err(refusal) });
+    pub(crate) fn refuse_call(&mut self, child: C, caller: Caller, refusal: Refusal) {
+        self.effects.push_back(Effect::Answer { caller, child: Some(child), answer: Err(refusal) });
     }
 
     /// These callers do not wait any longer.
@@ -306,23 +304,23 @@ impl<C: Spec> Engine<C> {
         });
     }
 
-    fn refuse(&mut self, child: ChildKey, caller: Caller, refusal: Refusal) {
-        self.reply(child, caller, Err(refusal));
+    fn refuse(&mut self, key: ChildKey, caller: Caller, refusal: Refusal) {
+        self.reply(key, caller, Err(refusal));
     }
 
-    fn reply(&mut self, child: ChildKey, caller: Caller, answer: Result<(), Refusal>) {
-        let spec = self.child(child).cloned();
-        self.effects.push_back(Effect::Answer { caller, spec, answer });
+    fn reply(&mut self, key: ChildKey, caller: Caller, answer: Result<(), Refusal>) {
+        let child = self.child(key).cloned();
+        self.effects.push_back(Effect::Answer { caller, child, answer });
     }
 
     /// The child whose restart a group waits for was terminated: the restart is cancelled. What is down because of it stays
     /// down, as in OTP; what somebody else wants started is started now.
-    fn cancel_group(&mut self, child: ChildKey, now: Instant) {
+    fn cancel_group(&mut self, leader: ChildKey, now: Instant) {
         let Work::Sequence(sequence) = &self.work else { return };
         let from = sequence.from;
         self.work = Work::None;
         let (mut down, mut wanted) = (Vec::new(), Vec::new());
-        for (key, slot) in self.children.between(from, None).filter(|(key, _)| *key != child) {
+        for (key, slot) in self.children.between(from, None).filter(|(key, _)| *key != leader) {
             match &slot.state {
                 State::Owed if slot.attempt != Attempt::Own => wanted.push(key),
                 State::Owed => down.push(key),
@@ -331,9 +329,9 @@ impl<C: Spec> Engine<C> {
             }
         }
         if !down.is_empty() {
-            let name = |key: &ChildKey| self.child(*key).map(|spec| spec.name().to_owned());
+            let name = |key: &ChildKey| self.child(*key).map(|child| child.name().to_owned());
             let siblings = down.iter().filter_map(name).collect();
-            self.tell(child, || EventKind::LeftDown { siblings });
+            self.tell(leader, || EventKind::LeftDown { siblings });
         }
         for key in down {
             match self.stopping(key) {

@@ -42,26 +42,26 @@ struct Tallies {
 }
 
 impl<C: Spec> Children<C> {
-    pub(super) fn new(specs: impl Iterator<Item = (ChildId, C)>, unique_names: bool) -> Self {
-        let mut slots = Slab::with_capacity(specs.size_hint().0);
+    pub(super) fn new(children: impl Iterator<Item = (ChildId, C)>, unique_names: bool) -> Self {
+        let mut slots = Slab::with_capacity(children.size_hint().0);
         let mut tallies = Tallies::default();
-        let key = |(child, spec)| {
-            let slot = Slot::new(child, spec, Attempt::Own);
+        let keep = |(id, child)| {
+            let slot = Slot::new(id, child, Attempt::Own);
             tallies.count(&slot, |n| *n += 1);
-            ChildKey { id: child, slot: key(slots.insert(slot)) }
+            ChildKey { id, slot: slot_number(slots.insert(slot)) }
         };
-        let order = Order::new(specs.map(key));
-        let name = |key: ChildKey| (slots[key.slot as usize].spec.name().to_owned(), key);
+        let order = Order::new(children.map(keep));
+        let name = |key: ChildKey| (slots[key.slot as usize].child.name().to_owned(), key);
         let names = unique_names.then(|| order.iter().map(name).collect());
         Self { slots, order, names, deadlines: Deadlines::default(), tallies }
     }
 
     /// A child behind all others, which is owed a start.
-    pub(super) fn add(&mut self, child: ChildId, spec: C, attempt: Attempt) -> ChildKey {
-        let slot = Slot::new(child, spec, attempt);
+    pub(super) fn add(&mut self, id: ChildId, child: C, attempt: Attempt) -> ChildKey {
+        let slot = Slot::new(id, child, attempt);
         self.tallies.count(&slot, |n| *n += 1);
-        let name = self.names.is_some().then(|| slot.spec.name().to_owned());
-        let key = ChildKey { id: child, slot: key(self.slots.insert(slot)) };
+        let name = self.names.is_some().then(|| slot.child.name().to_owned());
+        let key = ChildKey { id, slot: slot_number(self.slots.insert(slot)) };
         self.order.push(key);
         if let (Some(names), Some(name)) = (&mut self.names, name) {
             names.insert(name, key);
@@ -70,20 +70,20 @@ impl<C: Spec> Children<C> {
     }
 
     /// The child that has this name, where names have to be unique.
-    pub(super) fn namesake(&self, spec: &C) -> Option<&Slot<C>> {
-        self.get(*self.names.as_ref()?.get(spec.name())?)
+    pub(super) fn namesake(&self, child: &C) -> Option<&Slot<C>> {
+        self.get(*self.names.as_ref()?.get(child.name())?)
     }
 
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    pub(super) fn find(&self, child: ChildId) -> Option<ChildKey> {
-        self.order.find(child)
+    pub(super) fn find(&self, id: ChildId) -> Option<ChildKey> {
+        self.order.find(id)
     }
 
     pub(crate) fn get(&self, key: ChildKey) -> Option<&Slot<C>> {
-        self.slots.get(key.slot as usize).filter(|slot| slot.child == key.id)
+        self.slots.get(key.slot as usize).filter(|slot| slot.id == key.id)
     }
 
     /// The child that a report is about, unless the report is stale.
@@ -93,12 +93,12 @@ impl<C: Spec> Children<C> {
 
     /// For what is neither counted nor has a deadline: all but the state and the look.
     pub(super) fn edit<R>(&mut self, key: ChildKey, edit: impl FnOnce(&mut Slot<C>) -> R) -> Option<R> {
-        let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.child == key.id)?;
+        let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id)?;
         Some(edit(slot))
     }
 
     pub(super) fn set(&mut self, key: ChildKey, state: State) {
-        let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.child == key.id) else {
+        let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
             return;
         };
         let before = slot.deadline();
@@ -117,7 +117,7 @@ impl<C: Spec> Children<C> {
 
     /// When somebody looks for a sign of life.
     pub(super) fn set_look(&mut self, key: ChildKey, look: Option<Look>) {
-        let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.child == key.id) else {
+        let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
             return;
         };
         let before = slot.deadline();
@@ -130,7 +130,7 @@ impl<C: Spec> Children<C> {
         let slot = self.slots.remove(key.slot as usize);
         self.order.remove(key.id);
         if let Some(names) = &mut self.names {
-            names.remove(slot.spec.name());
+            names.remove(slot.child.name());
         }
         self.deadlines.change(key, slot.deadline(), None);
         self.tallies.count(&slot, |n| *n -= 1);
@@ -203,15 +203,15 @@ impl<C: Spec> Children<C> {
 }
 
 impl Deadlines {
-    fn change(&mut self, child: ChildKey, before: Option<Instant>, after: Option<Instant>) {
+    fn change(&mut self, key: ChildKey, before: Option<Instant>, after: Option<Instant>) {
         if before == after {
             return;
         }
         if let Some(before) = before {
-            self.0.remove(&(before, child));
+            self.0.remove(&(before, key));
         }
         if let Some(after) = after {
-            self.0.insert((after, child));
+            self.0.insert((after, key));
         }
     }
 }
@@ -229,6 +229,6 @@ impl Tallies {
     }
 }
 
-fn key(key: usize) -> u32 {
+fn slot_number(key: usize) -> u32 {
     u32::try_from(key).expect("a supervisor has fewer than four billion children")
 }

@@ -10,21 +10,21 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Effect<C> {
     /// Start the child. Its process answers with this incarnation.
-    Start { child: ChildKey, incarnation: u32, spec: C },
+    Start { key: ChildKey, incarnation: u32, child: C },
     /// Ask the child to stop. `last`: it will not be started again under anybody.
-    Ask { spec: C, last: bool },
+    Ask { child: C, last: bool },
     /// Abort the child.
-    Abort { spec: C, last: bool },
+    Abort { child: C, last: bool },
     /// Find out whether the process has given a sign of life, and tell the engine at once.
-    Listen { child: ChildKey, incarnation: u32 },
+    SampleHeartbeat { key: ChildKey, incarnation: u32 },
     /// Tell whoever listens. `took`: how long it took until this, where something was waited for.
-    Tell { spec: C, kind: Box<EventKind>, took: Option<Duration> },
-    /// Answer a call. `spec`: the child that it was about, if there is one.
-    Answer { caller: Caller, spec: Option<C>, answer: Result<(), Refusal> },
+    Tell { child: C, kind: Box<EventKind>, took: Option<Duration> },
+    /// Answer a call. `child`: the one that it was about, if there is one.
+    Answer { caller: Caller, child: Option<C>, answer: Result<(), Refusal> },
     /// A child that was to be added is not. There is no caller where nobody waits.
-    Refuse { spec: C, caller: Option<Caller>, refusal: Refusal },
+    Refuse { child: C, caller: Option<Caller>, refusal: Refusal },
     /// A child is removed for good.
-    Forget { child: ChildId, spec: C },
+    Forget { id: ChildId, child: C },
     /// The supervisor is ready: all its children have started.
     Ready,
     /// The supervisor is out of restarts, and begins to stop.
@@ -38,8 +38,8 @@ pub(crate) enum Effect<C> {
 pub(crate) enum Cause<C> {
     Requested,
     GaveUp,
-    AutoShutdown { spec: C, exit: Exit },
-    FailedToStart { spec: C, failure: StartFailure },
+    AutoShutdown { child: C, exit: Exit },
+    FailedToStart { child: C, failure: StartFailure },
 }
 
 /// A child that did not stop well.

@@ -17,140 +17,140 @@ use crate::{
 
 impl<C: Spec> Engine<C> {
     /// A process ended before it was ready. `limit`: because it was not ready within that time.
-    pub(super) fn unready(&mut self, child: ChildKey, exit: Exit, limit: Option<Duration>, now: Instant) {
+    pub(super) fn unready(&mut self, key: ChildKey, exit: Exit, limit: Option<Duration>, now: Instant) {
         if let Exit::Ignored = exit {
-            self.tell(child, || EventKind::Ignored);
-            self.children.edit(child, |slot| slot.remember(RestartCause::Exit(Exit::Ignored), now));
-            self.answer_start(child, Ok(()));
-            self.children.edit(child, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
-            self.put_down(child);
+            self.tell(key, || EventKind::Ignored);
+            self.children.edit(key, |slot| slot.remember(RestartCause::Exit(Exit::Ignored), now));
+            self.answer_start(key, Ok(()));
+            self.children.edit(key, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
+            self.put_down(key);
             return;
         }
         let failure = match limit {
             Some(limit) => StartFailure::TimedOut(limit),
             None => StartFailure::from_exit(exit),
         };
-        self.tell(child, || EventKind::StartFailed(failure.clone()));
-        self.children.edit(child, |slot| slot.remember(RestartCause::Start(failure.clone()), now));
-        let Some(slot) = self.children.get(child) else { return };
+        self.tell(key, || EventKind::StartFailed(failure.clone()));
+        self.children.edit(key, |slot| slot.remember(RestartCause::Start(failure.clone()), now));
+        let Some(slot) = self.children.get(key) else { return };
         if self.is_stopping() {
-            self.children.set(child, State::Stopped);
+            self.children.set(key, State::Stopped);
         } else if slot.attempt != Attempt::Own {
-            self.answer_start(child, Err(failure));
-            self.put_down(child);
-        } else if self.joins_group(child) {
-            self.down_with_group(child);
+            self.answer_start(key, Err(failure));
+            self.put_down(key);
+        } else if self.joins_group(key) {
+            self.down_with_group(key);
         } else if self.is_up || slot.has_started {
-            self.owe(child, RestartCause::Start(failure), None, now);
+            self.owe(key, RestartCause::Start(failure), None, now);
         } else {
-            let spec = slot.spec.clone();
-            self.children.set(child, State::Stopped);
-            self.begin_stop(Cause::FailedToStart { spec, failure }, now);
+            let child = slot.child.clone();
+            self.children.set(key, State::Stopped);
+            self.begin_stop(Cause::FailedToStart { child, failure }, now);
         }
     }
 
     /// A child that was ready ended by itself: its restart type decides.
-    pub(super) fn judge(&mut self, child: ChildKey, exit: Exit, since: Option<Instant>, now: Instant) {
-        let Some(slot) = self.children.get(child) else { return };
+    pub(super) fn judge(&mut self, key: ChildKey, exit: Exit, since: Option<Instant>, now: Instant) {
+        let Some(slot) = self.children.get(key) else { return };
         let settings = slot.settings();
         if self.is_stopping() {
-            self.children.set(child, State::Stopped);
-        } else if self.joins_group(child) {
-            self.down_with_group(child);
+            self.children.set(key, State::Stopped);
+        } else if self.joins_group(key) {
+            self.down_with_group(key);
         } else if settings.restart().restarts_after(&exit) {
-            self.owe(child, RestartCause::Exit(exit), since, now);
+            self.owe(key, RestartCause::Exit(exit), since, now);
         } else {
-            let significant = settings.significant.then(|| slot.spec.clone());
-            self.put_down(child);
-            if let Some(spec) = significant {
-                self.significant_ended(spec, exit, now);
+            let significant = settings.significant.then(|| slot.child.clone());
+            self.put_down(key);
+            if let Some(child) = significant {
+                self.significant_ended(child, exit, now);
             }
         }
     }
 
     /// Whether the child's group is going to be stopped and started again anyway, so that a failure costs nothing and
     /// an end means nothing: it is as if it had been stopped a moment earlier.
-    pub(super) fn joins_group(&self, child: ChildKey) -> bool {
-        matches!(&self.work, Work::Sequence(sequence) if sequence.joins(child))
+    pub(super) fn joins_group(&self, key: ChildKey) -> bool {
+        matches!(&self.work, Work::Sequence(sequence) if sequence.joins(key))
     }
 
-    fn down_with_group(&mut self, child: ChildKey) {
-        if self.is_temporary(child) {
-            self.forget(child);
+    fn down_with_group(&mut self, key: ChildKey) {
+        if self.is_temporary(key) {
+            self.forget(key);
         } else {
-            self.children.set(child, State::Owed);
+            self.children.set(key, State::Owed);
         }
     }
 
     /// A process ended that was being stopped.
-    pub(super) fn gone(&mut self, child: ChildKey, stopping: Stopping, exit: Exit, now: Instant) {
-        self.sweep.left(child, &stopping);
-        let exit = self.exit_of(child, &stopping, exit);
+    pub(super) fn gone(&mut self, key: ChildKey, stopping: Stopping, exit: Exit, now: Instant) {
+        self.sweep.left(key, &stopping);
+        let exit = self.exit_of(key, &stopping, exit);
         if exit.abandoned_any() {
             // It has ended, but not all that was below it.
-            self.answer(child, Awaited::Gone, Err(Refusal::Stuck));
+            self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
         }
-        let is_left_behind = self.children.get(child).is_some_and(Slot::is_left_behind);
+        let is_left_behind = self.children.get(key).is_some_and(Slot::is_left_behind);
         if !is_left_behind && !matches!(stopping.then, Then::FailStart { .. }) {
             let took = now.saturating_duration_since(stopping.since);
-            self.tell_timed(child, Some(took), || EventKind::Exited(exit.clone()));
-            self.children.edit(child, |slot| slot.remember_stop(exit.clone(), now));
+            self.tell_timed(key, Some(took), || EventKind::Exited(exit.clone()));
+            self.children.edit(key, |slot| slot.remember_stop(exit.clone(), now));
         }
         match stopping.then {
-            Then::Judge { since, .. } => self.judge(child, exit, Some(since), now),
-            Then::FailStart { limit } => self.unready(child, exit, limit, now),
-            Then::Restart => self.down_with_group(child),
-            Then::Start => self.children.set(child, State::Owed),
+            Then::Judge { since, .. } => self.judge(key, exit, Some(since), now),
+            Then::FailStart { limit } => self.unready(key, exit, limit, now),
+            Then::Restart => self.down_with_group(key),
+            Then::Start => self.children.set(key, State::Owed),
             Then::Stay => {
-                self.answer_start(child, Err(StartFailure::Aborted));
-                self.put_down(child);
+                self.answer_start(key, Err(StartFailure::Aborted));
+                self.put_down(key);
             }
             Then::End => {
-                self.tally(child, &stopping, exit);
-                self.children.set(child, State::Stopped);
+                self.tally(key, &stopping, exit);
+                self.children.set(key, State::Stopped);
             }
         }
     }
 
     /// A child without a process that is not restarted: it is kept, unless it is temporary, its supervisor keeps none, or it
     /// was to be added and never came to be.
-    pub(super) fn put_down(&mut self, child: ChildKey) {
-        let Some(slot) = self.children.get(child) else { return };
-        if self.settings.dynamic || self.is_temporary(child) || slot.attempt == Attempt::Adding {
-            self.forget(child);
+    pub(super) fn put_down(&mut self, key: ChildKey) {
+        let Some(slot) = self.children.get(key) else { return };
+        if self.settings.dynamic || self.is_temporary(key) || slot.attempt == Attempt::Adding {
+            self.forget(key);
         } else {
-            self.children.edit(child, |slot| slot.attempt = Attempt::Own);
-            self.children.set(child, State::Stopped);
+            self.children.edit(key, |slot| slot.attempt = Attempt::Own);
+            self.children.set(key, State::Stopped);
         }
     }
 
     /// A child has to be restarted, if there is a restart left.
-    fn owe(&mut self, child: ChildKey, cause: RestartCause, since: Option<Instant>, now: Instant) {
-        let Some(slot) = self.children.get(child) else { return };
-        let spec = slot.spec.clone();
-        if !self.intensity.charge(Charge { spec, at: now, cause: cause.clone() }) {
-            self.children.set(child, State::Stopped);
+    fn owe(&mut self, key: ChildKey, cause: RestartCause, since: Option<Instant>, now: Instant) {
+        let Some(slot) = self.children.get(key) else { return };
+        let child = slot.child.clone();
+        if !self.intensity.charge(Charge { child, at: now, cause: cause.clone() }) {
+            self.children.set(key, State::Stopped);
             self.begin_stop(Cause::GaveUp, now);
             return;
         }
-        let (attempt, delay) = self.next_attempt(child, since, now);
-        self.tell(child, || EventKind::Restarting { attempt, delay, cause });
+        let (attempt, delay) = self.next_attempt(key, since, now);
+        self.tell(key, || EventKind::Restarting { attempt, delay, cause });
         let until = (!delay.is_zero()).then(|| now.checked_add(delay));
         if self.settings.strategy.mode() != RestartMode::OneForOne {
-            self.children.set(child, State::Owed);
-            self.begin_group(child, until, now);
+            self.children.set(key, State::Owed);
+            self.begin_group(key, until, now);
         } else if let Some(until) = until {
-            self.children.set(child, State::Delayed { until: Box::new(until) });
+            self.children.set(key, State::Delayed { until: Box::new(until) });
         } else {
-            self.children.set(child, State::Owed);
-            self.restarts.push_back(child);
+            self.children.set(key, State::Owed);
+            self.restarts.push_back(key);
         }
     }
 
     /// The how manieth restart in a row this is, and how long it has to wait.
-    fn next_attempt(&mut self, child: ChildKey, since: Option<Instant>, now: Instant) -> (u32, Duration) {
+    fn next_attempt(&mut self, key: ChildKey, since: Option<Instant>, now: Instant) -> (u32, Duration) {
         let (common, period) = (self.settings.backoff, self.settings.strategy.period());
-        let attempt = self.children.edit(child, |slot| {
+        let attempt = self.children.edit(key, |slot| {
             let backoff = slot.settings().backoff().or(common);
             let reset_after = backoff.map_or(period, |backoff| backoff.reset_after());
             let is_stable = since.is_some_and(|since| now.saturating_duration_since(since) >= reset_after);
@@ -162,8 +162,8 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Remembers who did not stop well.
-    fn tally(&mut self, child: ChildKey, stopping: &Stopping, exit: Exit) {
-        let Some(slot) = self.children.get(child) else { return };
+    fn tally(&mut self, key: ChildKey, stopping: &Stopping, exit: Exit) {
+        let Some(slot) = self.children.get(key) else { return };
         let is_brutal = slot.settings().shutdown() == ShutdownStrategy::Brutal;
         let badly = match exit {
             Exit::Shutdown(termination) => {
@@ -181,11 +181,11 @@ impl<C: Spec> Engine<C> {
             Exit::Lost => Some(Badly::Failed(Failure::new(Exit::Lost.to_string()))),
         };
         if let Some(badly) = badly {
-            self.badly.push((slot.spec.clone(), badly));
+            self.badly.push((slot.child.clone(), badly));
         }
     }
 
-    fn is_temporary(&self, child: ChildKey) -> bool {
-        self.children.get(child).is_some_and(|slot| slot.settings().restart() == RestartType::Temporary)
+    fn is_temporary(&self, key: ChildKey) -> bool {
+        self.children.get(key).is_some_and(|slot| slot.settings().restart() == RestartType::Temporary)
     }
 }

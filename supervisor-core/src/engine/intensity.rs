@@ -20,7 +20,7 @@ pub(super) struct Intensity<C> {
 /// A failure that cost a restart.
 #[derive(Debug)]
 pub(crate) struct Charge<C> {
-    pub(crate) spec: C,
+    pub(crate) child: C,
     pub(crate) at: Instant,
     pub(crate) cause: RestartCause,
 }

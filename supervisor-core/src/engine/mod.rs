@@ -134,8 +134,8 @@ impl<C: Spec> Engine<C> {
 
     /// A process of an earlier run of this supervisor is still there. It is aborted, and nothing is started before it is gone:
     /// its exit is reported for incarnation 0. To be said before `start`.
-    pub(crate) fn adopt(&mut self, child: ChildId, now: Instant) -> Option<ChildKey> {
-        let key = self.children.find(child)?;
+    pub(crate) fn adopt(&mut self, id: ChildId, now: Instant) -> Option<ChildKey> {
+        let key = self.children.find(id)?;
         let stage = self.abort_stage(key, now);
         let (then, sweep) = (Then::Start, None);
         let stopping = Stopping { stage, then, since: now, sweep, last: false, unready: true, has_had_more: false };
@@ -220,28 +220,28 @@ impl<C: Spec> Engine<C> {
 
     /// Does what is due.
     pub(crate) fn tick(&mut self, now: Instant) {
-        while let Some(child) = self.children.due(now) {
-            let Some(slot) = self.children.get(child) else { return };
+        while let Some(key) = self.children.due(now) {
+            let Some(slot) = self.children.get(key) else { return };
             match &slot.state {
                 State::Delayed { .. } => {
-                    self.children.set(child, State::Owed);
-                    self.restarts.push_back(child);
+                    self.children.set(key, State::Owed);
+                    self.restarts.push_back(key);
                 }
                 State::Starting { .. } => {
                     let limit = slot.settings().start_timeout();
-                    self.abort(child, Then::FailStart { limit }, now);
+                    self.abort(key, Then::FailStart { limit }, now);
                 }
                 State::Stopping(stopping) => {
                     let stopping = **stopping;
                     if stopping.has_had_its_time(now) {
-                        self.abort(child, stopping.then, now);
+                        self.abort(key, stopping.then, now);
                     } else if let Some(stopping) = stopping.with_more_time(self.settings.abort_grace, now) {
-                        self.children.set(child, State::stopping(stopping));
+                        self.children.set(key, State::stopping(stopping));
                     } else {
-                        self.stuck(child, stopping, now);
+                        self.stuck(key, stopping, now);
                     }
                 }
-                State::Running { .. } => self.look_for_signs(child),
+                State::Running { .. } => self.look_for_signs(key),
                 State::Stopped | State::Owed => return,
             }
         }
@@ -290,10 +290,10 @@ impl<C: Spec> Engine<C> {
 
     /// The supervisor is lost, and a child of it has ended. Returns the child, if that is news.
     pub(crate) fn end_unsupervised(&mut self, process_key: ProcessKey, exit: &Exit, now: Instant) -> Option<C> {
-        let spec = self.children.about(process_key)?.spec.clone();
+        let child = self.children.about(process_key)?.child.clone();
         self.children.edit(process_key.child_key(), |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
         self.children.set(process_key.child_key(), State::Stopped);
-        Some(spec)
+        Some(child)
     }
 
     /// The supervisor is lost: all that it had still to do.
@@ -324,26 +324,26 @@ impl<C: Spec> Engine<C> {
     // Getters
 
     pub(crate) fn child(&self, key: ChildKey) -> Option<&C> {
-        self.children.get(key).map(|slot| &slot.spec)
+        self.children.get(key).map(|slot| &slot.child)
     }
 
-    pub(crate) fn find(&self, child: ChildId) -> Option<&C> {
-        self.child(self.children.find(child)?)
+    pub(crate) fn find(&self, id: ChildId) -> Option<&C> {
+        self.child(self.children.find(id)?)
     }
 
-    pub(crate) fn state_of(&self, child: ChildId) -> Option<ChildState> {
-        Some(self.children.get(self.children.find(child)?)?.public_state())
+    pub(crate) fn state_of(&self, id: ChildId) -> Option<ChildState> {
+        Some(self.children.get(self.children.find(id)?)?.public_state())
     }
 
     /// The children that have a process.
     #[cfg(test)]
     pub(crate) fn live(&self) -> impl Iterator<Item = &C> {
-        self.children.iter().filter(|(_, slot)| slot.state.is_live()).map(|(_, slot)| &slot.spec)
+        self.children.iter().filter(|(_, slot)| slot.state.is_live()).map(|(_, slot)| &slot.child)
     }
 
     /// The children, in start order.
     pub(crate) fn children(&self) -> impl Iterator<Item = (ChildId, &C, ChildState)> {
-        self.children.iter().map(|(key, slot)| (key.id, &slot.spec, slot.public_state()))
+        self.children.iter().map(|(key, slot)| (key.id, &slot.child, slot.public_state()))
     }
 
     /// All that is known of the children behind this one, or of all, in start order.
@@ -391,16 +391,16 @@ impl<C: Spec> Engine<C> {
 
     // Shared by the parts
 
-    fn tell(&mut self, child: ChildKey, kind: impl FnOnce() -> EventKind) {
-        self.tell_timed(child, None, kind);
+    fn tell(&mut self, key: ChildKey, kind: impl FnOnce() -> EventKind) {
+        self.tell_timed(key, None, kind);
     }
 
     /// `took`: how long it took until this.
-    fn tell_timed(&mut self, child: ChildKey, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
+    fn tell_timed(&mut self, key: ChildKey, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
         if self.is_heard {
-            if let Some(slot) = self.children.get(child) {
-                let spec = slot.spec.clone();
-                self.effects.push_back(Effect::Tell { spec, kind: Box::new(kind()), took });
+            if let Some(slot) = self.children.get(key) {
+                let child = slot.child.clone();
+                self.effects.push_back(Effect::Tell { child, kind: Box::new(kind()), took });
             }
         }
     }

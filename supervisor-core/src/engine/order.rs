@@ -23,13 +23,13 @@ impl Order {
         self.entries.push_back((key.id, Some(key.slot)));
     }
 
-    pub(super) fn find(&self, child: ChildId) -> Option<ChildKey> {
-        let slot = self.entries[self.index(child)?].1?;
-        Some(ChildKey { id: child, slot })
+    pub(super) fn find(&self, id: ChildId) -> Option<ChildKey> {
+        let slot = self.entries[self.index(id)?].1?;
+        Some(ChildKey { id, slot })
     }
 
-    pub(super) fn remove(&mut self, child: ChildId) {
-        let Some(entry) = self.index(child).and_then(|index| self.entries.get_mut(index)) else { return };
+    pub(super) fn remove(&mut self, id: ChildId) {
+        let Some(entry) = self.index(id).and_then(|index| self.entries.get_mut(index)) else { return };
         if entry.1.take().is_some() {
             self.gaps += 1;
         }
@@ -53,22 +53,22 @@ impl Order {
 
     /// From `from` on, but before `end`, where there is one.
     pub(super) fn between(&self, from: ChildId, end: Option<ChildId>) -> impl DoubleEndedIterator<Item = ChildKey> {
-        let begin = self.entries.partition_point(|(child, _)| *child < from);
-        let end = end.map_or(self.entries.len(), |end| self.entries.partition_point(|(child, _)| *child < end));
+        let begin = self.entries.partition_point(|(id, _)| *id < from);
+        let end = end.map_or(self.entries.len(), |end| self.entries.partition_point(|(id, _)| *id < end));
         self.range(begin..end.max(begin))
     }
 
-    pub(super) fn behind(&self, child: Option<ChildId>) -> impl Iterator<Item = ChildKey> {
-        let begin = child.map_or(0, |child| self.entries.partition_point(|(other, _)| *other <= child));
+    pub(super) fn behind(&self, id: Option<ChildId>) -> impl Iterator<Item = ChildKey> {
+        let begin = id.map_or(0, |id| self.entries.partition_point(|(other, _)| *other <= id));
         self.range(begin..self.entries.len())
     }
 
-    fn index(&self, child: ChildId) -> Option<usize> {
-        self.entries.binary_search_by_key(&child, |(child, _)| *child).ok()
+    fn index(&self, id: ChildId) -> Option<usize> {
+        self.entries.binary_search_by_key(&id, |(id, _)| *id).ok()
     }
 
     fn range(&self, range: Range<usize>) -> impl DoubleEndedIterator<Item = ChildKey> {
-        let key = |(child, slot): &(ChildId, Option<u32>)| Some(ChildKey { id: *child, slot: (*slot)? });
+        let key = |(id, slot): &(ChildId, Option<u32>)| Some(ChildKey { id: *id, slot: (*slot)? });
         self.entries.range(range).filter_map(key)
     }
 }

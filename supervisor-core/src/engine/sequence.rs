@@ -47,14 +47,14 @@ impl Sequence {
     }
 
     /// Whether this is a group restart that is going to start this child.
-    fn comes_to(&self, child: ChildId) -> bool {
-        let is_passed = matches!(self.stage, Stage::Starting { begun: Some(begun) } if child <= begun.id);
-        self.leader.is_some() && child >= self.from && !is_passed
+    fn comes_to(&self, id: ChildId) -> bool {
+        let is_passed = matches!(self.stage, Stage::Starting { begun: Some(begun) } if id <= begun.id);
+        self.leader.is_some() && id >= self.from && !is_passed
     }
 
     /// Whether what fails from `from` on is going to be started anyway.
-    pub(super) fn joins(&self, child: ChildKey) -> bool {
-        child.id >= self.from && !matches!(self.stage, Stage::Starting { .. })
+    pub(super) fn joins(&self, key: ChildKey) -> bool {
+        key.id >= self.from && !matches!(self.stage, Stage::Starting { .. })
     }
 
     pub(super) fn delayed_until(&self) -> Option<Instant> {
@@ -68,10 +68,10 @@ impl Sequence {
 impl<C: Spec> Engine<C> {
     /// A group restart begins, or the one under way begins again or reaches further down. What was stopped before is
     /// started with the group.
-    pub(super) fn begin_group(&mut self, child: ChildKey, until: Option<Option<Instant>>, now: Instant) {
+    pub(super) fn begin_group(&mut self, key: ChildKey, until: Option<Option<Instant>>, now: Instant) {
         let from = match self.settings.strategy.mode() {
             RestartMode::OneForAll => ChildId::FIRST,
-            RestartMode::RestForOne | RestartMode::OneForOne => child.id,
+            RestartMode::RestForOne | RestartMode::OneForOne => key.id,
         };
         if !matches!(self.work, Work::Sequence(_)) {
             self.group = self.group.wrapping_add(1).max(1);
@@ -84,12 +84,12 @@ impl<C: Spec> Engine<C> {
         };
         let delay = later(pending, until.map(Delay));
         let group = self.group;
-        let revived = |(child, slot): (ChildKey, &Slot<C>)| Some((child, slot.revived()?));
+        let revived = |(key, slot): (ChildKey, &Slot<C>)| Some((key, slot.revived()?));
         let in_range = self.children.between(from, None).filter(|(_, slot)| !slot.is_left_out_of(group));
         let revived: Vec<_> = in_range.filter_map(revived).collect();
-        revived.into_iter().for_each(|(child, state)| self.children.set(child, state));
+        revived.into_iter().for_each(|(key, state)| self.children.set(key, state));
         self.sweep = Sweep::from(from, &self.sweep);
-        self.work = Work::Sequence(Sequence { from, leader: Some(child), stage: Stage::Stopping { delay } });
+        self.work = Work::Sequence(Sequence { from, leader: Some(key), stage: Stage::Stopping { delay } });
         self.turn_away_circles(now);
     }
 
@@ -108,17 +108,17 @@ impl<C: Spec> Engine<C> {
             Stage::Delayed(_) => false,
             Stage::Starting { begun } => {
                 let from = sequence.from;
-                if begun.is_some_and(|child| self.is_coming(child)) {
+                if begun.is_some_and(|key| self.is_coming(key)) {
                     return false;
                 }
-                let owed = |(child, slot): (ChildKey, &Slot<C>)| (slot.state == State::Owed).then_some(child);
+                let owed = |(key, slot): (ChildKey, &Slot<C>)| (slot.state == State::Owed).then_some(key);
                 let next = match begun {
-                    Some(child) => self.children.behind(Some(child.id)).find_map(owed),
+                    Some(key) => self.children.behind(Some(key.id)).find_map(owed),
                     None => self.children.between(from, None).find_map(owed),
                 };
-                if let Some(child) = next {
-                    self.set_stage(Stage::Starting { begun: Some(child) });
-                    self.begin_start(child, now);
+                if let Some(key) = next {
+                    self.set_stage(Stage::Starting { begun: Some(key) });
+                    self.begin_start(key, now);
                 } else {
                     self.work = Work::None;
                     self.come_up(now);
@@ -130,10 +130,10 @@ impl<C: Spec> Engine<C> {
 
     /// Starts what is owed a start of its own.
     pub(super) fn advance_restarts(&mut self, now: Instant) -> bool {
-        let Some(child) = self.restarts.pop_front() else { return false };
+        let Some(key) = self.restarts.pop_front() else { return false };
         // Anything may have happened to it meanwhile.
-        if self.children.get(child).is_some_and(|slot| slot.state == State::Owed) {
-            self.begin_start(child, now);
+        if self.children.get(key).is_some_and(|slot| slot.state == State::Owed) {
+            self.begin_start(key, now);
         }
         true
     }
@@ -146,38 +146,38 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    pub(super) fn set_running(&mut self, child: ChildKey, now: Instant) {
-        let took = self.children.get(child).and_then(|slot| match slot.state {
+    pub(super) fn set_running(&mut self, key: ChildKey, now: Instant) {
+        let took = self.children.get(key).and_then(|slot| match slot.state {
             State::Starting { ref since } => Some(now.saturating_duration_since(**since)),
             _ => None,
         });
-        self.children.set(child, State::Running { since: now });
-        self.children.edit(child, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
-        self.watch_over(child, now);
-        self.tell_timed(child, took, || EventKind::Ready);
-        self.answer_start(child, Ok(()));
+        self.children.set(key, State::Running { since: now });
+        self.children.edit(key, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
+        self.watch_over(key, now);
+        self.tell_timed(key, took, || EventKind::Ready);
+        self.answer_start(key, Ok(()));
     }
 
-    pub(super) fn begin_start(&mut self, child: ChildKey, now: Instant) {
-        let begun = self.children.edit(child, |slot| {
+    pub(super) fn begin_start(&mut self, key: ChildKey, now: Instant) {
+        let begun = self.children.edit(key, |slot| {
             slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
             slot.has_acknowledged = false;
-            let settings = slot.spec.settings();
-            (slot.incarnation, settings.is_ready_at_once(), slot.spec.clone())
+            let settings = slot.child.settings();
+            (slot.incarnation, settings.is_ready_at_once(), slot.child.clone())
         });
-        let Some((incarnation, ready_at_once, spec)) = begun else { return };
-        self.effects.push_back(Effect::Start { child, incarnation, spec });
+        let Some((incarnation, ready_at_once, child)) = begun else { return };
+        self.effects.push_back(Effect::Start { key, incarnation, child });
         if ready_at_once {
-            self.set_running(child, now);
+            self.set_running(key, now);
         } else {
-            self.children.set(child, State::Starting { since: Box::new(now) });
+            self.children.set(key, State::Starting { since: Box::new(now) });
         }
     }
 
     /// Whether the next child has to wait for this one.
-    fn is_coming(&self, child: ChildKey) -> bool {
+    fn is_coming(&self, key: ChildKey) -> bool {
         self.children
-            .get(child)
+            .get(key)
             .is_some_and(|slot| matches!(slot.state.class(), Class::Starting) || slot.state.is_failing_to_start())
     }
 
@@ -186,15 +186,15 @@ impl<C: Spec> Engine<C> {
             return;
         }
         self.effects.push_back(Effect::Ready);
-        if let Some((spec, exit)) = self.significant_end.take() {
-            self.significant_ended(spec, exit, now);
+        if let Some((child, exit)) = self.significant_end.take() {
+            self.significant_ended(child, exit, now);
         }
     }
 
     /// A significant child ended by itself and is not restarted.
-    pub(super) fn significant_ended(&mut self, spec: C, exit: Exit, now: Instant) {
+    pub(super) fn significant_ended(&mut self, child: C, exit: Exit, now: Instant) {
         if !self.is_up {
-            self.significant_end = Some((spec, exit));
+            self.significant_end = Some((child, exit));
             return;
         }
         let ends = match self.settings.auto_shutdown {
@@ -203,19 +203,19 @@ impl<C: Spec> Engine<C> {
             AutoShutdown::AllSignificant => self.children.significant_present() == 0,
         };
         if ends {
-            self.begin_stop(Cause::AutoShutdown { spec, exit }, now);
+            self.begin_stop(Cause::AutoShutdown { child, exit }, now);
         }
     }
 
     /// Whether the group restart under way is going to start this child.
-    pub(super) fn group_comes_to(&self, child: ChildId) -> bool {
-        matches!(&self.work, Work::Sequence(sequence) if sequence.comes_to(child))
+    pub(super) fn group_comes_to(&self, id: ChildId) -> bool {
+        matches!(&self.work, Work::Sequence(sequence) if sequence.comes_to(id))
     }
 
     /// From where on all has to stop before the group restart under way starts this child, if it is going to.
-    pub(super) fn group_from(&self, child: ChildId) -> Option<ChildId> {
+    pub(super) fn group_from(&self, id: ChildId) -> Option<ChildId> {
         match &self.work {
-            Work::Sequence(sequence) if sequence.comes_to(child) => match sequence.stage {
+            Work::Sequence(sequence) if sequence.comes_to(id) => match sequence.stage {
                 Stage::Stopping { .. } | Stage::Delayed(_) => Some(sequence.from),
                 Stage::Starting { .. } => None,
             },
@@ -224,24 +224,24 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Whether a group restart waits to start this child again, because it was this child that failed.
-    pub(super) fn leads_group(&self, child: ChildKey) -> bool {
+    pub(super) fn leads_group(&self, key: ChildKey) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
         let is_down = |slot: &Slot<C>| !matches!(slot.state, State::Stopped | State::Running { .. });
-        self.is_up && sequence.leader == Some(child) && self.children.get(child).is_some_and(is_down)
+        self.is_up && sequence.leader == Some(key) && self.children.get(key).is_some_and(is_down)
     }
 
     /// Whether the caller would wait for itself: what it wants to have started waits for its group, and that group waits for
     /// the child from within which the call is made.
-    pub(super) fn is_held_up_by(&self, caller: Caller, child: ChildId) -> bool {
+    pub(super) fn is_held_up_by(&self, caller: Caller, id: ChildId) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
         let Some(slot) = caller.within.and_then(|within| self.children.get(self.children.find(within)?)) else {
             return false;
         };
         let is_waited_for = match sequence.stage {
-            Stage::Stopping { .. } | Stage::Delayed(_) => slot.child >= sequence.from && slot.state.is_live(),
+            Stage::Stopping { .. } | Stage::Delayed(_) => slot.id >= sequence.from && slot.state.is_live(),
             Stage::Starting { .. } => matches!(slot.state, State::Starting { .. }),
         };
-        sequence.comes_to(child) && is_waited_for
+        sequence.comes_to(id) && is_waited_for
     }
 
     fn set_stage(&mut self, stage: Stage) {

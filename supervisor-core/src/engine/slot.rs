@@ -46,8 +46,8 @@ pub(crate) trait Spec: Clone {
 
 #[derive(Debug)]
 pub(crate) struct Slot<C> {
-    pub(super) child: ChildId,
-    pub(crate) spec: C,
+    pub(super) id: ChildId,
+    pub(crate) child: C,
     pub(crate) state: State,
     /// The number of its latest process. A report of an earlier one is stale.
     pub(super) incarnation: u32,
@@ -184,10 +184,10 @@ impl Class {
 
 impl<C: Spec> Slot<C> {
     /// The state of a child that has not started yet is `Owed`: its turn comes.
-    pub(super) fn new(child: ChildId, spec: C, attempt: Attempt) -> Self {
+    pub(super) fn new(id: ChildId, child: C, attempt: Attempt) -> Self {
         Self {
+            id,
             child,
-            spec,
             state: State::Owed,
             incarnation: 0,
             attempt,
@@ -199,7 +199,7 @@ impl<C: Spec> Slot<C> {
     }
 
     pub(super) fn settings(&self) -> &ChildSettings {
-        self.spec.settings()
+        self.child.settings()
     }
 
     /// Whether a report is about the process that is here now.

@@ -50,16 +50,16 @@ impl Sweep {
     }
 
     /// A child has gone, or is not waited for any longer.
-    pub(super) fn left(&mut self, child: ChildKey, stopping: &Stopping) {
+    pub(super) fn left(&mut self, key: ChildKey, stopping: &Stopping) {
         if stopping.sweep == Some(self.number) {
             self.outstanding -= 1;
-            self.pass(child);
+            self.pass(key);
         }
     }
 
     /// The next child may be asked, though this one is still there.
-    fn pass(&mut self, child: ChildKey) {
-        if self.awaited == Some(child) {
+    fn pass(&mut self, key: ChildKey) {
+        if self.awaited == Some(key) {
             self.awaited = None;
         }
     }
@@ -83,20 +83,20 @@ impl<C: Spec> Engine<C> {
         }
         // What is on its way up turns round at once; what runs waits for its turn.
         let moving: Vec<_> = self.places_of(|state| !matches!(state, State::Stopped | State::Running { .. }));
-        for child in moving.into_iter().rev() {
-            if self.children.get(child).is_some_and(|slot| slot.state.is_live()) {
-                self.stop_child(child, Then::End, Some(self.sweep.number), now);
+        for key in moving.into_iter().rev() {
+            if self.children.get(key).is_some_and(|slot| slot.state.is_live()) {
+                self.stop_child(key, Then::End, Some(self.sweep.number), now);
             } else {
-                self.tell_cancelled(child);
-                self.children.set(child, State::Stopped);
+                self.tell_cancelled(key);
+                self.children.set(key, State::Stopped);
             }
         }
     }
 
     /// A child that was going to be started again is not.
-    pub(super) fn tell_cancelled(&mut self, child: ChildKey) {
-        if self.children.get(child).is_some_and(|slot| slot.public_state() == ChildState::Restarting) {
-            self.tell(child, || EventKind::RestartCancelled);
+    pub(super) fn tell_cancelled(&mut self, key: ChildKey) {
+        if self.children.get(key).is_some_and(|slot| slot.public_state() == ChildState::Restarting) {
+            self.tell(key, || EventKind::RestartCancelled);
         }
     }
 
@@ -117,9 +117,9 @@ impl<C: Spec> Engine<C> {
 
     /// What is stopping already is waited for, and nothing else is stopped.
     pub(super) fn wait_for_what_stops(&mut self) {
-        for child in self.places_of(|state| matches!(state, State::Stopping(_))) {
-            let Some(stopping) = self.stopping(child) else { continue };
-            self.children.set(child, State::stopping(Stopping { sweep: Some(self.sweep.number), ..stopping }));
+        for key in self.places_of(|state| matches!(state, State::Stopping(_))) {
+            let Some(stopping) = self.stopping(key) else { continue };
+            self.children.set(key, State::stopping(Stopping { sweep: Some(self.sweep.number), ..stopping }));
             self.sweep.outstanding += 1;
         }
         self.sweep.reached = Some(self.sweep.from);
@@ -130,23 +130,23 @@ impl<C: Spec> Engine<C> {
         if self.sweep.awaited.is_some() {
             return Progress::Waiting;
         }
-        let live = |(child, slot): (ChildKey, &Slot<C>)| slot.state.is_live().then_some(child);
-        let Some(child) = self.children.between(self.sweep.from, self.sweep.reached).rev().find_map(live) else {
+        let live = |(key, slot): (ChildKey, &Slot<C>)| slot.state.is_live().then_some(key);
+        let Some(key) = self.children.between(self.sweep.from, self.sweep.reached).rev().find_map(live) else {
             self.sweep.reached = Some(self.sweep.from);
             return if self.sweep.outstanding == 0 { Progress::Done } else { Progress::Waiting };
         };
-        self.sweep.reached = Some(child.id);
+        self.sweep.reached = Some(key.id);
         if self.settings.shutdown_order == ShutdownOrder::Reverse {
-            self.sweep.awaited = Some(child);
+            self.sweep.awaited = Some(key);
         }
         let then = if self.is_stopping() { Then::End } else { Then::Restart };
-        self.stop_child(child, then, Some(self.sweep.number), now);
+        self.stop_child(key, then, Some(self.sweep.number), now);
         Progress::Moved
     }
 
     /// Stops a child, or goes along with its stop if that has begun: as part of a sweep, or for itself.
-    pub(super) fn stop_child(&mut self, child: ChildKey, then: Then, sweep: Option<u32>, now: Instant) {
-        let Some(slot) = self.children.get(child) else { return };
+    pub(super) fn stop_child(&mut self, key: ChildKey, then: Then, sweep: Option<u32>, now: Instant) {
+        let Some(slot) = self.children.get(key) else { return };
         let (settings, last) = (slot.settings(), self.is_final());
         let (kind, shutdown) = (settings.kind, settings.shutdown());
         let stage = match &slot.state {
@@ -157,7 +157,7 @@ impl<C: Spec> Engine<C> {
                     self.sweep.outstanding += 1;
                 }
                 let stopping = Stopping { then, sweep: sweep.or(stopping.sweep), ..**stopping };
-                self.join(child, stopping);
+                self.join(key, stopping);
                 return;
             }
             State::Stopped | State::Owed | State::Delayed { .. } => return,
@@ -174,64 +174,62 @@ impl<C: Spec> Engine<C> {
         if sweep.is_some() {
             self.sweep.outstanding += 1;
         }
-        self.tell(child, || EventKind::Stopping);
+        self.tell(key, || EventKind::Stopping);
         let stage = match stage {
-            None => self.abort_stage(child, now),
+            None => self.abort_stage(key, now),
             Some(time) => {
-                self.ask(child, last);
+                self.ask(key, last);
                 let until = now.checked_add(time);
                 let ack_by = if answers { now.checked_add(self.settings.abort_grace) } else { None };
                 Stage::Asked { until, ack_by }
             }
         };
-        self.children.set(
-            child,
-            State::stopping(Stopping { stage, then, since: now, sweep, last, unready, has_had_more: false }),
-        );
+        self.children
+            .set(key, State::stopping(Stopping { stage, then, since: now, sweep, last, unready, has_had_more: false }));
     }
 
     /// A stop goes along with one that has begun before.
-    fn join(&mut self, child: ChildKey, stopping: Stopping) {
+    fn join(&mut self, key: ChildKey, stopping: Stopping) {
         let is_final = self.is_final();
         if is_final && !stopping.last {
-            self.ask(child, true);
+            self.ask(key, true);
         }
         if stopping.stage == Stage::Stuck {
             if self.is_stopping() {
-                self.abandon(child, stopping);
+                self.abandon(key, stopping);
                 return;
             }
-            self.sweep.pass(child);
+            self.sweep.pass(key);
         }
-        self.children.set(child, State::stopping(Stopping { last: stopping.last || is_final, ..stopping }));
+        self.children.set(key, State::stopping(Stopping { last: stopping.last || is_final, ..stopping }));
     }
 
     /// Aborts a child that is not part of a sweep, or is and had time until now. One whose turn to stop comes anyway has not
     /// failed, as if its turn had come a moment earlier.
-    pub(super) fn abort(&mut self, child: ChildKey, then: Then, now: Instant) {
+    pub(super) fn abort(&mut self, key: ChildKey, then: Then, now: Instant) {
         let then = match then {
             Then::Judge { .. } | Then::FailStart { .. } if self.is_stopping() => Then::End,
-            Then::Judge { .. } | Then::FailStart { .. } if self.joins_group(child) => Then::Restart,
+            Then::Judge { .. } | Then::FailStart { .. } if self.joins_group(key) => Then::Restart,
             then => then,
         };
-        let Some(slot) = self.children.get(child) else { return };
+        let Some(slot) = self.children.get(key) else { return };
         let (sweep, unready, since) = match &slot.state {
             State::Stopping(stopping) => (stopping.sweep, stopping.unready, stopping.since),
             state => (None, matches!(state, State::Starting { .. }), now),
         };
-        self.tell(child, || EventKind::Aborted);
-        let (stage, last) = (self.abort_stage(child, now), self.is_final());
+        self.tell(key, || EventKind::Aborted);
+        let (stage, last) = (self.abort_stage(key, now), self.is_final());
         self.children
-            .set(child, State::stopping(Stopping { stage, then, since, sweep, last, unready, has_had_more: false }));
+            .set(key, State::stopping(Stopping { stage, then, since, sweep, last, unready, has_had_more: false }));
     }
 
     /// Everything that is left is aborted at once, and shares one grace.
     pub(super) fn abort_all(&mut self, now: Instant) {
-        for child in self.places_of(State::is_live) {
+        for key in self.places_of(State::is_live) {
             // Makes it part of the stop, if it is not yet.
-            self.stop_child(child, Then::End, Some(self.sweep.number), now);
-            if self.stopping(child).is_some_and(|stopping| !stopping.is_aborted()) {
-                self.abort(child, Then::End, now);
+            self.stop_child(key, Then::End, Some(self.sweep.number), now);
+            if self.stopping(key).is_some_and(|stopping| !stopping.is_aborted()) {
+                self.abort(key, Then::End, now);
             }
         }
         self.sweep.awaited = None;
@@ -239,15 +237,15 @@ impl<C: Spec> Engine<C> {
 
     /// From now on nothing comes after this supervisor, which those that are on their way out have to know.
     pub(super) fn pass_on_last(&mut self) {
-        for child in self.places_of(|state| matches!(state, State::Stopping(_))) {
-            if let Some(stopping) = self.stopping(child) {
-                self.join(child, stopping);
+        for key in self.places_of(|state| matches!(state, State::Stopping(_))) {
+            if let Some(stopping) = self.stopping(key) {
+                self.join(key, stopping);
             }
         }
     }
 
-    pub(super) fn stopping(&self, child: ChildKey) -> Option<Stopping> {
-        match &self.children.get(child)?.state {
+    pub(super) fn stopping(&self, key: ChildKey) -> Option<Stopping> {
+        match &self.children.get(key)?.state {
             State::Stopping(stopping) => Some(**stopping),
             _ => None,
         }
@@ -258,26 +256,26 @@ impl<C: Spec> Engine<C> {
     }
 
     /// An aborted process does not let go, or a supervisor does not answer.
-    pub(super) fn stuck(&mut self, child: ChildKey, stopping: Stopping, now: Instant) {
+    pub(super) fn stuck(&mut self, key: ChildKey, stopping: Stopping, now: Instant) {
         if let Stage::Asked { .. } = stopping.stage {
             // A supervisor that has not even seen that it was asked. If it ever does, it shall be quick.
-            self.have_aborted(child);
+            self.have_aborted(key);
         }
         if self.is_stopping() {
-            self.abandon(child, stopping);
+            self.abandon(key, stopping);
             return;
         }
-        self.tell(child, || EventKind::Stuck);
-        self.children.set(child, State::stopping(Stopping { stage: Stage::Stuck, ..stopping }));
-        self.sweep.pass(child);
-        self.answer(child, Awaited::Gone, Err(Refusal::Stuck));
+        self.tell(key, || EventKind::Stuck);
+        self.children.set(key, State::stopping(Stopping { stage: Stage::Stuck, ..stopping }));
+        self.sweep.pass(key);
+        self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
         let Then::FailStart { limit } = stopping.then else { return };
         let failure = limit.map_or(StartFailure::Aborted, StartFailure::TimedOut);
-        self.answer_start(child, Err(failure.clone()));
-        let Some(slot) = self.children.get(child) else { return };
+        self.answer_start(key, Err(failure.clone()));
+        let Some(slot) = self.children.get(key) else { return };
         if !self.is_up && !slot.has_started && slot.attempt == Attempt::Own {
-            let spec = slot.spec.clone();
-            self.begin_stop(Cause::FailedToStart { spec, failure }, now);
+            let child = slot.child.clone();
+            self.begin_stop(Cause::FailedToStart { child, failure }, now);
         }
     }
 
@@ -287,32 +285,32 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The supervisor ends without it. Nothing comes to run beside it all the same: a later run of this supervisor adopts it.
-    fn abandon(&mut self, child: ChildKey, stopping: Stopping) {
-        self.sweep.left(child, &stopping);
-        self.tell(child, || EventKind::Abandoned);
-        if let Some(slot) = self.children.get(child) {
-            self.badly.push((slot.spec.clone(), Badly::Abandoned));
+    fn abandon(&mut self, key: ChildKey, stopping: Stopping) {
+        self.sweep.left(key, &stopping);
+        self.tell(key, || EventKind::Abandoned);
+        if let Some(slot) = self.children.get(key) {
+            self.badly.push((slot.child.clone(), Badly::Abandoned));
         }
         // No process, so its late exit is stale.
-        self.children.set(child, State::Stopped);
-        self.answer(child, Awaited::Gone, Err(Refusal::Stuck));
+        self.children.set(key, State::Stopped);
+        self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
     }
 
-    fn ask(&mut self, child: ChildKey, last: bool) {
-        if let Some(spec) = self.child(child).cloned() {
-            self.effects.push_back(Effect::Ask { spec, last });
+    fn ask(&mut self, key: ChildKey, last: bool) {
+        if let Some(child) = self.child(key).cloned() {
+            self.effects.push_back(Effect::Ask { child, last });
         }
     }
 
-    fn have_aborted(&mut self, child: ChildKey) {
+    fn have_aborted(&mut self, key: ChildKey) {
         let last = self.is_final();
-        if let Some(spec) = self.child(child).cloned() {
-            self.effects.push_back(Effect::Abort { spec, last });
+        if let Some(child) = self.child(key).cloned() {
+            self.effects.push_back(Effect::Abort { child, last });
         }
     }
 
-    pub(super) fn abort_stage(&mut self, child: ChildKey, now: Instant) -> Stage {
-        self.have_aborted(child);
+    pub(super) fn abort_stage(&mut self, key: ChildKey, now: Instant) -> Stage {
+        self.have_aborted(key);
         Stage::Aborted { until: now.checked_add(self.settings.abort_grace) }
     }
 }

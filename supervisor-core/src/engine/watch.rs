@@ -31,28 +31,28 @@ impl<C: Spec> Engine<C> {
     }
 
     /// From now on a child has to give signs of life, if it promises them.
-    pub(super) fn watch_over(&mut self, child: ChildKey, now: Instant) {
-        let Some(slot) = self.children.get(child).filter(|_| !self.is_stopping()) else { return };
+    pub(super) fn watch_over(&mut self, key: ChildKey, now: Instant) {
+        let Some(slot) = self.children.get(key).filter(|_| !self.is_stopping()) else { return };
         if let Some(due) = slot.settings().watchdog().and_then(|within| now.checked_add(within)) {
-            self.children.set_look(child, Some(Look { due, is_repeated: false, has_begun: false }));
+            self.children.set_look(key, Some(Look { due, is_repeated: false, has_begun: false }));
         }
     }
 
     /// Has one looked at whose time has come.
-    pub(super) fn look_for_signs(&mut self, child: ChildKey) {
-        let Some(slot) = self.children.get(child) else { return };
+    pub(super) fn look_for_signs(&mut self, key: ChildKey) {
+        let Some(slot) = self.children.get(key) else { return };
         let (incarnation, look) = (slot.incarnation, slot.look());
         // Nobody is looked at while the supervisor stops.
         let look = look.filter(|_| !self.is_stopping()).map(|look| Look { has_begun: true, ..look });
-        self.children.set_look(child, look);
+        self.children.set_look(key, look);
         if look.is_some() {
-            self.effects.push_back(Effect::Listen { child, incarnation });
+            self.effects.push_back(Effect::SampleHeartbeat { key, incarnation });
         }
     }
 
     /// How a process that was being stopped has really ended.
-    pub(super) fn exit_of(&self, child: ChildKey, stopping: &Stopping, exit: Exit) -> Exit {
-        let within = || self.children.get(child)?.settings().watchdog();
+    pub(super) fn exit_of(&self, key: ChildKey, stopping: &Stopping, exit: Exit) -> Exit {
+        let within = || self.children.get(key)?.settings().watchdog();
         match (stopping.then, exit) {
             (Then::Judge { unresponsive: true, .. }, Exit::Aborted) => {
                 Exit::Unresponsive { within: within().unwrap_or(Duration::ZERO) }

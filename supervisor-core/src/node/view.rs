@@ -86,7 +86,7 @@ impl Shared {
             loop {
                 let is_below = |slot: &Slot<Arc<dyn Child>>| slot.public_state() != ChildState::Stopped;
                 to_read.extend(
-                    locked.read(&mut cursor, |_, slot| is_below(slot).then(|| shared_of(&slot.spec)).flatten()),
+                    locked.read(&mut cursor, |_, slot| is_below(slot).then(|| shared_of(&slot.child)).flatten()),
                 );
                 if cursor.is_at_end() {
                     break;
@@ -101,7 +101,7 @@ impl Shared {
     pub(crate) async fn children(&self, name: Option<Name>) -> Result<Vec<ChildInfo>, SupervisorError> {
         let locked = self.running()?;
         let is_it = |slot: &Slot<Arc<dyn Child>>| match &name {
-            Some(name) => slot.spec.name().as_str() == name.as_str(),
+            Some(name) => slot.child.name().as_str() == name.as_str(),
             None => true,
         };
         let (mut children, mut cursor) = (Vec::new(), Cursor::default());
@@ -208,10 +208,10 @@ impl Row {
         let ago = |then: Instant| now.saturating_duration_since(then);
         let ended_well = || LastExit { how: Exit::Normal.to_string(), ago: None };
         // A supervisor that was lost has not seen how its children ended.
-        let is_gone = !is_supervised && slot.state.is_live() && slot.spec.cell().process().is_none();
+        let is_gone = !is_supervised && slot.state.is_live() && slot.child.cell().process().is_none();
         Self {
             id,
-            child: slot.spec.clone(),
+            child: slot.child.clone(),
             state: if is_gone { ChildState::Stopped } else { slot.public_state() },
             since: slot.since().filter(|_| !is_gone).map(ago),
             restarts: slot.restarts(),
@@ -248,7 +248,7 @@ fn shared_of(child: &Arc<dyn Child>) -> Option<Arc<Shared>> {
 }
 
 fn info(id: ChildId, slot: &Slot<Arc<dyn Child>>) -> ChildInfo {
-    let spec = &slot.spec;
+    let spec = &slot.child;
     ChildInfo {
         id,
         name: spec.segment().to_owned(),

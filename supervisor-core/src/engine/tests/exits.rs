@@ -190,7 +190,7 @@ fn b3_where_nobody_listens_nothing_is_told() {
 fn told_of_restarts(world: &mut World) -> Vec<String> {
     let mut told = Vec::new();
     while let Some(effect) = world.engine.poll_effect() {
-        if let Effect::Tell { spec, kind, .. } = &effect {
+        if let Effect::Tell { child: spec, kind, .. } = &effect {
             if let EventKind::Restarting { .. } | EventKind::RestartCancelled = **kind {
                 told.push(format!("{} {}", spec.name, kind.name()));
             }

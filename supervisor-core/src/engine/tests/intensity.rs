@@ -105,7 +105,7 @@ fn a1_the_story_keeps_the_last_failures_in_order_and_ends_with_the_fatal_one() {
     }
     world.exit("b", Exit::Failed(Failure::new("the last straw")));
     let history: Vec<_> =
-        world.engine.history().map(|charge| format!("{} {}", charge.spec.name, charge.cause)).collect();
+        world.engine.history().map(|charge| format!("{} {}", charge.child.name, charge.cause)).collect();
     assert_eq!(history.len(), 16);
     assert_eq!(history[0], "a failed: boom 15");
     assert_eq!(history[15], "b failed: the last straw");
@@ -118,7 +118,7 @@ fn a1_the_story_is_of_failures_that_still_count() {
     world.pass(6 * SECOND);
     world.exit("b", error());
     world.exit("b", error());
-    let history: Vec<_> = world.engine.history().map(|charge| charge.spec.name).collect();
+    let history: Vec<_> = world.engine.history().map(|charge| charge.child.name).collect();
     assert_eq!(history, ["b", "b"]);
 }
 
@@ -126,7 +126,7 @@ fn a1_the_story_is_of_failures_that_still_count() {
 fn d4_the_window_holds_no_more_than_the_intensity_and_lets_go_of_its_room() {
     let strategy = RestartStrategy::one_for_one().with_intensity_and_period(100_000, SECOND);
     let (mut intensity, start) = (Intensity::new(strategy), Instant::now());
-    let charge = |at| Charge { spec: (), at, cause: RestartCause::Exit(Exit::Aborted) };
+    let charge = |at| Charge { child: (), at, cause: RestartCause::Exit(Exit::Aborted) };
     assert!((0..100_000).all(|_| intensity.charge(charge(start))));
     assert!(!intensity.charge(charge(start)));
     assert_eq!(intensity.room().0, 100_001);

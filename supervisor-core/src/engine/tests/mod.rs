@@ -305,37 +305,37 @@ impl World {
     fn play(&mut self, effect: Effect<Child>) {
         let name = |key: ChildKey| self.names.iter().find(|(_, id)| **id == key.id).map(|(name, _)| *name).unwrap();
         match effect {
-            Effect::Start { child, incarnation, .. } => {
-                let name = name(child);
+            Effect::Start { key, incarnation, .. } => {
+                let name = name(key);
                 self.log.push(format!("start {name}"));
-                self.incarnations.insert(child.id, incarnation);
+                self.incarnations.insert(key.id, incarnation);
                 match self.starts.get_mut(name).and_then(VecDeque::pop_front) {
                     None => self.report(name, ReportKind::Ready),
                     Some(Some(exit)) => self.report(name, ReportKind::Exited(exit)),
                     Some(None) => {}
                 }
             }
-            Effect::Ask { spec, .. } => {
+            Effect::Ask { child: spec, .. } => {
                 let name = spec.name;
                 self.log.push(format!("ask {name}"));
                 if !self.deaf.contains(&name) {
                     self.report(name, ReportKind::Exited(Exit::Normal));
                 }
             }
-            Effect::Abort { spec, .. } => {
+            Effect::Abort { child: spec, .. } => {
                 let name = spec.name;
                 self.log.push(format!("abort {name}"));
                 if !self.stuck.contains(&name) {
                     self.report(name, ReportKind::Exited(Exit::Aborted));
                 }
             }
-            Effect::Listen { child, incarnation } => {
-                let name = name(child);
+            Effect::SampleHeartbeat { key, incarnation } => {
+                let name = name(key);
                 let sign_of_life = self.alive.contains(&name);
                 self.alive.retain(|alive| *alive != name);
-                self.engine.heard(ProcessKey::new(child, incarnation), sign_of_life, self.now);
+                self.engine.heard(ProcessKey::new(key, incarnation), sign_of_life, self.now);
             }
-            Effect::Tell { spec, kind, .. } => match *kind {
+            Effect::Tell { child: spec, kind, .. } => match *kind {
                 EventKind::Stuck => self.log.push(format!("stuck {}", spec.name)),
                 EventKind::Unresponsive { .. } => self.log.push(format!("unresponsive {}", spec.name)),
                 EventKind::Abandoned => self.log.push(format!("abandoned {}", spec.name)),
@@ -351,12 +351,12 @@ impl World {
                 let answer = answer.map_or_else(|refusal| format!("{refusal:?}"), |()| "ok".into());
                 self.answers.push(format!("{}: {answer}", self.calls[caller.key]));
             }
-            Effect::Refuse { spec, caller, refusal } => {
+            Effect::Refuse { child: spec, caller, refusal } => {
                 let call =
                     caller.map_or_else(|| format!("spawn {}", spec.name), |caller| self.calls[caller.key].clone());
                 self.answers.push(format!("{call}: {refusal:?}"));
             }
-            Effect::Forget { spec, .. } => self.forgotten.push(spec.name),
+            Effect::Forget { child: spec, .. } => self.forgotten.push(spec.name),
             Effect::Ready => self.log.push("ready".into()),
             Effect::GaveUp => self.log.push("gave up".into()),
             Effect::Finish => self.log.push("finish".into()),

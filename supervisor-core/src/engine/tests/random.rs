@@ -209,19 +209,19 @@ impl Trial {
 
     fn play(&mut self, effect: Effect<Child>) {
         match effect {
-            Effect::Start { child, incarnation, .. } => {
-                let Some(spec) = self.watched.engine.child(child) else { return };
+            Effect::Start { key, incarnation, .. } => {
+                let Some(spec) = self.watched.engine.child(key) else { return };
                 let is_ready = spec.settings.ready_at_once;
-                self.live.insert(child.id, (ProcessKey::new(child, incarnation), is_ready));
-                self.told.remove(&child.id);
+                self.live.insert(key.id, (ProcessKey::new(key, incarnation), is_ready));
+                self.told.remove(&key.id);
             }
-            Effect::Ask { spec, .. } | Effect::Abort { spec, .. } => {
+            Effect::Ask { child: spec, .. } | Effect::Abort { child: spec, .. } => {
                 let child = self.watched.engine.children().find(|(_, child, _)| child.name == spec.name);
                 self.told.extend(child.map(|(id, ..)| id).filter(|id| self.live.contains_key(id)));
             }
-            Effect::Listen { child, incarnation } => {
+            Effect::SampleHeartbeat { key, incarnation } => {
                 let sign_of_life = self.rng.bool();
-                self.input(Input::Heard(ProcessKey::new(child, incarnation), sign_of_life));
+                self.input(Input::Heard(ProcessKey::new(key, incarnation), sign_of_life));
             }
             Effect::Finish => self.has_finished = true,
             _ => {}

@@ -18,7 +18,9 @@ fn r49_any_significant_child_that_is_not_restarted_ends_the_supervisor() {
         let mut world = World::up(any(), [child("a"), spec.significant(), child("c").transient().significant()]);
         world.exit("b", exit);
         world.did("ask c, ask a, finish");
-        let Cause::AutoShutdown { spec, .. } = world.engine.conclude().cause else { panic!("not an auto-shutdown") };
+        let Cause::AutoShutdown { child: spec, .. } = world.engine.conclude().cause else {
+            panic!("not an auto-shutdown")
+        };
         assert_eq!(spec.name, "b");
     }
 }

@@ -32,7 +32,9 @@ fn r3_a_failed_start_rolls_back_in_reverse_and_ends_the_supervisor() {
         world.plan("c", [Some(error())]);
         world.start();
         world.did("start a, start b, start c, ask b, ask a, finish");
-        let Cause::FailedToStart { spec, .. } = world.engine.conclude().cause else { panic!("not a failed start") };
+        let Cause::FailedToStart { child: spec, .. } = world.engine.conclude().cause else {
+            panic!("not a failed start")
+        };
         assert_eq!(spec.name, "c");
     }
 }

@@ -18,8 +18,8 @@ impl Invariant for NothingStartsAfterAStop {
         let is_answer = matches!(effect, Effect::Answer { .. } | Effect::Refuse { .. } | Effect::Forget { .. });
         assert!(!self.has_finished || is_answer, "after the end: {effect:?}");
         match effect {
-            Effect::Start { child, .. } => {
-                assert!(!self.is_stopping, "{} starts in a supervisor that stops", moment.name(child.id));
+            Effect::Start { key, .. } => {
+                assert!(!self.is_stopping, "{} starts in a supervisor that stops", moment.name(key.id));
             }
             Effect::GaveUp => self.is_stopping = true,
             Effect::Finish => {

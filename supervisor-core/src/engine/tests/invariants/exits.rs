@@ -10,11 +10,11 @@ pub(super) struct EachIncarnationEndsOnce {
 impl Invariant for EachIncarnationEndsOnce {
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
-            Effect::Start { child, .. } => {
-                let name = moment.name(child.id);
+            Effect::Start { key, .. } => {
+                let name = moment.name(key.id);
                 assert!(self.open.insert(name), "{name} starts, and no end of its last process was told");
             }
-            Effect::Tell { spec, kind, .. } => {
+            Effect::Tell { child: spec, kind, .. } => {
                 let is_end = matches!(
                     **kind,
                     EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored | EventKind::Abandoned

@@ -30,17 +30,17 @@ impl Invariant for NoMoreLiveThanDeclared {
 
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
-            Effect::Start { child, .. } => {
-                self.live.insert(child.id);
-                assert!(self.declared.contains(&child.id), "a process of a child that nobody declared");
+            Effect::Start { key, .. } => {
+                self.live.insert(key.id);
+                assert!(self.declared.contains(&key.id), "a process of a child that nobody declared");
                 assert!(self.live.len() <= self.max, "{} processes, of {} at most", self.live.len(), self.max);
             }
-            Effect::Forget { child, spec } => {
-                self.declared.remove(child);
-                assert!(!self.live.contains(child), "{} is forgotten beside its process", spec.name);
+            Effect::Forget { id, child: spec } => {
+                self.declared.remove(id);
+                assert!(!self.live.contains(id), "{} is forgotten beside its process", spec.name);
             }
             // What is abandoned is not looked after any longer.
-            Effect::Tell { spec, kind, .. } if matches!(**kind, EventKind::Abandoned) => {
+            Effect::Tell { child: spec, kind, .. } if matches!(**kind, EventKind::Abandoned) => {
                 let child = moment.id(spec.name).expect("a child that is still there");
                 self.live.remove(&child);
             }

@@ -18,11 +18,11 @@ impl Invariant for IncarnationsDoNotOverlap {
     }
 
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
-        if let Effect::Start { child, incarnation, .. } = effect {
-            let name = moment.name(child.id);
-            let beside = self.live.insert(child.id, *incarnation);
+        if let Effect::Start { key, incarnation, .. } = effect {
+            let name = moment.name(key.id);
+            let beside = self.live.insert(key.id, *incarnation);
             assert_eq!(beside, None, "{name}: incarnation {incarnation} starts beside another one");
-            let before = self.latest.insert(child.id, *incarnation);
+            let before = self.latest.insert(key.id, *incarnation);
             assert!(before < Some(*incarnation), "{name}: incarnation {incarnation} comes after {before:?}");
         }
     }

@@ -81,14 +81,14 @@ impl Invariant for StartsAreInOrder {
 
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
-            Effect::Start { child, .. } => {
-                self.starts(child.id, moment);
-                if moment.engine.child(*child).is_some_and(|spec| spec.settings.is_ready_at_once()) {
-                    self.coming.remove(&child.id);
+            Effect::Start { key, .. } => {
+                self.starts(key.id, moment);
+                if moment.engine.child(*key).is_some_and(|spec| spec.settings.is_ready_at_once()) {
+                    self.coming.remove(&key.id);
                 }
             }
             Effect::Ready => self.is_up = true,
-            Effect::Tell { spec, kind, .. } => {
+            Effect::Tell { child: spec, kind, .. } => {
                 let Some(child) = moment.id(spec.name) else { return };
                 match **kind {
                     EventKind::Restarting { .. } => {

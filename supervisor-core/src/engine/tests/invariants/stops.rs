@@ -72,17 +72,17 @@ impl Invariant for StopsAreInReverse {
 
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
-            Effect::Start { child, .. } => {
-                self.live.insert(child.id);
-                self.stopped.remove(&child.id);
-                let is_ready = moment.engine.child(*child).is_some_and(|spec| spec.settings.is_ready_at_once());
-                if is_ready { &mut self.running } else { &mut self.starting }.insert(child.id);
+            Effect::Start { key, .. } => {
+                self.live.insert(key.id);
+                self.stopped.remove(&key.id);
+                let is_ready = moment.engine.child(*key).is_some_and(|spec| spec.settings.is_ready_at_once());
+                if is_ready { &mut self.running } else { &mut self.starting }.insert(key.id);
             }
-            Effect::Ask { spec, .. } | Effect::Abort { spec, .. } => {
+            Effect::Ask { child: spec, .. } | Effect::Abort { child: spec, .. } => {
                 let child = moment.id(spec.name).expect("a child that is still there");
                 self.stops(child, moment);
             }
-            Effect::Tell { spec, kind, .. } if matches!(**kind, EventKind::Stuck | EventKind::Abandoned) => {
+            Effect::Tell { child: spec, kind, .. } if matches!(**kind, EventKind::Stuck | EventKind::Abandoned) => {
                 self.stuck.extend(moment.id(spec.name));
             }
             _ => {}

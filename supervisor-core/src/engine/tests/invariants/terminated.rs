@@ -24,9 +24,9 @@ impl Invariant for TerminatedChildrenStayDown {
 
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
         match effect {
-            Effect::Start { child, .. } => {
-                let name = moment.name(child.id);
-                assert!(!self.down.contains_key(&child.id), "{name} was terminated, and starts");
+            Effect::Start { key, .. } => {
+                let name = moment.name(key.id);
+                assert!(!self.down.contains_key(&key.id), "{name} was terminated, and starts");
             }
             Effect::Tell { kind, .. } if matches!(**kind, EventKind::Restarting { .. }) => {
                 let engine = moment.engine;

@@ -127,7 +127,7 @@ impl Scene {
     pub(super) fn delay(&mut self, backoff: Backoff) {
         let added = self.added.as_mut();
         if let Some(key) = self.engine.children.find(self.subject) {
-            self.engine.children.edit(key, |slot| slot.spec = slot.spec.clone().backoff(backoff));
+            self.engine.children.edit(key, |slot| slot.child = slot.child.clone().backoff(backoff));
         } else if let Some(spec) = added {
             *spec = spec.clone().backoff(backoff);
         }
@@ -206,22 +206,22 @@ impl Scene {
             _ => what.to_owned(),
         };
         match effect {
-            Effect::Start { child, incarnation, .. } => {
-                self.outcome.effects.push(about(child.id, "start"));
-                self.tickets.insert(child.id, ProcessKey::new(child, incarnation));
+            Effect::Start { key, incarnation, .. } => {
+                self.outcome.effects.push(about(key.id, "start"));
+                self.tickets.insert(key.id, ProcessKey::new(key, incarnation));
             }
-            Effect::Ask { spec, last } => {
+            Effect::Ask { child: spec, last } => {
                 self.outcome.effects.push(about(self.named(spec.name), if last { "ask, last" } else { "ask" }));
             }
-            Effect::Abort { spec, last } => {
+            Effect::Abort { child: spec, last } => {
                 self.outcome.effects.push(about(self.named(spec.name), if last { "abort, last" } else { "abort" }));
             }
-            Effect::Listen { .. } => unreachable!("nobody in here promises signs of life"),
+            Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
             Effect::Forget { .. } => self.outcome.effects.push("forget".into()),
             Effect::Ready => self.outcome.effects.push("supervisor: ready".into()),
             Effect::GaveUp => self.outcome.effects.push("supervisor: gave up".into()),
             Effect::Finish => self.outcome.effects.push("supervisor: finish".into()),
-            Effect::Tell { spec, kind, .. } => {
+            Effect::Tell { child: spec, kind, .. } => {
                 let kind = match *kind {
                     EventKind::Exited(_) => "exited".into(),
                     EventKind::StartFailed(StartFailure::TimedOut(_)) => "failed to start: timed out".into(),

@@ -233,11 +233,11 @@ impl Lockstep {
 
     fn drain(&mut self) {
         while let Some(effect) = self.engine.poll_effect() {
-            if let Effect::Start { child, incarnation, .. } = &effect {
-                let number = self.number(child.id);
+            if let Effect::Start { key, incarnation, .. } = &effect {
+                let number = self.number(key.id);
                 let before = self
                     .live
-                    .insert(number, (ProcessKey::new(*child, *incarnation), self.specs[number].is_ready_at_once));
+                    .insert(number, (ProcessKey::new(*key, *incarnation), self.specs[number].is_ready_at_once));
                 assert!(before.is_none(), "two processes of {number}\n{}", self.history);
             }
             let act = match effect {

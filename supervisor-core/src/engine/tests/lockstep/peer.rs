@@ -120,25 +120,25 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
 /// What the model calls this, if it knows of it.
 pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -> Option<Act> {
     Some(match effect {
-        Effect::Start { child, .. } => Act::Start(number(child.id)),
-        Effect::Ask { spec, .. } => Act::Ask(spec.number),
-        Effect::Abort { spec, .. } => Act::Abort(spec.number),
-        Effect::Forget { spec, .. } => Act::Forget(spec.number),
+        Effect::Start { key, .. } => Act::Start(number(key.id)),
+        Effect::Ask { child: spec, .. } => Act::Ask(spec.number),
+        Effect::Abort { child: spec, .. } => Act::Abort(spec.number),
+        Effect::Forget { child: spec, .. } => Act::Forget(spec.number),
         Effect::Answer { caller, answer, .. } => {
             Act::Answer(caller.key, answer.as_ref().err().map_or(model::Reply::Ok, reply_of))
         }
         Effect::Refuse { caller: Some(caller), refusal, .. } => Act::Answer(caller.key, reply_of(refusal)),
-        Effect::Refuse { caller: None, spec, refusal } => Act::Refuse(spec.number, reply_of(refusal)),
+        Effect::Refuse { caller: None, child: spec, refusal } => Act::Refuse(spec.number, reply_of(refusal)),
         Effect::Ready => Act::Ready,
         Effect::GaveUp => Act::GaveUp,
-        Effect::Tell { spec, kind, .. } => match **kind {
+        Effect::Tell { child: spec, kind, .. } => match **kind {
             EventKind::Restarting { attempt, delay, .. } => Act::Restarting { child: spec.number, attempt, delay },
             EventKind::Unresponsive { .. } => Act::Unresponsive(spec.number),
             EventKind::Stuck => Act::Stuck(spec.number),
             EventKind::Abandoned => Act::Abandoned(spec.number),
             _ => return None,
         },
-        Effect::Listen { child, .. } => Act::Listen(number(child.id)),
+        Effect::SampleHeartbeat { key, .. } => Act::Listen(number(key.id)),
         Effect::Finish => return None,
     })
 }
@@ -149,8 +149,8 @@ pub(super) fn end_of(engine: &mut Engine<Peer>) -> Act {
     let cause = match conclusion.cause {
         Cause::Requested => model::Cause::Requested,
         Cause::GaveUp => model::Cause::GaveUp,
-        Cause::AutoShutdown { spec, .. } => model::Cause::AutoShutdown(spec.number),
-        Cause::FailedToStart { spec, .. } => model::Cause::FailedToStart(spec.number),
+        Cause::AutoShutdown { child: spec, .. } => model::Cause::AutoShutdown(spec.number),
+        Cause::FailedToStart { child: spec, .. } => model::Cause::FailedToStart(spec.number),
     };
     let bad = conclusion.badly.iter().flat_map(|(spec, badly)| match badly {
         Badly::Aborted => vec![(spec.number, model::Bad::Aborted)],

@@ -28,11 +28,11 @@ pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
             let history = GaveUp::new(who.to_string(), 0, SECOND, Vec::new());
             (Why::GaveUp, StopReason::GaveUp(history))
         }
-        Cause::AutoShutdown { spec, exit } => {
+        Cause::AutoShutdown { child: spec, exit } => {
             let why = Why::AutoShutdown(spec.node.number);
             (why, StopReason::AutoShutdown { path: who.to_string(), child: name(spec), exit })
         }
-        Cause::FailedToStart { spec, failure: cause } => {
+        Cause::FailedToStart { child: spec, failure: cause } => {
             let why = Why::FailedToStart(spec.node.number);
             (why, StopReason::FailedToStart { path: name(spec), cause })
         }

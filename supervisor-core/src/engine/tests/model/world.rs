@@ -153,13 +153,13 @@ impl Forest {
 
     fn perform(&mut self, who: usize, effect: Effect<Seat>) {
         match effect {
-            Effect::Start { child, incarnation, .. } => {
-                let seat = self.engine(who).child(child).expect("a child that is there");
+            Effect::Start { key, incarnation, .. } => {
+                let seat = self.engine(who).child(key).expect("a child that is there");
                 let node = seat.node.clone();
-                self.start(&node, who, ProcessKey::new(child, incarnation));
+                self.start(&node, who, ProcessKey::new(key, incarnation));
             }
-            Effect::Listen { .. } => unreachable!("nobody in here promises signs of life"),
-            Effect::Ask { spec, last } => {
+            Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
+            Effect::Ask { child: spec, last } => {
                 let number = spec.node.number;
                 self.log(number, What::Ask);
                 self.request(number, |process| {
@@ -167,7 +167,7 @@ impl Forest {
                     process.is_last |= last;
                 });
             }
-            Effect::Abort { spec, last } => {
+            Effect::Abort { child: spec, last } => {
                 let number = spec.node.number;
                 self.log(number, What::Abort);
                 self.request(number, |process| {
@@ -175,14 +175,14 @@ impl Forest {
                     process.is_last |= last;
                 });
             }
-            Effect::Tell { spec, kind, .. } => {
+            Effect::Tell { child: spec, kind, .. } => {
                 if matches!(*kind, EventKind::Restarting { .. }) {
                     self.log(spec.node.number, What::Restarting);
                 }
             }
             Effect::Answer { caller, answer, .. } => self.answer(caller, answer.err()),
             Effect::Refuse { caller, refusal, .. } => self.answer(caller.expect("a caller"), Some(refusal)),
-            Effect::Forget { spec, .. } => self.log(spec.node.number, What::Forgotten),
+            Effect::Forget { child: spec, .. } => self.log(spec.node.number, What::Forgotten),
             Effect::Ready => {
                 self.log(who, What::Ready);
                 self.to_do.push(ToDo::Report(who, ReportKind::Ready));
