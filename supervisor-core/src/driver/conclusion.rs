@@ -72,7 +72,7 @@ impl Driver {
         // Nothing comes after this supervisor, or at least not the children that were added to it.
         let is_over = |id: &ChildId| io.specs.is_none() || !io.is_static(*id);
         children.into_iter().filter(|(id, _)| is_over(id)).for_each(|(_, child)| io.dispose(child));
-        if let (Some(specs), true) = (&io.specs, io.seen.last) {
+        if let (Some(specs), true) = (&io.specs, io.seen.no_successor) {
             specs.iter().for_each(|child| io.dispose(child.clone()));
         }
         // A timer is foreign code, and what its destructor does is nothing to the outcome.

@@ -27,7 +27,7 @@ use slab::Slab;
 pub(crate) use self::supervisor_process::SupervisorProcess;
 use self::{calls::PendingCall, left::Left, supervisor_process::DriverParts};
 use crate::{
-    engine::{Effect, Engine, Order},
+    engine::{Effect, Engine, StopRequest},
     error::GaveUp,
     incarnation::{
         ChildId, Control, Exit, Flags, Parent, ProcessBody, ProcessId, ProcessKey, Report, ReportKind, Step, guard,
@@ -89,8 +89,8 @@ struct Io {
     is_heard: bool,
     /// All has stopped. What was sent before `Shared` was closed is still answered.
     is_closing: bool,
-    /// What it has seen of its orders.
-    seen: Order,
+    /// What it has seen of what is asked of it.
+    seen: StopRequest,
     is_asked: bool,
     /// It has said that its intensity ends before a backoff.
     has_warned: bool,
@@ -156,7 +156,7 @@ impl Driver {
             left_until: None,
             is_heard: false,
             is_closing: false,
-            seen: Order { last: is_root, kill: false },
+            seen: StopRequest { no_successor: is_root, kill: false },
             is_asked: false,
             has_warned,
             has_backoff: settings.backoff.is_some(),
@@ -170,10 +170,10 @@ impl Driver {
     fn turn(&mut self) -> Turn {
         let Self { locked, io } = self;
         let now = io.own.spawner.now();
-        let order = io.look_at_orders();
+        let request = io.look_for_request();
         let mut is_done = {
             let mut engine = locked.lock();
-            let is_read = io.take_in(&mut engine, order, now);
+            let is_read = io.take_in(&mut engine, request, now);
             engine.run(&mut io.to_do, BATCH, now) && is_read
         };
         let mut step = None;
@@ -211,11 +211,11 @@ impl Io {
                 self.wait_for_vacancy(&**child, ProcessKey::new(key, 0));
             }
         }
-        engine.start(self.seen.last);
+        engine.start(self.seen.no_successor);
     }
 
     /// Feeds the engine. Whether that was all that had come.
-    fn take_in(&mut self, engine: &mut Tree, order: Option<Order>, now: Instant) -> bool {
+    fn take_in(&mut self, engine: &mut Tree, request: Option<StopRequest>, now: Instant) -> bool {
         // Read under the lock, and so at once with what is going to happen: who subscribed before looks at the state after
         // that, or hears of the change.
         self.is_heard = self.scope.observers.listen();
@@ -223,8 +223,8 @@ impl Io {
             self.forget_given_up(engine);
         }
         engine.is_heard = self.is_heard;
-        if let Some(order) = order {
-            engine.shutdown(order, now);
+        if let Some(request) = request {
+            engine.shutdown(request, now);
         }
         let has_more_reports = self.take_reports(engine, now);
         if engine.next_deadline().is_some_and(|deadline| deadline <= now) {
@@ -235,21 +235,21 @@ impl Io {
     }
 
     /// Looks at what is asked of this supervisor as a process. Returns what is new.
-    fn look_at_orders(&mut self) -> Option<Order> {
+    fn look_for_request(&mut self) -> Option<StopRequest> {
         let flags = self.own.control.cell().flags(self.own.id)?;
         let kill = flags.contains(Flags::ABORT);
         let is_asked = kill || flags.contains(Flags::SHUTDOWN);
-        let order = Order { last: self.seen.last || flags.contains(Flags::LAST), kill };
-        if !is_asked || (self.is_asked && order == self.seen) {
+        let request = StopRequest { no_successor: self.seen.no_successor || flags.contains(Flags::NO_SUCCESSOR), kill };
+        if !is_asked || (self.is_asked && request == self.seen) {
             return None;
         }
-        if !self.is_asked || order.kill != self.seen.kill {
+        if !self.is_asked || request.kill != self.seen.kill {
             let report = Report { process_key: self.own.process_key, kind: ReportKind::Acknowledged };
             self.own.parent.report(report);
         }
-        (self.is_asked, self.seen) = (true, order);
+        (self.is_asked, self.seen) = (true, request);
         self.shared.acknowledge();
-        Some(order)
+        Some(request)
     }
 
     /// Whether there may be more.
@@ -301,7 +301,7 @@ impl Io {
                 let settings = child.settings();
                 // What is added and runs once only drops its specification itself, with what it leaves behind.
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
-                let flags = if is_only_run && !self.is_static(key.id) { Flags::LAST } else { Flags::NONE };
+                let flags = if is_only_run && !self.is_static(key.id) { Flags::NO_SUCCESSOR } else { Flags::NONE };
                 let context = child.clone().begin(ProcessKey::new(key, incarnation), &self.scope, flags);
                 if incarnation == 1 && settings.restart() != RestartType::Temporary {
                     self.warn_of_short_intensity(locked, &*child);
@@ -312,8 +312,8 @@ impl Io {
                 }
                 child.start(context, &self.scope);
             }
-            Effect::Ask { child, last } => request(&*child, Flags::SHUTDOWN, last),
-            Effect::Abort { child, last } => request(&*child, Flags::ABORT, last),
+            Effect::Ask { child, no_successor } => request(&*child, Flags::SHUTDOWN, no_successor),
+            Effect::Abort { child, no_successor } => request(&*child, Flags::ABORT, no_successor),
             Effect::SampleHeartbeat { key, incarnation } => {
                 let mut engine = locked.lock();
                 let sign_of_life = engine.child(key).is_some_and(|child| child.cell().take_alive());
@@ -415,8 +415,8 @@ impl Io {
     }
 }
 
-fn request(child: &dyn Child, flags: Flags, last: bool) {
-    let flags = if last { flags | Flags::LAST } else { flags };
+fn request(child: &dyn Child, flags: Flags, no_successor: bool) {
+    let flags = if no_successor { flags | Flags::NO_SUCCESSOR } else { flags };
     child.cell().request(flags);
 }
 

@@ -6,8 +6,8 @@ use std::{
 use slab::Slab;
 
 use super::{
-    order::Order,
     slot::{Attempt, Class, Look, Slot, Spec, State},
+    start_order::StartOrder,
 };
 use crate::{
     incarnation::{ChildId, ChildKey, ProcessKey},
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Children<C> {
     slots: Slab<Slot<C>>,
-    order: Order,
+    order: StartOrder,
     /// Where names have to be unique.
     names: Option<BTreeMap<String, ChildKey>>,
     deadlines: Deadlines,
@@ -50,7 +50,7 @@ impl<C: Spec> Children<C> {
             tallies.count(&slot, |n| *n += 1);
             ChildKey { id, slot: slot_number(slots.insert(slot)) }
         };
-        let order = Order::new(children.map(keep));
+        let order = StartOrder::new(children.map(keep));
         let name = |key: ChildKey| (slots[key.slot as usize].child.name().to_owned(), key);
         let names = unique_names.then(|| order.iter().map(name).collect());
         Self { slots, order, names, deadlines: Deadlines::default(), tallies }

@@ -11,10 +11,10 @@ use crate::{
 pub(crate) enum Effect<C> {
     /// Start the child. Its process answers with this incarnation.
     Start { key: ChildKey, incarnation: u32, child: C },
-    /// Ask the child to stop. `last`: it will not be started again under anybody.
-    Ask { child: C, last: bool },
+    /// Ask the child to stop. `no_successor`: it will not be started again under anybody.
+    Ask { child: C, no_successor: bool },
     /// Abort the child.
-    Abort { child: C, last: bool },
+    Abort { child: C, no_successor: bool },
     /// Find out whether the process has given a sign of life, and tell the engine at once.
     SampleHeartbeat { key: ChildKey, incarnation: u32 },
     /// Tell whoever listens. `took`: how long it took until this, where something was waited for.

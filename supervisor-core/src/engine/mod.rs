@@ -16,7 +16,7 @@ mod children;
 mod effect;
 mod exits;
 mod intensity;
-mod order;
+mod start_order;
 mod sequence;
 mod slot;
 mod stop;
@@ -66,7 +66,7 @@ pub(crate) struct Engine<C> {
     /// The first start is done.
     is_up: bool,
     /// Nothing will be started here after this supervisor.
-    is_last: bool,
+    has_no_successor: bool,
     /// Told to stop at once.
     is_killed: bool,
     /// When the stop has used up its budget.
@@ -92,9 +92,9 @@ enum Work<C> {
 
 /// How a supervisor is asked to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Order {
+pub(crate) struct StopRequest {
     /// Nothing will be started after it.
-    pub(crate) last: bool,
+    pub(crate) no_successor: bool,
     /// At once.
     pub(crate) kill: bool,
 }
@@ -119,7 +119,7 @@ impl<C: Spec> Engine<C> {
             group: 1,
             callers: BTreeMap::new(),
             is_up: false,
-            is_last: false,
+            has_no_successor: false,
             is_killed: false,
             stop_by: None,
             significant_end: None,
@@ -138,14 +138,15 @@ impl<C: Spec> Engine<C> {
         let key = self.children.find(id)?;
         let stage = self.abort_stage(key, now);
         let (then, sweep) = (Then::Start, None);
-        let stopping = Stopping { stage, then, since: now, sweep, last: false, unready: true, has_had_more: false };
+        let stopping =
+            Stopping { stage, then, since: now, sweep, no_successor: false, unready: true, has_had_more: false };
         self.children.set(key, State::stopping(stopping));
         Some(key)
     }
 
-    /// Starts the children, one after the other. `last`: nothing will be started after this supervisor.
-    pub(crate) fn start(&mut self, last: bool) {
-        self.is_last = last;
+    /// Starts the children, one after the other. `no_successor`: nothing will be started after this supervisor.
+    pub(crate) fn start(&mut self, no_successor: bool) {
+        self.has_no_successor = no_successor;
         self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
         self.work = Work::Sequence(match self.children.count_of(&[Class::Stopping]) {
             0 => Sequence::first_start(),
@@ -202,17 +203,17 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The supervisor is asked to stop. May be asked again, and for more.
-    pub(crate) fn shutdown(&mut self, order: Order, now: Instant) {
-        let becomes_last = order.last && !self.is_last;
-        self.is_last |= order.last;
+    pub(crate) fn shutdown(&mut self, request: StopRequest, now: Instant) {
+        let loses_its_successor = request.no_successor && !self.has_no_successor;
+        self.has_no_successor |= request.no_successor;
         if self.is_stopping() {
-            if becomes_last {
-                self.pass_on_last();
+            if loses_its_successor {
+                self.pass_on_no_successor();
             }
         } else {
             self.begin_stop(Cause::Requested, now);
         }
-        if order.kill && !self.is_killed {
+        if request.kill && !self.is_killed {
             self.is_killed = true;
             self.abort_all(now);
         }

@@ -130,7 +130,7 @@ pub(crate) struct Stopping {
     /// The sweep that waits for its end, if one does.
     pub(super) sweep: Option<u32>,
     /// It knows that nothing will be started after it.
-    pub(super) last: bool,
+    pub(super) no_successor: bool,
     /// It was not ready when it was stopped.
     pub(super) unready: bool,
     /// It has had more time to let go, or to answer, because its supervisor had come late to see whether it does.

@@ -40,8 +40,8 @@ impl Sweep {
     pub(super) const NONE: Self =
         Self { number: 0, from: ChildId::FIRST, reached: None, awaited: None, outstanding: 0 };
 
-    pub(super) fn from(from: ChildId, last: &Self) -> Self {
-        Self { number: last.number.wrapping_add(1).max(1), from, ..Self::NONE }
+    pub(super) fn from(from: ChildId, before: &Self) -> Self {
+        Self { number: before.number.wrapping_add(1).max(1), from, ..Self::NONE }
     }
 
     #[cfg(test)]
@@ -147,7 +147,7 @@ impl<C: Spec> Engine<C> {
     /// Stops a child, or goes along with its stop if that has begun: as part of a sweep, or for itself.
     pub(super) fn stop_child(&mut self, key: ChildKey, then: Then, sweep: Option<u32>, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
-        let (settings, last) = (slot.settings(), self.is_final());
+        let (settings, no_successor) = (slot.settings(), self.is_final());
         let (kind, shutdown) = (settings.kind, settings.shutdown());
         let stage = match &slot.state {
             State::Stopping(stopping) => {
@@ -178,20 +178,22 @@ impl<C: Spec> Engine<C> {
         let stage = match stage {
             None => self.abort_stage(key, now),
             Some(time) => {
-                self.ask(key, last);
+                self.ask(key, no_successor);
                 let until = now.checked_add(time);
                 let ack_by = if answers { now.checked_add(self.settings.abort_grace) } else { None };
                 Stage::Asked { until, ack_by }
             }
         };
-        self.children
-            .set(key, State::stopping(Stopping { stage, then, since: now, sweep, last, unready, has_had_more: false }));
+        self.children.set(
+            key,
+            State::stopping(Stopping { stage, then, since: now, sweep, no_successor, unready, has_had_more: false }),
+        );
     }
 
     /// A stop goes along with one that has begun before.
     fn join(&mut self, key: ChildKey, stopping: Stopping) {
         let is_final = self.is_final();
-        if is_final && !stopping.last {
+        if is_final && !stopping.no_successor {
             self.ask(key, true);
         }
         if stopping.stage == Stage::Stuck {
@@ -201,7 +203,8 @@ impl<C: Spec> Engine<C> {
             }
             self.sweep.pass(key);
         }
-        self.children.set(key, State::stopping(Stopping { last: stopping.last || is_final, ..stopping }));
+        self.children
+            .set(key, State::stopping(Stopping { no_successor: stopping.no_successor || is_final, ..stopping }));
     }
 
     /// Aborts a child that is not part of a sweep, or is and had time until now. One whose turn to stop comes anyway has not
@@ -218,9 +221,11 @@ impl<C: Spec> Engine<C> {
             state => (None, matches!(state, State::Starting { .. }), now),
         };
         self.tell(key, || EventKind::Aborted);
-        let (stage, last) = (self.abort_stage(key, now), self.is_final());
-        self.children
-            .set(key, State::stopping(Stopping { stage, then, since, sweep, last, unready, has_had_more: false }));
+        let (stage, no_successor) = (self.abort_stage(key, now), self.is_final());
+        self.children.set(
+            key,
+            State::stopping(Stopping { stage, then, since, sweep, no_successor, unready, has_had_more: false }),
+        );
     }
 
     /// Everything that is left is aborted at once, and shares one grace.
@@ -236,7 +241,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// From now on nothing comes after this supervisor, which those that are on their way out have to know.
-    pub(super) fn pass_on_last(&mut self) {
+    pub(super) fn pass_on_no_successor(&mut self) {
         for key in self.places_of(|state| matches!(state, State::Stopping(_))) {
             if let Some(stopping) = self.stopping(key) {
                 self.join(key, stopping);
@@ -281,7 +286,7 @@ impl<C: Spec> Engine<C> {
 
     /// What stops now is not started again, by this supervisor or a later one. So it drops its specification.
     fn is_final(&self) -> bool {
-        self.is_last && self.is_stopping()
+        self.has_no_successor && self.is_stopping()
     }
 
     /// The supervisor ends without it. Nothing comes to run beside it all the same: a later run of this supervisor adopts it.
@@ -296,16 +301,16 @@ impl<C: Spec> Engine<C> {
         self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
     }
 
-    fn ask(&mut self, key: ChildKey, last: bool) {
+    fn ask(&mut self, key: ChildKey, no_successor: bool) {
         if let Some(child) = self.child(key).cloned() {
-            self.effects.push_back(Effect::Ask { child, last });
+            self.effects.push_back(Effect::Ask { child, no_successor });
         }
     }
 
     fn have_aborted(&mut self, key: ChildKey) {
-        let last = self.is_final();
+        let no_successor = self.is_final();
         if let Some(child) = self.child(key).cloned() {
-            self.effects.push_back(Effect::Abort { child, last });
+            self.effects.push_back(Effect::Abort { child, no_successor });
         }
     }
 

@@ -77,7 +77,7 @@ fn a_last_incarnation_lets_go_of_its_specification_before_its_exit_or_not_at_all
         let (id, _) = child.begin();
         let process = child.process(id, ready(()));
         let executor = thread::spawn(move || block_on(process));
-        child.cell.request(Flags::ABORT | Flags::LAST);
+        child.cell.request(Flags::ABORT | Flags::NO_SUCCESSOR);
         child.wait_for("exit");
         executor.join().unwrap();
         child.story()

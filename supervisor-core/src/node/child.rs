@@ -71,7 +71,7 @@ fn release_all(factory: &impl Release) {
     factory.release(&mut below);
     while let Some(child) = below.pop() {
         // What still runs, somewhere else, does it itself when it ends. Otherwise it is done here.
-        child.cell().request(Flags::LAST);
+        child.cell().request(Flags::NO_SUCCESSOR);
         if child.cell().process().is_none() {
             let _ = guard(|| child.release_into(&mut below));
         }
@@ -205,7 +205,8 @@ impl<F: ChildFactory> Child for ChildNode<F> {
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
-        let context = self.clone().begin(ProcessKey::of_disposal(self.id), scope, Flags::LAST | Flags::ABANDONED);
+        let context =
+            self.clone().begin(ProcessKey::of_disposal(self.id), scope, Flags::NO_SUCCESSOR | Flags::ABANDONED);
         let spawner = match self.settings.placement() {
             Placement::On(spawner) => spawner,
             _ => &*scope.spawner,

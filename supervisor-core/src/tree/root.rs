@@ -43,7 +43,7 @@ impl Root {
         trace::warn_of_panic_abort();
         let outside = Scope::outside(Executor::new(spawner), observers, quiescence, handle.shared());
         let process_key = ProcessKey::only(root.id());
-        let context = root.clone().begin(process_key, &outside, Flags::LAST);
+        let context = root.clone().begin(process_key, &outside, Flags::NO_SUCCESSOR);
         root.clone().start(context, &outside);
         Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
     }
@@ -99,14 +99,14 @@ impl Root {
     }
 
     pub(super) fn shutdown(&self) {
-        self.root.cell().request(Flags::SHUTDOWN | Flags::LAST);
+        self.root.cell().request(Flags::SHUTDOWN | Flags::NO_SUCCESSOR);
         // This may be user code, too, that blocks next.
         nudge(&**self.outside.home);
     }
 
     /// Aborts all that is left of the tree.
     pub(super) fn abort(&self) {
-        self.root.cell().request(Flags::SHUTDOWN | Flags::ABORT | Flags::LAST);
+        self.root.cell().request(Flags::SHUTDOWN | Flags::ABORT | Flags::NO_SUCCESSOR);
     }
 
     /// What the end of the root means to whoever ran it.

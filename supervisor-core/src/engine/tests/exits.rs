@@ -206,7 +206,7 @@ fn a_restart_that_was_announced_and_does_not_come_is_said_to_be_cancelled() {
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
     world.engine.exited(world.process_key("a"), error(), world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restarting"]);
-    world.engine.shutdown(Order::default(), world.now);
+    world.engine.shutdown(StopRequest::default(), world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restart_cancelled"]);
     // by a termination,
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
@@ -223,6 +223,6 @@ fn a_restart_that_was_announced_and_does_not_come_is_said_to_be_cancelled() {
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
     world.exit("a", error());
     world.pass(SECOND);
-    world.engine.shutdown(Order::default(), world.now);
+    world.engine.shutdown(StopRequest::default(), world.now);
     assert_eq!(told_of_restarts(&mut world), [""; 0]);
 }

@@ -219,7 +219,7 @@ impl World {
     }
 
     fn shutdown(&mut self) {
-        self.engine.shutdown(Order::default(), self.now);
+        self.engine.shutdown(StopRequest::default(), self.now);
         self.settle();
     }
 

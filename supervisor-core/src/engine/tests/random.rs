@@ -53,7 +53,7 @@ impl Trial {
         let specs: Vec<_> = (0..children).map(|n| (ChildId::next(), spec(&mut rng, n))).collect();
         let known = specs.iter().map(|(id, _)| *id).collect();
         let (mut watched, now) = (Watched::new(settings, specs, seed), Instant::now());
-        watched.input(Input::Begin { last: rng.bool() }, now);
+        watched.input(Input::Begin { no_successor: rng.bool() }, now);
         Self {
             watched,
             rng,
@@ -169,7 +169,7 @@ impl Trial {
     }
 
     fn stop(&mut self) {
-        let order = Order { last: self.rng.bool(), kill: self.rng.u8(..4) == 0 };
+        let order = StopRequest { no_successor: self.rng.bool(), kill: self.rng.u8(..4) == 0 };
         self.input(Input::Shutdown(order));
     }
 

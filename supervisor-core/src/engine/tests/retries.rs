@@ -63,7 +63,7 @@ fn r26_what_came_in_meanwhile_is_served_before_the_next_attempt() {
     world.report("a", ReportKind::Exited(error()));
     world.engine.exited(world.process_key("a"), error(), world.now);
     world.inbox.clear();
-    world.engine.shutdown(Order::default(), world.now);
+    world.engine.shutdown(StopRequest::default(), world.now);
     world.settle();
     world.did("ask b, finish");
 }

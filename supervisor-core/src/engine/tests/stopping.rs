@@ -134,10 +134,10 @@ fn a_kill_aborts_all_that_is_left_at_once() {
     world.stuck.extend(["a", "s", "c"]);
     world.shutdown();
     world.did("ask c");
-    world.engine.shutdown(Order { last: true, kill: true }, world.now);
+    world.engine.shutdown(StopRequest { no_successor: true, kill: true }, world.now);
     world.settle();
     world.did("abort a, abort s, abort c");
-    world.engine.shutdown(Order { last: true, kill: true }, world.now);
+    world.engine.shutdown(StopRequest { no_successor: true, kill: true }, world.now);
     world.settle();
     world.did("");
     for name in ["a", "s", "c"] {
@@ -182,17 +182,23 @@ fn a5_what_did_not_stop_well_below_a_supervisor_is_added_up() {
 fn the_last_stop_tells_children_so_and_others_do_not() {
     let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
     world.engine.exited(world.process_key("a"), error(), world.now);
-    let Some(Effect::Ask { last: false, .. }) = ask(&mut world) else { panic!("a group restart is not the last stop") };
-    world.engine.shutdown(Order::default(), world.now);
-    let Some(Effect::Ask { last: true, .. }) = ask(&mut world) else { panic!("the root's shutdown is the last stop") };
+    let Some(Effect::Ask { no_successor: false, .. }) = ask(&mut world) else {
+        panic!("a group restart is not the last stop")
+    };
+    world.engine.shutdown(StopRequest::default(), world.now);
+    let Some(Effect::Ask { no_successor: true, .. }) = ask(&mut world) else {
+        panic!("the root's shutdown is the last stop")
+    };
 
     let mut nested = World::new(one_for_all(9), [child("a")]);
     nested.engine.start(false);
     nested.settle();
-    nested.engine.shutdown(Order::default(), nested.now);
-    let Some(Effect::Ask { last: false, .. }) = ask(&mut nested) else { panic!("it may be started again") };
-    nested.engine.shutdown(Order { last: true, kill: false }, nested.now);
-    let Some(Effect::Ask { last: true, .. }) = ask(&mut nested) else { panic!("what is on its way out is told, too") };
+    nested.engine.shutdown(StopRequest::default(), nested.now);
+    let Some(Effect::Ask { no_successor: false, .. }) = ask(&mut nested) else { panic!("it may be started again") };
+    nested.engine.shutdown(StopRequest { no_successor: true, kill: false }, nested.now);
+    let Some(Effect::Ask { no_successor: true, .. }) = ask(&mut nested) else {
+        panic!("what is on its way out is told, too")
+    };
 }
 
 fn ask(world: &mut World) -> Option<Effect<Child>> {

@@ -66,7 +66,7 @@ impl Flags {
     pub(crate) const ABORT: Self = Self(2);
     /// Nothing will be started here after this incarnation: it drops its specification when it ends, and a
     /// supervisor need not wait for a process that does not yield.
-    pub(crate) const LAST: Self = Self(4);
+    pub(crate) const NO_SUCCESSOR: Self = Self(4);
     /// The incarnation has finished its set-up. Nothing is asked with this.
     pub(crate) const READY: Self = Self(16);
     /// The incarnation has given a sign of life since somebody last looked. Nothing is asked with this.

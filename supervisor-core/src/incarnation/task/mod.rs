@@ -381,12 +381,12 @@ impl<L: ProcessBody> Task<L> {
         let Some((control, id)) = own else { return };
         let _busy = this.quiescence.in_flight();
         *this.arrival = InFlight::none();
-        let is_last = control.cell().flags(id).is_some_and(|flags| flags.contains(Flags::LAST));
+        let has_no_successor = control.cell().flags(id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
 
         let dropped = {
             let drop_user_code = || {
                 let body = guard(|| this.body.set(None));
-                let specification = if is_last { guard(|| control.release()) } else { Ok(()) };
+                let specification = if has_no_successor { guard(|| control.release()) } else { Ok(()) };
                 body.and(specification)
             };
             let span = &mut *this.span;
@@ -404,7 +404,7 @@ impl<L: ProcessBody> Task<L> {
         let process_key = current.process_key();
         let Current { parent, control: own, .. } = current;
         let asked = control.cell().end(id);
-        if !is_last && asked.contains(Flags::LAST) {
+        if !has_no_successor && asked.contains(Flags::NO_SUCCESSOR) {
             // Said too late for what is above.
             let _ = guard(|| control.release());
         }

@@ -294,7 +294,7 @@ fn a_process_that_is_polled_inside_another_has_a_context_of_its_own() {
 fn the_last_incarnation_drops_the_specification_before_its_exit() {
     let world = World::new();
     let mut process = world.process(body(pending()));
-    world.cell.request(Flags::LAST | Flags::ABORT);
+    world.cell.request(Flags::NO_SUCCESSOR | Flags::ABORT);
     assert!(poll(&mut process, &world).is_ready());
     assert_eq!(world.log(), ["released", "was aborted"]);
 }

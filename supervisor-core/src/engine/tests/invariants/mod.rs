@@ -38,12 +38,12 @@ pub(super) struct Moment<'a> {
 /// What an engine takes in.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
-    Begin { last: bool },
+    Begin { no_successor: bool },
     Ready(ProcessKey),
     Acknowledged(ProcessKey),
     Exited(ProcessKey, Exit),
     Heard(ProcessKey, bool),
-    Shutdown(Order),
+    Shutdown(StopRequest),
     Tick,
     Start { id: ChildId, spec: Child, caller: Option<Caller> },
     Terminate(ChildId, Caller),
@@ -87,7 +87,7 @@ impl Watched {
         self.steps += 1;
         let engine = &mut self.engine;
         match input {
-            Input::Begin { last } => engine.start(last),
+            Input::Begin { no_successor } => engine.start(no_successor),
             Input::Ready(process_key) => engine.ready(process_key, now),
             Input::Acknowledged(process_key) => engine.acknowledged(process_key),
             Input::Exited(process_key, exit) => engine.exited(process_key, exit, now),

@@ -106,7 +106,8 @@ impl Event {
                 Some(scene.outcome_of(Scene::wait))
             }
             Self::AskedToStop | Self::AskedToStopLast | Self::ToldToStopAtOnce => {
-                let order = Order { last: self == Self::AskedToStopLast, kill: self == Self::ToldToStopAtOnce };
+                let order =
+                    StopRequest { no_successor: self == Self::AskedToStopLast, kill: self == Self::ToldToStopAtOnce };
                 Some(scene.outcome_of(|scene| scene.engine.shutdown(order, scene.now)))
             }
             Self::Terminate | Self::Restart | Self::Delete | Self::Kill => {

@@ -210,11 +210,13 @@ impl Scene {
                 self.outcome.effects.push(about(key.id, "start"));
                 self.tickets.insert(key.id, ProcessKey::new(key, incarnation));
             }
-            Effect::Ask { child: spec, last } => {
-                self.outcome.effects.push(about(self.named(spec.name), if last { "ask, last" } else { "ask" }));
+            Effect::Ask { child: spec, no_successor } => {
+                self.outcome.effects.push(about(self.named(spec.name), if no_successor { "ask, last" } else { "ask" }));
             }
-            Effect::Abort { child: spec, last } => {
-                self.outcome.effects.push(about(self.named(spec.name), if last { "abort, last" } else { "abort" }));
+            Effect::Abort { child: spec, no_successor } => {
+                self.outcome
+                    .effects
+                    .push(about(self.named(spec.name), if no_successor { "abort, last" } else { "abort" }));
             }
             Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
             Effect::Forget { .. } => self.outcome.effects.push("forget".into()),

@@ -192,7 +192,7 @@ impl Lockstep {
                 self.model.kill_child(who, of_model.call, self.now);
             }
             Input::Shutdown { kill } => {
-                self.engine.shutdown(Order { last: false, kill: *kill }, at);
+                self.engine.shutdown(StopRequest { no_successor: false, kill: *kill }, at);
                 self.model.shutdown(*kill, self.now);
             }
             Input::Pass { time } => {

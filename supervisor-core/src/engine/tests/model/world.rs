@@ -159,20 +159,20 @@ impl Forest {
                 self.start(&node, who, ProcessKey::new(key, incarnation));
             }
             Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
-            Effect::Ask { child: spec, last } => {
+            Effect::Ask { child: spec, no_successor } => {
                 let number = spec.node.number;
                 self.log(number, What::Ask);
                 self.request(number, |process| {
                     process.is_asked = true;
-                    process.is_last |= last;
+                    process.is_last |= no_successor;
                 });
             }
-            Effect::Abort { child: spec, last } => {
+            Effect::Abort { child: spec, no_successor } => {
                 let number = spec.node.number;
                 self.log(number, What::Abort);
                 self.request(number, |process| {
                     (process.is_asked, process.is_aborted) = (true, true);
-                    process.is_last |= last;
+                    process.is_last |= no_successor;
                 });
             }
             Effect::Tell { child: spec, kind, .. } => {
@@ -225,7 +225,7 @@ impl Forest {
         else {
             return;
         };
-        let order = Order { last: process.is_last, kill: process.is_aborted };
+        let order = StopRequest { no_successor: process.is_last, kill: process.is_aborted };
         if process.engine.is_some() {
             if who != 0 {
                 self.to_do.push(ToDo::Report(who, ReportKind::Acknowledged));

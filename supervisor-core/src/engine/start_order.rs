@@ -7,12 +7,12 @@ use crate::incarnation::{ChildId, ChildKey};
 /// A child is found by halving. One that is removed leaves a gap, which goes as soon as it is at either end, and with all
 /// others when there are more gaps than children: so adding and removing cost the same beside any number of others.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct StartOrder {
     entries: VecDeque<(ChildId, Option<u32>)>,
     gaps: usize,
 }
 
-impl Order {
+impl StartOrder {
     /// They come in the order of their ids.
     pub(super) fn new(places: impl Iterator<Item = ChildKey>) -> Self {
         Self { entries: places.map(|key| (key.id, Some(key.slot))).collect(), gaps: 0 }
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn it_is_the_same_as_a_sorted_list_whatever_is_added_and_removed() {
         let mut rng = Rng::with_seed(7);
-        let (mut order, mut list) = (Order::new([].into_iter()), Vec::new());
+        let (mut order, mut list) = (StartOrder::new([].into_iter()), Vec::new());
         let mut ever = vec![ChildId::next()];
         for slot in 0..5_000 {
             // In some stretches it grows, in others it shrinks.
