@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{Driver, Io};
 use crate::{
-    engine::{Badly, Cause, Conclusion},
+    engine::{Cause, EngineOutcome, UncleanKind},
     error::{GaveUp, RestartRecord, StartFailure, UncleanProcess, UncleanStop},
     incarnation::{ChildId, Exit, Parent, StopReason, Termination, guard},
     mailbox::Envelope,
@@ -33,18 +33,18 @@ impl Io {
 impl Driver {
     pub(super) fn finish(&mut self) -> Exit {
         let Self { locked, io } = self;
-        let (Conclusion { cause, killed, badly }, children) = {
+        let (EngineOutcome { cause, killed, unclean }, children) = {
             let mut engine = locked.lock();
             let children: Vec<_> = engine.children().map(|(id, child, _)| (id, child.clone())).collect();
             (engine.conclude(), children)
         };
         let left = io.abandon_left();
         let path_of = |child: &Arc<dyn Child>| io.scope.path_of(child.name().as_str());
-        let unclean = badly.into_iter().flat_map(|(child, badly)| match badly {
-            Badly::Below(unclean) => unclean,
-            Badly::Aborted => vec![UncleanProcess::new(path_of(&child), UncleanStop::Aborted)],
-            Badly::Failed(failure) => vec![UncleanProcess::new(path_of(&child), UncleanStop::Failed(failure))],
-            Badly::Abandoned => vec![UncleanProcess::new(
+        let unclean = unclean.into_iter().flat_map(|(child, unclean)| match unclean {
+            UncleanKind::Below(unclean) => unclean,
+            UncleanKind::Aborted => vec![UncleanProcess::new(path_of(&child), UncleanStop::Aborted)],
+            UncleanKind::Failed(failure) => vec![UncleanProcess::new(path_of(&child), UncleanStop::Failed(failure))],
+            UncleanKind::Abandoned => vec![UncleanProcess::new(
                 path_of(&child),
                 match child.settings().kind {
                     ChildKind::Worker => UncleanStop::Abandoned,

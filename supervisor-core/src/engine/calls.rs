@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use super::{
     Caller, Effect, Engine, Refusal, Spec, State, Work,
-    slot::{Attempt, Slot, Stage, Then},
+    slot::{AfterStop, Attempt, Slot, StopPhase},
 };
 use crate::{
     error::StartFailure,
@@ -63,7 +63,7 @@ impl<C: Spec> Engine<C> {
         } else if caller.is_in_circle || self.is_held_up_by(caller, key.id) {
             self.refuse(key, caller, Refusal::WouldDeadlock);
         } else {
-            self.children.set(key, State::Owed);
+            self.children.set(key, State::PendingStart);
             self.children.edit(key, |slot| slot.attempt = Attempt::ByHand);
             self.start_in_turn(key, Some(caller), now);
         }
@@ -90,7 +90,7 @@ impl<C: Spec> Engine<C> {
                 self.reply(key, caller, Ok(()));
                 return;
             }
-            State::Owed | State::Delayed { .. } => {
+            State::PendingStart | State::Delayed { .. } => {
                 let child = Some(slot.child.clone());
                 if siblings_stay_down {
                     self.cancel_group(key, now);
@@ -101,17 +101,17 @@ impl<C: Spec> Engine<C> {
                 self.effects.push_back(Effect::Answer { caller, child, answer: Ok(()) });
                 return;
             }
-            State::Stopping(stopping) if stopping.stage == Stage::Stuck => {
+            State::Stopping(stopping) if stopping.phase == StopPhase::Stuck => {
                 self.refuse(key, caller, Refusal::Stuck);
                 if !self.is_stopping() {
-                    self.stop_child(key, Then::Stay, None, now);
+                    self.stop_child(key, AfterStop::StayDown, None, now);
                 }
                 return;
             }
             // Its turn comes.
             _ if self.is_stopping() => {}
             State::Starting { .. } | State::Running { .. } | State::Stopping(_) => {
-                self.stop_child(key, Then::Stay, None, now);
+                self.stop_child(key, AfterStop::StayDown, None, now);
             }
         }
         if siblings_stay_down {
@@ -162,13 +162,13 @@ impl<C: Spec> Engine<C> {
         let Some(key) = self.found(id, caller) else { return };
         let Some(slot) = self.children.get(key) else { return };
         let then = match &slot.state {
-            State::Stopped | State::Owed | State::Delayed { .. } => {
+            State::Stopped | State::PendingStart | State::Delayed { .. } => {
                 self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
-            State::Starting { .. } => Some(Then::FailStart { limit: None }),
-            &State::Running { since } => Some(Then::Judge { since, unresponsive: false }),
-            State::Stopping(stopping) if stopping.then == Then::Start => {
+            State::Starting { .. } => Some(AfterStop::FailStart { limit: None }),
+            &State::Running { since } => Some(AfterStop::ApplyPolicy { since, unresponsive: false }),
+            State::Stopping(stopping) if stopping.then == AfterStop::Start => {
                 self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
@@ -240,7 +240,7 @@ impl<C: Spec> Engine<C> {
             } else if is_live {
                 // It is not added: gone, it is removed.
                 self.children.edit(key, |slot| slot.leave_out_of(group));
-                self.stop_child(key, Then::Stay, None, now);
+                self.stop_child(key, AfterStop::StayDown, None, now);
             } else {
                 self.put_down(key);
             }
@@ -322,9 +322,9 @@ impl<C: Spec> Engine<C> {
         let (mut down, mut wanted) = (Vec::new(), Vec::new());
         for (key, slot) in self.children.between(from, None).filter(|(key, _)| *key != leader) {
             match &slot.state {
-                State::Owed if slot.attempt != Attempt::Own => wanted.push(key),
-                State::Owed => down.push(key),
-                State::Stopping(stopping) if stopping.then == Then::Restart => down.push(key),
+                State::PendingStart if slot.attempt != Attempt::Own => wanted.push(key),
+                State::PendingStart => down.push(key),
+                State::Stopping(stopping) if stopping.then == AfterStop::Restart => down.push(key),
                 _ => {}
             }
         }
@@ -335,7 +335,7 @@ impl<C: Spec> Engine<C> {
         }
         for key in down {
             match self.stopping(key) {
-                Some(_) => self.stop_child(key, Then::Stay, None, now),
+                Some(_) => self.stop_child(key, AfterStop::StayDown, None, now),
                 None => self.children.set(key, State::Stopped),
             }
         }

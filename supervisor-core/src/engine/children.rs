@@ -6,7 +6,7 @@ use std::{
 use slab::Slab;
 
 use super::{
-    slot::{Attempt, Class, Look, Slot, Spec, State},
+    slot::{Attempt, Look, Slot, Spec, State, StateClass},
     start_order::StartOrder,
 };
 use crate::{
@@ -36,9 +36,9 @@ struct Deadlines(BTreeSet<(Instant, ChildKey)>);
 /// How many children are in which class of states.
 #[derive(Debug, Default)]
 struct Tallies {
-    workers: [usize; Class::COUNT],
-    supervisors: [usize; Class::COUNT],
-    significant: [usize; Class::COUNT],
+    workers: [usize; StateClass::COUNT],
+    supervisors: [usize; StateClass::COUNT],
+    significant: [usize; StateClass::COUNT],
 }
 
 impl<C: Spec> Children<C> {
@@ -174,28 +174,28 @@ impl<C: Spec> Children<C> {
     }
 
     /// How many children are in one of these states.
-    pub(super) fn count_of(&self, classes: &[Class]) -> usize {
+    pub(super) fn count_of(&self, classes: &[StateClass]) -> usize {
         self.workers_of(classes) + self.supervisors_of(classes)
     }
 
-    pub(super) fn workers_of(&self, classes: &[Class]) -> usize {
+    pub(super) fn workers_of(&self, classes: &[StateClass]) -> usize {
         classes.iter().map(|class| self.tallies.workers[*class as usize]).sum()
     }
 
-    pub(super) fn supervisors_of(&self, classes: &[Class]) -> usize {
+    pub(super) fn supervisors_of(&self, classes: &[StateClass]) -> usize {
         classes.iter().map(|class| self.tallies.supervisors[*class as usize]).sum()
     }
 
     /// How many significant children run, are going to, or are not gone yet.
     pub(super) fn significant_present(&self) -> usize {
         let significant = &self.tallies.significant;
-        significant.iter().sum::<usize>() - significant[Class::Stopped as usize]
+        significant.iter().sum::<usize>() - significant[StateClass::Stopped as usize]
     }
 
     pub(crate) fn counts(&self) -> ChildCounts {
         ChildCounts {
             specs: self.slots.len(),
-            active: self.count_of(&[Class::Running]),
+            active: self.count_of(&[StateClass::Running]),
             supervisors: self.tallies.supervisors.iter().sum(),
             workers: self.tallies.workers.iter().sum(),
         }

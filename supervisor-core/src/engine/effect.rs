@@ -44,7 +44,7 @@ pub(crate) enum Cause<C> {
 
 /// A child that did not stop well.
 #[derive(Debug)]
-pub(crate) enum Badly {
+pub(crate) enum UncleanKind {
     Aborted,
     Abandoned,
     Failed(Failure),

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Badly, Cause, Charge, Engine, Refusal, Spec, State, Work,
+    Cause, Charge, Engine, Refusal, Spec, State, UncleanKind, Work,
     calls::Awaited,
-    slot::{Attempt, Slot, Stopping, Then},
+    slot::{AfterStop, Attempt, Slot, Stopping},
 };
 use crate::{
     error::{Failure, StartFailure, UncleanProcess, UncleanStop},
@@ -41,7 +41,7 @@ impl<C: Spec> Engine<C> {
         } else if self.joins_group(key) {
             self.down_with_group(key);
         } else if self.is_up || slot.has_started {
-            self.owe(key, RestartCause::Start(failure), None, now);
+            self.schedule_restart(key, RestartCause::Start(failure), None, now);
         } else {
             let child = slot.child.clone();
             self.children.set(key, State::Stopped);
@@ -58,7 +58,7 @@ impl<C: Spec> Engine<C> {
         } else if self.joins_group(key) {
             self.down_with_group(key);
         } else if settings.restart().restarts_after(&exit) {
-            self.owe(key, RestartCause::Exit(exit), since, now);
+            self.schedule_restart(key, RestartCause::Exit(exit), since, now);
         } else {
             let significant = settings.significant.then(|| slot.child.clone());
             self.put_down(key);
@@ -78,34 +78,34 @@ impl<C: Spec> Engine<C> {
         if self.is_temporary(key) {
             self.forget(key);
         } else {
-            self.children.set(key, State::Owed);
+            self.children.set(key, State::PendingStart);
         }
     }
 
     /// A process ended that was being stopped.
     pub(super) fn gone(&mut self, key: ChildKey, stopping: Stopping, exit: Exit, now: Instant) {
-        self.sweep.left(key, &stopping);
+        self.stop_sequence.left(key, &stopping);
         let exit = self.exit_of(key, &stopping, exit);
         if exit.abandoned_any() {
             // It has ended, but not all that was below it.
             self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
         }
         let is_left_behind = self.children.get(key).is_some_and(Slot::is_left_behind);
-        if !is_left_behind && !matches!(stopping.then, Then::FailStart { .. }) {
+        if !is_left_behind && !matches!(stopping.then, AfterStop::FailStart { .. }) {
             let took = now.saturating_duration_since(stopping.since);
             self.tell_timed(key, Some(took), || EventKind::Exited(exit.clone()));
             self.children.edit(key, |slot| slot.remember_stop(exit.clone(), now));
         }
         match stopping.then {
-            Then::Judge { since, .. } => self.judge(key, exit, Some(since), now),
-            Then::FailStart { limit } => self.unready(key, exit, limit, now),
-            Then::Restart => self.down_with_group(key),
-            Then::Start => self.children.set(key, State::Owed),
-            Then::Stay => {
+            AfterStop::ApplyPolicy { since, .. } => self.judge(key, exit, Some(since), now),
+            AfterStop::FailStart { limit } => self.unready(key, exit, limit, now),
+            AfterStop::Restart => self.down_with_group(key),
+            AfterStop::Start => self.children.set(key, State::PendingStart),
+            AfterStop::StayDown => {
                 self.answer_start(key, Err(StartFailure::Aborted));
                 self.put_down(key);
             }
-            Then::End => {
+            AfterStop::SupervisorStops => {
                 self.tally(key, &stopping, exit);
                 self.children.set(key, State::Stopped);
             }
@@ -125,7 +125,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A child has to be restarted, if there is a restart left.
-    fn owe(&mut self, key: ChildKey, cause: RestartCause, since: Option<Instant>, now: Instant) {
+    fn schedule_restart(&mut self, key: ChildKey, cause: RestartCause, since: Option<Instant>, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
         let child = slot.child.clone();
         if !self.intensity.charge(Charge { child, at: now, cause: cause.clone() }) {
@@ -137,12 +137,12 @@ impl<C: Spec> Engine<C> {
         self.tell(key, || EventKind::Restarting { attempt, delay, cause });
         let until = (!delay.is_zero()).then(|| now.checked_add(delay));
         if self.settings.strategy.mode() != RestartMode::OneForOne {
-            self.children.set(key, State::Owed);
+            self.children.set(key, State::PendingStart);
             self.begin_group(key, until, now);
         } else if let Some(until) = until {
             self.children.set(key, State::Delayed { until: Box::new(until) });
         } else {
-            self.children.set(key, State::Owed);
+            self.children.set(key, State::PendingStart);
             self.restarts.push_back(key);
         }
     }
@@ -165,23 +165,23 @@ impl<C: Spec> Engine<C> {
     fn tally(&mut self, key: ChildKey, stopping: &Stopping, exit: Exit) {
         let Some(slot) = self.children.get(key) else { return };
         let is_brutal = slot.settings().shutdown() == ShutdownStrategy::Brutal;
-        let badly = match exit {
+        let unclean = match exit {
             Exit::Shutdown(termination) => {
                 // What a brutal stop aborts is what was asked for.
                 let counts = |unclean: &&UncleanProcess| !(is_brutal && matches!(unclean.stop, UncleanStop::Aborted));
                 let below: Vec<_> = termination.unclean.iter().filter(counts).cloned().collect();
-                (!below.is_empty()).then_some(Badly::Below(below))
+                (!below.is_empty()).then_some(UncleanKind::Below(below))
             }
             // A set-up that was cut short had nothing to end well.
             _ if stopping.unready => None,
             Exit::Normal | Exit::Ignored => None,
-            Exit::Aborted | Exit::Unresponsive { .. } => (!is_brutal).then_some(Badly::Aborted),
-            Exit::Failed(failure) => Some(Badly::Failed(failure)),
-            Exit::Panicked(panic) => Some(Badly::Failed(Failure::new(format!("panicked: {panic:#}")))),
-            Exit::Lost => Some(Badly::Failed(Failure::new(Exit::Lost.to_string()))),
+            Exit::Aborted | Exit::Unresponsive { .. } => (!is_brutal).then_some(UncleanKind::Aborted),
+            Exit::Failed(failure) => Some(UncleanKind::Failed(failure)),
+            Exit::Panicked(panic) => Some(UncleanKind::Failed(Failure::new(format!("panicked: {panic:#}")))),
+            Exit::Lost => Some(UncleanKind::Failed(Failure::new(Exit::Lost.to_string()))),
         };
-        if let Some(badly) = badly {
-            self.badly.push((slot.child.clone(), badly));
+        if let Some(unclean) = unclean {
+            self.unclean.push((slot.child.clone(), unclean));
         }
     }
 

@@ -34,12 +34,12 @@ use self::{
     calls::Awaited,
     children::Children,
     intensity::Intensity,
-    sequence::Sequence,
-    slot::{Class, Stage, Stopping, Then},
-    stop::Sweep,
+    sequence::StartSequence,
+    slot::{AfterStop, StateClass, StopPhase, Stopping},
+    stop::StopSequence,
 };
 pub(crate) use self::{
-    effect::{Badly, Caller, Cause, Effect, Refusal},
+    effect::{Caller, Cause, Effect, Refusal, UncleanKind},
     intensity::Charge,
     slot::{End, Slot, Spec, State},
 };
@@ -56,7 +56,7 @@ pub(crate) struct Engine<C> {
     intensity: Intensity<C>,
     work: Work<C>,
     /// The stop that is under way in `work`, or was the last one.
-    sweep: Sweep,
+    stop_sequence: StopSequence,
     /// Children that are owed a start of their own, not as part of a group.
     restarts: VecDeque<ChildKey>,
     /// The number of the latest group restart; the first start is one, too.
@@ -73,7 +73,7 @@ pub(crate) struct Engine<C> {
     stop_by: Option<Instant>,
     /// An end of a significant child that is looked at when the first start is done.
     significant_end: Option<(C, Exit)>,
-    badly: Vec<(C, Badly)>,
+    unclean: Vec<(C, UncleanKind)>,
     effects: VecDeque<Effect<C>>,
     /// Whether anybody listens.
     pub(crate) is_heard: bool,
@@ -85,7 +85,7 @@ pub(crate) struct Engine<C> {
 enum Work<C> {
     None,
     /// The first start, or a group restart.
-    Sequence(Sequence),
+    Sequence(StartSequence),
     Stop(Cause<C>),
     Finished(Cause<C>),
 }
@@ -101,10 +101,10 @@ pub(crate) struct StopRequest {
 
 /// How a supervisor has ended.
 #[derive(Debug)]
-pub(crate) struct Conclusion<C> {
+pub(crate) struct EngineOutcome<C> {
     pub(crate) cause: Cause<C>,
     pub(crate) killed: bool,
-    pub(crate) badly: Vec<(C, Badly)>,
+    pub(crate) unclean: Vec<(C, UncleanKind)>,
 }
 
 impl<C: Spec> Engine<C> {
@@ -114,7 +114,7 @@ impl<C: Spec> Engine<C> {
             children: Children::new(specs, settings.unique_names),
             settings,
             work: Work::None,
-            sweep: Sweep::NONE,
+            stop_sequence: StopSequence::NONE,
             restarts: VecDeque::new(),
             group: 1,
             callers: BTreeMap::new(),
@@ -123,7 +123,7 @@ impl<C: Spec> Engine<C> {
             is_killed: false,
             stop_by: None,
             significant_end: None,
-            badly: Vec::new(),
+            unclean: Vec::new(),
             effects: VecDeque::new(),
             is_heard: true,
             rng: Rng::with_seed(seed),
@@ -136,10 +136,17 @@ impl<C: Spec> Engine<C> {
     /// its exit is reported for incarnation 0. To be said before `start`.
     pub(crate) fn adopt(&mut self, id: ChildId, now: Instant) -> Option<ChildKey> {
         let key = self.children.find(id)?;
-        let stage = self.abort_stage(key, now);
-        let (then, sweep) = (Then::Start, None);
-        let stopping =
-            Stopping { stage, then, since: now, sweep, no_successor: false, unready: true, has_had_more: false };
+        let phase = self.abort_phase(key, now);
+        let (then, stop_sequence) = (AfterStop::Start, None);
+        let stopping = Stopping {
+            phase,
+            then,
+            since: now,
+            stop_sequence,
+            no_successor: false,
+            unready: true,
+            has_had_more: false,
+        };
         self.children.set(key, State::stopping(stopping));
         Some(key)
     }
@@ -147,12 +154,12 @@ impl<C: Spec> Engine<C> {
     /// Starts the children, one after the other. `no_successor`: nothing will be started after this supervisor.
     pub(crate) fn start(&mut self, no_successor: bool) {
         self.has_no_successor = no_successor;
-        self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
-        self.work = Work::Sequence(match self.children.count_of(&[Class::Stopping]) {
-            0 => Sequence::first_start(),
+        self.stop_sequence = StopSequence::from(ChildId::FIRST, &self.stop_sequence);
+        self.work = Work::Sequence(match self.children.count_of(&[StateClass::Stopping]) {
+            0 => StartSequence::first_start(),
             _ => {
                 self.wait_for_what_stops();
-                Sequence::first_start_when_stopped()
+                StartSequence::first_start_when_stopped()
             }
         });
     }
@@ -174,12 +181,12 @@ impl<C: Spec> Engine<C> {
         // It may be stopping by itself, before it is asked from here.
         self.children.edit(process_key.child_key(), |slot| slot.has_acknowledged = true);
         let Some(stopping) = self.stopping(process_key.child_key()) else { return };
-        let stage = match stopping.stage {
-            Stage::Asked { until, .. } => Stage::Asked { until, ack_by: None },
-            Stage::Aborted { .. } => Stage::Aborted { until: None },
-            Stage::Stuck => return,
+        let phase = match stopping.phase {
+            StopPhase::Asked { until, .. } => StopPhase::Asked { until, ack_by: None },
+            StopPhase::Aborted { .. } => StopPhase::Aborted { until: None },
+            StopPhase::Stuck => return,
         };
-        self.children.set(process_key.child_key(), State::stopping(Stopping { stage, ..stopping }));
+        self.children.set(process_key.child_key(), State::stopping(Stopping { phase, ..stopping }));
     }
 
     /// A process has ended.
@@ -197,7 +204,7 @@ impl<C: Spec> Engine<C> {
                 let stopping = **stopping;
                 self.gone(process_key.child_key(), stopping, exit, now);
             }
-            State::Stopped | State::Owed | State::Delayed { .. } => {}
+            State::Stopped | State::PendingStart | State::Delayed { .. } => {}
         }
         self.answer(process_key.child_key(), Awaited::Gone, Ok(()));
     }
@@ -225,12 +232,12 @@ impl<C: Spec> Engine<C> {
             let Some(slot) = self.children.get(key) else { return };
             match &slot.state {
                 State::Delayed { .. } => {
-                    self.children.set(key, State::Owed);
+                    self.children.set(key, State::PendingStart);
                     self.restarts.push_back(key);
                 }
                 State::Starting { .. } => {
                     let limit = slot.settings().start_timeout();
-                    self.abort(key, Then::FailStart { limit }, now);
+                    self.abort(key, AfterStop::FailStart { limit }, now);
                 }
                 State::Stopping(stopping) => {
                     let stopping = **stopping;
@@ -243,7 +250,7 @@ impl<C: Spec> Engine<C> {
                     }
                 }
                 State::Running { .. } => self.look_for_signs(key),
-                State::Stopped | State::Owed => return,
+                State::Stopped | State::PendingStart => return,
             }
         }
         self.end_delay(now);
@@ -281,12 +288,12 @@ impl<C: Spec> Engine<C> {
     }
 
     /// How it ended, after `Effect::Finish`.
-    pub(crate) fn conclude(&mut self) -> Conclusion<C> {
+    pub(crate) fn conclude(&mut self) -> EngineOutcome<C> {
         let cause = match mem::replace(&mut self.work, Work::None) {
             Work::Stop(cause) | Work::Finished(cause) => cause,
             Work::None | Work::Sequence(_) => Cause::Requested,
         };
-        Conclusion { cause, killed: self.is_killed, badly: mem::take(&mut self.badly) }
+        EngineOutcome { cause, killed: self.is_killed, unclean: mem::take(&mut self.unclean) }
     }
 
     /// The supervisor is lost, and a child of it has ended. Returns the child, if that is news.
@@ -354,7 +361,7 @@ impl<C: Spec> Engine<C> {
 
     /// Whether all children that are going to run do, and nothing is on its way out or back.
     pub(crate) fn is_ready(&self) -> bool {
-        let is_settled = [Class::Running, Class::Stopped];
+        let is_settled = [StateClass::Running, StateClass::Stopped];
         self.is_up && !self.is_stopping() && self.children.count_of(&is_settled) == self.children.len()
     }
 
@@ -383,10 +390,10 @@ impl<C: Spec> Engine<C> {
     /// test holds up in its start is taken off by the test; stopped there it is under way again, so stopping counts twice.
     pub(crate) fn unsettled(&self) -> usize {
         let delayed = usize::from(matches!(&self.work, Work::Sequence(sequence) if sequence.delayed_until().is_some()));
-        self.children.workers_of(&[Class::Starting])
-            + 2 * self.children.workers_of(&[Class::Stopping, Class::Draining])
-            + self.children.supervisors_of(&[Class::Stopping])
-            + self.children.count_of(&[Class::Delayed])
+        self.children.workers_of(&[StateClass::Starting])
+            + 2 * self.children.workers_of(&[StateClass::Stopping, StateClass::Draining])
+            + self.children.supervisors_of(&[StateClass::Stopping])
+            + self.children.count_of(&[StateClass::Delayed])
             + delayed
     }
 

@@ -4,8 +4,8 @@ use std::{mem, time::Instant};
 
 use super::{
     Caller, Cause, Effect, Engine, Spec, State, Work,
-    slot::{Attempt, Class, Slot},
-    stop::{Progress, Sweep},
+    slot::{Attempt, Slot, StateClass},
+    stop::{Progress, StopSequence},
 };
 use crate::{
     incarnation::{ChildId, ChildKey, Exit},
@@ -15,15 +15,15 @@ use crate::{
 
 /// Brings the children from `from` on up, in order. What runs there is stopped first.
 #[derive(Debug)]
-pub(super) struct Sequence {
+pub(super) struct StartSequence {
     pub(super) from: ChildId,
     /// The child whose failure it was, where this is a group restart: the restart waits for it.
     leader: Option<ChildKey>,
-    stage: Stage,
+    phase: StartPhase,
 }
 
 #[derive(Debug)]
-enum Stage {
+enum StartPhase {
     /// What runs is being stopped. After that the start waits until then.
     Stopping { delay: Option<Delay> },
     /// All is stopped.
@@ -36,30 +36,30 @@ enum Stage {
 #[derive(Clone, Copy, Debug)]
 struct Delay(Option<Instant>);
 
-impl Sequence {
+impl StartSequence {
     pub(super) fn first_start() -> Self {
-        Self { from: ChildId::FIRST, leader: None, stage: Stage::Starting { begun: None } }
+        Self { from: ChildId::FIRST, leader: None, phase: StartPhase::Starting { begun: None } }
     }
 
     /// As soon as all is gone that an earlier run has left behind.
     pub(super) fn first_start_when_stopped() -> Self {
-        Self { stage: Stage::Stopping { delay: None }, ..Self::first_start() }
+        Self { phase: StartPhase::Stopping { delay: None }, ..Self::first_start() }
     }
 
     /// Whether this is a group restart that is going to start this child.
     fn comes_to(&self, id: ChildId) -> bool {
-        let is_passed = matches!(self.stage, Stage::Starting { begun: Some(begun) } if id <= begun.id);
+        let is_passed = matches!(self.phase, StartPhase::Starting { begun: Some(begun) } if id <= begun.id);
         self.leader.is_some() && id >= self.from && !is_passed
     }
 
     /// Whether what fails from `from` on is going to be started anyway.
     pub(super) fn joins(&self, key: ChildKey) -> bool {
-        key.id >= self.from && !matches!(self.stage, Stage::Starting { .. })
+        key.id >= self.from && !matches!(self.phase, StartPhase::Starting { .. })
     }
 
     pub(super) fn delayed_until(&self) -> Option<Instant> {
-        match self.stage {
-            Stage::Delayed(Delay(until)) => until,
+        match self.phase {
+            StartPhase::Delayed(Delay(until)) => until,
             _ => None,
         }
     }
@@ -78,8 +78,8 @@ impl<C: Spec> Engine<C> {
         }
         // A failure inside of a pending group joins it, so this one is before it, and the group now begins here.
         let pending = match &self.work {
-            Work::Sequence(Sequence { stage: Stage::Stopping { delay }, .. }) => *delay,
-            Work::Sequence(Sequence { stage: Stage::Delayed(delay), .. }) => Some(*delay),
+            Work::Sequence(StartSequence { phase: StartPhase::Stopping { delay }, .. }) => *delay,
+            Work::Sequence(StartSequence { phase: StartPhase::Delayed(delay), .. }) => Some(*delay),
             _ => None,
         };
         let delay = later(pending, until.map(Delay));
@@ -88,36 +88,36 @@ impl<C: Spec> Engine<C> {
         let in_range = self.children.between(from, None).filter(|(_, slot)| !slot.is_left_out_of(group));
         let revived: Vec<_> = in_range.filter_map(revived).collect();
         revived.into_iter().for_each(|(key, state)| self.children.set(key, state));
-        self.sweep = Sweep::from(from, &self.sweep);
-        self.work = Work::Sequence(Sequence { from, leader: Some(key), stage: Stage::Stopping { delay } });
+        self.stop_sequence = StopSequence::from(from, &self.stop_sequence);
+        self.work = Work::Sequence(StartSequence { from, leader: Some(key), phase: StartPhase::Stopping { delay } });
         self.turn_away_circles(now);
     }
 
     /// One step of the sequence under way. Whether there was one.
     pub(super) fn advance_sequence(&mut self, now: Instant) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
-        match sequence.stage {
-            Stage::Stopping { delay } => match self.advance_sweep(now) {
+        match sequence.phase {
+            StartPhase::Stopping { delay } => match self.advance_stop_sequence(now) {
                 Progress::Moved => true,
                 Progress::Waiting => false,
                 Progress::Done => {
-                    self.set_stage(delay.map_or(Stage::Starting { begun: None }, Stage::Delayed));
+                    self.set_phase(delay.map_or(StartPhase::Starting { begun: None }, StartPhase::Delayed));
                     true
                 }
             },
-            Stage::Delayed(_) => false,
-            Stage::Starting { begun } => {
+            StartPhase::Delayed(_) => false,
+            StartPhase::Starting { begun } => {
                 let from = sequence.from;
                 if begun.is_some_and(|key| self.is_coming(key)) {
                     return false;
                 }
-                let owed = |(key, slot): (ChildKey, &Slot<C>)| (slot.state == State::Owed).then_some(key);
+                let pending = |(key, slot): (ChildKey, &Slot<C>)| (slot.state == State::PendingStart).then_some(key);
                 let next = match begun {
-                    Some(key) => self.children.behind(Some(key.id)).find_map(owed),
-                    None => self.children.between(from, None).find_map(owed),
+                    Some(key) => self.children.behind(Some(key.id)).find_map(pending),
+                    None => self.children.between(from, None).find_map(pending),
                 };
                 if let Some(key) = next {
-                    self.set_stage(Stage::Starting { begun: Some(key) });
+                    self.set_phase(StartPhase::Starting { begun: Some(key) });
                     self.begin_start(key, now);
                 } else {
                     self.work = Work::None;
@@ -132,7 +132,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn advance_restarts(&mut self, now: Instant) -> bool {
         let Some(key) = self.restarts.pop_front() else { return false };
         // Anything may have happened to it meanwhile.
-        if self.children.get(key).is_some_and(|slot| slot.state == State::Owed) {
+        if self.children.get(key).is_some_and(|slot| slot.state == State::PendingStart) {
             self.begin_start(key, now);
         }
         true
@@ -141,7 +141,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn end_delay(&mut self, now: Instant) {
         if let Work::Sequence(sequence) = &self.work {
             if sequence.delayed_until().is_some_and(|until| until <= now) {
-                self.set_stage(Stage::Starting { begun: None });
+                self.set_phase(StartPhase::Starting { begun: None });
             }
         }
     }
@@ -178,7 +178,7 @@ impl<C: Spec> Engine<C> {
     fn is_coming(&self, key: ChildKey) -> bool {
         self.children
             .get(key)
-            .is_some_and(|slot| matches!(slot.state.class(), Class::Starting) || slot.state.is_failing_to_start())
+            .is_some_and(|slot| matches!(slot.state.class(), StateClass::Starting) || slot.state.is_failing_to_start())
     }
 
     fn come_up(&mut self, now: Instant) {
@@ -215,9 +215,9 @@ impl<C: Spec> Engine<C> {
     /// From where on all has to stop before the group restart under way starts this child, if it is going to.
     pub(super) fn group_from(&self, id: ChildId) -> Option<ChildId> {
         match &self.work {
-            Work::Sequence(sequence) if sequence.comes_to(id) => match sequence.stage {
-                Stage::Stopping { .. } | Stage::Delayed(_) => Some(sequence.from),
-                Stage::Starting { .. } => None,
+            Work::Sequence(sequence) if sequence.comes_to(id) => match sequence.phase {
+                StartPhase::Stopping { .. } | StartPhase::Delayed(_) => Some(sequence.from),
+                StartPhase::Starting { .. } => None,
             },
             _ => None,
         }
@@ -237,16 +237,16 @@ impl<C: Spec> Engine<C> {
         let Some(slot) = caller.within.and_then(|within| self.children.get(self.children.find(within)?)) else {
             return false;
         };
-        let is_waited_for = match sequence.stage {
-            Stage::Stopping { .. } | Stage::Delayed(_) => slot.id >= sequence.from && slot.state.is_live(),
-            Stage::Starting { .. } => matches!(slot.state, State::Starting { .. }),
+        let is_waited_for = match sequence.phase {
+            StartPhase::Stopping { .. } | StartPhase::Delayed(_) => slot.id >= sequence.from && slot.state.is_live(),
+            StartPhase::Starting { .. } => matches!(slot.state, State::Starting { .. }),
         };
         sequence.comes_to(id) && is_waited_for
     }
 
-    fn set_stage(&mut self, stage: Stage) {
+    fn set_phase(&mut self, phase: StartPhase) {
         if let Work::Sequence(sequence) = &mut self.work {
-            sequence.stage = stage;
+            sequence.phase = phase;
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!                                  .------------------(7)-----------------.
 //!                                  v                                      |
-//!   Delayed --(6)--> Owed --(1)--> Starting --(2)--> Running --(3)--> [it ended] --(8)--> Stopped, or removed
+//!   Delayed --(6)--> PendingStart --(1)--> Starting --(2)--> Running --(3)--> [it ended] --(8)--> Stopped, or removed
 //!      ^              ^ ^             |                |                  |                 ^   |
 //!      |              | |            (4)              (4)                (5)                |   |
 //!      |              | |             v                v                  |                 |   |
@@ -19,13 +19,13 @@
 //!    killed, or gives no sign of life
 //! 5. `owe`, if it is to be restarted and a backoff says when
 //! 6. `tick`, when that time has come
-//! 7. `owe`, if it is to be restarted at once: by way of `Owed`
+//! 7. `owe`, if it is to be restarted at once: by way of `PendingStart`
 //! 8. `put_down`, if it is not to be restarted; `owe`, if there is no restart left
 //! 9. `gone`, if it is started again with its group
-//! 10. `gone`, if its supervisor stops, or it was terminated; `terminate_child`, straight from `Owed` and `Delayed`
+//! 10. `gone`, if its supervisor stops, or it was terminated; `terminate_child`, straight from `PendingStart` and `Delayed`
 //! 11. `restart_child`, or `begin_group`, which starts all of a group
 //!
-//! A child begins as `Owed`: one of the static ones by `new`, one that is added by `start_child`.
+//! A child begins as `PendingStart`: one of the static ones by `new`, one that is added by `start_child`.
 //!
 //! A state that waits for something has at most one deadline, which `Children` keeps in order.
 
@@ -110,7 +110,7 @@ pub(crate) enum State {
     /// No process, and none is owed.
     Stopped,
     /// To be started when its turn comes.
-    Owed,
+    PendingStart,
     /// To be started then. Few are, and not for long, so the others do not pay for the space.
     Delayed { until: Box<Option<Instant>> },
     /// Its set-up is under way.
@@ -123,12 +123,12 @@ pub(crate) enum State {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Stopping {
-    pub(super) stage: Stage,
-    pub(super) then: Then,
+    pub(super) phase: StopPhase,
+    pub(super) then: AfterStop,
     /// When it began.
     pub(super) since: Instant,
     /// The sweep that waits for its end, if one does.
-    pub(super) sweep: Option<u32>,
+    pub(super) stop_sequence: Option<u32>,
     /// It knows that nothing will be started after it.
     pub(super) no_successor: bool,
     /// It was not ready when it was stopped.
@@ -138,7 +138,7 @@ pub(crate) struct Stopping {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Stage {
+pub(super) enum StopPhase {
     /// Asked. To be aborted at `until`. A supervisor has to acknowledge by `ack_by`.
     Asked { until: Option<Instant>, ack_by: Option<Instant> },
     /// Aborted. Given up on at `until`, which a supervisor that has acknowledged never is.
@@ -149,9 +149,9 @@ pub(super) enum Stage {
 
 /// What becomes of a child when it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Then {
+pub(super) enum AfterStop {
     /// Its exit counts as its own: it was killed, or gave no sign of life, having run since then.
-    Judge { since: Instant, unresponsive: bool },
+    ApplyPolicy { since: Instant, unresponsive: bool },
     /// Its start has failed: it was not ready within the limit, or was killed.
     FailStart { limit: Option<Duration> },
     /// It is started again with its group.
@@ -159,16 +159,16 @@ pub(super) enum Then {
     /// An earlier run of the supervisor has left it behind: its successor is started.
     Start,
     /// It was terminated.
-    Stay,
+    StayDown,
     /// The supervisor stops.
-    End,
+    SupervisorStops,
 }
 
 /// States as they are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum StateClass {
     Stopped,
-    Owed,
+    PendingStart,
     Delayed,
     Starting,
     Running,
@@ -178,17 +178,17 @@ pub(super) enum Class {
     Stuck,
 }
 
-impl Class {
+impl StateClass {
     pub(super) const COUNT: usize = 8;
 }
 
 impl<C: Spec> Slot<C> {
-    /// The state of a child that has not started yet is `Owed`: its turn comes.
+    /// The state of a child that has not started yet is `PendingStart`: its turn comes.
     pub(super) fn new(id: ChildId, child: C, attempt: Attempt) -> Self {
         Self {
             id,
             child,
-            state: State::Owed,
+            state: State::PendingStart,
             incarnation: 0,
             attempt,
             has_started: false,
@@ -263,15 +263,17 @@ impl<C: Spec> Slot<C> {
     /// Its state when its group is going to start it again, if that changes: it is stopped, or on its way to be.
     pub(super) fn revived(&self) -> Option<State> {
         match &self.state {
-            State::Stopped => Some(State::Owed),
+            State::Stopped => Some(State::PendingStart),
             State::Stopping(stopping) => match stopping.then {
-                Then::FailStart { .. } if self.attempt == Attempt::Own => None,
-                Then::Stay | Then::FailStart { .. } => {
-                    Some(State::stopping(Stopping { then: Then::Restart, ..**stopping }))
+                AfterStop::FailStart { .. } if self.attempt == Attempt::Own => None,
+                AfterStop::StayDown | AfterStop::FailStart { .. } => {
+                    Some(State::stopping(Stopping { then: AfterStop::Restart, ..**stopping }))
                 }
-                Then::Judge { .. } | Then::Restart | Then::Start | Then::End => None,
+                AfterStop::ApplyPolicy { .. } | AfterStop::Restart | AfterStop::Start | AfterStop::SupervisorStops => {
+                    None
+                }
             },
-            State::Owed | State::Delayed { .. } | State::Starting { .. } | State::Running { .. } => None,
+            State::PendingStart | State::Delayed { .. } | State::Starting { .. } | State::Running { .. } => None,
         }
     }
 
@@ -299,7 +301,7 @@ impl<C: Spec> Slot<C> {
             State::Starting { since } => Some(**since),
             State::Running { since } => Some(*since),
             State::Stopping(stopping) => Some(stopping.since),
-            State::Stopped | State::Owed | State::Delayed { .. } => self.end().map(|end| end.at),
+            State::Stopped | State::PendingStart | State::Delayed { .. } => self.end().map(|end| end.at),
         }
     }
 
@@ -307,11 +309,11 @@ impl<C: Spec> Slot<C> {
     pub(crate) fn public_state(&self) -> ChildState {
         match self.state {
             State::Stopped => ChildState::Stopped,
-            State::Owed if self.incarnation == 0 => ChildState::Starting,
-            State::Owed | State::Delayed { .. } => ChildState::Restarting,
+            State::PendingStart if self.incarnation == 0 => ChildState::Starting,
+            State::PendingStart | State::Delayed { .. } => ChildState::Restarting,
             State::Starting { .. } => ChildState::Starting,
             State::Running { .. } => ChildState::Running,
-            State::Stopping(ref stopping) if stopping.then == Then::Start => ChildState::Restarting,
+            State::Stopping(ref stopping) if stopping.then == AfterStop::Start => ChildState::Restarting,
             State::Stopping(_) => ChildState::Stopping,
         }
     }
@@ -319,12 +321,12 @@ impl<C: Spec> Slot<C> {
 
 impl Stopping {
     pub(super) fn is_aborted(&self) -> bool {
-        !matches!(self.stage, Stage::Asked { .. })
+        !matches!(self.phase, StopPhase::Asked { .. })
     }
 
     /// Whether it was asked, and its time to stop is up.
     pub(super) fn has_had_its_time(&self, now: Instant) -> bool {
-        matches!(self.stage, Stage::Asked { until: Some(until), .. } if until <= now)
+        matches!(self.phase, StopPhase::Asked { until: Some(until), .. } if until <= now)
     }
 
     /// The grace is over. Where the supervisor comes late to see that, it is no proof that the process does not yield, or does not
@@ -338,13 +340,13 @@ impl Stopping {
             let late = now.saturating_duration_since(due);
             (!late.is_zero()).then(|| now.checked_add(late.min(grace)))
         };
-        let stage = match self.stage {
+        let phase = match self.phase {
             _ if self.has_had_more => return None,
-            Stage::Asked { until, ack_by } => Stage::Asked { until, ack_by: more(ack_by?)? },
-            Stage::Aborted { until } => Stage::Aborted { until: more(until?)? },
-            Stage::Stuck => return None,
+            StopPhase::Asked { until, ack_by } => StopPhase::Asked { until, ack_by: more(ack_by?)? },
+            StopPhase::Aborted { until } => StopPhase::Aborted { until: more(until?)? },
+            StopPhase::Stuck => return None,
         };
-        Some(Self { stage, has_had_more: true, ..self })
+        Some(Self { phase, has_had_more: true, ..self })
     }
 }
 
@@ -360,33 +362,33 @@ impl State {
 
     /// Aborted because it was not ready in time, or killed before it was.
     pub(super) fn is_failing_to_start(&self) -> bool {
-        matches!(self, Self::Stopping(stopping) if matches!(stopping.then, Then::FailStart { .. }))
+        matches!(self, Self::Stopping(stopping) if matches!(stopping.then, AfterStop::FailStart { .. }))
     }
 
     pub(super) fn deadline(&self, settings: &ChildSettings) -> Option<Instant> {
         match self {
-            Self::Stopped | Self::Owed | Self::Running { .. } => None,
+            Self::Stopped | Self::PendingStart | Self::Running { .. } => None,
             Self::Delayed { until } => **until,
             Self::Starting { since } => since.checked_add(settings.start_timeout()?),
-            Self::Stopping(stopping) => match stopping.stage {
-                Stage::Asked { until, ack_by } => [until, ack_by].into_iter().flatten().min(),
-                Stage::Aborted { until } => until,
-                Stage::Stuck => None,
+            Self::Stopping(stopping) => match stopping.phase {
+                StopPhase::Asked { until, ack_by } => [until, ack_by].into_iter().flatten().min(),
+                StopPhase::Aborted { until } => until,
+                StopPhase::Stuck => None,
             },
         }
     }
 
-    pub(super) fn class(&self) -> Class {
+    pub(super) fn class(&self) -> StateClass {
         match self {
-            Self::Stopped => Class::Stopped,
-            Self::Owed => Class::Owed,
-            Self::Delayed { .. } => Class::Delayed,
-            Self::Starting { .. } => Class::Starting,
-            Self::Running { .. } => Class::Running,
-            Self::Stopping(stopping) => match stopping.stage {
-                Stage::Stuck => Class::Stuck,
-                Stage::Asked { ack_by: None, .. } | Stage::Aborted { until: None } => Class::Draining,
-                Stage::Asked { .. } | Stage::Aborted { .. } => Class::Stopping,
+            Self::Stopped => StateClass::Stopped,
+            Self::PendingStart => StateClass::PendingStart,
+            Self::Delayed { .. } => StateClass::Delayed,
+            Self::Starting { .. } => StateClass::Starting,
+            Self::Running { .. } => StateClass::Running,
+            Self::Stopping(stopping) => match stopping.phase {
+                StopPhase::Stuck => StateClass::Stuck,
+                StopPhase::Asked { ack_by: None, .. } | StopPhase::Aborted { until: None } => StateClass::Draining,
+                StopPhase::Asked { .. } | StopPhase::Aborted { .. } => StateClass::Stopping,
             },
         }
     }

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::{
-    Badly, Cause, Effect, Engine, Refusal, Spec, State, Work,
+    Cause, Effect, Engine, Refusal, Spec, State, UncleanKind, Work,
     calls::Awaited,
-    slot::{Attempt, Class, Slot, Stage, Stopping, Then},
+    slot::{AfterStop, Attempt, Slot, StateClass, StopPhase, Stopping},
 };
 use crate::{
     error::StartFailure,
@@ -17,7 +17,7 @@ use crate::{
 
 /// Stops all that runs from `from` on, in reverse order or at once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sweep {
+pub(super) struct StopSequence {
     number: u32,
     from: ChildId,
     /// The last child it came to; all behind it is dealt with.
@@ -35,7 +35,7 @@ pub(super) enum Progress {
     Done,
 }
 
-impl Sweep {
+impl StopSequence {
     /// No child is ever part of this one.
     pub(super) const NONE: Self =
         Self { number: 0, from: ChildId::FIRST, reached: None, awaited: None, outstanding: 0 };
@@ -51,7 +51,7 @@ impl Sweep {
 
     /// A child has gone, or is not waited for any longer.
     pub(super) fn left(&mut self, key: ChildKey, stopping: &Stopping) {
-        if stopping.sweep == Some(self.number) {
+        if stopping.stop_sequence == Some(self.number) {
             self.outstanding -= 1;
             self.pass(key);
         }
@@ -76,8 +76,15 @@ impl<C: Spec> Engine<C> {
         self.work = Work::Stop(cause);
         self.stop_by = self.settings.shutdown_budget.and_then(|budget| now.checked_add(budget));
         self.turn_away_starts();
-        self.sweep = Sweep::from(ChildId::FIRST, &self.sweep);
-        let moving = [Class::Owed, Class::Delayed, Class::Starting, Class::Stopping, Class::Draining, Class::Stuck];
+        self.stop_sequence = StopSequence::from(ChildId::FIRST, &self.stop_sequence);
+        let moving = [
+            StateClass::PendingStart,
+            StateClass::Delayed,
+            StateClass::Starting,
+            StateClass::Stopping,
+            StateClass::Draining,
+            StateClass::Stuck,
+        ];
         if self.children.count_of(&moving) == 0 {
             return;
         }
@@ -85,7 +92,7 @@ impl<C: Spec> Engine<C> {
         let moving: Vec<_> = self.places_of(|state| !matches!(state, State::Stopped | State::Running { .. }));
         for key in moving.into_iter().rev() {
             if self.children.get(key).is_some_and(|slot| slot.state.is_live()) {
-                self.stop_child(key, Then::End, Some(self.sweep.number), now);
+                self.stop_child(key, AfterStop::SupervisorStops, Some(self.stop_sequence.number), now);
             } else {
                 self.tell_cancelled(key);
                 self.children.set(key, State::Stopped);
@@ -101,7 +108,7 @@ impl<C: Spec> Engine<C> {
     }
 
     pub(super) fn advance_stop(&mut self, now: Instant) -> bool {
-        match self.advance_sweep(now) {
+        match self.advance_stop_sequence(now) {
             Progress::Moved => true,
             Progress::Waiting => false,
             Progress::Done => {
@@ -119,48 +126,50 @@ impl<C: Spec> Engine<C> {
     pub(super) fn wait_for_what_stops(&mut self) {
         for key in self.places_of(|state| matches!(state, State::Stopping(_))) {
             let Some(stopping) = self.stopping(key) else { continue };
-            self.children.set(key, State::stopping(Stopping { sweep: Some(self.sweep.number), ..stopping }));
-            self.sweep.outstanding += 1;
+            self.children
+                .set(key, State::stopping(Stopping { stop_sequence: Some(self.stop_sequence.number), ..stopping }));
+            self.stop_sequence.outstanding += 1;
         }
-        self.sweep.reached = Some(self.sweep.from);
+        self.stop_sequence.reached = Some(self.stop_sequence.from);
     }
 
     /// One step of the stop under way.
-    pub(super) fn advance_sweep(&mut self, now: Instant) -> Progress {
-        if self.sweep.awaited.is_some() {
+    pub(super) fn advance_stop_sequence(&mut self, now: Instant) -> Progress {
+        if self.stop_sequence.awaited.is_some() {
             return Progress::Waiting;
         }
         let live = |(key, slot): (ChildKey, &Slot<C>)| slot.state.is_live().then_some(key);
-        let Some(key) = self.children.between(self.sweep.from, self.sweep.reached).rev().find_map(live) else {
-            self.sweep.reached = Some(self.sweep.from);
-            return if self.sweep.outstanding == 0 { Progress::Done } else { Progress::Waiting };
+        let Some(key) = self.children.between(self.stop_sequence.from, self.stop_sequence.reached).rev().find_map(live)
+        else {
+            self.stop_sequence.reached = Some(self.stop_sequence.from);
+            return if self.stop_sequence.outstanding == 0 { Progress::Done } else { Progress::Waiting };
         };
-        self.sweep.reached = Some(key.id);
+        self.stop_sequence.reached = Some(key.id);
         if self.settings.shutdown_order == ShutdownOrder::Reverse {
-            self.sweep.awaited = Some(key);
+            self.stop_sequence.awaited = Some(key);
         }
-        let then = if self.is_stopping() { Then::End } else { Then::Restart };
-        self.stop_child(key, then, Some(self.sweep.number), now);
+        let then = if self.is_stopping() { AfterStop::SupervisorStops } else { AfterStop::Restart };
+        self.stop_child(key, then, Some(self.stop_sequence.number), now);
         Progress::Moved
     }
 
     /// Stops a child, or goes along with its stop if that has begun: as part of a sweep, or for itself.
-    pub(super) fn stop_child(&mut self, key: ChildKey, then: Then, sweep: Option<u32>, now: Instant) {
+    pub(super) fn stop_child(&mut self, key: ChildKey, then: AfterStop, stop_sequence: Option<u32>, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
         let (settings, no_successor) = (slot.settings(), self.is_final());
         let (kind, shutdown) = (settings.kind, settings.shutdown());
-        let stage = match &slot.state {
+        let phase = match &slot.state {
             State::Stopping(stopping) => {
                 // Who comes back with its group was decided when that began.
-                let then = if then == Then::Restart { stopping.then } else { then };
-                if sweep.is_some() && stopping.sweep != sweep {
-                    self.sweep.outstanding += 1;
+                let then = if then == AfterStop::Restart { stopping.then } else { then };
+                if stop_sequence.is_some() && stopping.stop_sequence != stop_sequence {
+                    self.stop_sequence.outstanding += 1;
                 }
-                let stopping = Stopping { then, sweep: sweep.or(stopping.sweep), ..**stopping };
+                let stopping = Stopping { then, stop_sequence: stop_sequence.or(stopping.stop_sequence), ..**stopping };
                 self.join(key, stopping);
                 return;
             }
-            State::Stopped | State::Owed | State::Delayed { .. } => return,
+            State::Stopped | State::PendingStart | State::Delayed { .. } => return,
             State::Starting { .. } | State::Running { .. } if self.is_killed => None,
             // A supervisor rolls back what it has started, so it is asked even then.
             State::Starting { .. } if kind == ChildKind::Worker => None,
@@ -171,22 +180,30 @@ impl<C: Spec> Engine<C> {
         };
         let unready = matches!(slot.state, State::Starting { .. });
         let answers = kind == ChildKind::Supervisor && !slot.has_acknowledged;
-        if sweep.is_some() {
-            self.sweep.outstanding += 1;
+        if stop_sequence.is_some() {
+            self.stop_sequence.outstanding += 1;
         }
         self.tell(key, || EventKind::Stopping);
-        let stage = match stage {
-            None => self.abort_stage(key, now),
+        let phase = match phase {
+            None => self.abort_phase(key, now),
             Some(time) => {
                 self.ask(key, no_successor);
                 let until = now.checked_add(time);
                 let ack_by = if answers { now.checked_add(self.settings.abort_grace) } else { None };
-                Stage::Asked { until, ack_by }
+                StopPhase::Asked { until, ack_by }
             }
         };
         self.children.set(
             key,
-            State::stopping(Stopping { stage, then, since: now, sweep, no_successor, unready, has_had_more: false }),
+            State::stopping(Stopping {
+                phase,
+                then,
+                since: now,
+                stop_sequence,
+                no_successor,
+                unready,
+                has_had_more: false,
+            }),
         );
     }
 
@@ -196,12 +213,12 @@ impl<C: Spec> Engine<C> {
         if is_final && !stopping.no_successor {
             self.ask(key, true);
         }
-        if stopping.stage == Stage::Stuck {
+        if stopping.phase == StopPhase::Stuck {
             if self.is_stopping() {
                 self.abandon(key, stopping);
                 return;
             }
-            self.sweep.pass(key);
+            self.stop_sequence.pass(key);
         }
         self.children
             .set(key, State::stopping(Stopping { no_successor: stopping.no_successor || is_final, ..stopping }));
@@ -209,22 +226,24 @@ impl<C: Spec> Engine<C> {
 
     /// Aborts a child that is not part of a sweep, or is and had time until now. One whose turn to stop comes anyway has not
     /// failed, as if its turn had come a moment earlier.
-    pub(super) fn abort(&mut self, key: ChildKey, then: Then, now: Instant) {
+    pub(super) fn abort(&mut self, key: ChildKey, then: AfterStop, now: Instant) {
         let then = match then {
-            Then::Judge { .. } | Then::FailStart { .. } if self.is_stopping() => Then::End,
-            Then::Judge { .. } | Then::FailStart { .. } if self.joins_group(key) => Then::Restart,
+            AfterStop::ApplyPolicy { .. } | AfterStop::FailStart { .. } if self.is_stopping() => {
+                AfterStop::SupervisorStops
+            }
+            AfterStop::ApplyPolicy { .. } | AfterStop::FailStart { .. } if self.joins_group(key) => AfterStop::Restart,
             then => then,
         };
         let Some(slot) = self.children.get(key) else { return };
-        let (sweep, unready, since) = match &slot.state {
-            State::Stopping(stopping) => (stopping.sweep, stopping.unready, stopping.since),
+        let (stop_sequence, unready, since) = match &slot.state {
+            State::Stopping(stopping) => (stopping.stop_sequence, stopping.unready, stopping.since),
             state => (None, matches!(state, State::Starting { .. }), now),
         };
         self.tell(key, || EventKind::Aborted);
-        let (stage, no_successor) = (self.abort_stage(key, now), self.is_final());
+        let (phase, no_successor) = (self.abort_phase(key, now), self.is_final());
         self.children.set(
             key,
-            State::stopping(Stopping { stage, then, since, sweep, no_successor, unready, has_had_more: false }),
+            State::stopping(Stopping { phase, then, since, stop_sequence, no_successor, unready, has_had_more: false }),
         );
     }
 
@@ -232,12 +251,12 @@ impl<C: Spec> Engine<C> {
     pub(super) fn abort_all(&mut self, now: Instant) {
         for key in self.places_of(State::is_live) {
             // Makes it part of the stop, if it is not yet.
-            self.stop_child(key, Then::End, Some(self.sweep.number), now);
+            self.stop_child(key, AfterStop::SupervisorStops, Some(self.stop_sequence.number), now);
             if self.stopping(key).is_some_and(|stopping| !stopping.is_aborted()) {
-                self.abort(key, Then::End, now);
+                self.abort(key, AfterStop::SupervisorStops, now);
             }
         }
-        self.sweep.awaited = None;
+        self.stop_sequence.awaited = None;
     }
 
     /// From now on nothing comes after this supervisor, which those that are on their way out have to know.
@@ -262,7 +281,7 @@ impl<C: Spec> Engine<C> {
 
     /// An aborted process does not let go, or a supervisor does not answer.
     pub(super) fn stuck(&mut self, key: ChildKey, stopping: Stopping, now: Instant) {
-        if let Stage::Asked { .. } = stopping.stage {
+        if let StopPhase::Asked { .. } = stopping.phase {
             // A supervisor that has not even seen that it was asked. If it ever does, it shall be quick.
             self.have_aborted(key);
         }
@@ -271,10 +290,10 @@ impl<C: Spec> Engine<C> {
             return;
         }
         self.tell(key, || EventKind::Stuck);
-        self.children.set(key, State::stopping(Stopping { stage: Stage::Stuck, ..stopping }));
-        self.sweep.pass(key);
+        self.children.set(key, State::stopping(Stopping { phase: StopPhase::Stuck, ..stopping }));
+        self.stop_sequence.pass(key);
         self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
-        let Then::FailStart { limit } = stopping.then else { return };
+        let AfterStop::FailStart { limit } = stopping.then else { return };
         let failure = limit.map_or(StartFailure::Aborted, StartFailure::TimedOut);
         self.answer_start(key, Err(failure.clone()));
         let Some(slot) = self.children.get(key) else { return };
@@ -291,10 +310,10 @@ impl<C: Spec> Engine<C> {
 
     /// The supervisor ends without it. Nothing comes to run beside it all the same: a later run of this supervisor adopts it.
     fn abandon(&mut self, key: ChildKey, stopping: Stopping) {
-        self.sweep.left(key, &stopping);
+        self.stop_sequence.left(key, &stopping);
         self.tell(key, || EventKind::Abandoned);
         if let Some(slot) = self.children.get(key) {
-            self.badly.push((slot.child.clone(), Badly::Abandoned));
+            self.unclean.push((slot.child.clone(), UncleanKind::Abandoned));
         }
         // No process, so its late exit is stale.
         self.children.set(key, State::Stopped);
@@ -314,8 +333,8 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    pub(super) fn abort_stage(&mut self, key: ChildKey, now: Instant) -> Stage {
+    pub(super) fn abort_phase(&mut self, key: ChildKey, now: Instant) -> StopPhase {
         self.have_aborted(key);
-        Stage::Aborted { until: now.checked_add(self.settings.abort_grace) }
+        StopPhase::Aborted { until: now.checked_add(self.settings.abort_grace) }
     }
 }

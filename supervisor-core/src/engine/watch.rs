@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Effect, Engine, Spec, State,
-    slot::{Look, Stopping, Then},
+    slot::{AfterStop, Look, Stopping},
 };
 use crate::{
     incarnation::{ChildKey, Exit, ProcessKey},
@@ -26,7 +26,7 @@ impl<C: Spec> Engine<C> {
             self.children.set_look(process_key.child_key(), Some(next));
         } else {
             self.tell(process_key.child_key(), || EventKind::Unresponsive { within });
-            self.abort(process_key.child_key(), Then::Judge { since, unresponsive: true }, now);
+            self.abort(process_key.child_key(), AfterStop::ApplyPolicy { since, unresponsive: true }, now);
         }
     }
 
@@ -54,7 +54,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn exit_of(&self, key: ChildKey, stopping: &Stopping, exit: Exit) -> Exit {
         let within = || self.children.get(key)?.settings().watchdog();
         match (stopping.then, exit) {
-            (Then::Judge { unresponsive: true, .. }, Exit::Aborted) => {
+            (AfterStop::ApplyPolicy { unresponsive: true, .. }, Exit::Aborted) => {
                 Exit::Unresponsive { within: within().unwrap_or(Duration::ZERO) }
             }
             (_, exit) => exit,

@@ -337,7 +337,7 @@ fn n1_a_start_that_is_under_way_is_turned_away_by_a_shutdown() {
     world.shutdown();
     world.did("start c, start b, abort c, abort b, ask a, finish");
     world.told("restart b: ShuttingDown, start c: ShuttingDown");
-    assert!(world.badly().is_empty());
+    assert!(world.unclean().is_empty());
 }
 
 #[test]

@@ -133,8 +133,9 @@ fn a4_when_the_budget_ends_all_that_are_left_are_aborted_at_once_and_share_one_g
     world.did("abandoned a, abandoned b, finish");
     let conclusion = world.engine.conclude();
     assert!(!conclusion.killed, "it was asked to stop, and did");
-    let badly: Vec<_> = conclusion.badly.iter().map(|(child, badly)| format!("{} {badly:?}", child.name)).collect();
-    assert_eq!(badly, ["c Aborted", "a Abandoned", "b Abandoned"]);
+    let unclean: Vec<_> =
+        conclusion.unclean.iter().map(|(child, unclean)| format!("{} {unclean:?}", child.name)).collect();
+    assert_eq!(unclean, ["c Aborted", "a Abandoned", "b Abandoned"]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn a_killed_child_of_a_supervisor_that_stops_meanwhile_is_not_restarted() {
     world.did("abort b, ask b"); // to say that nothing comes after it
     world.exit("b", Exit::Panicked(Failure::new("ouch")));
     world.did("ask a, finish");
-    assert_eq!(world.badly(), [r#"b Failed("panicked: ouch")"#]);
+    assert_eq!(world.unclean(), [r#"b Failed("panicked: ouch")"#]);
 }
 
 #[test]

@@ -386,8 +386,8 @@ impl World {
     }
 
     /// The names of those who did not stop well, and how.
-    fn badly(&mut self) -> Vec<String> {
-        let badly = self.engine.conclude().badly;
-        badly.iter().map(|(child, badly)| format!("{} {badly:?}", child.name)).collect()
+    fn unclean(&mut self) -> Vec<String> {
+        let unclean = self.engine.conclude().unclean;
+        unclean.iter().map(|(child, unclean)| format!("{} {unclean:?}", child.name)).collect()
     }
 }

@@ -103,7 +103,7 @@ fn n1_shutdown_during_the_first_start_aborts_what_starts_and_starts_nothing_more
     world.did("start a, start b, abort b, ask a, finish");
     let conclusion = world.engine.conclude();
     assert!(matches!(conclusion.cause, Cause::Requested));
-    assert!(conclusion.badly.is_empty(), "a set-up that is cut short is not unclean");
+    assert!(conclusion.unclean.is_empty(), "a set-up that is cut short is not unclean");
 }
 
 #[test]

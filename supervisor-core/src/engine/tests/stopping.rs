@@ -35,7 +35,7 @@ fn r40_a_brutal_child_is_aborted_without_being_asked_and_that_is_clean() {
     let mut world = World::up(one_for_one(1), [child("a").shutdown(ShutdownStrategy::Brutal)]);
     world.shutdown();
     world.did("abort a, finish");
-    assert!(world.badly().is_empty());
+    assert!(world.unclean().is_empty());
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn r41_a_child_is_asked_and_aborted_when_its_time_is_up() {
     world.did("");
     world.pass(Duration::from_nanos(1));
     world.did("abort b, ask a, finish");
-    assert_eq!(world.badly(), ["b Aborted"]);
+    assert_eq!(world.unclean(), ["b Aborted"]);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn p8_a_child_that_ends_well_in_the_moment_of_its_abort_is_not_counted() {
     world.pass(SECOND);
     world.exit("a", Exit::Normal);
     world.did("ask a, abort a, finish");
-    assert!(world.badly().is_empty());
+    assert!(world.unclean().is_empty());
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn r43_d9_a_child_that_fails_while_stopping_is_just_stopped_and_named() {
     world.exit("a", Exit::Lost);
     world.did("ask c, ask b, ask a, finish");
     assert_eq!(
-        world.badly(),
+        world.unclean(),
         [r#"c Failed("boom")"#, r#"b Failed("panicked: ouch")"#, r#"a Failed("was dropped by its executor")"#]
     );
 }
@@ -98,7 +98,7 @@ fn r44_a_child_that_died_before_it_was_asked_is_absorbed() {
     world.exit("a", error());
     world.exit("b", Exit::Normal);
     world.did("ask b, finish");
-    assert!(world.badly().is_empty());
+    assert!(world.unclean().is_empty());
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a5_what_did_not_stop_well_below_a_supervisor_is_added_up() {
         world.stuck.push("s");
         world.shutdown();
         world.exit("s", exit());
-        let [(_, Badly::Below(unclean))] = &world.engine.conclude().badly[..] else { panic!("nothing below") };
+        let [(_, UncleanKind::Below(unclean))] = &world.engine.conclude().unclean[..] else { panic!("nothing below") };
         assert_eq!(unclean.len(), expected, "a brutal stop's aborts are what was asked for");
     }
 }
@@ -226,6 +226,6 @@ fn a5_a_kill_during_a_stop_is_named_whether_or_not_its_turn_has_come() {
             world.exit(name, if name == "a" { Exit::Aborted } else { Exit::Normal });
         }
         world.did("finish");
-        assert_eq!(world.badly(), ["a Aborted"]);
+        assert_eq!(world.unclean(), ["a Aborted"]);
     }
 }

@@ -15,7 +15,7 @@ fn d3_in_a_shutdown_a_stuck_process_is_abandoned_after_the_grace_and_named() {
     world.did("abort b");
     world.pass(Duration::from_nanos(1));
     world.did("abandoned b, ask a, finish");
-    assert_eq!(world.badly(), ["b Abandoned"]);
+    assert_eq!(world.unclean(), ["b Abandoned"]);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn p2_a_shutdown_abandons_what_does_not_let_go_of_an_earlier_run() {
     world.did("abort a");
     world.pass(GRACE);
     world.did("abandoned a, finish");
-    assert_eq!(world.badly(), ["a Abandoned"]);
+    assert_eq!(world.unclean(), ["a Abandoned"]);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn d3_a_supervisor_that_comes_late_to_see_that_the_grace_is_over_gives_as_much_a
     world.report("b", ReportKind::Exited(Exit::Aborted));
     world.settle();
     world.did("finish");
-    assert_eq!(world.badly(), [""; 0]);
+    assert_eq!(world.unclean(), [""; 0]);
 }
 
 #[test]

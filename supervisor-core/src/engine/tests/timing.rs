@@ -156,7 +156,7 @@ fn the_numbers_of_incarnations_groups_and_sweeps_start_again_when_they_are_used_
         world.incarnations.insert(key.id, u32::MAX - 2);
     }
     world.engine.group = u32::MAX - 2;
-    world.engine.sweep = Sweep::numbered(u32::MAX - 2);
+    world.engine.stop_sequence = StopSequence::numbered(u32::MAX - 2);
     for _ in 0..6 {
         world.exit("a", error());
         world.did("ask b, start a, start b");

@@ -45,25 +45,25 @@ impl Scene {
         let Some(slot) = self.slot() else { return "removed".into() };
         match &slot.state {
             State::Stopped => "Stopped".into(),
-            State::Owed => "Owed".into(),
+            State::PendingStart => "Owed".into(),
             State::Delayed { .. } => "Delayed".into(),
             State::Starting { .. } => "Starting".into(),
             State::Running { .. } => "Running".into(),
             State::Stopping(stopping) => {
-                let stage = match stopping.stage {
-                    Stage::Asked { .. } => "asked",
-                    Stage::Aborted { .. } => "aborted",
-                    Stage::Stuck => "stuck",
+                let phase = match stopping.phase {
+                    StopPhase::Asked { .. } => "asked",
+                    StopPhase::Aborted { .. } => "aborted",
+                    StopPhase::Stuck => "stuck",
                 };
                 let then = match stopping.then {
-                    Then::Judge { .. } => "judge",
-                    Then::FailStart { .. } => "fail start",
-                    Then::Restart => "restart",
-                    Then::Start => "start",
-                    Then::Stay => "stay",
-                    Then::End => "end",
+                    AfterStop::ApplyPolicy { .. } => "judge",
+                    AfterStop::FailStart { .. } => "fail start",
+                    AfterStop::Restart => "restart",
+                    AfterStop::Start => "start",
+                    AfterStop::StayDown => "stay",
+                    AfterStop::SupervisorStops => "end",
                 };
-                format!("Stopping ({stage}, then {then})")
+                format!("Stopping ({phase}, then {then})")
             }
         }
     }
@@ -78,7 +78,7 @@ impl Scene {
             State::Starting { .. } => Some(false),
             State::Running { .. } => Some(true),
             State::Stopping(stopping) => Some(!stopping.unready),
-            State::Stopped | State::Owed | State::Delayed { .. } => None,
+            State::Stopped | State::PendingStart | State::Delayed { .. } => None,
         }
     }
 

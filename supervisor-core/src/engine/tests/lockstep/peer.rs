@@ -96,7 +96,7 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
         return match how {
             How::Well if is_ready => (Exit::Normal, model::Exit::Normal),
             How::Well => (Exit::Ignored, model::Exit::Ignored),
-            How::Badly => (error(), model::Exit::Failed),
+            How::UncleanKind => (error(), model::Exit::Failed),
             How::Aborted | How::Abandoning => (Exit::Aborted, model::Exit::Aborted),
         };
     }
@@ -108,7 +108,7 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
     let aborted = (UncleanStop::Aborted, model::Bad::Aborted);
     match how {
         How::Well => ended(StopReason::Requested, false, Vec::new()),
-        How::Badly => (Exit::Lost, model::Exit::Failed),
+        How::UncleanKind => (Exit::Lost, model::Exit::Failed),
         How::Aborted => ended(StopReason::Killed, true, vec![aborted]),
         How::Abandoning => {
             let failed = (UncleanStop::Failed(Failure::new("boom")), model::Bad::Failed);
@@ -152,11 +152,11 @@ pub(super) fn end_of(engine: &mut Engine<Peer>) -> Act {
         Cause::AutoShutdown { child: spec, .. } => model::Cause::AutoShutdown(spec.number),
         Cause::FailedToStart { child: spec, .. } => model::Cause::FailedToStart(spec.number),
     };
-    let bad = conclusion.badly.iter().flat_map(|(spec, badly)| match badly {
-        Badly::Aborted => vec![(spec.number, model::Bad::Aborted)],
-        Badly::Abandoned => vec![(spec.number, model::Bad::Abandoned)],
-        Badly::Failed(_) => vec![(spec.number, model::Bad::Failed)],
-        Badly::Below(unclean) => unclean.iter().map(|unclean| (spec.number, bad_of(&unclean.stop))).collect(),
+    let bad = conclusion.unclean.iter().flat_map(|(spec, unclean)| match unclean {
+        UncleanKind::Aborted => vec![(spec.number, model::Bad::Aborted)],
+        UncleanKind::Abandoned => vec![(spec.number, model::Bad::Abandoned)],
+        UncleanKind::Failed(_) => vec![(spec.number, model::Bad::Failed)],
+        UncleanKind::Below(unclean) => unclean.iter().map(|unclean| (spec.number, bad_of(&unclean.stop))).collect(),
     });
     Act::End { cause, is_killed: conclusion.killed, bad: bad.collect() }
 }

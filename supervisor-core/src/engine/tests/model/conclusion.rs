@@ -11,12 +11,12 @@ use crate::{
 pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
     let conclusion = engine.conclude();
     let mut named = Vec::new();
-    for (seat, badly) in conclusion.badly {
-        match badly {
-            Badly::Aborted => named.push((seat.node.number, Bad::Aborted)),
-            Badly::Failed(_) => named.push((seat.node.number, Bad::Failed)),
-            Badly::Below(unclean) => named.extend(unclean.iter().map(bad)),
-            Badly::Abandoned => panic!("{} lets go when aborted", seat.node.number),
+    for (seat, unclean) in conclusion.unclean {
+        match unclean {
+            UncleanKind::Aborted => named.push((seat.node.number, Bad::Aborted)),
+            UncleanKind::Failed(_) => named.push((seat.node.number, Bad::Failed)),
+            UncleanKind::Below(unclean) => named.extend(unclean.iter().map(bad)),
+            UncleanKind::Abandoned => panic!("{} lets go when aborted", seat.node.number),
         }
     }
     named.sort_unstable();
