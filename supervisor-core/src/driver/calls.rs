@@ -29,29 +29,29 @@ impl Io {
         match command {
             Command::Start { child, call } => {
                 let caller = call.map(|call| self.expect(engine, child.id(), call));
-                engine.start_child(child.id(), child, caller, now);
+                engine.handle_start_child(child.id(), child, caller, now);
             }
             Command::Terminate(id, call) => {
                 let caller = self.expect(engine, id, call);
-                engine.terminate_child(id, caller, now);
+                engine.handle_terminate_child(id, caller, now);
             }
             Command::Restart(id, call) => {
                 let caller = self.expect(engine, id, call);
-                engine.restart_child(id, caller, now);
+                engine.handle_restart_child(id, caller, now);
             }
             Command::Delete(id, call) => {
                 let caller = self.expect(engine, id, call);
                 // A supervisor that has stopped, and left something behind which has not.
                 match engine.find(id).filter(|child| !left_behind(child, String::new()).is_empty()) {
                     Some(child) if engine.state_of(id) == Some(ChildState::Stopped) => {
-                        engine.refuse_call(child.clone(), caller, Refusal::Stopping);
+                        engine.handle_refused_call(child.clone(), caller, Refusal::Stopping);
                     }
-                    _ => engine.delete_child(id, caller),
+                    _ => engine.handle_delete_child(id, caller),
                 }
             }
             Command::Kill(id, call) => {
                 let caller = self.expect(engine, id, call);
-                engine.kill_child(id, caller, now);
+                engine.handle_kill_child(id, caller, now);
             }
         }
     }
@@ -74,7 +74,7 @@ impl Io {
             }
             waits
         });
-        engine.forget_callers(|caller| given_up.contains(&caller.key));
+        engine.handle_callers_gone(|caller| given_up.contains(&caller.key));
         self.calls.shrink_to_fit();
         // So a look costs each call next to nothing.
         self.calls_to_look_at = CALLS.max(2 * self.calls.len());

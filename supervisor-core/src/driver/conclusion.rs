@@ -36,7 +36,7 @@ impl Driver {
         let (EngineOutcome { cause, killed, unclean }, children) = {
             let mut engine = locked.lock();
             let children: Vec<_> = engine.children().map(|(id, child, _)| (id, child.clone())).collect();
-            (engine.conclude(), children)
+            (engine.poll_outcome(), children)
         };
         let left = io.abandon_left();
         let path_of = |child: &Arc<dyn Child>| io.scope.path_of(child.name().as_str());

@@ -29,7 +29,7 @@ impl Driver {
         let reports = mem::replace(&mut io.reports, Taken::nothing());
         for Envelope { message, .. } in reports.chain(io.scope.close_lost()) {
             if let Report { process_key, kind: ReportKind::Exited(exit) } = message {
-                let ended = locked.lock().end_unsupervised(process_key, &exit, io.scope.now());
+                let ended = locked.lock().handle_exit_unsupervised(process_key, &exit, io.scope.now());
                 if let Some(child) = ended {
                     io.tell(&*child, EventKind::Exited(exit));
                 }
@@ -68,7 +68,7 @@ impl Io {
         let now = self.scope.now();
         let untaken = locked.lock().take_effects();
         for effect in mem::take(&mut self.to_do).into_iter().chain(untaken) {
-            if let Effect::Tell { .. } | Effect::Refuse { .. } | Effect::Forget { .. } | Effect::Answer { .. } = effect
+            if let Effect::Emit { .. } | Effect::Refuse { .. } | Effect::Forget { .. } | Effect::Answer { .. } = effect
             {
                 self.perform(locked, effect, now);
             }
@@ -116,7 +116,7 @@ impl Io {
             self.wait_for_vacancy(&**child, process_key);
         } else {
             // It has told its exit itself.
-            engine.exited(process_key, Exit::Aborted, now);
+            engine.handle_exit(process_key, Exit::Aborted, now);
         }
     }
 }

@@ -174,7 +174,7 @@ impl Driver {
         let mut is_done = {
             let mut engine = locked.lock();
             let is_read = io.take_in(&mut engine, request, now);
-            engine.run(&mut io.to_do, BATCH, now) && is_read
+            engine.poll_effects(&mut io.to_do, BATCH, now) && is_read
         };
         let mut step = None;
         while let Some(effect) = io.to_do.pop_front() {
@@ -207,11 +207,11 @@ impl Io {
         let now = now(&*self.own.spawner);
         let is_left = |child: &&Arc<dyn Child>| child.cell().process().is_some();
         for child in self.specs.iter().flat_map(|specs| specs.iter()).filter(is_left) {
-            if let Some(key) = engine.adopt(child.id(), now) {
+            if let Some(key) = engine.handle_left_behind(child.id(), now) {
                 self.wait_for_vacancy(&**child, ProcessKey::new(key, 0));
             }
         }
-        engine.start(self.seen.no_successor);
+        engine.handle_start(self.seen.no_successor);
     }
 
     /// Feeds the engine. Whether that was all that had come.
@@ -224,11 +224,11 @@ impl Io {
         }
         engine.is_heard = self.is_heard;
         if let Some(request) = request {
-            engine.shutdown(request, now);
+            engine.handle_shutdown(request, now);
         }
         let has_more_reports = self.take_reports(engine, now);
         if engine.next_deadline().is_some_and(|deadline| deadline <= now) {
-            engine.tick(now);
+            engine.handle_deadline(now);
         }
         let has_more_commands = self.take_commands(engine, now);
         !(has_more_reports || has_more_commands)
@@ -262,8 +262,8 @@ impl Io {
             };
             self.in_flight.push(in_flight);
             match kind {
-                ReportKind::Ready => engine.ready(process_key, now),
-                ReportKind::Acknowledged => engine.acknowledged(process_key),
+                ReportKind::Ready => engine.handle_ready(process_key, now),
+                ReportKind::Acknowledged => engine.handle_acknowledged(process_key),
                 ReportKind::Exited(exit) => {
                     // What it says itself counts in a stop anyway.
                     let is_told = engine.is_stopping() && matches!(exit, Exit::Shutdown(_));
@@ -272,7 +272,7 @@ impl Io {
                             self.remember_left(child, now);
                         }
                     }
-                    engine.exited(process_key, exit, now);
+                    engine.handle_exit(process_key, exit, now);
                 }
                 ReportKind::Vacated => self.look_for_vacancy(engine, process_key, now),
             }
@@ -317,9 +317,9 @@ impl Io {
             Effect::SampleHeartbeat { key, incarnation } => {
                 let mut engine = locked.lock();
                 let sign_of_life = engine.child(key).is_some_and(|child| child.cell().take_alive());
-                engine.heard(ProcessKey::new(key, incarnation), sign_of_life, now);
+                engine.handle_heartbeat(ProcessKey::new(key, incarnation), sign_of_life, now);
             }
-            Effect::Tell { child, kind, took } => {
+            Effect::Emit { child, kind, took } => {
                 // What an earlier run of this supervisor has abandoned before is not told again.
                 if !matches!(*kind, EventKind::Abandoned) || child.cell().abandon() {
                     self.tell_timed(&*child, took, *kind);

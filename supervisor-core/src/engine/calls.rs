@@ -34,7 +34,7 @@ pub(super) enum Awaited {
 
 impl<C: Spec> Engine<C> {
     /// Adds a child behind the others, and starts it: at once, or with its group if that is being restarted.
-    pub(crate) fn start_child(&mut self, id: ChildId, child: C, caller: Option<Caller>, now: Instant) {
+    pub(crate) fn handle_start_child(&mut self, id: ChildId, child: C, caller: Option<Caller>, now: Instant) {
         let refusal = if self.is_stopping() {
             Some(Refusal::ShuttingDown)
         } else if let Some(slot) = self.children.namesake(&child) {
@@ -56,7 +56,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Starts a stopped child.
-    pub(crate) fn restart_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
+    pub(crate) fn handle_restart_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
         let Some(key) = self.stopped(id, caller) else { return };
         if self.is_stopping() {
             self.refuse(key, caller, Refusal::ShuttingDown);
@@ -70,14 +70,14 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Removes a stopped child.
-    pub(crate) fn delete_child(&mut self, id: ChildId, caller: Caller) {
+    pub(crate) fn handle_delete_child(&mut self, id: ChildId, caller: Caller) {
         let Some(key) = self.stopped(id, caller) else { return };
         self.reply(key, caller, Ok(()));
         self.forget(key);
     }
 
     /// Stops a child, or keeps it from being restarted. It stays stopped; a temporary one is removed.
-    pub(crate) fn terminate_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
+    pub(crate) fn handle_terminate_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
         let Some(key) = self.found(id, caller) else { return };
         if let Work::Sequence(_) = &self.work {
             let group = self.group;
@@ -95,9 +95,9 @@ impl<C: Spec> Engine<C> {
                 if siblings_stay_down {
                     self.cancel_group(key, now);
                 }
-                self.tell_cancelled(key);
+                self.emit_cancelled(key);
                 self.answer_start(key, Err(StartFailure::Aborted));
-                self.put_down(key);
+                self.stop_or_remove(key);
                 self.effects.push_back(Effect::Answer { caller, child, answer: Ok(()) });
                 return;
             }
@@ -158,7 +158,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Aborts a child from outside, which counts as its failure.
-    pub(crate) fn kill_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
+    pub(crate) fn handle_kill_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
         let Some(key) = self.found(id, caller) else { return };
         let Some(slot) = self.children.get(key) else { return };
         let then = match &slot.state {
@@ -242,7 +242,7 @@ impl<C: Spec> Engine<C> {
                 self.children.edit(key, |slot| slot.leave_out_of(group));
                 self.stop_child(key, AfterStop::StayDown, None, now);
             } else {
-                self.put_down(key);
+                self.stop_or_remove(key);
             }
         }
         self.callers.retain(|_, waiting| !waiting.is_empty());
@@ -291,12 +291,12 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A call is refused for a reason that is not known in here.
-    pub(crate) fn refuse_call(&mut self, child: C, caller: Caller, refusal: Refusal) {
+    pub(crate) fn handle_refused_call(&mut self, child: C, caller: Caller, refusal: Refusal) {
         self.effects.push_back(Effect::Answer { caller, child: Some(child), answer: Err(refusal) });
     }
 
     /// These callers do not wait any longer.
-    pub(crate) fn forget_callers(&mut self, are_gone: impl Fn(Caller) -> bool) {
+    pub(crate) fn handle_callers_gone(&mut self, are_gone: impl Fn(Caller) -> bool) {
         self.callers.retain(|_, waiting| {
             waiting.retain(|(_, caller)| !are_gone(*caller));
             waiting.shrink_to_fit();
@@ -331,7 +331,7 @@ impl<C: Spec> Engine<C> {
         if !down.is_empty() {
             let name = |key: &ChildKey| self.child(*key).map(|child| child.name().to_owned());
             let siblings = down.iter().filter_map(name).collect();
-            self.tell(leader, || EventKind::LeftDown { siblings });
+            self.emit(leader, || EventKind::LeftDown { siblings });
         }
         for key in down {
             match self.stopping(key) {

@@ -18,7 +18,7 @@ pub(crate) enum Effect<C> {
     /// Find out whether the process has given a sign of life, and tell the engine at once.
     SampleHeartbeat { key: ChildKey, incarnation: u32 },
     /// Tell whoever listens. `took`: how long it took until this, where something was waited for.
-    Tell { child: C, kind: Box<EventKind>, took: Option<Duration> },
+    Emit { child: C, kind: Box<EventKind>, took: Option<Duration> },
     /// Answer a call. `child`: the one that it was about, if there is one.
     Answer { caller: Caller, child: Option<C>, answer: Result<(), Refusal> },
     /// A child that was to be added is not. There is no caller where nobody waits.

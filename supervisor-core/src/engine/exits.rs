@@ -17,27 +17,27 @@ use crate::{
 
 impl<C: Spec> Engine<C> {
     /// A process ended before it was ready. `limit`: because it was not ready within that time.
-    pub(super) fn unready(&mut self, key: ChildKey, exit: Exit, limit: Option<Duration>, now: Instant) {
+    pub(super) fn on_start_failed(&mut self, key: ChildKey, exit: Exit, limit: Option<Duration>, now: Instant) {
         if let Exit::Ignored = exit {
-            self.tell(key, || EventKind::Ignored);
+            self.emit(key, || EventKind::Ignored);
             self.children.edit(key, |slot| slot.remember(RestartCause::Exit(Exit::Ignored), now));
             self.answer_start(key, Ok(()));
             self.children.edit(key, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
-            self.put_down(key);
+            self.stop_or_remove(key);
             return;
         }
         let failure = match limit {
             Some(limit) => StartFailure::TimedOut(limit),
             None => StartFailure::from_exit(exit),
         };
-        self.tell(key, || EventKind::StartFailed(failure.clone()));
+        self.emit(key, || EventKind::StartFailed(failure.clone()));
         self.children.edit(key, |slot| slot.remember(RestartCause::Start(failure.clone()), now));
         let Some(slot) = self.children.get(key) else { return };
         if self.is_stopping() {
             self.children.set(key, State::Stopped);
         } else if slot.attempt != Attempt::Own {
             self.answer_start(key, Err(failure));
-            self.put_down(key);
+            self.stop_or_remove(key);
         } else if self.joins_group(key) {
             self.down_with_group(key);
         } else if self.is_up || slot.has_started {
@@ -50,7 +50,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A child that was ready ended by itself: its restart type decides.
-    pub(super) fn judge(&mut self, key: ChildKey, exit: Exit, since: Option<Instant>, now: Instant) {
+    pub(super) fn apply_policy(&mut self, key: ChildKey, exit: Exit, since: Option<Instant>, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
         let settings = slot.settings();
         if self.is_stopping() {
@@ -61,7 +61,7 @@ impl<C: Spec> Engine<C> {
             self.schedule_restart(key, RestartCause::Exit(exit), since, now);
         } else {
             let significant = settings.significant.then(|| slot.child.clone());
-            self.put_down(key);
+            self.stop_or_remove(key);
             if let Some(child) = significant {
                 self.significant_ended(child, exit, now);
             }
@@ -83,7 +83,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A process ended that was being stopped.
-    pub(super) fn gone(&mut self, key: ChildKey, stopping: Stopping, exit: Exit, now: Instant) {
+    pub(super) fn on_stopped(&mut self, key: ChildKey, stopping: Stopping, exit: Exit, now: Instant) {
         self.stop_sequence.left(key, &stopping);
         let exit = self.exit_of(key, &stopping, exit);
         if exit.abandoned_any() {
@@ -93,17 +93,17 @@ impl<C: Spec> Engine<C> {
         let is_left_behind = self.children.get(key).is_some_and(Slot::is_left_behind);
         if !is_left_behind && !matches!(stopping.then, AfterStop::FailStart { .. }) {
             let took = now.saturating_duration_since(stopping.since);
-            self.tell_timed(key, Some(took), || EventKind::Exited(exit.clone()));
+            self.emit_timed(key, Some(took), || EventKind::Exited(exit.clone()));
             self.children.edit(key, |slot| slot.remember_stop(exit.clone(), now));
         }
         match stopping.then {
-            AfterStop::ApplyPolicy { since, .. } => self.judge(key, exit, Some(since), now),
-            AfterStop::FailStart { limit } => self.unready(key, exit, limit, now),
+            AfterStop::ApplyPolicy { since, .. } => self.apply_policy(key, exit, Some(since), now),
+            AfterStop::FailStart { limit } => self.on_start_failed(key, exit, limit, now),
             AfterStop::Restart => self.down_with_group(key),
             AfterStop::Start => self.children.set(key, State::PendingStart),
             AfterStop::StayDown => {
                 self.answer_start(key, Err(StartFailure::Aborted));
-                self.put_down(key);
+                self.stop_or_remove(key);
             }
             AfterStop::SupervisorStops => {
                 self.tally(key, &stopping, exit);
@@ -114,7 +114,7 @@ impl<C: Spec> Engine<C> {
 
     /// A child without a process that is not restarted: it is kept, unless it is temporary, its supervisor keeps none, or it
     /// was to be added and never came to be.
-    pub(super) fn put_down(&mut self, key: ChildKey) {
+    pub(super) fn stop_or_remove(&mut self, key: ChildKey) {
         let Some(slot) = self.children.get(key) else { return };
         if self.settings.dynamic || self.is_temporary(key) || slot.attempt == Attempt::Adding {
             self.forget(key);
@@ -134,7 +134,7 @@ impl<C: Spec> Engine<C> {
             return;
         }
         let (attempt, delay) = self.next_attempt(key, since, now);
-        self.tell(key, || EventKind::Restarting { attempt, delay, cause });
+        self.emit(key, || EventKind::Restarting { attempt, delay, cause });
         let until = (!delay.is_zero()).then(|| now.checked_add(delay));
         if self.settings.strategy.mode() != RestartMode::OneForOne {
             self.children.set(key, State::PendingStart);

@@ -2,8 +2,8 @@
 //!
 //! The engine is pure. Time comes in with each call, and what it wants done goes out as [`Effect`]s:
 //!
-//! - inputs: [`start`](Engine::start) once, then [`ready`](Engine::ready), [`acknowledged`](Engine::acknowledged),
-//!   [`exited`](Engine::exited), [`heard`](Engine::heard), [`shutdown`](Engine::shutdown), the calls of `calls.rs`, and [`tick`](Engine::tick) when
+//! - inputs: [`handle_start`](Engine::handle_start) once, then [`handle_ready`](Engine::handle_ready), [`handle_acknowledged`](Engine::handle_acknowledged),
+//!   [`handle_exit`](Engine::handle_exit), [`handle_heartbeat`](Engine::handle_heartbeat), [`handle_shutdown`](Engine::handle_shutdown), the calls of `calls.rs`, and [`handle_deadline`](Engine::handle_deadline) when
 //!   [`next_deadline`](Engine::next_deadline) has come;
 //! - outputs: [`poll_effect`](Engine::poll_effect), until it returns `None`, after any input or several; then
 //!   [`advance`](Engine::advance), which takes work in order (a start, a group restart, a stop) one step further, and the
@@ -134,7 +134,7 @@ impl<C: Spec> Engine<C> {
 
     /// A process of an earlier run of this supervisor is still there. It is aborted, and nothing is started before it is gone:
     /// its exit is reported for incarnation 0. To be said before `start`.
-    pub(crate) fn adopt(&mut self, id: ChildId, now: Instant) -> Option<ChildKey> {
+    pub(crate) fn handle_left_behind(&mut self, id: ChildId, now: Instant) -> Option<ChildKey> {
         let key = self.children.find(id)?;
         let phase = self.abort_phase(key, now);
         let (then, stop_sequence) = (AfterStop::Start, None);
@@ -152,7 +152,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Starts the children, one after the other. `no_successor`: nothing will be started after this supervisor.
-    pub(crate) fn start(&mut self, no_successor: bool) {
+    pub(crate) fn handle_start(&mut self, no_successor: bool) {
         self.has_no_successor = no_successor;
         self.stop_sequence = StopSequence::from(ChildId::FIRST, &self.stop_sequence);
         self.work = Work::Sequence(match self.children.count_of(&[StateClass::Stopping]) {
@@ -165,7 +165,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A process has finished its set-up.
-    pub(crate) fn ready(&mut self, process_key: ProcessKey, now: Instant) {
+    pub(crate) fn handle_ready(&mut self, process_key: ProcessKey, now: Instant) {
         let Some(slot) = self.children.about(process_key) else { return };
         // Otherwise it is being stopped, and came too late.
         if let State::Starting { .. } = &slot.state {
@@ -174,7 +174,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A supervisor has seen that it is asked to stop, or to stop at once.
-    pub(crate) fn acknowledged(&mut self, process_key: ProcessKey) {
+    pub(crate) fn handle_acknowledged(&mut self, process_key: ProcessKey) {
         if self.children.about(process_key).is_none() {
             return;
         }
@@ -190,19 +190,19 @@ impl<C: Spec> Engine<C> {
     }
 
     /// A process has ended.
-    pub(crate) fn exited(&mut self, process_key: ProcessKey, exit: Exit, now: Instant) {
+    pub(crate) fn handle_exit(&mut self, process_key: ProcessKey, exit: Exit, now: Instant) {
         let Some(slot) = self.children.about(process_key) else { return };
         match &slot.state {
-            State::Starting { .. } => self.unready(process_key.child_key(), exit, None, now),
+            State::Starting { .. } => self.on_start_failed(process_key.child_key(), exit, None, now),
             &State::Running { since } => {
-                self.tell(process_key.child_key(), || EventKind::Exited(exit.clone()));
+                self.emit(process_key.child_key(), || EventKind::Exited(exit.clone()));
                 let how = RestartCause::Exit(exit.clone());
-                self.judge(process_key.child_key(), exit, Some(since), now);
+                self.apply_policy(process_key.child_key(), exit, Some(since), now);
                 self.children.edit(process_key.child_key(), |slot| slot.remember(how, now));
             }
             State::Stopping(stopping) => {
                 let stopping = **stopping;
-                self.gone(process_key.child_key(), stopping, exit, now);
+                self.on_stopped(process_key.child_key(), stopping, exit, now);
             }
             State::Stopped | State::PendingStart | State::Delayed { .. } => {}
         }
@@ -210,7 +210,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The supervisor is asked to stop. May be asked again, and for more.
-    pub(crate) fn shutdown(&mut self, request: StopRequest, now: Instant) {
+    pub(crate) fn handle_shutdown(&mut self, request: StopRequest, now: Instant) {
         let loses_its_successor = request.no_successor && !self.has_no_successor;
         self.has_no_successor |= request.no_successor;
         if self.is_stopping() {
@@ -227,7 +227,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Does what is due.
-    pub(crate) fn tick(&mut self, now: Instant) {
+    pub(crate) fn handle_deadline(&mut self, now: Instant) {
         while let Some(key) = self.children.due(now) {
             let Some(slot) = self.children.get(key) else { return };
             match &slot.state {
@@ -288,7 +288,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// How it ended, after `Effect::Finish`.
-    pub(crate) fn conclude(&mut self) -> EngineOutcome<C> {
+    pub(crate) fn poll_outcome(&mut self) -> EngineOutcome<C> {
         let cause = match mem::replace(&mut self.work, Work::None) {
             Work::Stop(cause) | Work::Finished(cause) => cause,
             Work::None | Work::Sequence(_) => Cause::Requested,
@@ -297,7 +297,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The supervisor is lost, and a child of it has ended. Returns the child, if that is news.
-    pub(crate) fn end_unsupervised(&mut self, process_key: ProcessKey, exit: &Exit, now: Instant) -> Option<C> {
+    pub(crate) fn handle_exit_unsupervised(&mut self, process_key: ProcessKey, exit: &Exit, now: Instant) -> Option<C> {
         let child = self.children.about(process_key)?.child.clone();
         self.children.edit(process_key.child_key(), |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
         self.children.set(process_key.child_key(), State::Stopped);
@@ -316,7 +316,7 @@ impl<C: Spec> Engine<C> {
 
     /// Goes on for as long as there is a step to take, or until so many effects wait. These come in the order in which they
     /// would have come one by one. Whether that was all.
-    pub(crate) fn run(&mut self, effects: &mut VecDeque<Effect<C>>, most: usize, now: Instant) -> bool {
+    pub(crate) fn poll_effects(&mut self, effects: &mut VecDeque<Effect<C>>, most: usize, now: Instant) -> bool {
         let mut is_all = true;
         while is_all && self.advance(now) {
             is_all = self.effects.len() < most;
@@ -399,16 +399,16 @@ impl<C: Spec> Engine<C> {
 
     // Shared by the parts
 
-    fn tell(&mut self, key: ChildKey, kind: impl FnOnce() -> EventKind) {
-        self.tell_timed(key, None, kind);
+    fn emit(&mut self, key: ChildKey, kind: impl FnOnce() -> EventKind) {
+        self.emit_timed(key, None, kind);
     }
 
     /// `took`: how long it took until this.
-    fn tell_timed(&mut self, key: ChildKey, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
+    fn emit_timed(&mut self, key: ChildKey, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
         if self.is_heard {
             if let Some(slot) = self.children.get(key) {
                 let child = slot.child.clone();
-                self.effects.push_back(Effect::Tell { child, kind: Box::new(kind()), took });
+                self.effects.push_back(Effect::Emit { child, kind: Box::new(kind()), took });
             }
         }
     }

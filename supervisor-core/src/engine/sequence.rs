@@ -154,7 +154,7 @@ impl<C: Spec> Engine<C> {
         self.children.set(key, State::Running { since: now });
         self.children.edit(key, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
         self.watch_over(key, now);
-        self.tell_timed(key, took, || EventKind::Ready);
+        self.emit_timed(key, took, || EventKind::Ready);
         self.answer_start(key, Ok(()));
     }
 

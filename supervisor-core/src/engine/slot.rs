@@ -14,13 +14,13 @@
 //!
 //! 1. `begin_start`: its turn has come. A child without a set-up is `Running` at once.
 //! 2. `ready`
-//! 3. `judge`, of an exit of its own; `unready`, of one before it was ready
+//! 3. `apply_policy`, of an exit of its own; `unready`, of one before it was ready
 //! 4. `stop_child`, where its supervisor or its group stops, or it is terminated; `abort`, where its time is up, it is
 //!    killed, or gives no sign of life
 //! 5. `owe`, if it is to be restarted and a backoff says when
 //! 6. `tick`, when that time has come
 //! 7. `owe`, if it is to be restarted at once: by way of `PendingStart`
-//! 8. `put_down`, if it is not to be restarted; `owe`, if there is no restart left
+//! 8. `stop_or_remove`, if it is not to be restarted; `owe`, if there is no restart left
 //! 9. `gone`, if it is started again with its group
 //! 10. `gone`, if its supervisor stops, or it was terminated; `terminate_child`, straight from `PendingStart` and `Delayed`
 //! 11. `restart_child`, or `begin_group`, which starts all of a group

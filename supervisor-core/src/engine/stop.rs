@@ -94,16 +94,16 @@ impl<C: Spec> Engine<C> {
             if self.children.get(key).is_some_and(|slot| slot.state.is_live()) {
                 self.stop_child(key, AfterStop::SupervisorStops, Some(self.stop_sequence.number), now);
             } else {
-                self.tell_cancelled(key);
+                self.emit_cancelled(key);
                 self.children.set(key, State::Stopped);
             }
         }
     }
 
     /// A child that was going to be started again is not.
-    pub(super) fn tell_cancelled(&mut self, key: ChildKey) {
+    pub(super) fn emit_cancelled(&mut self, key: ChildKey) {
         if self.children.get(key).is_some_and(|slot| slot.public_state() == ChildState::Restarting) {
-            self.tell(key, || EventKind::RestartCancelled);
+            self.emit(key, || EventKind::RestartCancelled);
         }
     }
 
@@ -183,7 +183,7 @@ impl<C: Spec> Engine<C> {
         if stop_sequence.is_some() {
             self.stop_sequence.outstanding += 1;
         }
-        self.tell(key, || EventKind::Stopping);
+        self.emit(key, || EventKind::Stopping);
         let phase = match phase {
             None => self.abort_phase(key, now),
             Some(time) => {
@@ -239,7 +239,7 @@ impl<C: Spec> Engine<C> {
             State::Stopping(stopping) => (stopping.stop_sequence, stopping.unready, stopping.since),
             state => (None, matches!(state, State::Starting { .. }), now),
         };
-        self.tell(key, || EventKind::Aborted);
+        self.emit(key, || EventKind::Aborted);
         let (phase, no_successor) = (self.abort_phase(key, now), self.is_final());
         self.children.set(
             key,
@@ -289,7 +289,7 @@ impl<C: Spec> Engine<C> {
             self.abandon(key, stopping);
             return;
         }
-        self.tell(key, || EventKind::Stuck);
+        self.emit(key, || EventKind::Stuck);
         self.children.set(key, State::stopping(Stopping { phase: StopPhase::Stuck, ..stopping }));
         self.stop_sequence.pass(key);
         self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
@@ -311,7 +311,7 @@ impl<C: Spec> Engine<C> {
     /// The supervisor ends without it. Nothing comes to run beside it all the same: a later run of this supervisor adopts it.
     fn abandon(&mut self, key: ChildKey, stopping: Stopping) {
         self.stop_sequence.left(key, &stopping);
-        self.tell(key, || EventKind::Abandoned);
+        self.emit(key, || EventKind::Abandoned);
         if let Some(slot) = self.children.get(key) {
             self.unclean.push((slot.child.clone(), UncleanKind::Abandoned));
         }

@@ -13,7 +13,7 @@ use crate::{
 
 impl<C: Spec> Engine<C> {
     /// Whether a process has given a sign of life since it was last asked for.
-    pub(crate) fn heard(&mut self, process_key: ProcessKey, sign_of_life: bool, now: Instant) {
+    pub(crate) fn handle_heartbeat(&mut self, process_key: ProcessKey, sign_of_life: bool, now: Instant) {
         let Some(slot) = self.children.about(process_key).filter(|_| !self.is_stopping()) else { return };
         let (Some(within), Some(look), &State::Running { since }) =
             (slot.settings().watchdog(), slot.look(), &slot.state)
@@ -25,7 +25,7 @@ impl<C: Spec> Engine<C> {
         } else if let Some(next) = look.again(within, now) {
             self.children.set_look(process_key.child_key(), Some(next));
         } else {
-            self.tell(process_key.child_key(), || EventKind::Unresponsive { within });
+            self.emit(process_key.child_key(), || EventKind::Unresponsive { within });
             self.abort(process_key.child_key(), AfterStop::ApplyPolicy { since, unresponsive: true }, now);
         }
     }

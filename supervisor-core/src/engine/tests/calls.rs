@@ -420,7 +420,7 @@ fn callers_that_do_not_wait_any_longer_are_forgotten_and_the_others_are_answered
     for _ in 0..3 {
         world.terminate("a");
     }
-    world.engine.forget_callers(|caller| caller.key != 1);
+    world.engine.handle_callers_gone(|caller| caller.key != 1);
     world.take();
     world.exit("a", Exit::Normal);
     world.told("terminate a: ok");

@@ -131,7 +131,7 @@ fn a4_when_the_budget_ends_all_that_are_left_are_aborted_at_once_and_share_one_g
     world.did("ask a, abort a, ask b, abort b, abort c");
     world.pass(5 * SECOND);
     world.did("abandoned a, abandoned b, finish");
-    let conclusion = world.engine.conclude();
+    let conclusion = world.engine.poll_outcome();
     assert!(!conclusion.killed, "it was asked to stop, and did");
     let unclean: Vec<_> =
         conclusion.unclean.iter().map(|(child, unclean)| format!("{} {unclean:?}", child.name)).collect();

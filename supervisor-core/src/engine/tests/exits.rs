@@ -139,9 +139,9 @@ fn p5_a_report_of_an_earlier_incarnation_changes_nothing() {
     let stale = world.process_key("a");
     world.exit("a", error());
     world.did("start a");
-    world.engine.exited(stale, error(), world.now);
-    world.engine.ready(stale, world.now);
-    world.engine.acknowledged(stale);
+    world.engine.handle_exit(stale, error(), world.now);
+    world.engine.handle_ready(stale, world.now);
+    world.engine.handle_acknowledged(stale);
     world.settle();
     world.did("");
     world.shows("a");
@@ -151,7 +151,7 @@ fn p5_a_report_of_an_earlier_incarnation_changes_nothing() {
 fn r77_a_report_about_an_unknown_child_changes_nothing() {
     let mut world = World::up(one_for_one(5), [child("a")]);
     let stranger = ProcessKey::only(ChildId::next());
-    world.engine.exited(stranger, error(), world.now);
+    world.engine.handle_exit(stranger, error(), world.now);
     world.settle();
     world.did("");
     world.shows("a");
@@ -173,11 +173,11 @@ fn b3_where_nobody_listens_nothing_is_told() {
     for (is_heard, expected) in [(true, true), (false, false)] {
         let mut world = World::up(one_for_one(1), [child("a")]);
         world.engine.is_heard = is_heard;
-        world.engine.exited(world.process_key("a"), error(), world.now);
+        world.engine.handle_exit(world.process_key("a"), error(), world.now);
         let mut is_told = false;
         loop {
             match world.engine.poll_effect() {
-                Some(effect) => is_told |= matches!(effect, Effect::Tell { .. }),
+                Some(effect) => is_told |= matches!(effect, Effect::Emit { .. }),
                 None if world.engine.advance(world.now) => {}
                 None => break,
             }
@@ -190,7 +190,7 @@ fn b3_where_nobody_listens_nothing_is_told() {
 fn told_of_restarts(world: &mut World) -> Vec<String> {
     let mut told = Vec::new();
     while let Some(effect) = world.engine.poll_effect() {
-        if let Effect::Tell { child: spec, kind, .. } = &effect {
+        if let Effect::Emit { child: spec, kind, .. } = &effect {
             if let EventKind::Restarting { .. } | EventKind::RestartCancelled = **kind {
                 told.push(format!("{} {}", spec.name, kind.name()));
             }
@@ -204,25 +204,25 @@ fn a_restart_that_was_announced_and_does_not_come_is_said_to_be_cancelled() {
     let delayed = |name| child(name).backoff(Backoff::constant(SECOND));
     // By a shutdown,
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
-    world.engine.exited(world.process_key("a"), error(), world.now);
+    world.engine.handle_exit(world.process_key("a"), error(), world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restarting"]);
-    world.engine.shutdown(StopRequest::default(), world.now);
+    world.engine.handle_shutdown(StopRequest::default(), world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restart_cancelled"]);
     // by a termination,
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
-    world.engine.exited(world.process_key("a"), error(), world.now);
+    world.engine.handle_exit(world.process_key("a"), error(), world.now);
     let caller = world.call("terminate", "a");
-    world.engine.terminate_child(world.id("a"), caller, world.now);
+    world.engine.handle_terminate_child(world.id("a"), caller, world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restarting", "a restart_cancelled"]);
     // or because its supervisor gives up for another child, which had no restart to be cancelled.
     let mut world = World::up(one_for_one(1), [delayed("a"), child("b")]);
-    world.engine.exited(world.process_key("a"), error(), world.now);
-    world.engine.exited(world.process_key("b"), error(), world.now);
+    world.engine.handle_exit(world.process_key("a"), error(), world.now);
+    world.engine.handle_exit(world.process_key("b"), error(), world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restarting", "a restart_cancelled"]);
     // One that has come is not cancelled any more.
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
     world.exit("a", error());
     world.pass(SECOND);
-    world.engine.shutdown(StopRequest::default(), world.now);
+    world.engine.handle_shutdown(StopRequest::default(), world.now);
     assert_eq!(told_of_restarts(&mut world), [""; 0]);
 }

@@ -179,17 +179,17 @@ impl World {
         let mut world = Self::new(settings, children);
         world.stuck.extend(left);
         for name in left {
-            let key = world.engine.adopt(world.id(name), world.now).expect("a child of that name");
+            let key = world.engine.handle_left_behind(world.id(name), world.now).expect("a child of that name");
             world.incarnations.insert(key.id, 0);
         }
-        world.engine.start(false);
+        world.engine.handle_start(false);
         world.settle();
         world.stuck.clear();
         world
     }
 
     fn start(&mut self) {
-        self.engine.start(true);
+        self.engine.handle_start(true);
         self.settle();
     }
 
@@ -219,7 +219,7 @@ impl World {
     }
 
     fn shutdown(&mut self) {
-        self.engine.shutdown(StopRequest::default(), self.now);
+        self.engine.handle_shutdown(StopRequest::default(), self.now);
         self.settle();
     }
 
@@ -237,31 +237,31 @@ impl World {
     fn add(&mut self, spec: Child, caller: Option<Caller>) {
         let id = ChildId::next();
         self.names.insert(spec.name, id);
-        self.engine.start_child(id, spec, caller, self.now);
+        self.engine.handle_start_child(id, spec, caller, self.now);
         self.settle();
     }
 
     fn terminate(&mut self, name: &str) {
         let caller = self.call("terminate", name);
-        self.engine.terminate_child(self.id(name), caller, self.now);
+        self.engine.handle_terminate_child(self.id(name), caller, self.now);
         self.settle();
     }
 
     fn restart(&mut self, name: &str) {
         let caller = self.call("restart", name);
-        self.engine.restart_child(self.id(name), caller, self.now);
+        self.engine.handle_restart_child(self.id(name), caller, self.now);
         self.settle();
     }
 
     fn delete(&mut self, name: &str) {
         let caller = self.call("delete", name);
-        self.engine.delete_child(self.id(name), caller);
+        self.engine.handle_delete_child(self.id(name), caller);
         self.settle();
     }
 
     fn kill(&mut self, name: &str) {
         let caller = self.call("kill", name);
-        self.engine.kill_child(self.id(name), caller, self.now);
+        self.engine.handle_kill_child(self.id(name), caller, self.now);
         self.settle();
     }
 
@@ -278,7 +278,7 @@ impl World {
 
     fn pass(&mut self, time: Duration) {
         self.now += time;
-        self.engine.tick(self.now);
+        self.engine.handle_deadline(self.now);
         self.settle();
     }
 
@@ -287,9 +287,9 @@ impl World {
         loop {
             while let Some((process_key, kind)) = self.inbox.pop_front() {
                 match kind {
-                    ReportKind::Ready => self.engine.ready(process_key, self.now),
-                    ReportKind::Acknowledged => self.engine.acknowledged(process_key),
-                    ReportKind::Exited(exit) => self.engine.exited(process_key, exit, self.now),
+                    ReportKind::Ready => self.engine.handle_ready(process_key, self.now),
+                    ReportKind::Acknowledged => self.engine.handle_acknowledged(process_key),
+                    ReportKind::Exited(exit) => self.engine.handle_exit(process_key, exit, self.now),
                     ReportKind::Vacated => unreachable!("a driver makes an exit of it"),
                 }
             }
@@ -333,9 +333,9 @@ impl World {
                 let name = name(key);
                 let sign_of_life = self.alive.contains(&name);
                 self.alive.retain(|alive| *alive != name);
-                self.engine.heard(ProcessKey::new(key, incarnation), sign_of_life, self.now);
+                self.engine.handle_heartbeat(ProcessKey::new(key, incarnation), sign_of_life, self.now);
             }
-            Effect::Tell { child: spec, kind, .. } => match *kind {
+            Effect::Emit { child: spec, kind, .. } => match *kind {
                 EventKind::Stuck => self.log.push(format!("stuck {}", spec.name)),
                 EventKind::Unresponsive { .. } => self.log.push(format!("unresponsive {}", spec.name)),
                 EventKind::Abandoned => self.log.push(format!("abandoned {}", spec.name)),
@@ -387,7 +387,7 @@ impl World {
 
     /// The names of those who did not stop well, and how.
     fn unclean(&mut self) -> Vec<String> {
-        let unclean = self.engine.conclude().unclean;
+        let unclean = self.engine.poll_outcome().unclean;
         unclean.iter().map(|(child, unclean)| format!("{} {unclean:?}", child.name)).collect()
     }
 }

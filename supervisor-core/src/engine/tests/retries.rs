@@ -61,9 +61,9 @@ fn r26_what_came_in_meanwhile_is_served_before_the_next_attempt() {
     world.exit("a", error());
     world.did("start a");
     world.report("a", ReportKind::Exited(error()));
-    world.engine.exited(world.process_key("a"), error(), world.now);
+    world.engine.handle_exit(world.process_key("a"), error(), world.now);
     world.inbox.clear();
-    world.engine.shutdown(StopRequest::default(), world.now);
+    world.engine.handle_shutdown(StopRequest::default(), world.now);
     world.settle();
     world.did("ask b, finish");
 }
@@ -74,8 +74,8 @@ fn r27_a_retry_that_a_group_restart_took_along_is_not_done_twice() {
     world.plan("b", [None]);
     world.exit("b", error());
     world.did("start b");
-    world.engine.exited(world.process_key("b"), error(), world.now);
-    world.engine.exited(world.process_key("a"), error(), world.now);
+    world.engine.handle_exit(world.process_key("b"), error(), world.now);
+    world.engine.handle_exit(world.process_key("a"), error(), world.now);
     world.settle();
     world.did("start a, start b");
 }

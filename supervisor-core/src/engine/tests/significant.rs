@@ -18,7 +18,7 @@ fn r49_any_significant_child_that_is_not_restarted_ends_the_supervisor() {
         let mut world = World::up(any(), [child("a"), spec.significant(), child("c").transient().significant()]);
         world.exit("b", exit);
         world.did("ask c, ask a, finish");
-        let Cause::AutoShutdown { child: spec, .. } = world.engine.conclude().cause else {
+        let Cause::AutoShutdown { child: spec, .. } = world.engine.poll_outcome().cause else {
             panic!("not an auto-shutdown")
         };
         assert_eq!(spec.name, "b");

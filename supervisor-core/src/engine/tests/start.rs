@@ -32,7 +32,7 @@ fn r3_a_failed_start_rolls_back_in_reverse_and_ends_the_supervisor() {
         world.plan("c", [Some(error())]);
         world.start();
         world.did("start a, start b, start c, ask b, ask a, finish");
-        let Cause::FailedToStart { child: spec, .. } = world.engine.conclude().cause else {
+        let Cause::FailedToStart { child: spec, .. } = world.engine.poll_outcome().cause else {
             panic!("not a failed start")
         };
         assert_eq!(spec.name, "c");
@@ -82,7 +82,7 @@ fn a2_a_child_that_is_not_ready_in_time_is_aborted_and_has_failed_to_start() {
     world.did("");
     world.pass(Duration::from_nanos(1));
     world.did("abort b, ask a, finish");
-    let Cause::FailedToStart { failure, .. } = world.engine.conclude().cause else { panic!("not a failed start") };
+    let Cause::FailedToStart { failure, .. } = world.engine.poll_outcome().cause else { panic!("not a failed start") };
     assert_eq!(failure.to_string(), "not ready within its start timeout of 3s");
 }
 
@@ -101,7 +101,7 @@ fn n1_shutdown_during_the_first_start_aborts_what_starts_and_starts_nothing_more
     world.start();
     world.shutdown();
     world.did("start a, start b, abort b, ask a, finish");
-    let conclusion = world.engine.conclude();
+    let conclusion = world.engine.poll_outcome();
     assert!(matches!(conclusion.cause, Cause::Requested));
     assert!(conclusion.unclean.is_empty(), "a set-up that is cut short is not unclean");
 }
@@ -148,7 +148,7 @@ fn n3_giving_up_before_being_ready_stops_what_has_started() {
     world.start();
     world.exit("a", error());
     world.did("start a, start b, gave up, abort b, finish");
-    assert!(matches!(world.engine.conclude().cause, Cause::GaveUp));
+    assert!(matches!(world.engine.poll_outcome().cause, Cause::GaveUp));
 }
 
 #[test]

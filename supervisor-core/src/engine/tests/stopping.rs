@@ -134,17 +134,17 @@ fn a_kill_aborts_all_that_is_left_at_once() {
     world.stuck.extend(["a", "s", "c"]);
     world.shutdown();
     world.did("ask c");
-    world.engine.shutdown(StopRequest { no_successor: true, kill: true }, world.now);
+    world.engine.handle_shutdown(StopRequest { no_successor: true, kill: true }, world.now);
     world.settle();
     world.did("abort a, abort s, abort c");
-    world.engine.shutdown(StopRequest { no_successor: true, kill: true }, world.now);
+    world.engine.handle_shutdown(StopRequest { no_successor: true, kill: true }, world.now);
     world.settle();
     world.did("");
     for name in ["a", "s", "c"] {
         world.exit(name, Exit::Aborted);
     }
     world.did("finish");
-    assert!(world.engine.conclude().killed);
+    assert!(world.engine.poll_outcome().killed);
 }
 
 #[test]
@@ -173,7 +173,9 @@ fn a5_what_did_not_stop_well_below_a_supervisor_is_added_up() {
         world.stuck.push("s");
         world.shutdown();
         world.exit("s", exit());
-        let [(_, UncleanKind::Below(unclean))] = &world.engine.conclude().unclean[..] else { panic!("nothing below") };
+        let [(_, UncleanKind::Below(unclean))] = &world.engine.poll_outcome().unclean[..] else {
+            panic!("nothing below")
+        };
         assert_eq!(unclean.len(), expected, "a brutal stop's aborts are what was asked for");
     }
 }
@@ -181,21 +183,21 @@ fn a5_what_did_not_stop_well_below_a_supervisor_is_added_up() {
 #[test]
 fn the_last_stop_tells_children_so_and_others_do_not() {
     let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
-    world.engine.exited(world.process_key("a"), error(), world.now);
+    world.engine.handle_exit(world.process_key("a"), error(), world.now);
     let Some(Effect::Ask { no_successor: false, .. }) = ask(&mut world) else {
         panic!("a group restart is not the last stop")
     };
-    world.engine.shutdown(StopRequest::default(), world.now);
+    world.engine.handle_shutdown(StopRequest::default(), world.now);
     let Some(Effect::Ask { no_successor: true, .. }) = ask(&mut world) else {
         panic!("the root's shutdown is the last stop")
     };
 
     let mut nested = World::new(one_for_all(9), [child("a")]);
-    nested.engine.start(false);
+    nested.engine.handle_start(false);
     nested.settle();
-    nested.engine.shutdown(StopRequest::default(), nested.now);
+    nested.engine.handle_shutdown(StopRequest::default(), nested.now);
     let Some(Effect::Ask { no_successor: false, .. }) = ask(&mut nested) else { panic!("it may be started again") };
-    nested.engine.shutdown(StopRequest { no_successor: true, kill: false }, nested.now);
+    nested.engine.handle_shutdown(StopRequest { no_successor: true, kill: false }, nested.now);
     let Some(Effect::Ask { no_successor: true, .. }) = ask(&mut nested) else {
         panic!("what is on its way out is told, too")
     };

@@ -61,7 +61,7 @@ fn d3_a_shutdown_abandons_what_a_restart_was_waiting_for() {
 fn d3_a_supervisor_that_may_be_started_again_does_not_wait_for_a_stuck_process_either() {
     let mut world = World::new(one_for_one(0), [brutal("a"), child("b")]);
     world.stuck.push("a");
-    world.engine.start(false);
+    world.engine.handle_start(false);
     world.settle();
     world.take();
     world.exit("b", error());
@@ -127,7 +127,7 @@ fn d3_a_start_that_times_out_and_is_stuck_ends_the_first_start_and_is_abandoned(
     world.did("start a, start b, abort b");
     world.pass(GRACE);
     world.did("stuck b, ask b, abandoned b, ask a, finish");
-    assert!(matches!(world.engine.conclude().cause, Cause::FailedToStart { .. }));
+    assert!(matches!(world.engine.poll_outcome().cause, Cause::FailedToStart { .. }));
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn no_time_is_too_long() {
     world.stuck.extend(["a", "b", "s"]);
     world.exit("a", error());
     assert_eq!(world.engine.next_deadline(), None);
-    world.engine.shutdown(StopRequest { no_successor: true, kill: true }, world.now);
+    world.engine.handle_shutdown(StopRequest { no_successor: true, kill: true }, world.now);
     world.settle();
     assert_eq!(world.engine.next_deadline(), None);
 }

@@ -22,7 +22,7 @@ impl ChargesStayWithinTheIntensity {
 impl Invariant for ChargesStayWithinTheIntensity {
     fn effect(&mut self, effect: &Effect<Child>, Moment { now, .. }: Moment) {
         match effect {
-            Effect::Tell { child: spec, kind, .. } if matches!(**kind, EventKind::Restarting { .. }) => {
+            Effect::Emit { child: spec, kind, .. } if matches!(**kind, EventKind::Restarting { .. }) => {
                 self.charges.push(now);
                 let (charges, intensity) = (self.within_period(now), self.intensity);
                 assert!(charges <= intensity, "{} is restart {charges} of {intensity}", spec.name);

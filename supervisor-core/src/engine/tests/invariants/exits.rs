@@ -14,7 +14,7 @@ impl Invariant for EachIncarnationEndsOnce {
                 let name = moment.name(key.id);
                 assert!(self.open.insert(name), "{name} starts, and no end of its last process was told");
             }
-            Effect::Tell { child: spec, kind, .. } => {
+            Effect::Emit { child: spec, kind, .. } => {
                 let is_end = matches!(
                     **kind,
                     EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored | EventKind::Abandoned

@@ -40,7 +40,7 @@ impl Invariant for NoMoreLiveThanDeclared {
                 assert!(!self.live.contains(id), "{} is forgotten beside its process", spec.name);
             }
             // What is abandoned is not looked after any longer.
-            Effect::Tell { child: spec, kind, .. } if matches!(**kind, EventKind::Abandoned) => {
+            Effect::Emit { child: spec, kind, .. } if matches!(**kind, EventKind::Abandoned) => {
                 let child = moment.id(spec.name).expect("a child that is still there");
                 self.live.remove(&child);
             }

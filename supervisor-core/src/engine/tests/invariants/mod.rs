@@ -87,18 +87,18 @@ impl Watched {
         self.steps += 1;
         let engine = &mut self.engine;
         match input {
-            Input::Begin { no_successor } => engine.start(no_successor),
-            Input::Ready(process_key) => engine.ready(process_key, now),
-            Input::Acknowledged(process_key) => engine.acknowledged(process_key),
-            Input::Exited(process_key, exit) => engine.exited(process_key, exit, now),
-            Input::Heard(process_key, sign_of_life) => engine.heard(process_key, sign_of_life, now),
-            Input::Shutdown(order) => engine.shutdown(order, now),
-            Input::Tick => engine.tick(now),
-            Input::Start { id, spec, caller } => engine.start_child(id, spec, caller, now),
-            Input::Terminate(child, caller) => engine.terminate_child(child, caller, now),
-            Input::Restart(child, caller) => engine.restart_child(child, caller, now),
-            Input::Delete(child, caller) => engine.delete_child(child, caller),
-            Input::Kill(child, caller) => engine.kill_child(child, caller, now),
+            Input::Begin { no_successor } => engine.handle_start(no_successor),
+            Input::Ready(process_key) => engine.handle_ready(process_key, now),
+            Input::Acknowledged(process_key) => engine.handle_acknowledged(process_key),
+            Input::Exited(process_key, exit) => engine.handle_exit(process_key, exit, now),
+            Input::Heard(process_key, sign_of_life) => engine.handle_heartbeat(process_key, sign_of_life, now),
+            Input::Shutdown(order) => engine.handle_shutdown(order, now),
+            Input::Tick => engine.handle_deadline(now),
+            Input::Start { id, spec, caller } => engine.handle_start_child(id, spec, caller, now),
+            Input::Terminate(child, caller) => engine.handle_terminate_child(child, caller, now),
+            Input::Restart(child, caller) => engine.handle_restart_child(child, caller, now),
+            Input::Delete(child, caller) => engine.handle_delete_child(child, caller),
+            Input::Kill(child, caller) => engine.handle_kill_child(child, caller, now),
         }
         self.look(now);
     }
@@ -110,9 +110,9 @@ impl Watched {
         };
         let before = states(&self.engine);
         match kind {
-            ReportKind::Ready => self.engine.ready(process_key, now),
-            ReportKind::Acknowledged => self.engine.acknowledged(process_key),
-            ReportKind::Exited(exit) => self.engine.exited(process_key, exit, now),
+            ReportKind::Ready => self.engine.handle_ready(process_key, now),
+            ReportKind::Acknowledged => self.engine.handle_acknowledged(process_key),
+            ReportKind::Exited(exit) => self.engine.handle_exit(process_key, exit, now),
             ReportKind::Vacated => unreachable!("a driver makes an exit of it"),
         }
         assert_eq!(states(&self.engine), before, "a stale report of {process_key:?} changes something");

@@ -88,7 +88,7 @@ impl Invariant for StartsAreInOrder {
                 }
             }
             Effect::Ready => self.is_up = true,
-            Effect::Tell { child: spec, kind, .. } => {
+            Effect::Emit { child: spec, kind, .. } => {
                 let Some(child) = moment.id(spec.name) else { return };
                 match **kind {
                     EventKind::Restarting { .. } => {

@@ -82,7 +82,7 @@ impl Invariant for StopsAreInReverse {
                 let child = moment.id(spec.name).expect("a child that is still there");
                 self.stops(child, moment);
             }
-            Effect::Tell { child: spec, kind, .. } if matches!(**kind, EventKind::Stuck | EventKind::Abandoned) => {
+            Effect::Emit { child: spec, kind, .. } if matches!(**kind, EventKind::Stuck | EventKind::Abandoned) => {
                 self.stuck.extend(moment.id(spec.name));
             }
             _ => {}

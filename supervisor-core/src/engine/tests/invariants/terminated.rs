@@ -28,7 +28,7 @@ impl Invariant for TerminatedChildrenStayDown {
                 let name = moment.name(key.id);
                 assert!(!self.down.contains_key(&key.id), "{name} was terminated, and starts");
             }
-            Effect::Tell { kind, .. } if matches!(**kind, EventKind::Restarting { .. }) => {
+            Effect::Emit { kind, .. } if matches!(**kind, EventKind::Restarting { .. }) => {
                 let engine = moment.engine;
                 let is_group = engine.settings.strategy.mode() != RestartMode::OneForOne;
                 self.down.retain(|_, left_out_of| !is_group || *left_out_of == Some(engine.group));

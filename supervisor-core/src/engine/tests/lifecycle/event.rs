@@ -88,8 +88,8 @@ impl Event {
                 let can = if self == Self::Ready { scene.was_ready() == Some(false) } else { scene.is_supervisor() };
                 can.then(|| {
                     scene.outcome_of(|scene| match self {
-                        Self::Ready => scene.engine.ready(process_key, scene.now),
-                        _ => scene.engine.acknowledged(process_key),
+                        Self::Ready => scene.engine.handle_ready(process_key, scene.now),
+                        _ => scene.engine.handle_acknowledged(process_key),
                     })
                 })
             }
@@ -97,8 +97,8 @@ impl Event {
                 let process_key = process_key?;
                 let stale = ProcessKey::new(process_key.child_key(), process_key.incarnation.checked_sub(1)?);
                 Some(scene.outcome_of(|scene| match self {
-                    Self::StaleReady => scene.engine.ready(stale, scene.now),
-                    _ => scene.engine.exited(stale, error(), scene.now),
+                    Self::StaleReady => scene.engine.handle_ready(stale, scene.now),
+                    _ => scene.engine.handle_exit(stale, error(), scene.now),
                 }))
             }
             Self::Deadline => {
@@ -108,15 +108,15 @@ impl Event {
             Self::AskedToStop | Self::AskedToStopLast | Self::ToldToStopAtOnce => {
                 let order =
                     StopRequest { no_successor: self == Self::AskedToStopLast, kill: self == Self::ToldToStopAtOnce };
-                Some(scene.outcome_of(|scene| scene.engine.shutdown(order, scene.now)))
+                Some(scene.outcome_of(|scene| scene.engine.handle_shutdown(order, scene.now)))
             }
             Self::Terminate | Self::Restart | Self::Delete | Self::Kill => {
                 let caller = scene.caller(self.title());
                 Some(scene.outcome_of(|scene| match self {
-                    Self::Terminate => scene.engine.terminate_child(child, caller, scene.now),
-                    Self::Restart => scene.engine.restart_child(child, caller, scene.now),
-                    Self::Delete => scene.engine.delete_child(child, caller),
-                    _ => scene.engine.kill_child(child, caller, scene.now),
+                    Self::Terminate => scene.engine.handle_terminate_child(child, caller, scene.now),
+                    Self::Restart => scene.engine.handle_restart_child(child, caller, scene.now),
+                    Self::Delete => scene.engine.handle_delete_child(child, caller),
+                    _ => scene.engine.handle_kill_child(child, caller, scene.now),
                 }))
             }
             _ => None,

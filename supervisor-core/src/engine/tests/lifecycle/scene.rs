@@ -56,7 +56,7 @@ impl Scene {
                     StopPhase::Stuck => "stuck",
                 };
                 let then = match stopping.then {
-                    AfterStop::ApplyPolicy { .. } => "judge",
+                    AfterStop::ApplyPolicy { .. } => "apply policy",
                     AfterStop::FailStart { .. } => "fail start",
                     AfterStop::Restart => "restart",
                     AfterStop::Start => "start",
@@ -93,13 +93,13 @@ impl Scene {
 
     /// The first start begins.
     pub(super) fn start(&mut self) {
-        self.engine.start(false);
+        self.engine.handle_start(false);
         self.settle();
     }
 
     /// An earlier run of the supervisor has left a process of the child behind, and the first start begins.
     pub(super) fn adopt(&mut self) {
-        if let Some(key) = self.engine.adopt(self.subject, self.now) {
+        if let Some(key) = self.engine.handle_left_behind(self.subject, self.now) {
             self.tickets.insert(self.subject, ProcessKey::new(key, 0));
         }
         self.start();
@@ -119,7 +119,7 @@ impl Scene {
     pub(super) fn add(&mut self) {
         let Some(spec) = self.added.take() else { return };
         let caller = self.caller("start");
-        self.engine.start_child(self.subject, spec, Some(caller), self.now);
+        self.engine.handle_start_child(self.subject, spec, Some(caller), self.now);
         self.settle();
     }
 
@@ -157,13 +157,13 @@ impl Scene {
 
     pub(super) fn ready(&mut self, child: ChildId) {
         if let Some(process_key) = self.process_key(child) {
-            self.engine.ready(process_key, self.now);
+            self.engine.handle_ready(process_key, self.now);
         }
     }
 
     pub(super) fn exit(&mut self, child: ChildId, exit: Exit) {
         if let Some(process_key) = self.process_key(child) {
-            self.engine.exited(process_key, exit, self.now);
+            self.engine.handle_exit(process_key, exit, self.now);
         }
     }
 
@@ -181,7 +181,7 @@ impl Scene {
     pub(super) fn wait(&mut self) {
         if let Some(deadline) = self.engine.next_deadline() {
             self.now = deadline;
-            self.engine.tick(deadline);
+            self.engine.handle_deadline(deadline);
         }
     }
 
@@ -223,7 +223,7 @@ impl Scene {
             Effect::Ready => self.outcome.effects.push("supervisor: ready".into()),
             Effect::GaveUp => self.outcome.effects.push("supervisor: gave up".into()),
             Effect::Finish => self.outcome.effects.push("supervisor: finish".into()),
-            Effect::Tell { child: spec, kind, .. } => {
+            Effect::Emit { child: spec, kind, .. } => {
                 let kind = match *kind {
                     EventKind::Exited(_) => "exited".into(),
                     EventKind::StartFailed(StartFailure::TimedOut(_)) => "failed to start: timed out".into(),

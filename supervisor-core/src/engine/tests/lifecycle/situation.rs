@@ -73,8 +73,8 @@ impl Situation {
             Self::Terminated => "Stopping (asked, then stay)",
             Self::TerminatedAborted => "Stopping (aborted, then stay)",
             Self::TerminatedStuck => "Stopping (stuck, then stay)",
-            Self::Killed => "Stopping (aborted, then judge)",
-            Self::KilledStuck => "Stopping (stuck, then judge)",
+            Self::Killed => "Stopping (aborted, then apply policy)",
+            Self::KilledStuck => "Stopping (stuck, then apply policy)",
             Self::Group => "Stopping (asked, then restart)",
             Self::GroupAborted => "Stopping (aborted, then restart)",
             Self::GroupStuck => "Stopping (stuck, then restart)",
@@ -89,7 +89,7 @@ impl Situation {
     /// Brings the child there, as far as it can get there.
     pub(super) fn arrange(self, scene: &mut Scene) {
         match self {
-            Self::OwedFirst => scene.engine.start(false),
+            Self::OwedFirst => scene.engine.handle_start(false),
             Self::StartingFirst => scene.start(),
             Self::FailingFirst => {
                 scene.start();

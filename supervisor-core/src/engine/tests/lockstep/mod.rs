@@ -78,11 +78,11 @@ impl Lockstep {
         let begin = Instant::now();
         let mut live = BTreeMap::new();
         for child in &case.left_behind {
-            let key = engine.adopt(ids[*child], begin).expect("a child that is there");
+            let key = engine.handle_left_behind(ids[*child], begin).expect("a child that is there");
             live.insert(*child, (ProcessKey::new(key, 0), true));
             model.adopt(*child, Time::ZERO);
         }
-        engine.start(false);
+        engine.handle_start(false);
         Self {
             engine,
             model,
@@ -136,14 +136,14 @@ impl Lockstep {
                 let Some(who) = one_of(*who, unready) else { return Ok(()) };
                 let (process_key, is_ready) = self.live.get_mut(&who).expect("a process");
                 *is_ready = true;
-                self.engine.ready(*process_key, at);
+                self.engine.handle_ready(*process_key, at);
                 self.model.ready(who, self.now);
             }
             Input::Exit { who, how } => {
                 let Some(who) = one_of(*who, self.live.keys().copied().collect()) else { return Ok(()) };
                 let (process_key, is_ready) = self.live.remove(&who).expect("a process");
                 let (exit, of_model) = exit_of(&self.specs[who], is_ready, *how);
-                self.engine.exited(process_key, exit, at);
+                self.engine.handle_exit(process_key, exit, at);
                 self.model.exited(who, &of_model, self.now);
             }
             Input::Acknowledged { who } => {
@@ -151,7 +151,7 @@ impl Lockstep {
                 let Some(who) = one_of(*who, self.live.keys().copied().filter(is_supervisor).collect()) else {
                     return Ok(());
                 };
-                self.engine.acknowledged(self.live[&who].0);
+                self.engine.handle_acknowledged(self.live[&who].0);
                 self.model.acknowledged(who);
             }
             Input::Sign { who } => {
@@ -164,35 +164,35 @@ impl Lockstep {
                 self.ids.push(id);
                 self.specs.push(spec.clone());
                 let (caller, of_model) = by.map(|by| self.caller(by)).unzip();
-                self.engine.start_child(id, Peer::new(number, spec), caller, at);
+                self.engine.handle_start_child(id, Peer::new(number, spec), caller, at);
                 self.model.start_child(number, spec.clone(), of_model, self.now);
             }
             Input::Restart { who, by } => {
                 let Some((who, id)) = self.any(*who) else { return Ok(()) };
                 let (caller, of_model) = self.caller(*by);
-                self.engine.restart_child(id, caller, at);
+                self.engine.handle_restart_child(id, caller, at);
                 self.model.restart_child(who, of_model, self.now);
             }
             Input::Terminate { who, by } => {
                 let Some((who, id)) = self.any(*who) else { return Ok(()) };
                 let (caller, of_model) = self.caller(*by);
-                self.engine.terminate_child(id, caller, at);
+                self.engine.handle_terminate_child(id, caller, at);
                 self.model.terminate_child(who, of_model, self.now);
             }
             Input::Delete { who } => {
                 let Some((who, id)) = self.any(*who) else { return Ok(()) };
                 let (caller, of_model) = self.caller(OUTSIDE);
-                self.engine.delete_child(id, caller);
+                self.engine.handle_delete_child(id, caller);
                 self.model.delete_child(who, of_model.call);
             }
             Input::Kill { who } => {
                 let Some((who, id)) = self.any(*who) else { return Ok(()) };
                 let (caller, of_model) = self.caller(OUTSIDE);
-                self.engine.kill_child(id, caller, at);
+                self.engine.handle_kill_child(id, caller, at);
                 self.model.kill_child(who, of_model.call, self.now);
             }
             Input::Shutdown { kill } => {
-                self.engine.shutdown(StopRequest { no_successor: false, kill: *kill }, at);
+                self.engine.handle_shutdown(StopRequest { no_successor: false, kill: *kill }, at);
                 self.model.shutdown(*kill, self.now);
             }
             Input::Pass { time } => {
@@ -202,7 +202,7 @@ impl Lockstep {
                     Pass::Late => until_due() + SECOND / 2,
                     Pass::For(time) => *time,
                 };
-                self.engine.tick(self.begin + self.now);
+                self.engine.handle_deadline(self.begin + self.now);
                 self.model.tick(self.now);
             }
             Input::Settle => return self.settle(),
@@ -224,7 +224,7 @@ impl Lockstep {
             if self.model.next_deadline().is_none_or(|at| at > self.now) {
                 break;
             }
-            self.engine.tick(self.begin + self.now);
+            self.engine.handle_deadline(self.begin + self.now);
             self.model.tick(self.now);
             self.compare(&"what was due")?;
         }
@@ -285,7 +285,7 @@ impl Lockstep {
     fn listen(&mut self, who: usize) {
         let is_alive = self.signs.remove(&who);
         if let Some((process_key, _)) = self.live.get(&who) {
-            self.engine.heard(*process_key, is_alive, self.begin + self.now);
+            self.engine.handle_heartbeat(*process_key, is_alive, self.begin + self.now);
             self.model.heard(who, is_alive, self.now);
         }
     }

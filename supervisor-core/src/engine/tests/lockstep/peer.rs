@@ -131,7 +131,7 @@ pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -
         Effect::Refuse { caller: None, child: spec, refusal } => Act::Refuse(spec.number, reply_of(refusal)),
         Effect::Ready => Act::Ready,
         Effect::GaveUp => Act::GaveUp,
-        Effect::Tell { child: spec, kind, .. } => match **kind {
+        Effect::Emit { child: spec, kind, .. } => match **kind {
             EventKind::Restarting { attempt, delay, .. } => Act::Restarting { child: spec.number, attempt, delay },
             EventKind::Unresponsive { .. } => Act::Unresponsive(spec.number),
             EventKind::Stuck => Act::Stuck(spec.number),
@@ -145,7 +145,7 @@ pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -
 
 /// How the engine has ended.
 pub(super) fn end_of(engine: &mut Engine<Peer>) -> Act {
-    let conclusion = engine.conclude();
+    let conclusion = engine.poll_outcome();
     let cause = match conclusion.cause {
         Cause::Requested => model::Cause::Requested,
         Cause::GaveUp => model::Cause::GaveUp,

@@ -37,7 +37,7 @@ impl Model {
                 }
                 Started::Ignored => {
                     self.answer(node.number, Reply::Ok);
-                    self.put_down(tree, child);
+                    self.stop_or_remove(tree, child);
                 }
                 Started::Failed => {
                     self.answer(node.number, Reply::FailedToStart);
@@ -54,7 +54,7 @@ impl Model {
         if let Some(process) = process {
             self.stop(&tree.children[child].node.clone(), process, NEVER);
             self.answer(who, Reply::Ok);
-            self.put_down(tree, child);
+            self.stop_or_remove(tree, child);
             return None;
         }
         self.answer(who, Reply::Ok)

@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
-    let conclusion = engine.conclude();
+    let conclusion = engine.poll_outcome();
     let mut named = Vec::new();
     for (seat, unclean) in conclusion.unclean {
         match unclean {

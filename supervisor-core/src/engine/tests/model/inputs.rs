@@ -39,27 +39,27 @@ impl Forest {
 
     pub(super) fn add(&mut self, to: usize, node: &Rc<Node>) {
         let (id, spec) = (self.ids[node.number], Seat::new(node));
-        self.call(to, node.number, |engine, caller, now| engine.start_child(id, spec, Some(caller), now));
+        self.call(to, node.number, |engine, caller, now| engine.handle_start_child(id, spec, Some(caller), now));
     }
 
     pub(super) fn terminate(&mut self, of: usize, who: usize) {
         let child = self.ids[who];
-        self.call(of, who, |engine, caller, now| engine.terminate_child(child, caller, now));
+        self.call(of, who, |engine, caller, now| engine.handle_terminate_child(child, caller, now));
     }
 
     pub(super) fn restart(&mut self, of: usize, who: usize) {
         let child = self.ids[who];
-        self.call(of, who, |engine, caller, now| engine.restart_child(child, caller, now));
+        self.call(of, who, |engine, caller, now| engine.handle_restart_child(child, caller, now));
     }
 
     pub(super) fn delete(&mut self, of: usize, who: usize) {
         let child = self.ids[who];
-        self.call(of, who, |engine, caller, _| engine.delete_child(child, caller));
+        self.call(of, who, |engine, caller, _| engine.handle_delete_child(child, caller));
     }
 
     pub(super) fn kill(&mut self, of: usize, who: usize) {
         let child = self.ids[who];
-        self.call(of, who, |engine, caller, now| engine.kill_child(child, caller, now));
+        self.call(of, who, |engine, caller, now| engine.handle_kill_child(child, caller, now));
     }
 
     pub(super) fn lives(&self, who: usize) -> bool {

@@ -123,7 +123,7 @@ impl Model {
                 Started::Ready(process) => tree.child(child.number).process = Some(process),
                 Started::Ignored => {
                     let child = tree.find(child.number).expect("a child that was there");
-                    self.put_down(&mut tree, child);
+                    self.stop_or_remove(&mut tree, child);
                 }
                 Started::Failed => {
                     self.end(tree, Why::FailedToStart(child.number), NEVER);
@@ -147,7 +147,7 @@ impl Model {
         match spec.restart {
             RestartType::Permanent => return self.restart(tree, number),
             RestartType::Transient if has_failed => return self.restart(tree, number),
-            RestartType::Transient | RestartType::Temporary => self.put_down(tree, child),
+            RestartType::Transient | RestartType::Temporary => self.stop_or_remove(tree, child),
         }
         let is_significant = |child: &Child| child.node.spec.significant && child.process.is_some();
         let ends = match tree.settings().auto_shutdown {
@@ -191,7 +191,7 @@ impl Model {
             let Some(child) = tree.find(node.number) else { continue };
             match self.start(&node) {
                 Started::Ready(process) => tree.children[child].process = Some(process),
-                Started::Ignored => self.put_down(tree, child),
+                Started::Ignored => self.stop_or_remove(tree, child),
                 Started::Failed => return Some(node.number),
             }
         }
@@ -283,7 +283,7 @@ impl Model {
     }
 
     /// A child that is not restarted is kept, unless it is temporary, or its supervisor keeps none.
-    pub(super) fn put_down(&mut self, tree: &mut Tree, child: usize) {
+    pub(super) fn stop_or_remove(&mut self, tree: &mut Tree, child: usize) {
         if tree.settings().is_dynamic || tree.children[child].node.spec.restart == RestartType::Temporary {
             self.forget(tree, child);
         }

@@ -95,14 +95,14 @@ impl Forest {
                         if process.node.worker().is_some() {
                             self.log(who, What::Ready);
                         }
-                        self.input(parent, |engine, now| engine.ready(process_key, now));
+                        self.input(parent, |engine, now| engine.handle_ready(process_key, now));
                     }
-                    ReportKind::Acknowledged => self.input(parent, |engine, _| engine.acknowledged(process_key)),
+                    ReportKind::Acknowledged => self.input(parent, |engine, _| engine.handle_acknowledged(process_key)),
                     ReportKind::Vacated => unreachable!("a driver makes an exit of it"),
                     ReportKind::Exited(exit) => {
                         self.log_exit(who, &exit);
                         self.processes[who] = None;
-                        self.input(parent, |engine, now| engine.exited(process_key, exit, now));
+                        self.input(parent, |engine, now| engine.handle_exit(process_key, exit, now));
                     }
                 }
             }
@@ -122,7 +122,7 @@ impl Forest {
             if let Some((_, how)) = process.ends.filter(|(at, _)| *at <= self.now) {
                 self.ends(who, how);
             } else if process.engine.as_ref().and_then(Engine::next_deadline).is_some_and(|at| at <= self.now) {
-                self.input(who, |engine, now| engine.tick(now));
+                self.input(who, |engine, now| engine.handle_deadline(now));
             }
         }
         true
@@ -175,7 +175,7 @@ impl Forest {
                     process.is_last |= no_successor;
                 });
             }
-            Effect::Tell { child: spec, kind, .. } => {
+            Effect::Emit { child: spec, kind, .. } => {
                 if matches!(*kind, EventKind::Restarting { .. }) {
                     self.log(spec.node.number, What::Restarting);
                 }
@@ -199,7 +199,7 @@ impl Forest {
         if let Some(supervisor) = node.supervisor() {
             let specs: Vec<_> = node.children.iter().map(|node| (self.ids[node.number], Seat::new(node))).collect();
             let mut engine = Engine::new(settings_of(node, supervisor), specs.into_iter(), 1);
-            engine.start(who == 0);
+            engine.handle_start(who == 0);
             self.steps += 1;
             process.engine = Some(engine);
             self.to_do.push(ToDo::Turn(who));
@@ -230,7 +230,7 @@ impl Forest {
             if who != 0 {
                 self.to_do.push(ToDo::Report(who, ReportKind::Acknowledged));
             }
-            self.input(who, |engine, now| engine.shutdown(order, now));
+            self.input(who, |engine, now| engine.handle_shutdown(order, now));
         } else if process.is_aborted {
             self.ends(who, How::Aborted);
         } else if process.ends.is_none() {
