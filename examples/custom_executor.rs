@@ -42,7 +42,7 @@ struct Handle(Weak<Shared>);
 struct Wakeup(Weak<Shared>, u64);
 
 /// For processes of that executor: with its end it falls silent.
-struct Alarm(Handle, Option<Instant>, smol::Timer);
+struct SmolTimer(Handle, Option<Instant>, smol::Timer);
 
 impl Shared {
     /// Changes something that the thread has to look at.
@@ -97,11 +97,11 @@ impl Spawner for Handle {
     }
 
     fn timer(&self) -> Pin<Box<dyn Timer>> {
-        Box::pin(Alarm(self.clone(), None, smol::Timer::never()))
+        Box::pin(SmolTimer(self.clone(), None, smol::Timer::never()))
     }
 }
 
-impl Timer for Alarm {
+impl Timer for SmolTimer {
     fn reset(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
         self.1 = deadline;
         self.2 = deadline.map_or_else(smol::Timer::never, smol::Timer::at);

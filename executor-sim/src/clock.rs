@@ -21,7 +21,7 @@ struct Time {
     now: Instant,
     next_key: u64,
     /// By deadline, then in the order in which they were first polled.
-    waiting: BTreeMap<Alarm, Waiting>,
+    waiting: BTreeMap<AlarmKey, Waiting>,
 }
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct Waiting {
 
 /// A deadline that somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Alarm {
+pub(crate) struct AlarmKey {
     deadline: Instant,
     key: u64,
 }
@@ -77,16 +77,16 @@ impl Clock {
     }
 
     /// Wakes this waker when the deadline has come, and its executor hears of it.
-    pub(crate) fn set(&self, deadline: Instant, waker: Waker, executor: Option<u32>, insists: bool) -> Alarm {
+    pub(crate) fn set(&self, deadline: Instant, waker: Waker, executor: Option<u32>, insists: bool) -> AlarmKey {
         let mut time = self.lock();
-        let alarm = Alarm { deadline, key: time.next_key };
+        let alarm = AlarmKey { deadline, key: time.next_key };
         time.next_key += 1;
         time.waiting.insert(alarm, Waiting { waker, executor, insists });
         alarm
     }
 
     /// From now on, this alarm insists.
-    pub(crate) fn insist(&self, alarm: Alarm) {
+    pub(crate) fn insist(&self, alarm: AlarmKey) {
         if let Some(waiting) = self.lock().waiting.get_mut(&alarm) {
             waiting.insists = true;
         }
@@ -99,7 +99,7 @@ impl Clock {
         }
     }
 
-    pub(crate) fn clear(&self, alarm: Alarm) {
+    pub(crate) fn clear(&self, alarm: AlarmKey) {
         let waiting = self.lock().waiting.remove(&alarm);
         drop(waiting);
     }
@@ -116,7 +116,7 @@ impl Clock {
         if let Some(executor) = nudged {
             return Some(Jump::Nudge(executor));
         }
-        let after = Alarm { deadline: time.now, key: u64::MAX };
+        let after = AlarmKey { deadline: time.now, key: u64::MAX };
         let later = time.waiting.split_off(&after);
         let due = mem::replace(&mut time.waiting, later);
         let is_heard = |waiting: &Waiting| hearing(waiting.executor) == Hearing::All;

@@ -31,7 +31,7 @@ mod clock;
 mod current;
 mod executor;
 mod fault;
-mod plan;
+mod fault_plan;
 mod pool;
 mod record;
 mod sim;

@@ -13,7 +13,7 @@ use supervisor_core::Process;
 use crate::{
     current::{self, Hand},
     fault::Fault,
-    plan::{Intervention, Plan},
+    fault_plan::{FaultPlan, Intervention},
     tasks::Tasks,
 };
 
@@ -26,7 +26,7 @@ pub(crate) struct Task {
     /// The how manieth process of its name.
     pub(crate) incarnation: u32,
     process: Mutex<Option<Process>>,
-    plan: Mutex<Plan>,
+    plan: Mutex<FaultPlan>,
     is_ready: AtomicBool,
     tasks: Weak<Tasks>,
 }
@@ -37,7 +37,7 @@ impl Task {
         (number, executor): (u64, u32),
         (name, incarnation): (String, u32),
         process: Process,
-        plan: Plan,
+        plan: FaultPlan,
     ) -> Self {
         let (process, plan, tasks) = (Mutex::new(Some(process)), Mutex::new(plan), Arc::downgrade(tasks));
         Self { number, executor, name, incarnation, process, plan, is_ready: AtomicBool::new(true), tasks }
@@ -90,7 +90,7 @@ impl Task {
         *self.lock() = Some(process);
         let due = self.lock_plan().take_alarms();
         for at in due {
-            tasks.clock.set_after_start(at, Waker::from(Arc::new(Alarm(self.clone()))));
+            tasks.clock.set_after_start(at, Waker::from(Arc::new(WakesTask(self.clone()))));
         }
     }
 
@@ -118,7 +118,7 @@ impl Task {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_plan(&self) -> MutexGuard<'_, Plan> {
+    fn lock_plan(&self) -> MutexGuard<'_, FaultPlan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -128,14 +128,14 @@ impl Wake for Task {
         let late_by = self.lock_plan().wakes_late_by();
         let (Some(late_by), Some(tasks)) = (late_by, self.tasks.upgrade()) else { return self.wake_now(false) };
         let at = tasks.clock.elapsed() + tasks.random_up_to(late_by);
-        tasks.clock.set_after_start(at, Waker::from(Arc::new(Alarm(self))));
+        tasks.clock.set_after_start(at, Waker::from(Arc::new(WakesTask(self))));
     }
 }
 
 /// Wakes a process at a time that its plan names, whatever the plan says about wakes.
-struct Alarm(Arc<Task>);
+struct WakesTask(Arc<Task>);
 
-impl Wake for Alarm {
+impl Wake for WakesTask {
     fn wake(self: Arc<Self>) {
         let Some(tasks) = self.0.tasks.upgrade() else { return };
         let is_by_driver = self.0.lock_plan().is_about_to_block(tasks.clock.elapsed());

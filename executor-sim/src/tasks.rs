@@ -12,7 +12,7 @@ use crate::{
     clock::{Clock, Hearing, Jump},
     current::{self, Hand},
     fault::Fault,
-    plan::Plan,
+    fault_plan::FaultPlan,
     pool::Pool,
     state::{Next, State},
     task::Task,
@@ -53,7 +53,7 @@ impl Tasks {
         let incarnation = *count;
         let State { faults, rng, .. } = &mut *state;
         let faults = faults.iter().filter(|fault| fault.strikes(&name, incarnation, now, rng));
-        let plan = Plan::new(faults.cloned().collect());
+        let plan = FaultPlan::new(faults.cloned().collect());
         let number = state.spawned;
         state.spawned += 1;
         state.recorder.record(Moment::Spawned { number, name: &name });

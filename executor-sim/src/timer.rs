@@ -8,7 +8,7 @@ use std::{
 use supervisor_core::Timer;
 
 use crate::{
-    clock::{Alarm, Clock},
+    clock::{AlarmKey, Clock},
     executor::Identity,
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct SimTimer {
     /// None for a timer of the simulation itself.
     executor: Option<Arc<Identity>>,
     deadline: Option<Instant>,
-    alarm: Option<Alarm>,
+    alarm: Option<AlarmKey>,
     insists: bool,
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    incarnation::{Slot, Tag, Watching, guard, slots},
+    incarnation::{Polled, ThreadSlot, Watching, guard, slots},
     node::Scope,
     observe::{Event, EventKind},
 };
@@ -59,7 +59,7 @@ pub struct PollWatch {
 
 /// A thread that was in a poll when it was looked at.
 struct Sighting {
-    slot: Arc<Slot>,
+    slot: Arc<ThreadSlot>,
     number: u64,
     first: Instant,
     is_told: bool,
@@ -87,10 +87,10 @@ fn watch(longest: Duration, gone: &Receiver<()>) {
     }
 }
 
-fn tell(slot: &Slot, number: u64, lasted: Duration) {
+fn tell(slot: &ThreadSlot, number: u64, lasted: Duration) {
     // The process cannot go while it is looked at, so nothing of it is dropped here.
-    let found = slot.look(number, |Tag { id, control, parent }| {
-        Some((*id, parent.path_of(control.segment()), Scope::above(parent)?, Scope::executor(parent)?))
+    let found = slot.look(number, |Polled { id, control, parent }| {
+        Some((*id, parent.path_of(control.name()), Scope::above(parent)?, Scope::executor(parent)?))
     });
     let Some(Some((id, path, scope, executor))) = found else { return };
     // Executors, the log and wakers are others' code.

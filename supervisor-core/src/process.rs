@@ -82,7 +82,7 @@ impl CurrentProcess {
 
     /// The process's dotted name.
     pub fn path(&self) -> String {
-        let segment = self.control.segment();
+        let segment = self.control.name();
         if self.is_root { segment.to_owned() } else { format!("{}.{segment}", self.supervisor.path()) }
     }
 

@@ -268,7 +268,7 @@ impl ChildFactory for Supervision {
             node.factory.tenure.shared().clone(),
             above.clone(),
             context,
-            node.name().clone(),
+            node.own_name().clone(),
         )
     }
 

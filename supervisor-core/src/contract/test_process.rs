@@ -98,7 +98,7 @@ impl Control for Above {
         &self.cell
     }
 
-    fn segment(&self) -> &str {
+    fn name(&self) -> &str {
         "specimen"
     }
 

@@ -104,7 +104,7 @@ impl Io {
     /// The refusal in words. `child`: the child that it is about.
     pub(super) fn error(&self, child: Option<&dyn Child>, refusal: Refusal) -> SupervisorError {
         let own = || self.scope.path();
-        let path = child.map_or_else(String::new, |child| self.scope.path_of(child.segment()));
+        let path = child.map_or_else(String::new, |child| self.scope.path_of(child.name()));
         match refusal {
             Refusal::NotFound => SupervisorError::NotFound { path: own() },
             Refusal::NotRunning => SupervisorError::ChildNotRunning { path },

@@ -22,7 +22,7 @@ impl Io {
             let is_give_up = matches!(&charge.cause, RestartCause::Exit(exit) if exit.gave_up().is_some());
             let how = charge.cause.words().to_string();
             let how = if is_give_up { text::middle_cut(how) } else { how };
-            RestartRecord::new(self.scope.path_of(charge.child.name().as_str()), ago, how)
+            RestartRecord::new(self.scope.path_of(charge.child.name()), ago, how)
         };
         let strategy = engine.settings().strategy;
         let restarts = engine.history().map(tell).collect();
@@ -39,7 +39,7 @@ impl Driver {
             (engine.poll_outcome(), children)
         };
         let left = io.abandon_left();
-        let path_of = |child: &Arc<dyn Child>| io.scope.path_of(child.name().as_str());
+        let path_of = |child: &Arc<dyn Child>| io.scope.path_of(child.name());
         let unclean = unclean.into_iter().flat_map(|(child, unclean)| match unclean {
             UncleanKind::Below(unclean) => unclean,
             UncleanKind::Aborted => vec![UncleanProcess::new(path_of(&child), UncleanStop::Aborted)],

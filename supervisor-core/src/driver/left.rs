@@ -37,7 +37,7 @@ impl Io {
     /// A supervisor has ended. Remembers what it has left behind.
     pub(super) fn remember_left(&mut self, supervisor: &Arc<dyn Child>, now: Instant) {
         let under = supervisor.id();
-        let left = left_behind(supervisor, self.scope.path_of(supervisor.segment()));
+        let left = left_behind(supervisor, self.scope.path_of(supervisor.name()));
         self.left.extend(left.into_iter().map(|(path, child)| Left { under, path, child, since: now }));
     }
 
@@ -91,7 +91,7 @@ pub(super) fn left_behind(supervisor: &Arc<dyn Child>, path: String) -> Vec<(Str
         // One that runs looks after its own.
         let Some((locked, None)) = shared.look() else { continue };
         for (_, below, _) in locked.lock().children() {
-            let path = format!("{path}.{}", below.segment());
+            let path = format!("{path}.{}", below.name());
             if below.cell().is_occupied() {
                 found.push((path, below.clone()));
             } else if below.settings().kind == ChildKind::Supervisor {

@@ -354,7 +354,7 @@ impl Io {
         }
         let Some((after, longest)) = locked.lock().settings().cuts_short(child.settings()) else { return };
         self.has_warned = true;
-        trace::warn_of_short_intensity(&self.scope.path_of(child.segment()), after, longest);
+        trace::warn_of_short_intensity(&self.scope.path_of(child.name()), after, longest);
     }
 
     fn tell(&self, child: &dyn Child, kind: EventKind) {
@@ -363,7 +363,7 @@ impl Io {
 
     fn tell_timed(&self, child: &dyn Child, took: Option<Duration>, kind: EventKind) {
         self.scope.tell(kind, child.shared(), |kind| Event {
-            path: self.scope.path_of(child.segment()),
+            path: self.scope.path_of(child.name()),
             process: child.cell().latest(),
             kind,
             took,

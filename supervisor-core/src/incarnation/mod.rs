@@ -6,7 +6,7 @@ mod handover;
 mod name;
 mod polls;
 mod task;
-mod waiting;
+mod shutdown_waiter;
 
 pub(crate) use crate::guard::{guard, wake};
 pub use crate::id::{ChildId, ProcessId};
@@ -16,7 +16,7 @@ pub use exit::{Exit, StopReason, Termination};
 pub(crate) use handover::hand_over;
 pub(crate) use name::Name;
 pub use name::dotted;
-pub(crate) use polls::{Slot, Tag, Watching, slots};
+pub(crate) use polls::{Polled, ThreadSlot, Watching, slots};
+pub(crate) use shutdown_waiter::ShutdownWaiter;
 pub use task::Process;
 pub(crate) use task::{Parent, ProcessBody, ProcessContext, Report, ReportKind, Step, current, is_in_process};
-pub(crate) use waiting::Waiting;

@@ -14,11 +14,11 @@ use std::{
 use super::{Control, Parent, ProcessId, task::Current};
 
 static WATCHERS: AtomicUsize = AtomicUsize::new(0);
-static SLOTS: Mutex<Vec<Weak<Slot>>> = Mutex::new(Vec::new());
+static SLOTS: Mutex<Vec<Weak<ThreadSlot>>> = Mutex::new(Vec::new());
 
 thread_local! {
-    static OWN: Arc<Slot> = {
-        let slot = Arc::<Slot>::default();
+    static OWN: Arc<ThreadSlot> = {
+        let slot = Arc::<ThreadSlot>::default();
         let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|slot| slot.strong_count() > 0);
         slots.push(Arc::downgrade(&slot));
@@ -28,16 +28,16 @@ thread_local! {
 
 /// Of one thread.
 #[derive(Default)]
-pub(crate) struct Slot(Mutex<Occupancy>);
+pub(crate) struct ThreadSlot(Mutex<Occupancy>);
 
 #[derive(Default)]
 struct Occupancy {
     changes: u64,
-    tag: Option<Tag>,
+    polled: Option<Polled>,
 }
 
 /// A process that is in a poll.
-pub(crate) struct Tag {
+pub(crate) struct Polled {
     pub(crate) id: ProcessId,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) parent: Arc<dyn Parent>,
@@ -46,7 +46,7 @@ pub(crate) struct Tag {
 /// While it lives, the process's tag is in its thread's slot.
 struct Mark {
     /// Whoever polls the one who polls: a process may run an executor of its own.
-    before: Option<Tag>,
+    before: Option<Polled>,
 }
 
 /// While it lives, polls are marked.
@@ -66,27 +66,27 @@ impl Drop for Watching {
 }
 
 /// The slots of all threads that have polled anything.
-pub(crate) fn slots() -> Vec<Arc<Slot>> {
+pub(crate) fn slots() -> Vec<Arc<ThreadSlot>> {
     SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
 }
 
-impl Slot {
+impl ThreadSlot {
     /// A number for what goes on there, if anything does: the same as long as it is the same.
     pub(crate) fn occupied(&self) -> Option<u64> {
         let occupancy = self.lock();
-        occupancy.tag.as_ref().map(|_| occupancy.changes)
+        occupancy.polled.as_ref().map(|_| occupancy.changes)
     }
 
     /// Looks at what goes on there, if it is still that.
-    pub(crate) fn look<R>(&self, number: u64, look: impl FnOnce(&Tag) -> R) -> Option<R> {
+    pub(crate) fn look<R>(&self, number: u64, look: impl FnOnce(&Polled) -> R) -> Option<R> {
         let occupancy = self.lock();
-        occupancy.tag.as_ref().filter(|_| occupancy.changes == number).map(look)
+        occupancy.polled.as_ref().filter(|_| occupancy.changes == number).map(look)
     }
 
-    fn exchange(&self, tag: Option<Tag>) -> Option<Tag> {
+    fn exchange(&self, polled: Option<Polled>) -> Option<Polled> {
         let mut occupancy = self.lock();
         occupancy.changes += 1;
-        mem::replace(&mut occupancy.tag, tag)
+        mem::replace(&mut occupancy.polled, polled)
     }
 
     fn lock(&self) -> MutexGuard<'_, Occupancy> {
@@ -117,9 +117,9 @@ fn unmark(mark: Mark) {
 /// The process outlives the mark.
 #[cold]
 fn mark(current: &Current) -> Option<Mark> {
-    let tag = Tag { id: current.id, control: current.control.clone(), parent: current.parent.clone() };
+    let polled = Polled { id: current.id, control: current.control.clone(), parent: current.parent.clone() };
     // A thread that is ending is not watched.
-    OWN.try_with(|slot| Mark { before: slot.exchange(Some(tag)) }).ok()
+    OWN.try_with(|slot| Mark { before: slot.exchange(Some(polled)) }).ok()
 }
 
 impl Drop for Mark {

@@ -154,7 +154,7 @@ impl Control for Child {
         &self.cell
     }
 
-    fn segment(&self) -> &str {
+    fn name(&self) -> &str {
         "child"
     }
 

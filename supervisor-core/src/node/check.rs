@@ -29,7 +29,7 @@ pub(crate) fn check(
 /// Whether the root of a tree can work on that executor, with all that is below it.
 pub(crate) fn check_root(root: &dyn Child, home: &dyn Spawner) -> Result<(), SupervisorError> {
     let Some(blueprint) = root.blueprint() else { return Ok(()) };
-    check_below(Level { blueprint, path: root.segment().to_owned(), depth: 1, is_virtual: is_virtual(home) })
+    check_below(Level { blueprint, path: root.name().to_owned(), depth: 1, is_virtual: is_virtual(home) })
 }
 
 /// A supervisor, as it is looked at.
@@ -62,7 +62,7 @@ fn check_below(top: Level) -> Result<(), SupervisorError> {
         let before = rest.len();
         for child in children.iter() {
             check_alone(&**child, &|| path.clone(), settings.auto_shutdown, &|| is_home_virtual)?;
-            if settings.unique_names && !names.insert(child.segment()) {
+            if settings.unique_names && !names.insert(child.name()) {
                 return invalid(path_of(&**child, &|| path.clone()), InvalidSpec::DuplicateName);
             }
             if let Some(blueprint) = child.blueprint() {
@@ -82,9 +82,8 @@ fn check_alone(
     auto_shutdown: AutoShutdown,
     is_home_virtual: &dyn Fn() -> bool,
 ) -> Result<(), SupervisorError> {
-    let name = child.name();
-    if !name.is_valid() {
-        return Err(SupervisorError::InvalidName { name: name.as_str().into(), parent: Some(parent()) });
+    if !child.has_valid_name() {
+        return Err(SupervisorError::InvalidName { name: child.name().into(), parent: Some(parent()) });
     }
     let settings = child.settings();
     let reason = if settings.runs_once && settings.restart() != RestartType::Temporary {
@@ -112,5 +111,5 @@ fn check_alone(
 }
 
 fn path_of(child: &dyn Child, parent: &dyn Fn() -> String) -> String {
-    format!("{}.{}", parent(), child.segment())
+    format!("{}.{}", parent(), child.name())
 }

@@ -19,9 +19,8 @@ use crate::{
 
 /// A child, type-erased: all that stays the same over its incarnations, in one allocation.
 pub(crate) trait Child: Control {
-    fn id(&self) -> ChildId;
-
-    fn name(&self) -> &Name;
+    /// Whether its name can be one.
+    fn has_valid_name(&self) -> bool;
 
     fn settings(&self) -> &ChildSettings;
 
@@ -122,6 +121,11 @@ impl<F: ChildFactory> ChildNode<F> {
         Self { id: ChildId::FIRST, name, settings, cell: ControlCell::new(), factory }
     }
 
+    /// The name with what it is made of, to be kept by others.
+    pub(crate) fn own_name(&self) -> &Name {
+        &self.name
+    }
+
     fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
         let body = F::build(self, &context, scope);
         Process::new(context, body)
@@ -141,7 +145,7 @@ impl<F: ChildFactory> Control for ChildNode<F> {
         &self.cell
     }
 
-    fn segment(&self) -> &str {
+    fn name(&self) -> &str {
         self.name.as_str()
     }
 
@@ -149,18 +153,14 @@ impl<F: ChildFactory> Control for ChildNode<F> {
         release_all(&self.factory);
     }
 
-    fn child(&self) -> ChildId {
+    fn id(&self) -> ChildId {
         self.id
     }
 }
 
 impl<F: ChildFactory> Child for ChildNode<F> {
-    fn id(&self) -> ChildId {
-        self.id
-    }
-
-    fn name(&self) -> &Name {
-        &self.name
+    fn has_valid_name(&self) -> bool {
+        self.name.is_valid()
     }
 
     fn settings(&self) -> &ChildSettings {
@@ -237,7 +237,7 @@ impl<F: ChildFactory> Child for ChildNode<F> {
 
 impl Spec for Arc<dyn Child> {
     fn name(&self) -> &str {
-        self.segment()
+        (**self).name()
     }
 
     fn settings(&self) -> &ChildSettings {
@@ -247,7 +247,7 @@ impl Spec for Arc<dyn Child> {
 
 impl fmt::Debug for dyn Child {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Child").field("id", &self.id()).field("name", &self.name().as_str()).finish_non_exhaustive()
+        f.debug_struct("Child").field("id", &self.id()).field("name", &self.name()).finish_non_exhaustive()
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct FreshExecutor {
 impl ProcessBody for FreshExecutor {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
         let Self { child, factory, context, scope } = &*self;
-        let spawner = match factory(&context.parent.path_of(child.segment())) {
+        let spawner = match factory(&context.parent.path_of(child.name())) {
             Ok(spawner) => Executor::new(spawner),
             Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
         };

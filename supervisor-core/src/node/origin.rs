@@ -12,7 +12,7 @@ pub(crate) struct CallOrigin {
 impl CallOrigin {
     /// Of the process that this runs in.
     pub(crate) fn current() -> Option<Self> {
-        let (parent, child) = current(|current| (current.parent.clone(), current.child()))?;
+        let (parent, child) = current(|current| (current.parent.clone(), current.child_id()))?;
         Some(Self { scope: Scope::above(&parent)?, child })
     }
 

@@ -44,7 +44,7 @@ impl ChildSpec {
 
     /// The child's own segment of its dotted name.
     pub fn name(&self) -> &str {
-        self.0.name().as_str()
+        self.0.name()
     }
 
     /// When it is restarted. By default it is permanent: always.
@@ -67,12 +67,12 @@ impl ChildSpec {
     /// How long it may take to become ready. Not ready in time, it is aborted and has failed to start. By default, and with
     /// `Duration::MAX`, it may take as long as it wants.
     pub fn with_start_timeout(self, limit: Duration) -> Self {
-        self.with(|settings| settings.special_mut().start_timeout = text::limit(limit))
+        self.with(|settings| settings.rare_mut().start_timeout = text::limit(limit))
     }
 
     /// How long its restarts wait. By default what its supervisor says, which is not at all.
     pub fn with_backoff(self, backoff: Backoff) -> Self {
-        self.with(|settings| settings.special_mut().backoff = Some(backoff))
+        self.with(|settings| settings.rare_mut().backoff = Some(backoff))
     }
 
     /// Has it give a sign of life, [`heartbeat`](crate::process::heartbeat), at least once in this time, from when it is ready
@@ -83,14 +83,14 @@ impl ChildSpec {
     /// found between one and two of these times after the last sign. What does not yield cannot be aborted, only named: see
     /// [`watch_polls`](crate::watch_polls) for that.
     pub fn with_watchdog(self, within: Duration) -> Self {
-        self.with(|settings| settings.special_mut().watchdog = text::limit(within))
+        self.with(|settings| settings.rare_mut().watchdog = text::limit(within))
     }
 
     /// Has it say itself when it is ready, by [`ready`](crate::process::ready); until then it is starting, and the siblings
     /// behind it wait. For closures and one-shots: a [`Supervisable`](crate::Supervisable) is ready when its `initialize` is
     /// done. By default a closure is ready as soon as it is spawned.
     pub fn with_explicit_ready(self) -> Self {
-        self.with(|settings| settings.special_mut().explicit_ready = true)
+        self.with(|settings| settings.rare_mut().explicit_ready = true)
     }
 
     /// On which executor its process runs. By default on that of its supervisor's children.
@@ -100,7 +100,7 @@ impl ChildSpec {
     /// there, say [`Supervisor::with_child_placement`](crate::Supervisor::with_child_placement) on the supervisor.
     pub fn with_placement(self, placement: impl Into<Placement>) -> Self {
         let placement = placement.into().into();
-        self.with(|settings| settings.special_mut().placement = placement)
+        self.with(|settings| settings.rare_mut().placement = placement)
     }
 
     /// Temporary, unless the specification says when it is restarted.

@@ -101,7 +101,7 @@ impl Shared {
     pub(crate) async fn children(&self, name: Option<Name>) -> Result<Vec<ChildInfo>, SupervisorError> {
         let locked = self.running()?;
         let is_it = |slot: &Slot<Arc<dyn Child>>| match &name {
-            Some(name) => slot.child.name().as_str() == name.as_str(),
+            Some(name) => slot.child.name() == name.as_str(),
             None => true,
         };
         let (mut children, mut cursor) = (Vec::new(), Cursor::default());
@@ -122,7 +122,7 @@ impl Shared {
         let locked = self.running()?;
         let spec = locked.lock().find(child).cloned();
         match spec {
-            Some(spec) => Ok(ChildSpecInfo::new(spec.segment(), spec.settings())),
+            Some(spec) => Ok(ChildSpecInfo::new(spec.name(), spec.settings())),
             None => Err(SupervisorError::NotFound { path: self.path() }),
         }
     }
@@ -230,7 +230,7 @@ impl Row {
 
     fn snapshot(self, parent: &str) -> Snapshot {
         let Self { id, child, state, since, restarts, last_exit } = self;
-        let (segment, settings) = (child.segment(), child.settings());
+        let (segment, settings) = (child.name(), child.settings());
         Snapshot {
             id: Some(id),
             ready: Snapshot::is_ready(state, true),
@@ -251,7 +251,7 @@ fn info(id: ChildId, slot: &Slot<Arc<dyn Child>>) -> ChildInfo {
     let spec = &slot.child;
     ChildInfo {
         id,
-        name: spec.segment().to_owned(),
+        name: spec.name().to_owned(),
         process: spec.cell().process(),
         state: slot.public_state(),
         kind: spec.settings().kind,

@@ -42,7 +42,7 @@ impl Control for Pair {
         &self.0
     }
 
-    fn segment(&self) -> &str {
+    fn name(&self) -> &str {
         ""
     }
 

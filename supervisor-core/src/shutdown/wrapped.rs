@@ -82,7 +82,7 @@ impl Control for Wrapped {
         &self.bell.cell
     }
 
-    fn segment(&self) -> &str {
+    fn name(&self) -> &str {
         ""
     }
 

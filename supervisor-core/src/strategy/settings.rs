@@ -21,7 +21,7 @@ pub(crate) struct ChildSettings {
     pub(crate) runs_once: bool,
     stop: Stop,
     /// What few children have.
-    pub(crate) special: Option<Box<Special>>,
+    pub(crate) rare: Option<Box<RareSettings>>,
 }
 
 /// How it is stopped, where that is nothing special.
@@ -30,11 +30,11 @@ enum Stop {
     Default,
     Brutal,
     Unlimited,
-    Special,
+    Rare,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Special {
+pub(crate) struct RareSettings {
     shutdown: ShutdownStrategy,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) backoff: Option<Backoff>,
@@ -55,7 +55,7 @@ impl ChildSettings {
             ready_at_once: false,
             runs_once: false,
             stop: Stop::Default,
-            special: None,
+            rare: None,
         };
         settings.set_shutdown(shutdown);
         settings
@@ -66,7 +66,7 @@ impl ChildSettings {
             Stop::Default => ShutdownStrategy::default(),
             Stop::Brutal => ShutdownStrategy::Brutal,
             Stop::Unlimited => ShutdownStrategy::UNLIMITED,
-            Stop::Special => self.special.as_ref().map(|special| special.shutdown).unwrap_or_default(),
+            Stop::Rare => self.rare.as_ref().map(|rare| rare.shutdown).unwrap_or_default(),
         }
     }
 
@@ -76,8 +76,8 @@ impl ChildSettings {
             ShutdownStrategy::UNLIMITED => Stop::Unlimited,
             shutdown if shutdown == ShutdownStrategy::default() => Stop::Default,
             shutdown => {
-                self.special_mut().shutdown = shutdown;
-                Stop::Special
+                self.rare_mut().shutdown = shutdown;
+                Stop::Rare
             }
         };
     }
@@ -87,11 +87,11 @@ impl ChildSettings {
     }
 
     pub(crate) fn watchdog(&self) -> Option<Duration> {
-        self.special.as_ref()?.watchdog
+        self.rare.as_ref()?.watchdog
     }
 
     pub(crate) fn explicit_ready(&self) -> bool {
-        self.special.as_ref().is_some_and(|special| special.explicit_ready)
+        self.rare.as_ref().is_some_and(|rare| rare.explicit_ready)
     }
 
     /// Whether it is ready as soon as its process is there.
@@ -104,20 +104,20 @@ impl ChildSettings {
         self.is_ready_when_there() && !matches!(self.placement(), Placement::Fresh(_))
     }
 
-    pub(crate) fn special_mut(&mut self) -> &mut Special {
-        self.special.get_or_insert_default()
+    pub(crate) fn rare_mut(&mut self) -> &mut RareSettings {
+        self.rare.get_or_insert_default()
     }
 
     pub(crate) fn start_timeout(&self) -> Option<Duration> {
-        self.special.as_ref()?.start_timeout
+        self.rare.as_ref()?.start_timeout
     }
 
     pub(crate) fn backoff(&self) -> Option<Backoff> {
-        self.special.as_ref()?.backoff
+        self.rare.as_ref()?.backoff
     }
 
     pub(crate) fn placement(&self) -> &Placement {
-        self.special.as_ref().map_or(&Placement::Inherit, |special| &special.placement)
+        self.rare.as_ref().map_or(&Placement::Inherit, |rare| &rare.placement)
     }
 
     pub(crate) fn supervisor() -> Self {

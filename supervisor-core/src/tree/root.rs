@@ -111,7 +111,7 @@ impl Root {
 
     /// What the end of the root means to whoever ran it.
     pub(super) fn outcome(&self, exit: Exit) -> Result<(), SupervisorError> {
-        let path = || self.root.segment().to_owned();
+        let path = || self.root.name().to_owned();
         let termination = match exit {
             Exit::Shutdown(termination) => termination,
             Exit::Panicked(panic) => return Err(SupervisorError::Panicked { path: path(), panic }),

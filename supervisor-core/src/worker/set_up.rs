@@ -45,7 +45,7 @@ impl<W: Supervisable> ChildFactory for SetUp<W> {
     fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, _: &Arc<Scope>) -> impl ProcessBody {
         let worker = node.factory.lock().clone();
         let shutdown = ProcessShutdown::of(context.control.clone(), context.id);
-        Stage::Initializing {
+        WorkerBody::Initializing {
             initialize: async move {
                 worker.expect("nothing is started after the last incarnation").initialize(shutdown).await
             },
@@ -59,13 +59,13 @@ impl<W: Supervisable> ChildFactory for SetUp<W> {
 
 pin_project! {
     #[project = StageProjection]
-    enum Stage<I> {
+    enum WorkerBody<I> {
         Initializing { #[pin] initialize: I },
         Running { future: SupervisorFuture },
     }
 }
 
-impl<I> ProcessBody for Stage<I>
+impl<I> ProcessBody for WorkerBody<I>
 where
     I: Future<Output = Result<SupervisorFuture, InitializationError>> + Send + 'static,
 {
@@ -75,7 +75,7 @@ where
             StageProjection::Initializing { initialize } => match initialize.poll(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Ok(future)) => {
-                    self.set(Stage::Running { future });
+                    self.set(WorkerBody::Running { future });
                     Poll::Ready(Step::Ready)
                 }
                 Poll::Ready(Err(error)) => {

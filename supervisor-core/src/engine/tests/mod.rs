@@ -82,17 +82,17 @@ impl Child {
     }
 
     fn start_timeout(mut self, limit: Duration) -> Self {
-        self.settings.special_mut().start_timeout = Some(limit);
+        self.settings.rare_mut().start_timeout = Some(limit);
         self
     }
 
     fn watchdog(mut self, within: Duration) -> Self {
-        self.settings.special_mut().watchdog = Some(within);
+        self.settings.rare_mut().watchdog = Some(within);
         self
     }
 
     fn backoff(mut self, backoff: Backoff) -> Self {
-        self.settings.special_mut().backoff = Some(backoff);
+        self.settings.rare_mut().backoff = Some(backoff);
         self
     }
 }

@@ -26,7 +26,7 @@ use std::{
 
 pub(crate) use self::wakers::WaiterKey;
 use self::wakers::{Waiters, Wakers, wake_all};
-use super::{ChildId, ProcessId, Waiting, guard, wake};
+use super::{ChildId, ProcessId, ShutdownWaiter, guard, wake};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
 /// What has a control cell: a child, or a `ProcessShutdown` of its own.
@@ -34,7 +34,7 @@ pub(crate) trait Control: Send + Sync {
     fn cell(&self) -> &ControlCell;
 
     /// The child's own segment of its dotted name.
-    fn segment(&self) -> &str;
+    fn name(&self) -> &str;
 
     /// Drops what is user code in here (the closure, the worker): nothing will be started from it again. Runs under the
     /// guard of the caller, who is the child's own process.
@@ -44,12 +44,12 @@ pub(crate) trait Control: Send + Sync {
     fn drive(&self) {}
 
     /// As which child of its supervisor it is known.
-    fn child(&self) -> ChildId {
+    fn id(&self) -> ChildId {
         ChildId::FIRST
     }
 
     /// Where this only stands for somebody who waits.
-    fn waiting(&self) -> Option<&Waiting> {
+    fn waiter(&self) -> Option<&ShutdownWaiter> {
         None
     }
 }

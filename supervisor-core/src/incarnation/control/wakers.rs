@@ -13,14 +13,14 @@ use crate::incarnation::wake;
 pub(super) enum Wakers {
     /// The process; where it is not known yet, or not there any more, one that does nothing.
     Process(Waker),
-    Crowd(Box<Crowd>),
+    WithWaiters(Box<WithWaiters>),
 }
 
 const _: () = assert!(size_of::<Wakers>() == size_of::<Waker>());
 
 /// With those who wait in other tasks.
 #[derive(Debug)]
-pub(super) struct Crowd {
+pub(super) struct WithWaiters {
     process: Waker,
     others: Waiters,
 }
@@ -62,7 +62,7 @@ impl Wakers {
     pub(super) fn process(&self) -> &Waker {
         match self {
             Self::Process(process) => process,
-            Self::Crowd(crowd) => &crowd.process,
+            Self::WithWaiters(with_waiters) => &with_waiters.process,
         }
     }
 
@@ -70,14 +70,14 @@ impl Wakers {
     pub(super) fn set_process(&mut self, waker: Waker) -> Waker {
         let process = match self {
             Self::Process(process) => process,
-            Self::Crowd(crowd) => &mut crowd.process,
+            Self::WithWaiters(with_waiters) => &mut with_waiters.process,
         };
         mem::replace(process, waker)
     }
 
     pub(super) fn add(&mut self, waker: Waker) -> WaiterKey {
         if let Self::Process(process) = self {
-            *self = Self::Crowd(Box::new(Crowd { process: process.clone(), others: Slab::new() }));
+            *self = Self::WithWaiters(Box::new(WithWaiters { process: process.clone(), others: Slab::new() }));
         }
         let others = self.others().expect("made above");
         let key = WaiterKey::at(others.vacant_key());
@@ -107,7 +107,7 @@ impl Wakers {
     fn others(&mut self) -> Option<&mut Waiters> {
         match self {
             Self::Process(_) => None,
-            Self::Crowd(crowd) => Some(&mut crowd.others),
+            Self::WithWaiters(with_waiters) => Some(&mut with_waiters.others),
         }
     }
 }

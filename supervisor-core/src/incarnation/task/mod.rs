@@ -103,7 +103,7 @@ pub(crate) enum Step {
 }
 
 /// What a poll has come to. This is handed on at each of them, so it is a byte; an exit is put down beside it.
-enum Polled {
+enum PollOutcome {
     Pending,
     Ready,
     Moved,
@@ -128,7 +128,7 @@ thread_local! {
 impl Process {
     pub(crate) fn new<L: ProcessBody>(context: ProcessContext, body: L) -> Self {
         let ProcessContext { id, process_key, control, parent, quiescence } = context;
-        let span = trace::process_span(id.as_u64(), || parent.path_of(control.segment()));
+        let span = trace::process_span(id.as_u64(), || parent.path_of(control.name()));
         let ProcessKey { incarnation, .. } = process_key;
         let current = Current { id, control, parent, slot: process_key.child_key().slot, incarnation };
         let arrival = quiescence.in_flight();
@@ -207,17 +207,17 @@ impl fmt::Debug for Process {
 
 impl Current {
     /// As which child of its supervisor this process runs.
-    pub(crate) fn child(&self) -> ChildId {
-        self.control.child()
+    pub(crate) fn child_id(&self) -> ChildId {
+        self.control.id()
     }
 
     /// What its supervisor knows it by.
     pub(crate) fn process_key(&self) -> ProcessKey {
-        ProcessKey::new(ChildKey { id: self.child(), slot: self.slot }, self.incarnation)
+        ProcessKey::new(ChildKey { id: self.child_id(), slot: self.slot }, self.incarnation)
     }
 
     pub(crate) fn path(&self) -> String {
-        self.parent.path_of(self.control.segment())
+        self.parent.path_of(self.control.name())
     }
 
     /// Makes this the thread's current process while `f` runs: the two trade places, there and back. What runs in `f` must
@@ -306,28 +306,28 @@ impl<L: ProcessBody> Future for Task<L> {
             let (body, span) = (this.body.as_pin_mut(), this.span);
             let mut body = body.expect("a process lives until it has ended");
             let poll = || match body.as_mut().poll(cx) {
-                Poll::Pending => Polled::Pending,
-                Poll::Ready(Step::Ready) => Polled::Ready,
-                Poll::Ready(Step::Moved) => Polled::Moved,
+                Poll::Pending => PollOutcome::Pending,
+                Poll::Ready(Step::Ready) => PollOutcome::Ready,
+                Poll::Ready(Step::Moved) => PollOutcome::Moved,
                 Poll::Ready(Step::Ended(exit)) => {
                     end.set(Some(exit));
-                    Polled::Ended
+                    PollOutcome::Ended
                 }
             };
             let caught = |caught| {
                 end.set(Some(Exit::Panicked(caught)));
-                Polled::CutShort
+                PollOutcome::CutShort
             };
             polls::marked(this.current, |current| {
                 Current::enter(current, || trace::inside(span, poll).unwrap_or_else(caught))
             })
         };
         match polled {
-            Polled::Pending => {
+            PollOutcome::Pending => {
                 *this.arrival = InFlight::none();
                 Poll::Pending
             }
-            Polled::Ready => {
+            PollOutcome::Ready => {
                 if let Some(current) = this.current {
                     current.control.cell().mark_ready(current.id);
                     current.parent.report(Report { process_key: current.process_key(), kind: ReportKind::Ready });
@@ -338,15 +338,15 @@ impl<L: ProcessBody> Future for Task<L> {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Polled::Moved => {
+            PollOutcome::Moved => {
                 self.leave();
                 Poll::Ready(())
             }
-            Polled::Ended => {
+            PollOutcome::Ended => {
                 self.end(end.take().expect("put down where it ended"));
                 Poll::Ready(())
             }
-            Polled::CutShort => {
+            PollOutcome::CutShort => {
                 self.cut_short(end.take().expect("put down where it was caught"));
                 Poll::Ready(())
             }
@@ -410,7 +410,7 @@ impl<L: ProcessBody> Task<L> {
         }
         drop(own);
         if !asked.is_abandoned() {
-            parent.exited(process_key, id, control.segment(), exit);
+            parent.exited(process_key, id, control.name(), exit);
         }
         // What the last owner of a child drops is user code.
         let _ = guard(move || drop(control));

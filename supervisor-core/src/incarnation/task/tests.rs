@@ -51,7 +51,7 @@ impl Control for World {
         &self.cell
     }
 
-    fn segment(&self) -> &str {
+    fn name(&self) -> &str {
         "child"
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{ShutdownHandle, wrapped::Wrapped};
-use crate::incarnation::{Control, ProcessId, Waiting};
+use crate::incarnation::{Control, ProcessId, ShutdownWaiter};
 
 /// Tells a process that it is asked to stop.
 ///
@@ -88,13 +88,13 @@ impl Future for ProcessShutdown {
         if control.cell().is_shutdown(*id) {
             return Poll::Ready(());
         }
-        match control.waiting() {
+        match control.waiter() {
             Some(waiting) => waiting.update(cx.waker()),
             None => {
                 let mut key = None;
                 control.cell().register_waiter(*id, &mut key, cx.waker());
                 if let Some(key) = key {
-                    *control = Arc::new(Waiting::new(control.clone(), *id, key));
+                    *control = Arc::new(ShutdownWaiter::new(control.clone(), *id, key));
                 }
             }
         }
@@ -107,7 +107,7 @@ impl Future for ProcessShutdown {
 impl Clone for ProcessShutdown {
     fn clone(&self) -> Self {
         let own = |(control, id): &(Arc<dyn Control>, ProcessId)| {
-            (control.waiting().map_or(control, Waiting::control).clone(), *id)
+            (control.waiter().map_or(control, ShutdownWaiter::control).clone(), *id)
         };
         Self { source: self.source.as_ref().map(own) }
     }

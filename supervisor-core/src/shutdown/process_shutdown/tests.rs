@@ -20,7 +20,7 @@ impl Control for Child {
         &self.0
     }
 
-    fn segment(&self) -> &str {
+    fn name(&self) -> &str {
         "child"
     }
 

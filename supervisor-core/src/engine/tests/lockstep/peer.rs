@@ -37,13 +37,13 @@ impl Peer {
             model::Restart::Temporary => RestartType::Temporary,
         });
         if let Some(limit) = spec.start_timeout {
-            settings.special_mut().start_timeout = Some(limit);
+            settings.rare_mut().start_timeout = Some(limit);
         }
         if let Some(within) = spec.watchdog {
-            settings.special_mut().watchdog = Some(within);
+            settings.rare_mut().watchdog = Some(within);
         }
         if let Some(backoff) = &spec.backoff {
-            settings.special_mut().backoff = Some(backoff_of(backoff));
+            settings.rare_mut().backoff = Some(backoff_of(backoff));
         }
         Self { number, name: spec.name.clone(), settings }
     }

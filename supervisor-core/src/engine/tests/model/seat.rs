@@ -30,7 +30,7 @@ impl Seat {
         settings.restart = Some(node.spec.restart);
         settings.significant = node.spec.significant;
         if let Some(limit) = node.worker().and_then(|worker| worker.start_timeout) {
-            settings.special_mut().start_timeout = Some(Duration::from_secs(limit));
+            settings.rare_mut().start_timeout = Some(Duration::from_secs(limit));
         }
         Self { node: node.clone(), name: node.name(), settings }
     }

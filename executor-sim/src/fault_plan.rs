@@ -7,7 +7,7 @@ use crate::fault::{Fault, What, When};
 /// What is going to happen to one process.
 ///
 /// Times are counted from the start of the simulation.
-pub(crate) struct Plan {
+pub(crate) struct FaultPlan {
     strokes: Vec<Stroke>,
     is_ready: bool,
     /// When the process has to be looked at.
@@ -31,7 +31,7 @@ pub(crate) enum Intervention {
     Block(Option<Duration>),
 }
 
-impl Plan {
+impl FaultPlan {
     pub(crate) fn new(faults: Vec<Fault>) -> Self {
         let strokes = faults.into_iter().map(|fault| Stroke { fault, at: None }).collect();
         Self { strokes, is_ready: false, alarms: Vec::new(), stalled: None }

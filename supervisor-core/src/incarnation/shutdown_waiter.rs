@@ -8,13 +8,13 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// Somebody who waits for a signal in another task than the process's own, and so has a place of its own among the wakers of
 /// the cell. Stands where the control stood: few need this, so the others do not pay for the space.
-pub(crate) struct Waiting {
+pub(crate) struct ShutdownWaiter {
     control: Arc<dyn Control>,
     id: ProcessId,
     key: Mutex<Option<WaiterKey>>,
 }
 
-impl Waiting {
+impl ShutdownWaiter {
     pub(crate) fn new(control: Arc<dyn Control>, id: ProcessId, key: WaiterKey) -> Self {
         Self { control, id, key: Mutex::new(Some(key)) }
     }
@@ -34,13 +34,13 @@ impl Waiting {
     }
 }
 
-impl Control for Waiting {
+impl Control for ShutdownWaiter {
     fn cell(&self) -> &ControlCell {
         self.control.cell()
     }
 
-    fn segment(&self) -> &str {
-        self.control.segment()
+    fn name(&self) -> &str {
+        self.control.name()
     }
 
     fn release(&self) {
@@ -51,12 +51,12 @@ impl Control for Waiting {
         self.control.drive();
     }
 
-    fn waiting(&self) -> Option<&Waiting> {
+    fn waiter(&self) -> Option<&ShutdownWaiter> {
         Some(self)
     }
 }
 
-impl Drop for Waiting {
+impl Drop for ShutdownWaiter {
     fn drop(&mut self) {
         let key = self.lock().take();
         if let Some(key) = key {
