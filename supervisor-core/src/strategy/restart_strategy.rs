@@ -82,7 +82,7 @@ impl RestartStrategy {
     /// # fn main() -> Result<(), SupervisorError> {
     /// let peers = Supervisor::new("peers")?
     ///     .with_restart_strategy(RestartStrategy::one_for_one().with_unlimited_restarts())
-    ///     .with_backoff(Backoff::exponential(Duration::from_millis(100), Duration::from_secs(30)));
+    ///     .with_default_backoff(Backoff::exponential(Duration::from_millis(100), Duration::from_secs(30)));
     /// # let _ = peers;
     /// # Ok(())
     /// # }
