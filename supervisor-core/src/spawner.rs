@@ -67,6 +67,8 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
 
 /// Hands a process to the executor that is to run it. If that refuses it, `home` drops it.
 pub(crate) fn spawn(process: Process, on: &dyn Spawner, home: &dyn Spawner) {
+    // P1, P3: a process that is refused is dropped, and says that it is lost, but not on this stack: it owns user
+    // code, and this may be a supervisor.
     for refused in hand_over(|| on.spawn(process)) {
         let _ = guard(|| home.discard(refused));
     }
@@ -102,6 +104,7 @@ impl Drop for Executor {
 
 /// The time on this executor's clock, for those who have to go on if that panics: on the system's then.
 pub(crate) fn now(spawner: &dyn Spawner) -> Instant {
+    // P3: those who call this run in places that must not unwind: a destructor, or a reader of a tree.
     guard(|| spawner.now()).unwrap_or_else(|_| Instant::now())
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct NextChange {
 
 impl Changes {
     pub(crate) fn listen(&self) -> NextChange {
+        // Relaxed is enough: the listener reads the tree after this, under the locks of its supervisors, and they
+        // tell after they held these.
         self.0.listeners.fetch_add(1, Relaxed);
         NextChange { told: self.0.lock().told, shared: self.0.clone(), key: None }
     }

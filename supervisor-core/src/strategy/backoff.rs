@@ -84,6 +84,7 @@ impl Backoff {
             if wait == self.grown(failures + 1) {
                 return None;
             }
+            // D4: counted as the engine does, until exactly the period is over.
             while counted.front().is_some_and(|then| now - *then > strategy.period()) {
                 counted.pop_front();
             }
@@ -103,6 +104,7 @@ impl Backoff {
     /// The wait before the next start of a child that failed `failures` times before this one.
     pub(crate) fn delay(&self, failures: u32, rng: &mut Rng) -> Duration {
         let longest = self.grown(failures);
+        // B1: anything up to the whole wait, so that those which failed together do not come back together.
         if self.jitter { longest.mul_f64(rng.f64()) } else { longest }
     }
 
