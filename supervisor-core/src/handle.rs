@@ -18,8 +18,8 @@ use crate::{
 /// No call ever holds the supervisor up. What it takes time to do, an answer waits for: `start_child` and `restart_child`
 /// until the child is ready, `terminate_child` until it is gone. `delete_child` and `kill_child` are answered between two steps
 /// of whatever the supervisor is doing. `children`, `find`, `count`, `child_spec` and `snapshot` need no answer: they read what
-/// the supervisor knows, also while its executor is blocked. What was sent to it and not read yet does not show. A call is made when it is first polled; dropped after that it is still carried out, and only the
-/// answer is lost.
+/// the supervisor knows, also while its executor is blocked. What was sent to it and not read yet does not show. A call is made
+/// when it is first polled; dropped after that it is still carried out, and only the answer is lost.
 ///
 /// A call that would wait for the process that makes it, or for one above it, is carried out and answers at once: a worker
 /// may terminate itself. That is known in the process itself, not in tasks that it spawns by other means.
@@ -172,7 +172,8 @@ impl SupervisorHandle {
         self.shared().children(None).await
     }
 
-    /// The children of this name, in start order. The name is cleaned as theirs are: `http-server` finds `http_server`. Looks at each child; an id is found faster.
+    /// The children of this name, in start order. The name is cleaned as theirs are: `http-server` finds `http_server`. Looks
+    /// at each child; an id is found faster.
     ///
     /// # Errors
     ///

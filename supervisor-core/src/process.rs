@@ -172,8 +172,8 @@ pub fn heartbeat() {
 
 /// Says that this process is ready: see [`ChildSpec::with_explicit_ready`]. Of no meaning for one that is ready already.
 ///
-/// Outside of a process it does nothing, as [`heartbeat`] does, and the log says so: a task that a process has spawned by other means
-/// calls [`CurrentProcess::ready`].
+/// Outside of a process it does nothing, as [`heartbeat`] does, and the log says so: a task that a process has spawned by other
+/// means calls [`CurrentProcess::ready`].
 ///
 /// ```
 /// use supervisor_core::{process, worker, ProcessShutdown};

@@ -157,9 +157,9 @@ impl Supervisor {
     /// takes a thread that is free to run the supervisor: where the executor has one thread only, a future that does not
     /// yield stops everything.
     ///
-    /// A grace below a millisecond is an invalid specification. Where the supervisor itself comes late to see that the grace is over, the
-    /// child has as much time again, once: what has held up the one (a pause of the program, a blocked thread) may have held up
-    /// the other.
+    /// A grace below a millisecond is an invalid specification. Where the supervisor itself comes late to see that the grace is
+    /// over, the child has as much time again, once: what has held up the one (a pause of the program, a blocked thread) may
+    /// have held up the other.
     pub fn with_abort_grace(mut self, grace: Duration) -> Self {
         self.settings.abort_grace = grace;
         self

@@ -68,8 +68,8 @@ impl Io {
         }
     }
 
-    /// Lets go of callers that do not wait any longer. Only before the engine is fed: what it has not said yet may be about one of
-    /// them, by a key that is the next one's then.
+    /// Lets go of callers that do not wait any longer. Only before the engine is fed: what it has not said yet may be about one
+    /// of them, by a key that is the next one's then.
     pub(super) fn forget_given_up(&mut self, engine: &mut Tree) {
         let mut given_up = BTreeSet::new();
         self.calls.retain(|key, pending| {

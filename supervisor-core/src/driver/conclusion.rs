@@ -60,7 +60,7 @@ impl Driver {
         });
         let mut unclean: Vec<_> = unclean.collect();
         unclean.extend(left);
-        // D5: all of these stop alike, and are told apart here, for errors, events and the log.
+        // R47, D5: all of these stop alike, and are told apart here, for errors, events and the log.
         let reason = match cause {
             _ if killed => StopReason::Killed,
             Cause::Requested => StopReason::Requested,

@@ -304,6 +304,8 @@ impl Io {
                             self.remember_left(child, now);
                         }
                     }
+                    // R77, P5: the engine looks who that is. The end of a process that it does not know changes
+                    // nothing.
                     engine.handle_exit(process_key, exit, now);
                 }
                 ReportKind::Vacated => self.look_for_vacancy(engine, process_key, now),

@@ -43,6 +43,7 @@ impl InitializationError {
 
     /// The error as text; `None` for [`ignore`](Self::ignore).
     pub(crate) fn into_failure(self) -> Option<Failure> {
+        // P3: rendered once, where it came about.
         self.0.map(|error| Failure::from_error(&*error))
     }
 }

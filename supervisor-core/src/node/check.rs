@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// Whether a child, and all that is below it, can work under a supervisor with this name, this auto-shutdown, and so many
-/// supervisors from the root down to it, which is at `home` on that executor and whose children run on `spawner` if they do not say
-/// otherwise. An executor that is still to be made is looked at when it is.
+/// supervisors from the root down to it, which is at `home` on that executor and whose children run on `spawner` if they do not
+/// say otherwise. An executor that is still to be made is looked at when it is.
 pub(crate) fn check(
     child: &dyn Child,
     parent: &dyn Fn() -> String,

@@ -59,8 +59,8 @@ pub(crate) trait Child: Control {
 
 /// What owns a user's code.
 pub(crate) trait Release {
-    /// Drops it. There is none after that. The children of a supervisor are put into `below`, the first of them last: released one
-    /// in another, the stack would decide how deep a tree may be.
+    /// Drops it. There is none after that. The children of a supervisor are put into `below`, the first of them last: released
+    /// one in another, the stack would decide how deep a tree may be.
     fn release(&self, below: &mut Vec<Arc<dyn Child>>);
 }
 

@@ -66,7 +66,8 @@ impl Running {
     }
 }
 
-/// What handles share with a supervisor, as the one who can run it has it. Let go of, the supervisor is not going to run any more.
+/// What handles share with a supervisor, as the one who can run it has it. Let go of, the supervisor is not going to run any
+/// more.
 pub(crate) struct Tenure(Arc<Shared>);
 
 impl Tenure {

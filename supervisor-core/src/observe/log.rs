@@ -70,6 +70,7 @@ mod lines {
             | EventKind::Blocked { .. }
             | EventKind::Stuck
             | EventKind::Refused(_)
+            // N2, R28: siblings stay down that nobody has terminated, which somebody has to know.
             | EventKind::LeftDown { .. }
             | EventKind::Abandoned => Level::WARN,
             // Where an abort is worth a line, that it was ordered was one.

@@ -73,8 +73,8 @@ impl RestartStrategy {
         self
     }
 
-    /// Allows any number of restarts: the supervisor never gives up, and no restart is counted. For children whose failures are the
-    /// business of nobody above, and usually together with a [`Backoff`](crate::Backoff), which is the only brake then.
+    /// Allows any number of restarts: the supervisor never gives up, and no restart is counted. For children whose failures are
+    /// the business of nobody above, and usually together with a [`Backoff`](crate::Backoff), which is the only brake then.
     ///
     /// ```
     /// use std::time::Duration;
