@@ -55,8 +55,9 @@ impl Io {
         if until <= now {
             return None;
         }
-        // Once, because a registration stays until its process goes. Whichever goes wakes the supervisor, which looks
-        // at all of them: so the key need not say which one it was, and is one that no process has.
+        // Once: each turn from now on comes by here, and to register all of them again would cost the square of their
+        // number. Whichever goes wakes the supervisor, which looks at all of them: so the key need not say which one
+        // it was, and is one that no process has.
         if self.left_until.is_none() {
             for left in &self.left {
                 self.wait_for_vacancy(&*left.child, ProcessKey::of_disposal(left.under));

@@ -243,8 +243,8 @@ impl Io {
         engine.is_heard = self.is_heard;
         // N1: a shutdown first, so no report and no call of this turn can start anything after it.
         //
-        // Then the reports: a process that has ended, or become ready, is not late because its supervisor is. So they
-        // come before the deadlines (see "Pauses" in the docs).
+        // Then the reports, as many as a batch has: a process that has ended, or become ready, is not late because
+        // its supervisor is. So they come before the deadlines (see "Pauses" in the docs).
         //
         // Calls come last. They are new work, and a flood of them must not hold up what has happened.
         if let Some(request) = request {
