@@ -95,7 +95,7 @@ fn check_alone(
     // R48: significance means something only where its end is not followed by a restart, and where somebody looks at
     // it.
     //
-    // A2, B2, B1: a limit of zero could be met by nobody.
+    // A2, B2: a limit of zero could be met by nobody. B1: a wait that shrinks would not let anything recover.
     let reason = if settings.runs_once && settings.restart() != RestartType::Temporary {
         InvalidSpec::OneShotNotTemporary
     } else if settings.significant && settings.restart() == RestartType::Permanent {
