@@ -11,6 +11,8 @@ pub(crate) fn current_executor() -> Result<Arc<dyn Spawner>, SupervisorError> {
             use executor_tokio::{Tokio, TokioError};
 
             match Tokio::current() {
+                // Only where there is no runtime at all. One without a clock is a mistake that has to be told, and
+                // not a reason to run elsewhere.
                 Err(TokioError::NoRuntime) => Ok(Arc::new(executor_smol::Smol::global())),
                 found => Ok(Arc::new(found.map_err(SupervisorError::executor)?)),
             }

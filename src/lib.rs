@@ -15,8 +15,8 @@
 //! - Inside a worker: [`ProcessShutdown`], [`process`] for what it may ask about itself, and [`spawn`] to add a sibling.
 //! - From outside: [`SupervisorHandle`] to add children and take them away, and [`Events`] to see what happens.
 //! - For children that come and go, connections or jobs: [`Supervisor::dynamic`].
-//! - To see what is running: [`Snapshot`]; what hangs or blocks: [`ChildSpec::with_watchdog`], [`watch_polls`]. The module `guide`
-//!   has a page for each, and a catalogue of failures.
+//! - To see what is running: [`Snapshot`]; what hangs or blocks: [`ChildSpec::with_watchdog`], [`watch_polls`]. The
+//!   module `guide` has a page for each, and a catalogue of failures.
 //! - When it went wrong: [`SupervisorError`].
 //! - To test a tree in virtual time, with faults, from a seed: the module `sim`, with the feature of that name.
 #![forbid(unsafe_code)]

@@ -27,6 +27,8 @@ impl SimSpawner {
     }
 
     pub(crate) fn end(&self) {
+        // In this order: what is spawned by a destructor is dropped, too, while timers are there until the last
+        // process is gone.
         self.executor.close();
         if let Some(tasks) = self.tasks.upgrade() {
             tasks.end(Some(self.executor.number));
@@ -40,6 +42,7 @@ impl Spawner for SimSpawner {
     fn spawn(&self, process: Process) {
         match self.tasks.upgrade() {
             Some(tasks) if !self.executor.is_closed() => tasks.spawn(process, self.executor.number),
+            // P1: dropped, it says that it is lost, as on any executor that has ended.
             _ => drop(process),
         }
     }

@@ -49,6 +49,7 @@ impl Task {
         let hand = Hand { executor: self.executor, thread, task: Some(self.number), is_timer: false };
         let entered = current::enter(&tasks, hand);
         self.is_ready.store(false, SeqCst);
+        // Taken out, so that an executor which ends inside of this poll finds nothing to drop here.
         let Some(mut process) = self.lock().take() else { return };
         let now = tasks.clock.elapsed();
         self.lock_plan().notice_ready(&process, now, |limit| tasks.random_up_to(limit));

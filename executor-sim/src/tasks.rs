@@ -58,6 +58,7 @@ impl Tasks {
         state.spawned += 1;
         state.recorder.record(Moment::Spawned { number, name: &name });
         if plan.is_refused() {
+            // Not under the lock: the process drops user code, which may wake and spawn.
             drop(state);
             drop(process);
             return;

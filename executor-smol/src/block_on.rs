@@ -31,7 +31,7 @@ pub fn block_on(root: Supervisor, set_up: impl FnOnce(RunOn) -> RunOn) -> Result
     let executor = Arc::new(Executor::new());
     let run = set_up(root.run_on(Smol::on(&executor)));
     let outcome = async_io::block_on(executor.run(run.into_future()));
-    // What was left to be dropped in processes of its own.
+    // P3: user code that was left is dropped in processes of its own, and these have to be polled once.
     while executor.try_tick() {}
     outcome
 }

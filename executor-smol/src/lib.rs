@@ -4,8 +4,8 @@
 //! [`Smol`] is the [`Spawner`](supervisor_core::Spawner). [`block_on`] runs a whole tree on the current thread, and needs no
 //! other.
 //!
-//! smol's global executor has one thread, unless the environment variable `SMOL_THREADS` says more: there a single poll that blocks
-//! stops every supervisor, too. Limits hold only while another thread is free.
+//! smol's global executor has one thread, unless the environment variable `SMOL_THREADS` says more: there a single poll that
+//! blocks stops every supervisor, too. Limits hold only while another thread is free.
 #![forbid(unsafe_code)]
 
 mod block_on;

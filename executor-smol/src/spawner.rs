@@ -34,7 +34,8 @@ pub struct Smol(Target);
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Global,
-    /// Processes hold their spawner, and an executor holds its processes.
+    /// Weak, because processes hold their spawner, and an executor holds its processes. Held by an `Arc`, an executor
+    /// that its owner drops would go on, and nothing on it would ever be lost (A6).
     Owned(Weak<Executor<'static>>),
 }
 
@@ -62,11 +63,12 @@ impl Target {
 
 impl Spawner for Smol {
     fn spawn(&self, process: Process) {
-        // The process reports its end itself, so nobody waits for the task.
+        // P1: the process reports its end itself, so nobody waits for the task.
         match &self.0 {
             Target::Global => smol::spawn(process).detach(),
             Target::Owned(executor) => match executor.upgrade() {
                 Some(executor) => executor.spawn(process).detach(),
+                // P1: dropped, it says that it is lost.
                 None => drop(process),
             },
         }
@@ -81,6 +83,7 @@ impl Spawner for Smol {
     }
 
     /// On smol's threads for blocking work.
+    /// A destructor that blocks there holds up no supervisor (P3).
     fn discard(&self, process: Process) {
         smol::unblock(move || drop(process)).detach();
     }

@@ -60,6 +60,7 @@ impl Alarm {
             let key = (at, state.last);
             state.alarms.insert(key, runtime.clone());
             self.0 = Some(key);
+            // Woken only for an earlier alarm: most deadlines are set and cleared long before they come.
             if state.until.is_none_or(|until| at < until) {
                 state.until = Some(at);
                 CLOCK.earlier.notify_one();
@@ -115,6 +116,7 @@ fn ring() {
         if !due.is_empty() {
             drop(state);
             for (index, runtime) in due.iter().enumerate() {
+                // Each runtime once: one task is enough to have a thread look for work.
                 if !due[..index].iter().any(|before| Arc::ptr_eq(before, runtime)) {
                     runtime.nudge();
                 }

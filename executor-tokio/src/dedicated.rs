@@ -29,8 +29,8 @@ use crate::Tokio;
 /// - When the *process* ends, they go on. To end with it, a task waits for a clone of the process's
 ///   [`ProcessShutdown`](supervisor_core::ProcessShutdown), which fires when the process ends in any way.
 /// - When the *supervisor* ends, or is restarted, the runtime is shut down in the background, on a thread of its own: each task
-///   that is left is dropped at its next await point. Supervision does not wait for a task that blocks its thread, nor for `spawn_blocking`:
-///   such a thread goes on until its code returns.
+///   that is left is dropped at its next await point. Supervision does not wait for a task that blocks its thread, nor for
+///   `spawn_blocking`: such a thread goes on until its code returns.
 ///
 /// For a child that is placed on a runtime of its own, the end of the process is that of the runtime.
 ///
@@ -75,11 +75,13 @@ impl RuntimeConfiguration {
         builder.enable_all().thread_name(name);
         let (give, take) = mpsc::channel::<Runtime>();
         let (stop, stopped) = oneshot::channel::<()>();
-        // The thread is there before the runtime, which must not be dropped in here.
+        // The thread is there before the runtime. If it cannot be made there is no runtime to be dropped: in here
+        // that would be inside of async code, where Tokio panics.
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Ok(runtime) = take.recv() {
                 // Nothing is ever sent: it is over when the last one has let go.
                 let _ = runtime.block_on(stopped);
+                // D3: to drop a runtime waits for threads that are blocked, and nobody may be held up by these.
                 runtime.shutdown_background();
             }
         })?;

@@ -52,9 +52,9 @@ impl Tokio {
 
 /// Fails with [`TokioError::NoClock`] on a runtime without a clock.
 ///
-/// Tokio has no way to ask for the clock but to use it, and that panics if there is none. The panic is caught; the program's panic
-/// hook hears of it, prints it by default, and a hook that ends the program does so, with Tokio's words: "timers are disabled. Call
-/// `enable_time` on the runtime builder". On a runtime with a clock, there is no panic.
+/// Tokio has no way to ask for the clock but to use it, and that panics if there is none. The panic is caught; the program's
+/// panic hook hears of it, prints it by default, and a hook that ends the program does so, with Tokio's words: "timers are
+/// disabled. Call `enable_time` on the runtime builder". On a runtime with a clock, there is no panic.
 impl TryFrom<Handle> for Tokio {
     type Error = TokioError;
 
@@ -80,12 +80,14 @@ impl Tokio {
 
 impl Spawner for Tokio {
     fn spawn(&self, process: Process) {
-        // The process reports its end itself, so nobody waits for the task.
+        // P1: the process reports its end itself, so nobody waits for the task. A runtime that has ended drops it in
+        // here, which is fine. By the handle: the runtime of the thread that calls this may be another one.
         drop(self.0.handle.spawn(process));
     }
 
     fn now(&self) -> Instant {
-        // Tokio's clock can be paused on a single thread only. And at the very end of a thread there is no way into a runtime.
+        // Tokio's clock can be paused on a single thread only. So elsewhere it is that of the system, and looked at
+        // without entering the runtime. At the very end of a thread there is no way into a runtime.
         let is_far = Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed());
         if self.0.has_threads || is_far {
             return Instant::now();
@@ -95,8 +97,8 @@ impl Spawner for Tokio {
         tokio::time::Instant::now().into_std()
     }
 
-    /// Whether the clock is paused, now. Tokio does not tell, so it is compared with that of the system: a paused one stands still
-    /// while the other goes on, or jumps further than the other goes.
+    /// Whether the clock is paused, now. Tokio does not tell, so it is compared with that of the system: a paused one stands
+    /// still while the other goes on, or jumps further than the other goes.
     fn is_virtual(&self) -> bool {
         if self.0.has_threads {
             return false;
@@ -124,6 +126,7 @@ impl Spawner for Tokio {
     }
 
     /// On the runtime's threads for blocking work.
+    /// A destructor that blocks there holds up no supervisor (P3).
     fn discard(&self, process: Process) {
         drop(self.0.handle.spawn_blocking(move || drop(process)));
     }

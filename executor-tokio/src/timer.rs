@@ -94,13 +94,13 @@ impl Timer for TokioTimer {
 
     fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
-        // Its clock means nothing any more.
+        // A dead executor's timer neither panics nor fires: who waits here may live on another executor, and goes on.
         if self.clock.runtime().has_ended() {
             return Poll::Pending;
         }
         loop {
             let now = self.clock.now();
-            // Looked at first: a task that has used up its share of Tokio's time is told that its sleep goes on.
+            // D3: looked at first: a task that has used up its share of Tokio's time is told that its sleep goes on.
             if now >= deadline {
                 return Poll::Ready(());
             }

@@ -18,8 +18,8 @@ use crate::{
 /// No call ever holds the supervisor up. What it takes time to do, an answer waits for: `start_child` and `restart_child`
 /// until the child is ready, `terminate_child` until it is gone. `delete_child` and `kill_child` are answered between two steps
 /// of whatever the supervisor is doing. `children`, `find`, `count`, `child_spec` and `snapshot` need no answer: they read what
-/// the supervisor knows, also while its executor is blocked. What was sent to it and not read yet does not show. A call is made when it is first polled; dropped after that it is still carried out, and only the
-/// answer is lost.
+/// the supervisor knows, also while its executor is blocked. What was sent to it and not read yet does not show. A call is made
+/// when it is first polled; dropped after that it is still carried out, and only the answer is lost.
 ///
 /// A call that would wait for the process that makes it, or for one above it, is carried out and answers at once: a worker
 /// may terminate itself. That is known in the process itself, not in tasks that it spawns by other means.
@@ -83,8 +83,10 @@ impl SupervisorHandle {
     pub async fn start_child(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let (id, _waiting) = self.0.start(child.into(), Some(Call::new(reply)))?;
+        // R57: the caller waits, and not the supervisor.
         match answer.await {
             Ok(answer) => answer.map(|()| id),
+            // A7, R70: a supervisor that ends before it answers has dropped the other end.
             Err(_) => Err(self.0.not_running()),
         }
     }
@@ -101,6 +103,8 @@ impl SupervisorHandle {
     /// [`InvalidName`](SupervisorError::InvalidName), [`InvalidSpec`](SupervisorError::InvalidSpec),
     /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning).
     pub fn spawn(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
+        // R8, R10: what is spawned usually comes and goes, so it is temporary where its specification does not say
+        // otherwise.
         let (id, _) = self.0.start(child.into().temporary_by_default(), None)?;
         Ok(id)
     }
@@ -168,12 +172,14 @@ impl SupervisorHandle {
         self.shared().children(None).await
     }
 
-    /// The children of this name, in start order. The name is cleaned as theirs are: `http-server` finds `http_server`. Looks at each child; an id is found faster.
+    /// The children of this name, in start order. The name is cleaned as theirs are: `http-server` finds `http_server`. Looks
+    /// at each child; an id is found faster.
     ///
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub async fn find(&self, name: &str) -> Result<Vec<ChildInfo>, SupervisorError> {
+        // D2: all of that name.
         self.shared().children(Some(Name::new(name.to_owned()))).await
     }
 
@@ -241,9 +247,10 @@ impl SupervisorHandle {
     async fn call(&self, child: ChildId, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let mut call = Call::new(reply);
+        // N6: kept until the answer is there, or the call is given up.
         let _waiting = call.awaits(child);
         self.0.send(command(call))?;
-        // A supervisor that ends before it answers drops the other end.
+        // A7, R70: a supervisor that ends before it answers drops the other end.
         answer.await.unwrap_or_else(|_| Err(self.0.not_running()))
     }
 }

@@ -91,6 +91,8 @@ impl ProcessKey {
 }
 
 fn next(counter: &AtomicU64) -> NonZeroU64 {
+    // P5: a counter of 64 bits gives no number twice. Relaxed, because the number is all that is asked for; where the
+    // order of ids matters, a lock orders those who take them.
     NonZeroU64::new(counter.fetch_add(1, Ordering::Relaxed)).expect("a counter of 64 bits does not wrap")
 }
 

@@ -18,8 +18,8 @@ use crate::{
 /// A supervisor that is told where its children run is itself a process of the executor above: so it is there to see what
 /// becomes of the one below.
 ///
-/// It measures time there, too. Where that clock is virtual, in a simulation or on a Tokio runtime whose clock is paused, nothing can be
-/// placed on an executor with a real clock, because the virtual one would not wait for it:
+/// It measures time there, too. Where that clock is virtual, in a simulation or on a Tokio runtime whose clock is paused,
+/// nothing can be placed on an executor with a real clock, because the virtual one would not wait for it:
 /// [`InvalidSpec::RealBelowVirtual`](crate::InvalidSpec::RealBelowVirtual), or a failed start where the executor is made.
 #[derive(Clone, Default)]
 #[non_exhaustive]

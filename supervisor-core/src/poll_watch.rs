@@ -1,4 +1,4 @@
-//! Finds polls that do not end, while they last: from a thread of its own, so that it does so also where the executor has no
+//! Finds polls that do not end, while they last (B2): from a thread of its own, so that it does so also where the executor has no
 //! other thread left.
 
 use std::{
@@ -73,10 +73,12 @@ fn watch(longest: Duration, gone: &Receiver<()>) {
         let now = Instant::now();
         let mut again = Vec::new();
         for slot in slots() {
+            // No clock is read in polls. So a poll counts from when it was first seen here.
             let Some(number) = slot.occupied() else { continue };
             let known =
                 sightings.iter().find(|sighting| Arc::ptr_eq(&sighting.slot, &slot) && sighting.number == number);
             let (first, mut is_told) = known.map_or((now, false), |sighting| (sighting.first, sighting.is_told));
+            // Once for each poll: one that never ends would fill the log.
             if !is_told && now - first >= longest {
                 tell(&slot, number, now - first);
                 is_told = true;
@@ -93,7 +95,7 @@ fn tell(slot: &ThreadSlot, number: u64, lasted: Duration) {
         Some((*id, parent.path_of(control.name()), Scope::above(parent)?, Scope::executor(parent)?))
     });
     let Some(Some((id, path, scope, executor))) = found else { return };
-    // Executors, the log and wakers are others' code.
+    // P3: executors, the log and wakers are others' code. The nudge comes first: what waits for the thread has waited enough.
     let _ = guard(move || executor.nudge());
     let _ = guard(|| {
         scope.tell(EventKind::Blocked { lasted }, None, |kind| Event { path, process: Some(id), kind, took: None });

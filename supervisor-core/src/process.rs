@@ -36,6 +36,8 @@ use crate::{
 /// ```
 pub fn current() -> Option<CurrentProcess> {
     incarnation::current(|current| {
+        // P7: from the thread, for as long as the process is polled or dropped on it. So it does not leak into tasks
+        // that it spawns.
         let scope = Scope::above(&current.parent)?;
         Some(CurrentProcess {
             id: current.id,
@@ -94,6 +96,7 @@ impl CurrentProcess {
     /// Says that the process is ready: see [`ready`]. Does nothing once the process has ended.
     pub fn ready(&self) {
         let Some(scope) = self.scope.upgrade() else { return };
+        // A2, P5: once, and only for the incarnation that this was taken from.
         if self.control.cell().say_ready(self.id) {
             scope.report(Report { process_key: self.process_key, kind: ReportKind::Ready });
             // The poll that says it may block next, be it that of the process or of a task of its own.
@@ -103,6 +106,7 @@ impl CurrentProcess {
 
     /// Gives a sign of life: see [`heartbeat`]. Does nothing once the process has ended.
     pub fn heartbeat(&self) {
+        // B2, P5: as `say_ready`. Nothing is sent, so a heartbeat may come as often as it likes.
         self.control.cell().mark_alive(self.id);
     }
 
@@ -161,14 +165,15 @@ pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
 #[track_caller]
 pub fn heartbeat() {
     if incarnation::current(|current| current.control.cell().mark_alive(current.id)).is_none() {
+        // P7: it can do nothing, and to do nothing in silence would look like a worker that hangs.
         trace::warn_of_call_outside("heartbeat", Location::caller());
     }
 }
 
 /// Says that this process is ready: see [`ChildSpec::with_explicit_ready`]. Of no meaning for one that is ready already.
 ///
-/// Outside of a process it does nothing, as [`heartbeat`] does, and the log says so: a task that a process has spawned by other means
-/// calls [`CurrentProcess::ready`].
+/// Outside of a process it does nothing, as [`heartbeat`] does, and the log says so: a task that a process has spawned by other
+/// means calls [`CurrentProcess::ready`].
 ///
 /// ```
 /// use supervisor_core::{process, worker, ProcessShutdown};
@@ -202,9 +207,11 @@ pub fn ready() {
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     let Some(spawner) = incarnation::current(|current| Scope::executor(&current.parent)).flatten() else {
+        // P7: nothing that it could return would be a sleep.
         panic!("`process::sleep` was called outside of a process; use your executor's own sleep there");
     };
     let mut timer = spawner.timer();
+    // A time that no clock comes to is never.
     timer.as_mut().reset(spawner.now().checked_add(duration));
     Sleep { timer }
 }

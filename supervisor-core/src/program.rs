@@ -49,6 +49,7 @@ const LONGEST_CHAIN: usize = 32;
 /// # }
 /// ```
 pub fn exit(outcome: Result<(), SupervisorError>) -> ! {
+    // D3: destructors of threads that are blocked would be waited for, so the program ends here.
     let code = match &outcome {
         Ok(()) => 0,
         Err(_) => signals::forced().map_or(1, |signal| 128 + signal),

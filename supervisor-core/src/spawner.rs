@@ -20,7 +20,8 @@ use crate::incarnation::{Process, guard, hand_over};
 /// blocks its thread may hold up what waits for that thread. Without a clock and a timer no limit would hold, so a panic in `now`
 /// or `timer`, or in [`reset`](Timer::reset) or [`poll_elapsed`](Timer::poll_elapsed) of what that returns, is a panic of the
 /// supervisor that measures time there: the supervisor above it restarts it, and a root ends with
-/// [`SupervisorError::Panicked`](crate::SupervisorError::Panicked). Whoever reads a tree then is told times of the system's clock.
+/// [`SupervisorError::Panicked`](crate::SupervisorError::Panicked). Whoever reads a tree then is told times of the system's
+/// clock.
 pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// Starts a process as an independent task: polls it until it is ready, or drops it. Both are fine, neither is an
     /// error; a process that is dropped reports itself as lost.
@@ -32,11 +33,11 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// The time on this executor's clock, from whatever thread it is called.
     fn now(&self) -> Instant;
 
-    /// Returns whether that clock is not the world's: whether it stands still while there is something to do, and jumps when there is
-    /// not. A simulator overrides this, and whoever has a clock that tests can pause.
+    /// Returns whether that clock is not the world's: whether it stands still while there is something to do, and jumps when
+    /// there is not. A simulator overrides this, and whoever has a clock that tests can pause.
     ///
-    /// The time limits of a supervisor on such an executor do not wait for what runs in real time, so its children cannot be placed
-    /// on an executor that does.
+    /// The time limits of a supervisor on such an executor do not wait for what runs in real time, so its children cannot be
+    /// placed on an executor that does.
     fn is_virtual(&self) -> bool {
         false
     }
@@ -67,13 +68,15 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
 
 /// Hands a process to the executor that is to run it. If that refuses it, `home` drops it.
 pub(crate) fn spawn(process: Process, on: &dyn Spawner, home: &dyn Spawner) {
+    // P1, P3: a process that is refused is dropped, and says that it is lost, but not on this stack: it owns user
+    // code, and this may be a supervisor.
     for refused in hand_over(|| on.spawn(process)) {
         let _ = guard(|| home.discard(refused));
     }
 }
 
-/// An executor, as a tree holds it: let go of under a guard. Whoever is the last to do so may be anybody, and what the destructor of an
-/// executor does is nothing to them.
+/// An executor, as a tree holds it: let go of under a guard. Whoever is the last to do so may be anybody, and what the
+/// destructor of an executor does is nothing to them.
 #[derive(Clone)]
 pub(crate) struct Executor(Option<Arc<dyn Spawner>>);
 
@@ -102,6 +105,7 @@ impl Drop for Executor {
 
 /// The time on this executor's clock, for those who have to go on if that panics: on the system's then.
 pub(crate) fn now(spawner: &dyn Spawner) -> Instant {
+    // P3: those who call this run in places that must not unwind: a destructor, or a reader of a tree.
     guard(|| spawner.now()).unwrap_or_else(|_| Instant::now())
 }
 

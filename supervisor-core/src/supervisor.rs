@@ -59,6 +59,7 @@ impl Supervisor {
     /// `_`: the dots of dotted names are ours.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
         let name = Name::new(name);
+        // R6: a name that cannot be one is refused as early as it is known.
         if !name.is_valid() {
             return Err(SupervisorError::InvalidName { name: name.as_str().to_owned(), parent: None });
         }
@@ -96,7 +97,9 @@ impl Supervisor {
     /// specifications, which is reported when the tree is run.
     pub fn dynamic(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
         let mut supervisor = Self::new(name)?;
+        // R7: it starts empty; static children are refused when the tree is checked.
         supervisor.settings.dynamic = true;
+        // R46: its children do not need each other, so all are asked at once (D8).
         supervisor.settings.shutdown_order = ShutdownOrder::Concurrent;
         Ok(supervisor)
     }
@@ -125,6 +128,7 @@ impl Supervisor {
     /// Within it each child has the time that its own strategy gives it. What does not let go when it is aborted has its
     /// [grace](Self::with_abort_grace) on top, all of them the same one. `Duration::MAX` is no limit.
     pub fn with_shutdown_budget(mut self, budget: Duration) -> Self {
+        // A4: without a limit there is no deadline that anybody has to keep.
         self.settings.shutdown_budget = limit(budget);
         self
     }
@@ -140,6 +144,7 @@ impl Supervisor {
     /// [`start_child`](SupervisorHandle::start_child) answers [`SupervisorError::AtCapacity`]. By default there is no limit, and
     /// `usize::MAX` is none either.
     pub fn with_max_children(mut self, max: usize) -> Self {
+        // A8: a number that no supervisor comes to is no limit, and shown as none.
         self.settings.max_children = Some(max).filter(|max| *max != usize::MAX);
         self
     }
@@ -152,9 +157,9 @@ impl Supervisor {
     /// takes a thread that is free to run the supervisor: where the executor has one thread only, a future that does not
     /// yield stops everything.
     ///
-    /// A grace below a millisecond is an invalid specification. Where the supervisor itself comes late to see that the grace is over, the
-    /// child has as much time again, once: what has held up the one (a pause of the program, a blocked thread) may have held up
-    /// the other.
+    /// A grace below a millisecond is an invalid specification. Where the supervisor itself comes late to see that the grace is
+    /// over, the child has as much time again, once: what has held up the one (a pause of the program, a blocked thread) may
+    /// have held up the other.
     pub fn with_abort_grace(mut self, grace: Duration) -> Self {
         self.settings.abort_grace = grace;
         self
@@ -175,6 +180,7 @@ impl Supervisor {
 
     /// Adds a child behind the others: it starts after them, and stops before them.
     pub fn add_worker(&mut self, child: impl Into<ChildSpec>) -> ChildId {
+        // R1, R20: added behind the others, so it starts after them and stops before them (R39).
         let child = child.into().into_child();
         let id = child.id();
         self.children.push(child);
@@ -201,6 +207,7 @@ impl Supervisor {
     pub(crate) fn into_root(self, home: &dyn Spawner) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
         let handle = self.handle();
         let root = ChildSpec::from(self).into_child();
+        // R6: before there is a process.
         node::check_root(&*root, home)?;
         Ok((root, handle))
     }
@@ -222,6 +229,7 @@ impl From<Supervisor> for ChildSpec {
         let Supervisor { name, settings, children, tenure } = supervisor;
         let blueprint = Blueprint { settings, children: children.into() };
         let factory = Supervision { blueprint: Mutex::new(Some(blueprint)), tenure };
+        // R8: permanent, not significant, and no limit of its own to its stop (R42).
         Self::new(name, ChildSettings::supervisor(), factory)
     }
 }
@@ -238,6 +246,7 @@ impl Supervision {
         let mut blueprint = self.lock();
         let is_fresh = |blueprint: &Blueprint| matches!(*blueprint.settings.placement, Placement::Fresh(_));
         match above.is_outside() && !blueprint.as_ref().is_some_and(is_fresh) {
+            // R78: a root runs once.
             true => blueprint.take(),
             false => blueprint.clone(),
         }
@@ -252,6 +261,7 @@ impl Release for Supervision {
     fn release(&self, below: &mut Vec<Arc<dyn Child>>) {
         let blueprint = self.lock().take();
         if let Some(Blueprint { children, .. }) = &blueprint {
+            // R78: they go in start order; the caller takes them from the end.
             below.extend(children.iter().rev().cloned());
         }
         self.tenure.retire();
@@ -260,6 +270,7 @@ impl Release for Supervision {
 
 impl ChildFactory for Supervision {
     fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, above: &Arc<Scope>) -> impl ProcessBody {
+        // R36: each run begins with the static list, whatever was added to, or deleted from, the one before.
         let blueprint = node.factory.for_a_run(above).expect("nothing is started after the last incarnation");
         let Blueprint { settings, children } = blueprint;
         SupervisorProcess::new(

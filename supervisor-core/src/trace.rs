@@ -32,6 +32,7 @@ mod spans {
     /// Runs user code in a span, once. Its panic is returned. A panic of the subscriber costs the span, and nothing else.
     #[inline]
     pub(crate) fn inside<R>(span: &mut Span, mut user_code: impl FnMut() -> R) -> Result<R, Failure> {
+        // P3: user code always runs under a guard, in a span or not.
         if span.is_none() {
             return guard(user_code);
         }
@@ -127,6 +128,7 @@ mod spans {
 
     /// Said for each tree, in a program that is built to abort on panic.
     pub(crate) fn warn_of_panic_abort() {
+        // P1: the one thing that no guard can help against is said at once.
         if cfg!(panic = "abort") {
             guarded(|| {
                 tracing::warn!(

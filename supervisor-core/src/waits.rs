@@ -35,9 +35,12 @@ impl Waiting {
     /// `None` if one of those children, or what is below it, waits for the caller, be it through others.
     pub(crate) fn begin(caller: Box<[ChildId]>, awaited: Box<[ChildId]>) -> Option<Self> {
         let mut waits = lock();
+        // Looked for and entered under one lock. Of two calls that close a circle at the same time, one is first, and
+        // the other one sees it.
         let (mut reached, mut looked_at) = (awaited.to_vec(), 0);
         while let Some(child) = reached.get(looked_at).copied() {
             looked_at += 1;
+            // N6: what is waited for waits for the caller, or for one above it, which ends after the caller.
             if caller.contains(&child) {
                 return None;
             }
@@ -50,6 +53,7 @@ impl Waiting {
             }
         }
         let key = waits.all.vacant_key();
+        // Entered for each supervisor above the caller, too: who waits for one of these waits for the caller.
         waits.by_caller.extend(caller.iter().map(|child| (*child, key)));
         waits.all.insert(Wait { caller, awaited });
         Some(Self(key))

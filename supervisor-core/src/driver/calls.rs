@@ -28,6 +28,7 @@ impl Io {
     pub(super) fn carry_out(&mut self, engine: &mut Tree, command: Command, now: Instant) {
         match command {
             Command::Start { child, call } => {
+                // N7: a `spawn` has no caller. What becomes of it is told by an event.
                 let caller = call.map(|call| self.expect(engine, child.id(), call));
                 engine.handle_start_child(child.id(), child, caller, now);
             }
@@ -41,7 +42,9 @@ impl Io {
             }
             Command::Delete(id, call) => {
                 let caller = self.expect(engine, id, call);
-                // A supervisor that has stopped, and left something behind which has not.
+                // N8: a supervisor that has stopped and left something behind is not forgotten before that is gone:
+                // with it, the way to what is left would go. The engine does not see below a child, so it is asked
+                // here.
                 match engine.find(id).filter(|child| !left_behind(child, String::new()).is_empty()) {
                     Some(child) if engine.state_of(id) == Some(ChildState::Stopped) => {
                         engine.handle_refused_call(child.clone(), caller, Refusal::Stopping);
@@ -58,13 +61,15 @@ impl Io {
 
     pub(super) fn answer(&mut self, caller: Caller, child: Option<&dyn Child>, answer: Result<(), Refusal>) {
         let answer = answer.map_err(|refusal| self.error(child, refusal));
+        // Removed as it is answered, so a caller gets one answer. One that has given up, and was forgotten, gets
+        // none.
         if let Some(pending) = self.calls.try_remove(caller.key) {
             reply_with(pending.reply, answer);
         }
     }
 
-    /// Lets go of callers that do not wait any longer. Only before the engine is fed: what it has not said yet may be about one of
-    /// them, by a key that is the next one's then.
+    /// Lets go of callers that do not wait any longer. Only before the engine is fed: what it has not said yet may be about one
+    /// of them, by a key that is the next one's then.
     pub(super) fn forget_given_up(&mut self, engine: &mut Tree) {
         let mut given_up = BTreeSet::new();
         self.calls.retain(|key, pending| {
@@ -76,27 +81,33 @@ impl Io {
         });
         engine.handle_callers_gone(|caller| given_up.contains(&caller.key));
         self.calls.shrink_to_fit();
-        // So a look costs each call next to nothing.
+        // The next look comes when as many again wait, so its cost is spread over as many calls as it looks at.
         self.calls_to_look_at = CALLS.max(2 * self.calls.len());
     }
 
     /// A child that was to be added is not.
     pub(super) fn refuse(&mut self, child: Arc<dyn Child>, caller: Option<Caller>, refusal: Refusal) {
+        // N7: without a caller there is nobody to answer, and it is told.
         match caller {
             Some(caller) => self.answer(caller, Some(&*child), Err(refusal)),
             None => self.tell(&*child, EventKind::Refused(self.error(Some(&*child), refusal))),
         }
+        // N5, A8: a child that is refused leaves nothing. What its specification owns is user code, and dropped in a
+        // process (P3).
         self.dispose(child);
     }
 
     /// A call waits for its answer. `id`: the child that it is about.
     fn expect(&mut self, engine: &Tree, id: ChildId, call: Call) -> Caller {
         let Call { reply, from, mut is_in_circle } = call;
-        // The order of a stop or of a group is a link of the chain, too. Without a process that calls there is no chain.
+        // N6: the order of a stop, or of a group, is a link of the chain of who waits for whom, like a call. Where no
+        // process calls there is no chain: such a caller waits as anybody does.
         let others = if from.is_some() { engine.comes_after(id) } else { Vec::new() };
         let has_order = (1..=LONGEST_ORDER).contains(&others.len());
         let order = has_order.then(|| Waiting::begin([id].into(), others.into())).flatten();
+        // N6: an order that cannot be entered leads back to the caller.
         is_in_circle |= has_order && order.is_none();
+        // The engine knows its own children only. So it is told which of them the caller is, or is below.
         let within = from.and_then(|position| position.within(&self.scope));
         Caller { key: self.calls.insert(PendingCall { reply, _order: order }), within, is_in_circle }
     }
@@ -106,19 +117,25 @@ impl Io {
         let own = || self.scope.path();
         let path = child.map_or_else(String::new, |child| self.scope.path_of(child.name()));
         match refusal {
+            // A1: whole dotted names. Of the supervisor, where there is no child to name or the supervisor is the
+            // reason.
             Refusal::NotFound => SupervisorError::NotFound { path: own() },
             Refusal::NotRunning => SupervisorError::ChildNotRunning { path },
             Refusal::Running => SupervisorError::Running { path },
             Refusal::Restarting => SupervisorError::Restarting { path },
             Refusal::Stopping => SupervisorError::Stopping { path },
             Refusal::Stuck => SupervisorError::Stuck { path },
+            // R69, D7: a dynamic supervisor keeps nothing that could be restarted or deleted.
             Refusal::Dynamic => SupervisorError::Dynamic { path: own() },
             Refusal::AtCapacity(max) => SupervisorError::AtCapacity { path: own(), max },
+            // R59, D2: with unique names only. The id says which child has the name.
             Refusal::NameTaken { by: id, runs: true } => SupervisorError::AlreadyStarted { path, id },
             Refusal::NameTaken { by: id, runs: false } => SupervisorError::AlreadyPresent { path, id },
             Refusal::ShuttingDown => SupervisorError::ShuttingDown { path: own() },
             Refusal::WouldDeadlock => SupervisorError::WouldDeadlock { path: own() },
             Refusal::FailedToStart(cause) => match *cause {
+                // R60, A1: where the child is a supervisor, the error names the one below that has failed, and not
+                // each level between.
                 StartFailure::Below { path, cause } => SupervisorError::FailedToStart { path, cause: *cause },
                 cause => SupervisorError::FailedToStart { path, cause },
             },

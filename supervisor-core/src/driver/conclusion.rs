@@ -18,7 +18,8 @@ impl Io {
     pub(super) fn give_up(&self, engine: &Tree, now: Instant) -> GaveUp {
         let tell = |charge: &crate::engine::Charge<Arc<dyn Child>>| {
             let ago = now.saturating_duration_since(charge.at);
-            // A history that tells stories grows with each level, and what counts is at its end.
+            // A history that tells the stories below whole grows with each level, and what counts is at its beginning
+            // and at its end.
             let is_give_up = matches!(&charge.cause, RestartCause::Exit(exit) if exit.gave_up().is_some());
             let how = charge.cause.words().to_string();
             let how = if is_give_up { text::middle_cut(how) } else { how };
@@ -35,14 +36,19 @@ impl Driver {
         let Self { locked, io } = self;
         let (EngineOutcome { cause, killed, unclean }, children) = {
             let mut engine = locked.lock();
+            // Taken out under the lock, disposed of after it: what a child owns is user code.
             let children: Vec<_> = engine.children().map(|(id, child, _)| (id, child.clone())).collect();
             (engine.poll_outcome(), children)
         };
+        // A5, N8: before the outcome is made, which names them.
         let left = io.abandon_left();
         let path_of = |child: &Arc<dyn Child>| io.scope.path_of(child.name());
         let unclean = unclean.into_iter().flat_map(|(child, unclean)| match unclean {
+            // A5: these have their names from below. So each is named once, by whole path, in the outcome of the
+            // root.
             UncleanKind::Below(unclean) => unclean,
             UncleanKind::Aborted => vec![UncleanProcess::new(path_of(&child), UncleanStop::Aborted)],
+            // D9: a child that fails when it is asked to stop changes no policy, but is named.
             UncleanKind::Failed(failure) => vec![UncleanProcess::new(path_of(&child), UncleanStop::Failed(failure))],
             UncleanKind::Abandoned => vec![UncleanProcess::new(
                 path_of(&child),
@@ -54,6 +60,7 @@ impl Driver {
         });
         let mut unclean: Vec<_> = unclean.collect();
         unclean.extend(left);
+        // R47, D5: all of these stop alike, and are told apart here, for errors, events and the log.
         let reason = match cause {
             _ if killed => StopReason::Killed,
             Cause::Requested => StopReason::Requested,
@@ -61,6 +68,7 @@ impl Driver {
             Cause::AutoShutdown { child, exit } => {
                 StopReason::AutoShutdown { path: io.scope.path(), child: path_of(&child), exit }
             }
+            // R3, A1: the failure climbs as it is, with the path of the child that failed.
             Cause::FailedToStart { failure: StartFailure::Below { path, cause }, .. } => {
                 StopReason::FailedToStart { path, cause: *cause }
             }
@@ -68,8 +76,10 @@ impl Driver {
                 StopReason::FailedToStart { path: path_of(&child), cause: failure }
             }
         };
+        // While there still is a scope to tell it by, and after the last event of a child: nothing below follows it.
         io.tell_of_itself(EventKind::Ended(reason.clone()));
-        // Nothing comes after this supervisor, or at least not the children that were added to it.
+        // R36, R78: those that were added do not come back. The static ones do, unless nothing comes after this
+        // supervisor.
         let is_over = |id: &ChildId| io.specs.is_none() || !io.is_static(*id);
         children.into_iter().filter(|(id, _)| is_over(id)).for_each(|(_, child)| io.dispose(child));
         if let (Some(specs), true) = (&io.specs, io.seen.no_successor) {
@@ -78,8 +88,10 @@ impl Driver {
         // A timer is foreign code, and what its destructor does is nothing to the outcome.
         let timer = io.timer.take();
         let _ = guard(|| drop(timer));
+        // From here on, a child that was abandoned finds nobody to report to. It is told of no more (P1).
         io.scope.close();
-        // What came after the last look, and before `Shared` was closed.
+        // A7: what came after the last look, and before `Shared` was closed, is not lost: its caller hears that the
+        // supervisor does not run, and a `spawn` is told as refused (N7).
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
         }

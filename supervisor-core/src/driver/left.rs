@@ -49,11 +49,15 @@ impl Io {
     /// All else has stopped. Until when those that are left have time to let go; `None` if none is there, or none has any.
     pub(super) fn wait_for_left(&mut self, grace: Duration, now: Instant) -> Option<Instant> {
         self.left.retain(Left::is_there);
+        // N8: each has its grace from when it was left behind, and together they have until the last of these ends.
         let until = self.left.iter().filter_map(|left| left.since.checked_add(grace)).max()?;
+        // D3: the supervisor waits for no one longer than that.
         if until <= now {
             return None;
         }
-        // Once: whichever of them goes wakes the supervisor, which looks at all of them again.
+        // Once: each turn from now on comes by here, and to register all of them again would cost the square of their
+        // number. Whichever goes wakes the supervisor, which looks at all of them: so the key need not say which one
+        // it was, and is one that no process has.
         if self.left_until.is_none() {
             for left in &self.left {
                 self.wait_for_vacancy(&*left.child, ProcessKey::of_disposal(left.under));
@@ -66,9 +70,11 @@ impl Io {
     pub(super) fn abandon_left(&mut self) -> Vec<UncleanProcess> {
         let mut unclean = Vec::new();
         for Left { path, child, .. } in std::mem::take(&mut self.left) {
+            // It may have gone after the last look.
             if child.cell().process().is_none() {
                 continue;
             }
+            // P1: told by whoever is first. A supervisor below, when it stopped, has told it of its own children.
             if child.cell().abandon() {
                 let event = |kind| Event { path: path.clone(), process: child.cell().latest(), kind, took: None };
                 self.scope.tell(EventKind::Abandoned, child.shared(), event);
@@ -77,6 +83,7 @@ impl Io {
                 ChildKind::Worker => UncleanStop::Abandoned,
                 ChildKind::Supervisor => UncleanStop::AbandonedWithSubtree,
             };
+            // A5: the outcome names it, whoever has told the event.
             unclean.push(UncleanProcess::new(path, stop));
         }
         unclean
@@ -88,10 +95,12 @@ pub(super) fn left_behind(supervisor: &Arc<dyn Child>, path: String) -> Vec<(Str
     let (mut found, mut to_look) = (Vec::new(), vec![(path, supervisor.clone())]);
     while let Some((path, child)) = to_look.pop() {
         let Some(shared) = child.shared() else { continue };
-        // One that runs looks after its own.
+        // One that runs looks after its own, and its lock is not taken: locks are taken downwards, and only of
+        // supervisors that have ended.
         let Some((locked, None)) = shared.look() else { continue };
         for (_, below, _) in locked.lock().children() {
             let path = format!("{path}.{}", below.name());
+            // One that is still there has those below it for itself. One that has ended may have left some.
             if below.cell().is_occupied() {
                 found.push((path, below.clone()));
             } else if below.settings().kind == ChildKind::Supervisor {

@@ -23,18 +23,24 @@ impl Driver {
     /// The last thing that a supervisor does which has not stopped.
     pub(super) fn lose(&mut self, exit: &Exit) {
         let Self { locked, io } = self;
+        // N7: first of all, so no more commands come in while what is there is turned away.
         io.shared.close(&io.scope);
+        // A6: what the engine wanted told happened before the loss. It is told first, so that events stay in order.
         io.tell_what_is_left(locked);
-        // Then the ends of children that were not looked at yet.
+        // A6: then the ends of children that nobody has looked at yet. `close_lost` lets no report in after it: from
+        // then on, a child that ends tells it itself, so each end is told once (P1).
         let reports = mem::replace(&mut io.reports, Taken::nothing());
         for Envelope { message, .. } in reports.chain(io.scope.close_lost()) {
             if let Report { process_key, kind: ReportKind::Exited(exit) } = message {
+                // Known to the engine, for those who read the last state (B4), but without policy: nothing is started
+                // any more.
                 let ended = locked.lock().handle_exit_unsupervised(process_key, &exit, io.scope.now());
                 if let Some(child) = ended {
                     io.tell(&*child, EventKind::Exited(exit));
                 }
             }
         }
+        // A7, N7: nobody is going to carry them out.
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
         }
@@ -42,19 +48,23 @@ impl Driver {
         for (id, child) in children {
             // The next run has the static ones again, if there is one.
             let is_over = io.specs.is_none() || !io.is_static(id);
+            // P2, N8: no orphans. What only drops its child's code goes by itself.
             if child.cell().is_occupied() {
                 request(&*child, Flags::ABORT, is_over);
             }
+            // R78: where it still runs, its process drops what it owns.
             if is_over {
                 io.dispose(child);
             }
         }
-        // For a root there is nobody above who could tell. It does when nothing is left below it, which may end later.
+        // A6: for a root there is nobody above who could tell. It is told when the last process below lets go of the
+        // scope, which may be later. Until then the streams stay open.
         if io.scope.is_root() {
             io.shared.outlive_root();
             io.scope.tell_at_the_end(io.own.id, exit.clone());
         }
-        // Who waits for an answer is woken, and a waker is user code.
+        // A7: a call that is dropped has failed, and its caller is woken. A waker is foreign code, so each is dropped
+        // under a guard.
         for call in io.calls.drain() {
             let _ = guard(|| drop(call));
         }
@@ -68,6 +78,8 @@ impl Io {
         let now = self.scope.now();
         let untaken = locked.lock().take_effects();
         for effect in mem::take(&mut self.to_do).into_iter().chain(untaken) {
+            // Nothing is started, asked or aborted any more by what the engine wanted before the loss. What it wanted
+            // said is said, and what it wanted let go of goes.
             if let Effect::Emit { .. } | Effect::Refuse { .. } | Effect::Forget { .. } | Effect::Answer { .. } = effect
             {
                 self.perform(locked, effect, now);
@@ -85,6 +97,7 @@ impl Io {
             | Command::Kill(_, call) => (None, Some(call)),
         };
         if let Some(child) = child {
+            // N7: a `spawn` has no caller, so that it was refused is told as an event.
             if call.is_none() {
                 self.tell(&*child, EventKind::Refused(self.shared.not_running()));
             }
@@ -96,10 +109,13 @@ impl Io {
     /// Has this supervisor told when what an earlier run of it has left behind is gone.
     pub(super) fn wait_for_vacancy(&self, child: &dyn Child, process_key: ProcessKey) {
         let cell = child.cell();
+        // It holds the scope weakly: it stays in the cell of a process that may never yield, and a scope holds
+        // executors.
         let waker = Waker::from(Arc::new(Vacancy { scope: Arc::downgrade(&self.scope), process_key }));
         let is_gone = match cell.process() {
             None => true,
             Some(left) => {
+                // First registered, then looked at again: a process that ends in between has not seen the waiter.
                 cell.register_waiter(left, &mut None, &waker);
                 cell.process() != Some(left)
             }
@@ -112,10 +128,12 @@ impl Io {
     /// Looks whether it is gone. It may just have been asked to stop, which wakes those who wait, too.
     pub(super) fn look_for_vacancy(&self, engine: &mut Tree, process_key: ProcessKey, now: Instant) {
         let Some(child) = engine.child(process_key.child_key()) else { return };
+        // A wake takes the waiter out of the cell, so it has to be entered again.
         if child.cell().process().is_some() {
             self.wait_for_vacancy(&**child, process_key);
         } else {
-            // It has told its exit itself.
+            // P1: its exit was told as an event, by itself or as an abandonment. So how it ended is of no interest
+            // here, only that it did.
             engine.handle_exit(process_key, Exit::Aborted, now);
         }
     }

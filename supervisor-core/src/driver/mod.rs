@@ -7,6 +7,7 @@
 //! for that: in the first one it holds the lock, feeds the engine and takes out what that wants done; in the second one it
 //! does that, without the lock. Whatever may run code that is not ours (a spawn, a wake, an observer, a destructor) is in the
 //! second half.
+//! So a child that starts, stops or waits is a state in the engine, and everything else is served meanwhile (D1).
 
 mod calls;
 mod conclusion;
@@ -127,6 +128,8 @@ impl Driver {
         let own_id = own.process_key.child_key().id;
         let home = own.spawner.clone();
         let scope = parent.below(name, own_id, shared.clone(), home, spawner);
+        // R36: a supervisor that is restarted is new. It has its static children, no history, and nobody that was
+        // added. What can run only once, and has, is left out.
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let last_static = specs.last().map_or(ChildId::FIRST, |last| last.id());
@@ -169,7 +172,11 @@ impl Driver {
 
     fn turn(&mut self) -> Turn {
         let Self { locked, io } = self;
+        // Asked once, and before the lock: a clock is foreign code, and all that a turn takes in has happened at one
+        // time.
         let now = io.own.spawner.now();
+        // N1: the request to stop is taken in before anything else. It is looked at before the lock, because to
+        // acknowledge it wakes the supervisor above.
         let request = io.look_for_request();
         let mut is_done = {
             let mut engine = locked.lock();
@@ -180,9 +187,11 @@ impl Driver {
         while let Some(effect) = io.to_do.pop_front() {
             // What was heard is looked at in the next turn.
             is_done &= !matches!(effect, Effect::SampleHeartbeat { .. });
-            // All of it is done first: nothing of this turn may come after what the next one finds (N1).
+            // N1: all effects are performed before the step is handed up: nothing of this turn may come after a
+            // shutdown that the next one finds.
             step = io.perform(locked, effect, now).or(step);
         }
+        // Once for the whole turn, and after the lock: those who wait for a change read the engine under it.
         io.scope.changes.tell();
         if let Some(step) = step {
             return Turn::Step(step);
@@ -190,8 +199,11 @@ impl Driver {
         if is_done {
             io.to_do.shrink_to(KEPT);
         }
+        // R45: the supervisor ends after its children, and not before it has read what came until it was closed: as
+        // long as the engine is there, calls that wait are answered by it (A7).
         if is_done && io.is_closing {
             let grace = locked.lock().settings().abort_grace;
+            // N8: what was left behind below, and has no supervisor any more, gets its grace here, last.
             io.left_until = io.wait_for_left(grace, now);
             if io.left_until.is_none() {
                 return Turn::Step(Step::Ended(self.finish()));
@@ -205,9 +217,13 @@ impl Io {
     /// Has the engine start, beside what an earlier run of this supervisor may have left behind.
     fn start(&self, engine: &mut Tree) {
         let now = now(&*self.own.spawner);
+        // P2: what an earlier run has left behind is adopted before the start, so the engine starts nothing beside
+        // it. A root has no earlier run.
         let is_left = |child: &&Arc<dyn Child>| child.cell().process().is_some();
         for child in self.specs.iter().flat_map(|specs| specs.iter()).filter(is_left) {
             if let Some(key) = engine.handle_left_behind(child.id(), now) {
+                // Incarnation 0, which no process of this run has: the end of what was left behind is taken for no
+                // other (P5).
                 self.wait_for_vacancy(&**child, ProcessKey::new(key, 0));
             }
         }
@@ -219,10 +235,18 @@ impl Io {
         // Read under the lock, and so at once with what is going to happen: who subscribed before looks at the state after
         // that, or hears of the change.
         self.is_heard = self.scope.observers.listen();
+        // Only here, before the engine is fed: all that it had to say was done in the turn before, so no answer is
+        // under way to a key that another caller may get now.
         if self.calls.len() >= self.calls_to_look_at {
             self.forget_given_up(engine);
         }
         engine.is_heard = self.is_heard;
+        // N1: a shutdown first, so no report and no call of this turn can start anything after it.
+        //
+        // Then the reports, as many as a batch has: a process that has ended, or become ready, is not late because
+        // its supervisor is. So they come before the deadlines (see "Pauses" in the docs).
+        //
+        // Calls come last. They are new work, and a flood of them must not hold up what has happened.
         if let Some(request) = request {
             engine.handle_shutdown(request, now);
         }
@@ -236,6 +260,8 @@ impl Io {
 
     /// Looks at what is asked of this supervisor as a process. Returns what is new.
     fn look_for_request(&mut self) -> Option<StopRequest> {
+        // Read from the cell, and not sent as a message: a request that waits behind 100,000 reports would not go
+        // before them (N1).
         let flags = self.own.control.cell().flags(self.own.id)?;
         let kill = flags.contains(Flags::ABORT);
         let is_asked = kill || flags.contains(Flags::SHUTDOWN);
@@ -243,6 +269,8 @@ impl Io {
         if !is_asked || (self.is_asked && request == self.seen) {
             return None;
         }
+        // N8: said for each new request, and a kill after a stop is one: the supervisor above measures anew whether
+        // it is heard.
         if !self.is_asked || request.kill != self.seen.kill {
             let report = Report { process_key: self.own.process_key, kind: ReportKind::Acknowledged };
             self.own.parent.report(report);
@@ -260,18 +288,24 @@ impl Io {
             else {
                 return false;
             };
+            // Kept until the engine has nothing more to do: what follows from the message is not done yet.
             self.in_flight.push(in_flight);
             match kind {
                 ReportKind::Ready => engine.handle_ready(process_key, now),
                 ReportKind::Acknowledged => engine.handle_acknowledged(process_key),
                 ReportKind::Exited(exit) => {
-                    // What it says itself counts in a stop anyway.
+                    // In a stop, the engine takes over the names of what was abandoned below, as the supervisor that
+                    // ended tells them.
                     let is_told = engine.is_stopping() && matches!(exit, Exit::Shutdown(_));
+                    // D3, N8: looked for before the engine hears of the exit. After that, the child may be removed,
+                    // and with it the way to what is below.
                     if exit.may_have_left_any() && !is_told {
                         if let Some(child) = engine.child(process_key.child_key()) {
                             self.remember_left(child, now);
                         }
                     }
+                    // R77, P5: the engine looks who that is. The end of a process that it does not know changes
+                    // nothing.
                     engine.handle_exit(process_key, exit, now);
                 }
                 ReportKind::Vacated => self.look_for_vacancy(engine, process_key, now),
@@ -283,6 +317,8 @@ impl Io {
     /// Whether there may be more.
     fn take_commands(&mut self, engine: &mut Tree, now: Instant) -> bool {
         for _ in 0..COMMANDS {
+            // R57: one after the other. None waits here for what it asks for; the engine remembers the caller, and
+            // answers later (D1).
             let Some(Envelope { message, in_flight }) = self.commands.next(&mut self.commands_taken) else {
                 return false;
             };
@@ -295,6 +331,7 @@ impl Io {
     fn perform(&mut self, locked: &LockedEngine, effect: ToDo, now: Instant) -> Option<Step> {
         match effect {
             Effect::Start { key, incarnation, child } => {
+                // P2: the new run of that supervisor adopts what was left behind, and waits for it.
                 if !self.left.is_empty() {
                     self.forget_left(key.id);
                 }
@@ -302,11 +339,13 @@ impl Io {
                 // What is added and runs once only drops its specification itself, with what it leaves behind.
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
                 let flags = if is_only_run && !self.is_static(key.id) { Flags::NO_SUCCESSOR } else { Flags::NONE };
+                // The id is there before the event that has it, and the event before the process can run: B3.
                 let context = child.clone().begin(ProcessKey::new(key, incarnation), &self.scope, flags);
                 if incarnation == 1 && settings.restart() != RestartType::Temporary {
                     self.warn_of_short_intensity(locked, &*child);
                 }
-                // Before it is told of anything that it does.
+                // B3: told before the process is spawned, because another thread may run it at once, and what it does
+                // is told, too.
                 if self.is_heard {
                     self.tell(&*child, EventKind::Started);
                 }
@@ -316,6 +355,8 @@ impl Io {
             Effect::Abort { child, no_successor } => request(&*child, Flags::ABORT, no_successor),
             Effect::SampleHeartbeat { key, incarnation } => {
                 let mut engine = locked.lock();
+                // B2: the look takes the sign back, so it is made once for each look of the engine, with its answer
+                // in the same lock.
                 let sign_of_life = engine.child(key).is_some_and(|child| child.cell().take_alive());
                 engine.handle_heartbeat(ProcessKey::new(key, incarnation), sign_of_life, now);
             }
@@ -325,9 +366,11 @@ impl Io {
                     self.tell_timed(&*child, took, *kind);
                 }
             }
+            // R2: a supervisor is ready when its children are. Its process reports that, as any process does.
             Effect::Ready => return Some(Step::Ready),
             Effect::GaveUp => {
-                // Made now: the failures that are counted are those that it gave up for.
+                // A1: made now, because the failures that are still counted are those that it gave up for. Later,
+                // some would be forgotten.
                 let gave_up = self.give_up(&locked.lock(), now);
                 self.tell_of_itself(EventKind::GaveUp(gave_up.clone()));
                 self.gave_up = Some(gave_up);
@@ -335,11 +378,15 @@ impl Io {
             Effect::Answer { caller, child, answer } => self.answer(caller, child.as_deref(), answer),
             Effect::Refuse { child, caller, refusal } => self.refuse(child, caller, refusal),
             Effect::Forget { id, child } => {
+                // R78: nothing starts this child again, so its specification goes. A static one is kept for the next
+                // run of this supervisor (R36); a root has none.
                 if !self.is_static(id) || self.specs.is_none() {
                     self.dispose(child);
                 }
             }
             Effect::Finish => {
+                // N7: from here on, a handle says that the supervisor does not run. What was sent before that is
+                // still read: the engine answers it, or `finish` turns it away (A7).
                 self.shared.close(&self.scope);
                 self.is_closing = true;
             }
@@ -387,6 +434,8 @@ impl Io {
     /// A child is not started again, by anybody, so what its specification owns is dropped. Where it runs, or ran, its process
     /// does that; otherwise one that is made for it, so that no destructor can hold anything up.
     fn dispose(&self, child: Arc<dyn Child>) {
+        // R78. First said, then looked: a process that ends in between has read it, or is seen to have ended. What
+        // both drop is there once.
         request(&*child, Flags::NONE, true);
         if child.cell().process().is_none() && child.is_loaded() {
             child.dispose(&self.scope);
@@ -399,11 +448,14 @@ impl Io {
             return Poll::Pending;
         }
         let timer = self.timer.get_or_insert_with(|| {
+            // D3: a timer of the executor that polls the supervisor. A supervisor that never waits for a time has
+            // none.
             let mut timer = self.own.spawner.timer();
             // It does without, if it has to.
             let _ = guard(|| timer.as_mut().insist());
             timer
         });
+        // To set a timer costs more than to compare: most turns leave the next deadline where it was.
         if self.armed != deadline {
             timer.as_mut().reset(deadline);
             self.armed = deadline;
@@ -424,17 +476,22 @@ fn request(child: &dyn Child, flags: Flags, no_successor: bool) {
 impl Unpin for Driver {}
 
 impl ProcessBody for Driver {
+    // N8: killed, it aborts what is below, and waits for that. Dropped, it could not.
     const ABORTABLE: bool = false;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let this = &mut *self;
         let this_turn = this.io.scope.quiescence.in_flight();
+        // Before the mailboxes are looked at. What is put in after that look finds the waker.
         this.io.scope.register(cx.waker());
         loop {
             match this.turn() {
                 Turn::Step(step) => return Poll::Ready(step),
                 Turn::Busy => {
+                    // A pause after each batch: others on this thread get their turn, and a shutdown is looked for
+                    // again (N1). Nothing else wakes it, because what waits has woken it already.
                     cx.waker().wake_by_ref();
+                    // The tree is not quiet: this supervisor has more to do, though no message says so.
                     this.io.in_flight.push(this_turn);
                     return Poll::Pending;
                 }
@@ -445,8 +502,11 @@ impl ProcessBody for Driver {
                 engine.shrink(KEPT);
                 (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
             };
+            // First what is under way, then the messages are let go of. In the other order, the tree would look quiet
+            // for a moment.
             this.io.unsettled.set(unsettled);
             this.io.in_flight.clear();
+            // Where the deadline has come meanwhile there is another turn. Pending, the timer has the waker.
             if this.io.poll_timer(deadline, cx).is_pending() {
                 return Poll::Pending;
             }

@@ -50,9 +50,12 @@ impl SupervisorProcess {
         let placement = Placement::clone(&settings.placement);
         let parts = DriverParts { settings, specs, shared, parent, name, own };
         match placement {
+            // D3: whatever the placement, the supervisor itself stays on the executor that its process was given to.
+            // Only its children move.
             Placement::Inherit => Self::Driving(Box::new(Driver::new(parts, spawner))),
             Placement::On(spawner) => Self::Driving(Box::new(Driver::new(parts, Executor::new(spawner)))),
-            // The code of a user, which runs in the process that it belongs to.
+            // P3: a factory is the code of a user. It runs in the process of the supervisor, when that is polled, and
+            // not in the one above.
             Placement::Fresh(factory) => Self::Placing(Some((Box::new(parts), factory))),
         }
     }
@@ -71,6 +74,7 @@ impl DriverParts {
 
 /// Where the supervisor itself is at home: its time limits have to hold for what is made.
 fn make(factory: &SpawnerFactory, path: &str, home: &dyn Spawner) -> Result<Executor, StartFailure> {
+    // P3, P4: also its panic is a failed start. The error is rendered to text here, in the process.
     match guard(|| factory(path).map_err(|error| Failure::from_error(&*error))) {
         Ok(Ok(made)) if is_out_of_time(&*made, home) => {
             Err(StartFailure::Failed(Failure::new(InvalidSpec::RealBelowVirtual.to_string())))
@@ -89,14 +93,17 @@ fn end(reason: StopReason) -> Poll<Step> {
 impl Unpin for SupervisorProcess {}
 
 impl ProcessBody for SupervisorProcess {
+    // N8: see `Driver`. Before there is one, nothing of it needs an abort: it looks for a request itself.
     const ABORTABLE: bool = false;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         if let Self::Placing(parts) = &mut *self {
             let Some((parts, factory)) = parts.take() else { return Poll::Pending };
+            // N1: nothing is made after a shutdown.
             if parts.is_asked_to_stop() {
                 return end(StopReason::Requested);
             }
+            // A3: an executor that cannot be made is a failed start of the supervisor.
             match make(&factory, &parts.path(), &**parts.own.spawner) {
                 Ok(spawner) => *self = Self::Driving(Box::new(Driver::new(*parts, spawner))),
                 Err(cause) => return end(StopReason::FailedToStart { path: parts.path(), cause }),
@@ -109,6 +116,7 @@ impl ProcessBody for SupervisorProcess {
     }
 
     fn cut_short(self: Pin<&mut Self>, exit: &Exit) {
+        // Before it drives, there is nothing below it.
         if let Self::Driving(driver) = self.get_mut() {
             Pin::new(&mut **driver).cut_short(exit);
         }

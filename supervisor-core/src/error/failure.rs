@@ -40,6 +40,7 @@ impl Failure {
 
     /// Takes the message out of a panic's payload. The caller drops the payload.
     pub(crate) fn from_panic(payload: &(dyn Any + Send)) -> Self {
+        // P4: a panic has its message as one of these two.
         let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
             (*text).to_owned()
         } else if let Some(text) = payload.downcast_ref::<String>() {

@@ -27,6 +27,7 @@ impl InitializationError {
     /// There is nothing to run in this configuration. The child is left stopped (a temporary one is removed), its
     /// supervisor and its siblings carry on, and nothing counts as a failure.
     pub fn ignore() -> Self {
+        // R5: told from an error by its absence, so `?` on any error is a failed start (R4).
         Self(None)
     }
 
@@ -42,6 +43,7 @@ impl InitializationError {
 
     /// The error as text; `None` for [`ignore`](Self::ignore).
     pub(crate) fn into_failure(self) -> Option<Failure> {
+        // P3: rendered once, where it came about.
         self.0.map(|error| Failure::from_error(&*error))
     }
 }

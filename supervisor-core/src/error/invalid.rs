@@ -16,8 +16,8 @@ pub enum InvalidSpec {
     /// A one-shot future can run once, so it cannot be restarted.
     #[error("it is a one-shot, which can only be temporary; use `worker` with a closure for what may be restarted")]
     OneShotNotTemporary,
-    /// The grace of its children is below a millisecond. No process can be gone at the moment in which it is aborted, so all would be
-    /// said not to yield.
+    /// The grace of its children is below a millisecond. No process can be gone at the moment in which it is aborted, so all
+    /// would be said not to yield.
     #[error("its abort grace is below a millisecond, in which nothing can end; give more time")]
     AbortGraceTooShort,
     /// It is nested too deep: see [`Supervisor::MAX_DEPTH`](crate::Supervisor::MAX_DEPTH).
@@ -56,8 +56,9 @@ pub enum InvalidSpec {
     /// A dynamic supervisor was given auto-shutdown.
     #[error("it is dynamic, and cannot shut down by itself; leave auto-shutdown at never")]
     DynamicAutoShutdown,
-    /// A child or a supervisor's children are placed on an executor with a real clock, and their supervisor's own clock is virtual:
-    /// that of a simulation, or of a Tokio runtime whose clock is paused. It would jump while they work, and find them late.
+    /// A child or a supervisor's children are placed on an executor with a real clock, and their supervisor's own clock is
+    /// virtual: that of a simulation, or of a Tokio runtime whose clock is paused. It would jump while they work, and find them
+    /// late.
     #[error(
         "it is placed on an executor with a real clock, below one with a virtual clock (a simulation, or a Tokio clock that is \
          paused), which does not wait for it; give both the same clock"

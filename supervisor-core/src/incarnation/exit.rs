@@ -72,8 +72,12 @@ impl Exit {
     /// Whether a transient child that ends like this is left alone: the exits that OTP calls `normal` and `shutdown`.
     pub fn is_normal(&self) -> bool {
         match self {
+            // R9, R21: what had nothing to run has not failed.
             Self::Normal | Self::Ignored => true,
+            // R13, R35: a supervisor that gave up, or shut itself down, has ended by itself, and the one above treats
+            // all of these alike (D5). R12: one that was killed has failed.
             Self::Shutdown(termination) => !matches!(termination.reason, StopReason::Killed),
+            // R12: an abort from outside is a failure, as an error is.
             Self::Failed(_) | Self::Panicked(_) | Self::Aborted | Self::Unresponsive { .. } | Self::Lost => false,
         }
     }
@@ -87,6 +91,8 @@ impl Exit {
             Self::Normal => true,
             Self::Shutdown(termination) => match &termination.reason {
                 StopReason::Requested => true,
+                // D6: it is done if what made it stop is done. A supervisor may have stopped for one below it, at any
+                // depth.
                 StopReason::AutoShutdown { exit, .. } => exit.is_success(),
                 _ => false,
             },
@@ -124,16 +130,23 @@ impl StartFailure {
     /// How a process that was not ready yet failed to become so.
     pub(crate) fn from_exit(exit: Exit) -> Self {
         match exit {
+            // R4: whatever way it did not become ready, it is a failed start.
             Exit::Failed(failure) => Self::Failed(failure),
             Exit::Panicked(failure) => Self::Panicked(failure),
             Exit::Lost => Self::Lost,
+            // A2: one that has to say that it is ready, and ends before, has failed to start, even if it ends well.
             Exit::Normal => Self::Ended,
             Exit::Aborted | Exit::Unresponsive { .. } | Exit::Ignored => Self::Aborted,
             Exit::Shutdown(termination) => match &termination.reason {
+                // N3: a supervisor that gives up before it is ready has failed to start, and its story is the cause.
                 StopReason::GaveUp(gave_up) => Self::GaveUp(gave_up.clone()),
+                // R3, R38: the failed start of a child is that of its supervisor. It keeps the path of the child, at
+                // whatever depth (A1).
                 StopReason::FailedToStart { path, cause } => {
                     Self::Below { path: path.clone(), cause: Box::new(cause.clone()) }
                 }
+                // D5: it was told to stop, or stopped itself, before it was ready. That is not the same as to fail,
+                // and errors say so.
                 StopReason::Requested | StopReason::AutoShutdown { .. } => Self::ShutDown,
                 StopReason::Killed => Self::Aborted,
             },

@@ -60,6 +60,7 @@ pub(crate) fn hand_over(spawn: impl FnOnce()) -> Vec<Process> {
 
 #[cold]
 fn take_refused() -> Vec<Process> {
+    // P1, P3: each is lost, and tells it where it is dropped: not here, on the stack of a supervisor.
     let refused = REFUSED.with_borrow_mut(mem::take);
     refused.into_iter().map(|process| Process::of(Refused(process))).collect()
 }

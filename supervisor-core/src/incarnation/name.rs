@@ -2,9 +2,9 @@ use std::borrow::Cow;
 
 /// One segment of a dotted name.
 ///
-/// Anything but letters, digits and `_` becomes `_`, so do letters that cannot be seen; runs of `_` collapse, and both ends are trimmed. A name of which
-/// nothing would be left is kept as it was given, for the error that refuses it: so a name without a letter or a digit
-/// is an invalid one.
+/// Anything but letters, digits and `_` becomes `_`, so do letters that cannot be seen; runs of `_` collapse, and both ends are
+/// trimmed. A name of which nothing would be left is kept as it was given, for the error that refuses it: so a name without a
+/// letter or a digit is an invalid one.
 ///
 /// Two words: the length of an owned one is on the heap, with the text.
 #[derive(Clone, Debug)]

@@ -20,6 +20,7 @@ thread_local! {
     static OWN: Arc<ThreadSlot> = {
         let slot = Arc::<ThreadSlot>::default();
         let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+        // Threads that have ended leave their slots here. Where threads come and go, nothing may pile up.
         slots.retain(|slot| slot.strong_count() > 0);
         slots.push(Arc::downgrade(&slot));
         slot
@@ -54,6 +55,8 @@ pub(crate) struct Watching(());
 
 impl Watching {
     pub(crate) fn begin() -> Self {
+        // Relaxed, because nothing is read on the strength of it: a thread that sees it late leaves a poll unmarked,
+        // and marks the next.
         WATCHERS.fetch_add(1, Relaxed);
         Self(())
     }
@@ -85,6 +88,7 @@ impl ThreadSlot {
 
     fn exchange(&self, polled: Option<Polled>) -> Option<Polled> {
         let mut occupancy = self.lock();
+        // A new number for each poll, so that two polls of one process are not taken for a single long one (B2).
         occupancy.changes += 1;
         mem::replace(&mut occupancy.polled, polled)
     }

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A wake that is lost leaves a thread waiting for ever; loom calls that a deadlock, and fails. What came out is collected
-//! over all orders and compared as a whole: so a race that is not there any more is noticed, too. (After a deadlock loom may panic once more and
-//! end the program; the first message counts.)
+//! over all orders and compared as a whole: so a race that is not there any more is noticed, too. (After a deadlock loom may
+//! panic once more and end the program; the first message counts.)
 //!
 //! Threads are spawned before the race begins: where one was spawned in the midst of it, loom has overlooked orders.
 //!

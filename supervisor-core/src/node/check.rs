@@ -1,4 +1,6 @@
 //! Whether a tree can work, looked at before anything of it is started.
+//! R6: all of a tree is checked, at any depth, and nothing has started by then. R62: what is added to a running
+//! supervisor is checked by the same code before it is sent.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +12,8 @@ use crate::{
 };
 
 /// Whether a child, and all that is below it, can work under a supervisor with this name, this auto-shutdown, and so many
-/// supervisors from the root down to it, which is at `home` on that executor and whose children run on `spawner` if they do not say
-/// otherwise. An executor that is still to be made is looked at when it is.
+/// supervisors from the root down to it, which is at `home` on that executor and whose children run on `spawner` if they do not
+/// say otherwise. An executor that is still to be made is looked at when it is.
 pub(crate) fn check(
     child: &dyn Child,
     parent: &dyn Fn() -> String,
@@ -55,6 +57,7 @@ fn check_below(top: Level) -> Result<(), SupervisorError> {
             return invalid(path, reason);
         }
         let placed = settings.placement.named().map_or(is_home_virtual, is_virtual);
+        // D3: the supervisor measures time at home, and a virtual clock does not wait for what takes real time.
         if is_home_virtual && !placed {
             return invalid(path, InvalidSpec::RealBelowVirtual);
         }
@@ -62,6 +65,7 @@ fn check_below(top: Level) -> Result<(), SupervisorError> {
         let before = rest.len();
         for child in children.iter() {
             check_alone(&**child, &|| path.clone(), settings.auto_shutdown, &|| is_home_virtual)?;
+            // D2: names may be shared, unless the supervisor says otherwise (R6, R59).
             if settings.unique_names && !names.insert(child.name()) {
                 return invalid(path_of(&**child, &|| path.clone()), InvalidSpec::DuplicateName);
             }
@@ -86,6 +90,12 @@ fn check_alone(
         return Err(SupervisorError::InvalidName { name: child.name().into(), parent: Some(parent()) });
     }
     let settings = child.settings();
+    // R8: what is not set has a default that is valid, so only what somebody has asked for is refused here.
+    //
+    // R48: significance means something only where its end is not followed by a restart, and where somebody looks at
+    // it.
+    //
+    // A2, B2: a limit of zero could be met by nobody. B1: a wait that shrinks would not let anything recover.
     let reason = if settings.runs_once && settings.restart() != RestartType::Temporary {
         InvalidSpec::OneShotNotTemporary
     } else if settings.significant && settings.restart() == RestartType::Permanent {

@@ -59,8 +59,8 @@ pub(crate) trait Child: Control {
 
 /// What owns a user's code.
 pub(crate) trait Release {
-    /// Drops it. There is none after that. The children of a supervisor are put into `below`, the first of them last: released one
-    /// in another, the stack would decide how deep a tree may be.
+    /// Drops it. There is none after that. The children of a supervisor are put into `below`, the first of them last: released
+    /// one in another, the stack would decide how deep a tree may be.
     fn release(&self, below: &mut Vec<Arc<dyn Child>>);
 }
 
@@ -72,6 +72,8 @@ fn release_all(factory: &impl Release) {
         // What still runs, somewhere else, does it itself when it ends. Otherwise it is done here.
         child.cell().request(Flags::NO_SUCCESSOR);
         if child.cell().process().is_none() {
+            // P1, P3: one guard for each child. Two destructors that panic under one guard, the second while the
+            // first unwinds, end the program.
             let _ = guard(|| child.release_into(&mut below));
         }
     }
@@ -136,6 +138,7 @@ impl<F: ChildFactory> ChildNode<F> {
 /// of two children never panic together, which would be the end of the program.
 impl<F: Release> Drop for ChildNode<F> {
     fn drop(&mut self) {
+        // P1, P3: whoever that is, it is not the one to be unwound.
         let _ = guard(|| release_all(&self.factory));
     }
 }
@@ -176,7 +179,11 @@ impl<F: ChildFactory> Child for ChildNode<F> {
     }
 
     fn begin(self: Arc<Self>, process_key: ProcessKey, scope: &Arc<Scope>, flags: Flags) -> ProcessContext {
+        // P5: a number for this incarnation alone. All that is said or asked later with the number of an earlier one
+        // changes nothing.
         let id = ProcessId::next();
+        // A2: ready from the beginning, or when it says so, or when its set-up is done. The flag is there before the
+        // process can run.
         let flags = match &self.settings {
             settings if settings.is_ready_at_once() => flags | Flags::READY,
             settings if settings.explicit_ready() => flags | Flags::SAYS_READY,
@@ -191,6 +198,8 @@ impl<F: ChildFactory> Child for ChildNode<F> {
             Placement::Inherit => spawn(self.embody(context, scope), &**scope.spawner, &**scope.home),
             Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), context, scope),
             Placement::Fresh(factory) => {
+                // P3, D1: to make an executor is code of a user and may take long, so that is done in a process
+                // beside the other children, and not here, in the supervisor.
                 let (factory, scope) = (factory.clone(), scope.clone());
                 let (spawner, home) = (scope.spawner.clone(), scope.home.clone());
                 let process = Process::new(context.clone(), FreshExecutor { child: self, factory, context, scope });
@@ -200,11 +209,14 @@ impl<F: ChildFactory> Child for ChildNode<F> {
     }
 
     fn embody_on(self: Arc<Self>, spawner: Executor, context: ProcessContext, scope: &Arc<Scope>) {
+        // The process reports to the same supervisor. But it runs, and sleeps, on an executor of its own, and has to
+        // find that.
         let parent = Arc::new(PlacedParent { scope: scope.clone(), spawner: spawner.clone() });
         spawn(self.embody(ProcessContext { parent, ..context }, scope), &**spawner, &**scope.home);
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
+        // P3: a destructor is user code and may block. So it gets a process, which nobody waits for.
         let context =
             self.clone().begin(ProcessKey::of_disposal(self.id), scope, Flags::NO_SUCCESSOR | Flags::ABANDONED);
         let spawner = match self.settings.placement() {

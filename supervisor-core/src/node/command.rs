@@ -6,6 +6,7 @@ use super::{CallOrigin, Child};
 use crate::{error::SupervisorError, incarnation::ChildId, waits::Waiting};
 
 /// What a running supervisor is asked by whoever holds a handle. Dropped unanswered, it answers by that.
+/// So a supervisor that goes away answers all of them, without knowing it (A7, R70).
 pub(crate) enum Command {
     /// Nobody waits for a start without a call.
     Start {
@@ -34,6 +35,7 @@ impl Call {
 
     /// What it waits for. The caller keeps what this returns for as long as it waits.
     pub(crate) fn awaits(&mut self, child: ChildId) -> Option<Waiting> {
+        // N6: entered before the call is sent. Two that call each other at once: the second one sees the first.
         let waiting = Waiting::begin(self.from.as_ref()?.chain(), [child].into());
         self.is_in_circle = waiting.is_none();
         waiting

@@ -24,6 +24,7 @@ pub(super) struct FreshExecutor {
 impl ProcessBody for FreshExecutor {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
         let Self { child, factory, context, scope } = &*self;
+        // R4, A3: an error, or a panic, which the process catches, is the failed start of this child.
         let spawner = match factory(&context.parent.path_of(child.name())) {
             Ok(spawner) => Executor::new(spawner),
             Err(error) => return Poll::Ready(Step::Ended(Exit::Failed(Failure::from_error(&*error)))),
@@ -32,6 +33,8 @@ impl ProcessBody for FreshExecutor {
             let failure = Failure::new(InvalidSpec::RealBelowVirtual.to_string());
             return Poll::Ready(Step::Ended(Exit::Failed(failure)));
         }
+        // A2: not ready before its executor is there, which may not come about. Told here, before the new executor
+        // has the process: its end may come at once, and must not be read first.
         if child.settings().is_ready_when_there() && child.cell().mark_ready(context.id) {
             context.parent.report(Report { process_key: context.process_key, kind: ReportKind::Ready });
         }

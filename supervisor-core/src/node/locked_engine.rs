@@ -32,6 +32,7 @@ pub(crate) struct LockedEngine {
 
 impl LockedEngine {
     pub(crate) fn new(engine: Tree, spawner: &Executor, process: ProcessId, incarnation: u32) -> Self {
+        // R37: a restart of a supervisor counts once, here. Its children begin anew with it, from zero.
         Self { engine: Mutex::new(engine), clock: Clock::of(spawner), process, restarts: incarnation.saturating_sub(1) }
     }
 
@@ -53,6 +54,7 @@ impl LockedEngine {
         let engine = self.lock();
         let (mut found, mut left) = (Vec::new(), PIECE);
         for (id, slot) in engine.slots_behind(cursor.last) {
+            // B4: the lock is let go of between two pieces, and the supervisor works in between.
             if left == 0 {
                 return found;
             }

@@ -1,4 +1,4 @@
-//! The places of a tree, each of which three sides know: what handles share with a supervisor, what its children have above
+//! The parts of a tree, each of which three sides know: what handles share with a supervisor, what its children have above
 //! them, and what it knows of a child.
 //!
 //! These know each other, so they are one module: a [`Scope`] has the [`Shared`] of its supervisor, which has the scope of the

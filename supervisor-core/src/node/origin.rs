@@ -12,12 +12,15 @@ pub(crate) struct CallOrigin {
 impl CallOrigin {
     /// Of the process that this runs in.
     pub(crate) fn current() -> Option<Self> {
+        // N6: known from the process that runs on this thread. A task that was spawned by other means has none, and
+        // waits as anybody does.
         let (parent, child) = current(|current| (current.parent.clone(), current.child_id()))?;
         Some(Self { scope: Scope::above(&parent)?, child })
     }
 
     /// The process as a child of its supervisor, and the supervisors above it, each as a child of the next.
     pub(crate) fn upwards(&self) -> impl Iterator<Item = (&Arc<Scope>, ChildId)> {
+        // N6: whoever waits for one above waits for this process, too, because that ends after all below it.
         iter::successors(Some((&self.scope, self.child)), |(scope, _)| Some((scope.parent.as_ref()?, scope.child)))
     }
 

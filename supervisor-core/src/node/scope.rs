@@ -153,12 +153,14 @@ impl Scope {
     /// event is made only if somebody does.
     pub(crate) fn tell(&self, kind: EventKind, own: Option<&Arc<Shared>>, event: impl FnOnce(EventKind) -> Event) {
         let subscribers = || {
+            // B3: a subscriber hears of its supervisor and of all below, so all above hear of this.
             let above = iter::successors(Some(self), |scope| scope.parent.as_deref());
             // What is above a root has the `Shared` of the root, who is told already.
             let above = above.filter(|scope| !scope.is_outside()).map(|scope| &scope.shared);
             let all = own.into_iter().chain(above).map(|shared| shared.subscribers());
             all.filter(|subscribers| !subscribers.is_empty())
         };
+        // B3: one load where nobody in the program subscribes, before anything is walked or made.
         let has_subscribers = Events::are_wanted() && subscribers().next().is_some();
         if !has_subscribers && !self.observers.want(&kind) {
             return;
@@ -183,6 +185,8 @@ impl Scope {
 
     /// The supervisor is lost. Returns what it has not read. What its children report from now on, they tell themselves.
     pub(crate) fn close_lost(&self) -> Taken<Report> {
+        // P1, A6: first the flag, then the mailbox. Whoever finds the mailbox closed then sees that it has to tell
+        // its end itself.
         self.is_lost.store(true, Ordering::Release);
         self.reports.close()
     }
@@ -218,6 +222,8 @@ impl Scope {
     fn deliver(&self, report: Report) -> Result<(), Report> {
         // A tree is quiet though nobody outside has looked yet.
         let in_flight = if self.is_outside() { InFlight::none() } else { self.quiescence.in_flight() };
+        // The report is in the mailbox before the supervisor is woken. Woken before, it could look too early, and
+        // sleep.
         let delivered = self.reports.put(Envelope { message: report, in_flight }, || self.now());
         // Here a process has ended, or yields next. But one process may end inside of another one's poll.
         if self.wake_up() && is_in_process() {
@@ -245,6 +251,7 @@ impl Scope {
 /// Every process below holds it. So for a root that is lost this is the end of the tree.
 impl Drop for Scope {
     fn drop(&mut self) {
+        // A6: the last event of a root that is lost, when nothing of its tree is left.
         if let Some((process, exit)) = self.loss.take() {
             let event = |kind| Event { path: self.path(), process: Some(process), kind, took: None };
             self.tell(EventKind::Exited(exit), None, event);
@@ -262,6 +269,8 @@ impl Parent for Scope {
 
     fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
         let unread = self.deliver(Report { process_key, kind: ReportKind::Exited(exit) });
+        // P1: an exit that no supervisor reads is told as an event and in the log. Where the supervisor has stopped,
+        // and was not lost, what is left was abandoned, and that was told.
         let Err(Report { kind: ReportKind::Exited(exit), .. }) = unread else { return };
         if self.is_lost.load(Ordering::Acquire) {
             let event = |kind| Event { path: self.path_of(segment), process: Some(id), kind, took: None };
@@ -270,6 +279,7 @@ impl Parent for Scope {
     }
 
     fn path_of(&self, segment: &str) -> String {
+        // A1: whole names are made when somebody asks. A process keeps its own segment only.
         let mut path = self.path();
         if !path.is_empty() {
             path.push('.');

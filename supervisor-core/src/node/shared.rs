@@ -51,6 +51,8 @@ impl Running {
     /// Whether another message is taken.
     fn check_room(&self) -> Result<(), SupervisorError> {
         match self.commands.len() {
+            // A7: what is refused is said to be. Without a limit, a supervisor that does not run would take all
+            // memory.
             unread if unread < Shared::MAX_UNREAD => Ok(()),
             unread => Err(SupervisorError::Overloaded { path: self.scope.path(), unread }),
         }
@@ -58,13 +60,14 @@ impl Running {
 
     /// Who has to be woken, once the lock is let go of.
     fn post(&self, command: Command) -> Arc<Scope> {
-        // It is never closed: as long as it can be found here, somebody is going to look into it.
+        // A7: it is never closed: as long as it can be found here, somebody is going to look into it.
         let _ = self.commands.put(self.scope.envelope(command), || self.scope.now());
         self.scope.clone()
     }
 }
 
-/// What handles share with a supervisor, as the one who can run it has it. Let go of, the supervisor is not going to run any more.
+/// What handles share with a supervisor, as the one who can run it has it. Let go of, the supervisor is not going to run any
+/// more.
 pub(crate) struct Tenure(Arc<Shared>);
 
 impl Tenure {
@@ -130,6 +133,7 @@ impl Shared {
     /// That run of the supervisor is over. Nothing is sent to it after this.
     pub(crate) fn close(&self, scope: &Arc<Scope>) {
         let mut state = self.lock();
+        // P5: only that run. A later one may have opened it anew.
         let ended = state.running.take_if(|running| Arc::ptr_eq(&running.scope, scope));
         drop(state);
         drop(ended);
@@ -166,6 +170,8 @@ impl Shared {
         let state = self.lock();
         let Some(running) = &state.running else {
             drop(state);
+            // N7: nothing is queued for a run that may never come, or for one that would not expect it. R70: the
+            // caller is told.
             return Err(self.not_running());
         };
         if let Err(full) = running.check_room() {
@@ -174,6 +180,7 @@ impl Shared {
         }
         let scope = running.post(command);
         drop(state);
+        // Not under the lock: a waker is foreign code, and may call this handle.
         scope.wake();
         Ok(())
     }
@@ -188,16 +195,19 @@ impl Shared {
         let state = self.lock();
         let Some(running) = &state.running else {
             drop(state);
+            // N7, R70: as for any call.
             return Err(self.not_running());
         };
         let scope = &running.scope;
         let (path, depth) = (|| scope.path(), || scope.depth());
+        // R58, R62: checked before it is sent, so a child that cannot work changes nothing.
         let checked = check(spec.as_child(), &path, running.auto_shutdown, &**scope.home, &**scope.spawner, depth);
         if let Err(refused) = checked.and_then(|()| running.check_room()) {
             drop(state);
             return Err(refused);
         }
-        // Under the lock, so that children come in the order of their ids.
+        // R20, N5: ids are given under the lock, so they are in the order in which children come to the supervisor.
+        // The last one is added last, and starts last.
         let child = spec.into_child();
         let id = child.id();
         let waiting = call.as_mut().and_then(|call| call.awaits(id));
@@ -214,6 +224,7 @@ impl Shared {
             (running.control.clone(), running.scope.clone())
         });
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
+        // N1: a flag, which goes before all that waits in a mailbox. It waits for nothing, so N6 needs no look.
         control.cell().request(Flags::SHUTDOWN);
         nudge(&**scope.home);
         Ok(())

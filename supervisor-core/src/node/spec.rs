@@ -116,6 +116,8 @@ impl ChildSpec {
 
     /// The child of a supervisor, behind all that were added before.
     pub(crate) fn into_child(mut self) -> Arc<dyn Child> {
+        // R20: the id is given now, and not when the specification is made. So ids are in the order in which children
+        // are added.
         self.node().enlist();
         self.0
     }

@@ -55,7 +55,7 @@ impl Shared {
                     None => reading.add(node),
                 }
                 nodes += 1;
-                // The thread may be the only one.
+                // B4: the thread may be the only one.
                 if nodes % PIECE == 0 {
                     yield_now().await;
                 }
@@ -79,6 +79,7 @@ impl Shared {
             if !locked.lock().is_ready() {
                 return false;
             }
+            // Its own engine has said it all. Only what is below has to be asked for itself.
             if locked.lock().counts().supervisors == 0 {
                 continue;
             }
@@ -100,12 +101,14 @@ impl Shared {
     /// The children, in start order: all of them, or those of this name.
     pub(crate) async fn children(&self, name: Option<Name>) -> Result<Vec<ChildInfo>, SupervisorError> {
         let locked = self.running()?;
+        // D2: a name may be that of several, so all of them are found.
         let is_it = |slot: &Slot<Arc<dyn Child>>| match &name {
             Some(name) => slot.child.name() == name.as_str(),
             None => true,
         };
         let (mut children, mut cursor) = (Vec::new(), Cursor::default());
         loop {
+            // R66: id, process or state, kind, in start order (R20).
             children.extend(locked.read(&mut cursor, |id, slot| is_it(slot).then(|| info(id, slot))));
             if cursor.is_at_end() {
                 return Ok(children);
@@ -115,11 +118,13 @@ impl Shared {
     }
 
     pub(crate) fn count(&self) -> Result<ChildCounts, SupervisorError> {
+        // R67, R75: kept by the engine as states change, so a million children are counted as fast as one.
         Ok(self.running()?.lock().counts())
     }
 
     pub(crate) fn child_spec(&self, child: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
         let locked = self.running()?;
+        // R68: as the supervisor has it, with all defaults filled in.
         let spec = locked.lock().find(child).cloned();
         match spec {
             Some(spec) => Ok(ChildSpecInfo::new(spec.name(), spec.settings())),
@@ -142,6 +147,7 @@ impl Shared {
     fn running(&self) -> Result<Arc<LockedEngine>, SupervisorError> {
         match self.look() {
             Some((locked, Some(_))) => Ok(locked),
+            // N7, R70: nobody supervises these children, so what they are is not said as if somebody did.
             _ => Err(self.not_running()),
         }
     }

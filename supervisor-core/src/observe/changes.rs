@@ -18,8 +18,8 @@ use crate::incarnation::wake;
 /// Who waits listens first, and looks at the tree after that, under the locks of its supervisors. A supervisor changes its
 /// state under that lock, and tells after it. So no change is missed.
 ///
-/// A list of our own: those of crates wake all in one loop, where a waker that panics leaves the ones behind it asleep. The lock is
-/// not held while a waker is woken, cloned or dropped.
+/// A list of our own: those of crates wake all in one loop, where a waker that panics leaves the ones behind it asleep. The
+/// lock is not held while a waker is woken, cloned or dropped.
 #[derive(Clone, Default)]
 pub(crate) struct Changes(Arc<Shared>);
 
@@ -48,6 +48,8 @@ pub(crate) struct NextChange {
 
 impl Changes {
     pub(crate) fn listen(&self) -> NextChange {
+        // Relaxed is enough: the listener reads the tree after this, under the locks of its supervisors, and they
+        // tell after they held these.
         self.0.listeners.fetch_add(1, Relaxed);
         NextChange { told: self.0.lock().told, shared: self.0.clone(), key: None }
     }

@@ -80,6 +80,7 @@ pub struct ChildSpecInfo {
 impl ChildSpecInfo {
     pub(crate) fn new(name: &str, settings: &ChildSettings) -> Self {
         Self {
+            // R68: with the defaults of R8 filled in.
             name: name.to_owned(),
             kind: settings.kind,
             restart: settings.restart(),

@@ -143,6 +143,8 @@ impl Drop for Waiting<'_> {
 impl Subscribers {
     /// A new one, who hears of this subtree only, if one is named.
     pub(crate) fn add(self: &Arc<Self>, subtree: Option<String>) -> Events {
+        // B3: without subscribers no event is made. Relaxed is enough: a supervisor looks at this under the lock of
+        // its engine. So whoever subscribes, and reads the state after that, finds a change there, or hears of it.
         WANTED.fetch_add(1, Relaxed);
         let mut state = self.lock();
         let place = AtomicUsize::new(state.list.len());
@@ -182,6 +184,7 @@ impl Subscribers {
             let those = state.list.iter().filter(|subscription| subscription.covers(&event.path));
             those.filter_map(|subscription| subscription.inbox().put(event.clone())).collect()
         };
+        // P3: each under a guard, and under no lock: a waker that panics, or subscribes, holds up nobody.
         woken.into_iter().for_each(wake);
     }
 
@@ -239,6 +242,7 @@ impl Subscription {
 impl Inbox {
     /// Whom to wake.
     fn put(&mut self, event: Arc<Event>) -> Option<Waker> {
+        // B3: the oldest goes, so whoever tells an event never waits, and memory has a bound.
         if self.waiting.len() >= Events::CAPACITY {
             self.waiting.pop_front();
             self.lost += 1;

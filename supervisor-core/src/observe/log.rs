@@ -38,6 +38,7 @@ mod lines {
             _ => (None, None),
         };
         match (level(kind), kind) {
+            // A1: the whole story, as the error tells it.
             (Level::ERROR, EventKind::GaveUp(gave_up)) => {
                 event!(target: "supervision", Level::ERROR, process = %path, id, event, "{}", History(gave_up));
             }
@@ -69,6 +70,7 @@ mod lines {
             | EventKind::Blocked { .. }
             | EventKind::Stuck
             | EventKind::Refused(_)
+            // N2, R28: siblings stay down that nobody has terminated, which somebody has to know.
             | EventKind::LeftDown { .. }
             | EventKind::Abandoned => Level::WARN,
             // Where an abort is worth a line, that it was ordered was one.

@@ -28,7 +28,7 @@ mod numbers {
     pub(crate) const ARE_WANTED: bool = true;
 
     impl Metrics {
-        /// A recorder is foreign code. One that panics loses what it is told then.
+        /// P3: a recorder is foreign code. One that panics loses what it is told then.
         pub(crate) fn observe(&self, event: &Event) {
             if let Err(panic) = guard(|| self.count(event)) {
                 tell_of(&panic);
@@ -48,6 +48,7 @@ mod numbers {
                 }
                 EventKind::Stopping => self.set(event, Some("stopping")),
                 EventKind::Exited(exit) => {
+                    // A6: what was below is not told by it any more, and gauges must not stay up for what is gone.
                     if let Exit::Lost | Exit::Panicked(_) = exit {
                         self.forget_below(&event.path);
                     }

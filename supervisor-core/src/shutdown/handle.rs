@@ -13,6 +13,7 @@ impl ShutdownHandle {
     pub(super) fn pair() -> (Arc<dyn Control>, ProcessId, Self) {
         let id = ProcessId::next();
         let pair = Arc::new(Pair(ControlCell::new()));
+        // A cell of its own, with one incarnation that never ends.
         pair.0.begin(id, Flags::NONE);
         (pair.clone(), id, Self(pair))
     }
@@ -25,6 +26,7 @@ impl ShutdownHandle {
 
 impl Drop for ShutdownHandle {
     fn drop(&mut self) {
+        // P6: latched, so a wait that begins later resolves, too.
         self.0.0.request(Flags::SHUTDOWN);
     }
 }

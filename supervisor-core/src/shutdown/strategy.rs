@@ -24,6 +24,7 @@ impl ShutdownStrategy {
 /// more.
 impl Default for ShutdownStrategy {
     fn default() -> Self {
+        // R8, R41.
         Self::Graceful(Duration::from_secs(5))
     }
 }

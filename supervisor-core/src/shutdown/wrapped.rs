@@ -54,6 +54,7 @@ impl Wrapped {
         let mut state = self.lock();
         match mem::replace(&mut *state, State::Polled) {
             State::Waits(future) => {
+                // What rings from here on rings for the poll that follows.
                 self.bell.has_rung.swap(false, AcqRel);
                 Some(future)
             }
@@ -91,6 +92,7 @@ impl Control for Wrapped {
     fn drive(&self) {
         let Some(mut future) = self.take_out() else { return };
         let all = Waker::from(self.bell.clone());
+        // P3, P6: user code. A panic is an end, and the signal fires then.
         let polled = guard(|| future.as_mut().poll(&mut Context::from_waker(&all)));
         if polled.as_ref().is_ok_and(|polled| polled.is_pending()) {
             self.put_back(future);
@@ -105,6 +107,8 @@ impl Control for Wrapped {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
+        // First the mark, then the wake: who is woken finds nothing to drive as long as the poll goes on, and
+        // `put_back` sees the mark.
         self.has_rung.swap(true, AcqRel);
         self.cell.wake_waiters();
     }

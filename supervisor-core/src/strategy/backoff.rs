@@ -12,10 +12,10 @@ use crate::text::Time;
 /// the intensity.
 ///
 /// A backoff does not lengthen the restart intensity: each failure counts, when it happens. With the default of 1 restart in 5
-/// seconds a supervisor gives up at the second failure, which with a first wait of 100 ms is after 100 ms at most. So allow as many
-/// restarts as fit into the outage that you want to sit out, or say
-/// [`with_unlimited_restarts`](RestartStrategy::with_unlimited_restarts). When a supervisor starts a child that it would give up on
-/// before the backoff has come to its longest wait, the log warns of that, once.
+/// seconds a supervisor gives up at the second failure, which with a first wait of 100 ms is after 100 ms at most. So allow as
+/// many restarts as fit into the outage that you want to sit out, or say
+/// [`with_unlimited_restarts`](RestartStrategy::with_unlimited_restarts). When a supervisor starts a child that it would give
+/// up on before the backoff has come to its longest wait, the log warns of that, once.
 ///
 /// The wait before restart number `n` is a random time up to `min(max, initial * factor^n)`: the jitter keeps a thousand
 /// children that failed together from coming back together. `n` starts again from zero once the child has run for
@@ -73,8 +73,8 @@ impl Backoff {
         self.max
     }
 
-    /// When a supervisor with this strategy gives up on a child that fails at once each time, if that is before the wait has grown
-    /// to its longest: after what time, at most.
+    /// When a supervisor with this strategy gives up on a child that fails at once each time, if that is before the wait has
+    /// grown to its longest: after what time, at most.
     pub(crate) fn cut_short_by(&self, strategy: &RestartStrategy) -> Option<Duration> {
         // A factor close to 1 takes for ever to come anywhere; nobody is warned of that.
         const STEPS: u32 = 10_000;
@@ -84,6 +84,7 @@ impl Backoff {
             if wait == self.grown(failures + 1) {
                 return None;
             }
+            // D4: counted as the engine does, until exactly the period is over.
             while counted.front().is_some_and(|then| now - *then > strategy.period()) {
                 counted.pop_front();
             }
@@ -103,6 +104,7 @@ impl Backoff {
     /// The wait before the next start of a child that failed `failures` times before this one.
     pub(crate) fn delay(&self, failures: u32, rng: &mut Rng) -> Duration {
         let longest = self.grown(failures);
+        // B1: anything up to the whole wait, so that those which failed together do not come back together.
         if self.jitter { longest.mul_f64(rng.f64()) } else { longest }
     }
 

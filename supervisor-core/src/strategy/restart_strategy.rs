@@ -42,6 +42,7 @@ pub struct RestartStrategy {
 impl RestartStrategy {
     /// Restarts with this mode, and the default intensity of 1 restart in 5 seconds.
     pub const fn new(mode: RestartMode) -> Self {
+        // R8, R31: one restart in 5 seconds is fine, a second one ends the supervisor.
         Self { mode, intensity: 1, period: Duration::from_secs(5) }
     }
 
@@ -72,8 +73,8 @@ impl RestartStrategy {
         self
     }
 
-    /// Allows any number of restarts: the supervisor never gives up, and no restart is counted. For children whose failures are the
-    /// business of nobody above, and usually together with a [`Backoff`](crate::Backoff), which is the only brake then.
+    /// Allows any number of restarts: the supervisor never gives up, and no restart is counted. For children whose failures are
+    /// the business of nobody above, and usually together with a [`Backoff`](crate::Backoff), which is the only brake then.
     ///
     /// ```
     /// use std::time::Duration;
@@ -120,6 +121,7 @@ impl fmt::Debug for RestartStrategy {
 
 impl Default for RestartStrategy {
     fn default() -> Self {
+        // R8.
         Self::one_for_one()
     }
 }

@@ -83,6 +83,7 @@ impl ChildSettings {
     }
 
     pub(crate) fn restart(&self) -> RestartType {
+        // R8: permanent.
         self.restart.unwrap_or_default()
     }
 
@@ -121,6 +122,7 @@ impl ChildSettings {
     }
 
     pub(crate) fn supervisor() -> Self {
+        // R8, R42: what is below it has limits of its own, and they add up.
         Self { kind: ChildKind::Supervisor, ..Self::worker(ShutdownStrategy::UNLIMITED) }
     }
 }
@@ -160,6 +162,7 @@ impl SupervisorSettings {
 
     /// Why a supervisor with so many static children cannot work like this.
     pub(crate) fn what_is_wrong(&self, children: usize) -> Option<InvalidSpec> {
+        // D4: in a period of zero, no two restarts would ever count together.
         if self.strategy.period().is_zero() {
             Some(InvalidSpec::PeriodZero)
         } else if self.backoff.is_some_and(|backoff| !backoff.is_valid()) {
@@ -167,16 +170,21 @@ impl SupervisorSettings {
         } else if self.abort_grace < Self::SHORTEST_GRACE {
             Some(InvalidSpec::AbortGraceTooShort)
         } else if self.max_children.is_some_and(|max| children > max) {
+            // A8: the static ones count.
             Some(InvalidSpec::TooManyChildren)
         } else if !self.dynamic {
             None
         } else if children > 0 {
+            // R7: a dynamic supervisor starts empty.
             Some(InvalidSpec::DynamicWithChildren)
         } else if self.strategy.mode() != RestartMode::OneForOne {
+            // R71: its children restart one by one.
             Some(InvalidSpec::DynamicStrategy)
         } else if self.shutdown_order != ShutdownOrder::Concurrent {
+            // R46: it asks all at once.
             Some(InvalidSpec::DynamicShutdownOrder)
         } else if self.auto_shutdown != AutoShutdown::Never {
+            // R48, D7: it keeps no child that has ended, so none could be the last one.
             Some(InvalidSpec::DynamicAutoShutdown)
         } else {
             None

@@ -22,8 +22,11 @@ pub enum RestartType {
 impl RestartType {
     pub(crate) fn restarts_after(self, exit: &Exit) -> bool {
         match self {
+            // R9: after any exit of its own.
             Self::Permanent => true,
+            // R9, R54: only if it failed. R11: otherwise it stays listed, as stopped.
             Self::Transient => !exit.is_normal(),
+            // R9, R10: never, and its specification goes with it.
             Self::Temporary => false,
         }
     }

@@ -39,10 +39,12 @@ impl Root {
         observers: Observers,
         quiescence: Quiescence,
     ) -> Result<Self, SupervisorError> {
+        // R6: what is invalid is refused here, before there is a process.
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
         let outside = Scope::outside(Executor::new(spawner), observers, quiescence, handle.shared());
         let process_key = ProcessKey::only(root.id());
+        // A6: a root is a process, too. It runs once, so it begins with what says that nothing comes after it.
         let context = root.clone().begin(process_key, &outside, Flags::NO_SUCCESSOR);
         root.clone().start(context, &outside);
         Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
@@ -74,6 +76,7 @@ impl Root {
     /// something in it, waits for that process.
     pub(super) fn wait_for_it(&self) -> Result<Option<Waiting>, SupervisorError> {
         let Some(caller) = CallOrigin::current() else { return Ok(None) };
+        // N6: waiting for the root is waiting for all below it, the caller perhaps included.
         match Waiting::begin(caller.chain(), [self.root.id()].into()) {
             Some(waiting) => Ok(Some(waiting)),
             None => Err(SupervisorError::WouldDeadlock { path: self.handle.path() }),
@@ -87,6 +90,8 @@ impl Root {
             return false;
         };
         let mut upwards = position.upwards().take_while(|(scope, _)| !scope.is_outside()).peekable();
+        // N6: a tree is ready when all in it runs. So it waits for a process that is not ready yet, or that has to
+        // stop, with whomever.
         let is_ready = upwards.peek().is_some_and(|(scope, child)| {
             SupervisorHandle::of(scope).shared().state_of(*child) == Some(ChildState::Running)
         });
@@ -99,6 +104,7 @@ impl Root {
     }
 
     pub(super) fn shutdown(&self) {
+        // N1: also while it starts.
         self.root.cell().request(Flags::SHUTDOWN | Flags::NO_SUCCESSOR);
         // This may be user code, too, that blocks next.
         nudge(&**self.outside.home);
@@ -106,6 +112,8 @@ impl Root {
 
     /// Aborts all that is left of the tree.
     pub(super) fn abort(&self) {
+        // N8: the root aborts everything below it, and so does each supervisor there. The root itself stays, to tell
+        // who did not yield.
         self.root.cell().request(Flags::SHUTDOWN | Flags::ABORT | Flags::NO_SUCCESSOR);
     }
 
@@ -117,17 +125,21 @@ impl Root {
             Exit::Panicked(panic) => return Err(SupervisorError::Panicked { path: path(), panic }),
             _ => return Err(SupervisorError::Lost { path: path() }),
         };
+        // D5: how it stopped decides the error, though it stopped in the same way.
         match &termination.reason {
             StopReason::GaveUp(gave_up) => Err(SupervisorError::GaveUp(gave_up.clone())),
             StopReason::FailedToStart { path, cause } => {
                 Err(SupervisorError::FailedToStart { path: path.clone(), cause: cause.clone() })
             }
+            // D6: work that failed is an error, with the story where a supervisor gave up.
             StopReason::AutoShutdown { path, child, exit } if !exit.is_success() => {
                 let (path, child, how) = (path.clone(), child.clone(), exit.to_string());
                 let gave_up = exit.gave_up().cloned().map(Box::new);
                 Err(SupervisorError::SignificantChildFailed { path, child, how, gave_up })
             }
             StopReason::AutoShutdown { .. } | StopReason::Requested | StopReason::Killed => {
+                // A5, D9: what had to be aborted or abandoned, or failed when it was asked to stop, is named, through
+                // the whole tree. A tree that failed for another reason tells that one.
                 match &termination.unclean[..] {
                     [] => Ok(()),
                     unclean => Err(SupervisorError::UncleanShutdown(unclean.to_vec())),
@@ -139,6 +151,7 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
+        // A6: nobody is left who could stop it. It goes on in the background, in order.
         if !self.has_ended {
             self.shutdown();
         }

@@ -130,6 +130,7 @@ impl Future for RunFuture {
         if let State::New(_) = self.state {
             let State::New(run) = std::mem::replace(&mut self.state, State::Ended) else { unreachable!() };
             let RunOn { root, spawner, triggers, until_signal } = *run;
+            // Before anything starts, so that a signal during a long start is heard.
             let signals = match until_signal.then(Signals::listen).transpose() {
                 Ok(signals) => signals,
                 Err(refused) => return Poll::Ready(Err(refused)),
@@ -168,6 +169,7 @@ impl Future for RunFuture {
 
 /// A trigger is foreign code, polled in the task that runs the tree. Whatever it does, the tree stops in order.
 fn has_fired(trigger: &mut Trigger, root: &Root, cx: &mut Context<'_>) -> bool {
+    // P3: it is not ours, and what it does must not end the task that runs the tree.
     match guard(|| trigger.as_mut().poll(cx)) {
         Ok(polled) => polled.is_ready(),
         Err(panic) => {

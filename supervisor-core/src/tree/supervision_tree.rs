@@ -46,6 +46,7 @@ impl SupervisionTree {
             RootNews::Ready => return Ok(Self { root, outcome: None }),
             RootNews::Ended(exit) => exit,
         };
+        // N1: a tree that is asked to stop while it starts has not failed. To start it did not succeed, either.
         let was_asked =
             matches!(&exit, Exit::Shutdown(end) if matches!(end.reason, StopReason::Requested | StopReason::Killed));
         root.outcome(exit)?;
@@ -83,9 +84,11 @@ impl SupervisionTree {
             if shared.clone().is_ready().await {
                 return Ok(());
             }
+            // N7: after the end, nothing becomes ready.
             if !shared.is_running() {
                 return Err(shared.not_running());
             }
+            // N6: the tree cannot become ready as long as the caller waits.
             if self.root.waits_for_caller() {
                 return Err(SupervisorError::WouldDeadlock { path: shared.path() });
             }
@@ -107,7 +110,7 @@ impl SupervisionTree {
     pub async fn shutdown(mut self) -> Result<(), SupervisorError> {
         self.root.shutdown();
         match self.wait().await {
-            // It is carried out all the same.
+            // N6: it is carried out all the same, and the caller must not wait for its own end.
             Err(SupervisorError::WouldDeadlock { .. }) => Ok(()),
             outcome => outcome,
         }
@@ -125,6 +128,7 @@ impl SupervisionTree {
             if let Some(outcome) = &self.outcome {
                 return outcome.clone();
             }
+            // N6: a process of the tree would wait for its own end.
             let _waiting = self.root.wait_for_it()?;
             if let RootNews::Ended(exit) = poll_fn(|cx| self.root.poll_news(cx)).await {
                 self.outcome = Some(self.root.outcome(exit));

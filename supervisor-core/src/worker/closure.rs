@@ -67,6 +67,7 @@ where
     Fut::Output: IntoWorkerResult,
 {
     let mut settings = ChildSettings::worker(ShutdownStrategy::default());
+    // A2: no set-up, so it is ready when it is spawned (R1: the next one begins then).
     settings.ready_at_once = true;
     ChildSpec::new(Name::new(name), settings, Closure(Mutex::new(Some(closure))))
 }
@@ -76,6 +77,7 @@ struct Closure<F>(Mutex<Option<F>>);
 
 impl<F> Release for Closure<F> {
     fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
+        // Dropped after the lock: a destructor of a user may do anything.
         let closure = self.lock().take();
         drop(closure);
     }
@@ -118,7 +120,7 @@ where
 {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         if let CalledProjection::No { node } = self.as_mut().project() {
-            // A life is polled in its process.
+            // P3: the closure is called in the process, at its first poll, and not by the supervisor that starts it.
             let own = current(|current| ProcessShutdown::of(current.control.clone(), current.id));
             let (Some(node), Some(shutdown)) = (node.take(), own) else {
                 unreachable!("a closure that panicked is not polled again");

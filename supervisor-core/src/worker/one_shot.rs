@@ -56,6 +56,7 @@ where
     Fut::Output: IntoWorkerResult,
 {
     let mut settings = ChildSettings::worker(ShutdownStrategy::default());
+    // R9, R78: there is nothing to run a second time.
     settings.restart = Some(RestartType::Temporary);
     settings.ready_at_once = true;
     settings.runs_once = true;
@@ -66,6 +67,7 @@ struct Once<Fut>(Mutex<Option<Fut>>);
 
 impl<Fut> Release for Once<Fut> {
     fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
+        // Dropped after the lock: a destructor of a user may do anything.
         let future = self.lock().take();
         drop(future);
     }
@@ -81,6 +83,7 @@ where
     }
 
     fn can_start(&self) -> bool {
+        // R36: a supervisor that is restarted leaves out what has run.
         self.lock().is_some()
     }
 

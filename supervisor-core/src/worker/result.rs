@@ -41,6 +41,7 @@ impl<T> Returns for fn() -> T {
 pub(super) fn exit_of(result: Result<(), BoxError>) -> Exit {
     match result {
         Ok(()) => Exit::Normal,
+        // P3: its `Display` is user code. What travels is text.
         Err(error) => Exit::Failed(Failure::from_error(&*error)),
     }
 }

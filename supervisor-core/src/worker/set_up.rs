@@ -19,6 +19,8 @@ use crate::{
 
 impl<W: Supervisable> From<W> for ChildSpec {
     fn from(worker: W) -> Self {
+        // P3: name and shutdown strategy are read here, once, by whoever makes the specification. A supervisor never
+        // calls a user's method.
         let name = Name::new(worker.name().to_owned());
         let settings = ChildSettings::worker(worker.shutdown_strategy());
         Self::new(name, settings, SetUp(Mutex::new(Some(Arc::new(worker)))))
@@ -46,6 +48,8 @@ impl<W: Supervisable> ChildFactory for SetUp<W> {
         let worker = node.factory.lock().clone();
         let shutdown = ProcessShutdown::of(context.control.clone(), context.id);
         WorkerBody::Initializing {
+            // P3: `initialize` is called in the process, when that is first polled. A3: where it fails, or panics,
+            // the start has failed (R4).
             initialize: async move {
                 worker.expect("nothing is started after the last incarnation").initialize(shutdown).await
             },
@@ -75,10 +79,13 @@ where
             StageProjection::Initializing { initialize } => match initialize.poll(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Ok(future)) => {
+                    // R1, A2: ready is said before what follows is polled, which may never return.
                     self.set(WorkerBody::Running { future });
                     Poll::Ready(Step::Ready)
                 }
                 Poll::Ready(Err(error)) => {
+                    // R5, R61: `ignore` is no failure. R4: all else is a failed start. P3: rendered to text here, in
+                    // the process.
                     Poll::Ready(Step::Ended(error.into_failure().map_or(Exit::Ignored, Exit::Failed)))
                 }
             },

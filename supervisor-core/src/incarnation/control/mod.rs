@@ -14,6 +14,22 @@
 //! Lost wakes are impossible because of an order that both sides keep: who waits registers its waker, and looks at the
 //! word after that; who signals changes the word, and takes the wakers after that. Both touch the wakers under the lock.
 //! Nothing is woken, and no waker is dropped, while the lock is held.
+//! If the waiter has the lock first, the signaller finds its waker. If the signaller has it first, the lock makes the
+//! changed word visible to the waiter.
+//!
+//! # Memory orders
+//!
+//! Every change of the word is `AcqRel`, every look at it is `Acquire`. Two things need that:
+//!
+//! - Whoever sees a signal sees what its sender did before: a worker that is asked to stop reads what the caller of
+//!   `shutdown` wrote. So `request` releases, and `flags` and `is_shutdown` acquire.
+//! - Whoever sees `ENDED` sees what the destructors of that incarnation did (P2). A report of the exit carries that,
+//!   too, through the lock of the mailbox. But a supervisor that adopts what an earlier run has left behind gets no
+//!   report, and looks at the word alone. So `end` releases, and `process` and `is_occupied` acquire.
+//!
+//! `READY`, `SAYS_READY` and `ALIVE` publish nothing but themselves, and could be changed with any order. `SeqCst` is
+//! not needed: the one place where each side writes, and then looks at what the other one wrote, is that of a waiter
+//! and a signal, and there the lock decides.
 
 mod wakers;
 
@@ -54,30 +70,94 @@ pub(crate) trait Control: Send + Sync {
     }
 }
 
-/// What is asked of an incarnation.
+/// What is asked of an incarnation, and what is known of it.
+///
+/// All flags are in one word with the id, so each change is one atomic step: it reaches this incarnation, or none
+/// (P5). And of two flags that decide something together, nobody sees one without the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flags(u64);
 
 impl Flags {
     pub(crate) const NONE: Self = Self(0);
-    /// Please stop.
+    /// Asks the incarnation to stop. The supervisor sets it when the turn of the child has come (R39), a handle on a
+    /// supervisor sets it on that supervisor, and `ShutdownHandle` and a wrapped future set it on a cell of their
+    /// own. `ProcessShutdown` reads it, and the driver of a supervisor does.
+    ///
+    /// It stays set until the next incarnation begins. So a wait that was dropped, and is begun again, finds it (P6).
+    /// Beside `ABORT`, a worker itself does not hear it any more: it then only lets those go at once who wait in
+    /// other tasks.
+    ///
+    /// It is in the word because a waiter looks for this and for `ENDED` in one load: either of them lets it go.
     pub(crate) const SHUTDOWN: Self = Self(1);
-    /// Stop now: a worker's future is dropped at its next poll, a supervisor aborts everything below it.
+    /// Tells the incarnation to stop now. The supervisor sets it for a brutal stop (R40), when the time to stop or to
+    /// start is up (R41), for a missed heartbeat, and for `kill_child` (R12). A supervisor that is lost sets it on
+    /// its children (P2), and a second signal sets it on the root.
+    ///
+    /// The process of a worker reads it at each poll, before user code runs, and drops the future there. The process
+    /// of a supervisor stays: its driver reads it, and aborts everything below (N8). It does not imply `SHUTDOWN`:
+    /// who is killed is not asked, and those who wait for the signal are let go at the end.
+    ///
+    /// It is in the word because a poll then needs one load to know that its incarnation is the current one, and may
+    /// run.
     pub(crate) const ABORT: Self = Self(2);
-    /// Nothing will be started here after this incarnation: it drops its specification when it ends, and a
-    /// supervisor need not wait for a process that does not yield.
+    /// Says that nothing is started from this child again, neither by this run of its supervisor nor by a later one
+    /// (R78). A supervisor sets it on what it removes, and on what it stops when it has no successor itself. A root
+    /// begins with it, and so does a temporary worker that was added. On a supervisor it says the same of all that is
+    /// below.
+    ///
+    /// The process reads it twice when it ends. Before it drops its future, so that the specification is dropped with
+    /// it, under the same guard and in the same context (P3, P7). And in the step that sets `ENDED`, for a request
+    /// that came in between.
+    ///
+    /// It is in the word with `ENDED` because somebody has to drop the specification. Each side changes the word in
+    /// one step. So either the process finds this flag when it ends, or whoever sets it finds after that that the
+    /// process has ended, and has the specification dropped in another one. If both happen, the second one finds
+    /// nothing to drop.
     pub(crate) const NO_SUCCESSOR: Self = Self(4);
-    /// The incarnation has finished its set-up. Nothing is asked with this.
+    /// Says that the incarnation has finished its set-up. Nothing is asked with this. It is there from the beginning
+    /// where there is no set-up; otherwise the process sets it when `initialize` is done, or when it says so itself
+    /// (A2).
+    ///
+    /// `say_ready` reads it, so a process that calls `ready` twice sends one report. A simulator reads it, for faults
+    /// that strike what is ready. The supervisor does not: a report tells it, in order with what else the process
+    /// reports.
+    ///
+    /// It is in the word because `ready` can be called late, by whoever has kept the `CurrentProcess` of an earlier
+    /// incarnation. Beside the id, such a call fails (P5).
     pub(crate) const READY: Self = Self(16);
-    /// The incarnation has given a sign of life since somebody last looked. Nothing is asked with this.
+    /// Says that the incarnation has given a sign of life since the supervisor last looked (B2). Nothing is asked
+    /// with this. `heartbeat` sets it, in the process or wherever its `CurrentProcess` was taken; the look of the
+    /// supervisor takes it back. So a heartbeat sends no message and reads no clock, and how often it is called is
+    /// nothing to the supervisor.
+    ///
+    /// It is in the word for the reason that `READY` is: a heartbeat of an earlier incarnation must not count for its
+    /// successor (P5).
     const ALIVE: Self = Self(32);
-    /// The incarnation says itself when it is ready. Nothing is asked with this.
+    /// Says that the process tells itself when it is ready (A2). Nothing is asked with this. It is there from the
+    /// beginning, as the specification says, and never changes. `say_ready` reads it: what has a set-up is ready when
+    /// that is done, and a call of `ready` before must not report it.
+    ///
+    /// It is in the word because a `Control` knows no settings, and because `say_ready` so decides by what it reads
+    /// of one incarnation.
     pub(crate) const SAYS_READY: Self = Self(64);
-    /// Its supervisor has told that it waits for this incarnation no longer, which is the last that is told of it. Nothing is
-    /// asked with this. Whoever is abandoned was aborted before. An incarnation that begins with this only drops what its child
-    /// owns, and nobody hears of it.
+    /// Says that nobody waits for this incarnation any longer, and that the event `Abandoned` was the last that is
+    /// told of it (D3). A supervisor that stops sets it on what was aborted and has not yielded. Whoever sets it
+    /// first tells the event: so what a supervisor has abandoned, and the one above it finds still there, is named
+    /// once. Nothing is asked with this.
+    ///
+    /// The process reads it when it ends, in the step that sets `ENDED`, and keeps its exit to itself then: of each
+    /// process, one end is told (P1).
+    ///
+    /// Whoever is abandoned was aborted before. So this without `ABORT` has a meaning of its own: an incarnation that
+    /// begins with it runs no user code, and only drops what its child owns. Nobody hears of that one, and nobody
+    /// waits for it.
     pub(crate) const ABANDONED: Self = Self(128);
-    /// The incarnation is over.
+    /// Says that the incarnation is over: its future is dropped (P2). The process sets it, right before its report.
+    /// From then on a request reaches nobody, waiters are let go (P6), and a successor may begin, which takes the
+    /// flag away. A new cell has it, so the first incarnation begins as any other.
+    ///
+    /// It is in the word because the id stays beside it. So whoever kept the id learns that this incarnation has
+    /// ended, and takes no successor for it; and events can still say which process was the last one.
     const ENDED: Self = Self(8);
 
     pub(crate) fn contains(self, other: Self) -> bool {
@@ -120,6 +200,8 @@ impl ControlCell {
     /// A new incarnation starts. The one before it has ended: a supervisor waits for that, also where it was an earlier run of
     /// the supervisor that has started it (P2).
     pub(crate) fn begin(&self, id: ProcessId, flags: Flags) {
+        // One swap, so that nobody sees the new id beside a flag of the incarnation before: a successor does not
+        // inherit a signal (P6).
         let before = self.word.swap(id.as_u64() << FLAG_BITS | flags.0, Ordering::AcqRel);
         debug_assert!(Flags(before).contains(Flags::ENDED), "two incarnations of a child at once");
     }
@@ -127,14 +209,18 @@ impl ControlCell {
     /// Asks something of the current incarnation. Nothing happens if there is none, or if it was asked before. Never panics.
     pub(crate) fn request(&self, flags: Flags) {
         let before = Flags(self.word.fetch_or(flags.0, Ordering::AcqRel) & FLAG_MASK);
+        // Who asked first has woken, or is about to. And an incarnation that has ended has let its waiters go.
         if before.contains(flags) || before.contains(Flags::ENDED) {
             return;
         }
+        // The process keeps its waker in here, and registers it again only when it has changed. Those in other tasks
+        // wait for the signal alone; an abort reaches them as the end of the incarnation.
         let (process, others) = {
             let mut wakers = self.lock();
             let others = if flags.contains(Flags::SHUTDOWN) { wakers.take_others() } else { Waiters::new() };
             (wakers.process().clone(), others)
         };
+        // Not under the lock: a waker is foreign code, and may come back to this cell.
         wake(process);
         wake_all(others);
     }
@@ -156,6 +242,8 @@ impl ControlCell {
 
     /// Whether it was not marked before. An earlier incarnation marks nothing.
     fn mark(&self, id: ProcessId, flag: Flags) -> bool {
+        // The id is compared in the same step in which the flag is set. Compared before, a successor could begin in
+        // between, and would be ready, or alive, by a word of the incarnation before it (P5).
         let mark = |word: u64| {
             let is_news = word >> FLAG_BITS == id.as_u64() && !Flags(word).contains(flag);
             is_news.then_some(word | flag.0)
@@ -165,6 +253,8 @@ impl ControlCell {
 
     /// Whether there was a sign of life since the last time.
     pub(crate) fn take_alive(&self) -> bool {
+        // Looked at and taken back in one step: a sign of life between the two would be lost, and the next look would
+        // find none.
         Flags(self.word.fetch_and(!Flags::ALIVE.0, Ordering::AcqRel)).contains(Flags::ALIVE)
     }
 
@@ -176,6 +266,7 @@ impl ControlCell {
     /// Whether the current incarnation is one that user code runs in, and not one that only drops what its child owns.
     pub(crate) fn is_occupied(&self) -> bool {
         let flags = Flags(self.word.load(Ordering::Acquire));
+        // What only drops its child's code holds up neither a restart nor the end of a supervisor (see `ABANDONED`).
         let is_disposal = flags.contains(Flags::ABANDONED) && !flags.contains(Flags::ABORT);
         !flags.contains(Flags::ENDED) && !is_disposal
     }
@@ -221,6 +312,8 @@ impl ControlCell {
 
     /// Whether someone who waits for the shutdown of this incarnation waits no longer.
     pub(crate) fn is_shutdown(&self, id: ProcessId) -> bool {
+        // P6: an id that is not the current one has ended, and its signal has fired. So the clone of an earlier
+        // incarnation never waits for the signal of a successor.
         self.flags(id).is_none_or(|flags| flags.intersects(Flags::SHUTDOWN | Flags::ENDED))
     }
 
@@ -230,6 +323,7 @@ impl ControlCell {
         if !self.is(id) {
             return;
         }
+        // The same waker is kept: to clone it and to drop the old one would be two calls of foreign code.
         if wakers.process().will_wake(waker) {
             return;
         }
@@ -241,6 +335,8 @@ impl ControlCell {
     /// Registers, or updates, someone who waits for shutdown. To be looked at after this: the word.
     pub(crate) fn register_waiter(&self, id: ProcessId, key: &mut Option<WaiterKey>, waker: &Waker) {
         let mut wakers = self.lock();
+        // Asked under the lock, with the id: a wait of an earlier incarnation must not enter itself among those of a
+        // successor.
         let in_own_task = key.is_none() && wakers.process().will_wake(waker);
         if in_own_task || !self.is(id) {
             return;

@@ -48,6 +48,7 @@ pub(crate) struct WaiterKey {
 impl WaiterKey {
     fn at(place: usize) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed, because the number only has to be another one each time.
         Self { place, number: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 }

@@ -85,9 +85,11 @@ impl Future for ProcessShutdown {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let Some((control, id)) = &mut this.source else { return Poll::Pending };
+        // P6: latched. Looked at first, so that a signal that was given needs no waker.
         if control.cell().is_shutdown(*id) {
             return Poll::Ready(());
         }
+        // Registered before the second look below: a signal that comes in between finds the waker, or is seen.
         match control.waiter() {
             Some(waiting) => waiting.update(cx.waker()),
             None => {
@@ -98,6 +100,7 @@ impl Future for ProcessShutdown {
                 }
             }
         }
+        // Where a future is wrapped, nobody else polls it. It may resolve at once.
         control.drive();
         if control.cell().is_shutdown(*id) { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -106,6 +109,7 @@ impl Future for ProcessShutdown {
 /// A clone waits on its own.
 impl Clone for ProcessShutdown {
     fn clone(&self) -> Self {
+        // P6: a clone is in another task, perhaps. So it takes the signal, and not the waiter of the original.
         let own = |(control, id): &(Arc<dyn Control>, ProcessId)| {
             (control.waiter().map_or(control, ShutdownWaiter::control).clone(), *id)
         };
