@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use executor_sim::{Threads, block_for, sweep};
+use executor_sim::{Sim, Threads, block_for, sweep};
 use executor_tokio::Tokio;
 use futures_lite::future::{poll_once, yield_now};
 use supervisor_core::{
-    ChildSpec, EventKind, Events, RestartStrategy, ShutdownOrder, ShutdownStrategy, Supervisor, process, worker,
+    ChildSpec, EventKind, Events, Placement, ProcessShutdown, RestartStrategy, ShutdownOrder, ShutdownStrategy,
+    Supervisor, process, worker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -119,4 +120,39 @@ fn d3_what_a_sibling_keeps_from_running_is_not_said_not_to_yield() {
         let unclean = sim.run_until(tree.shutdown()).map_or_else(|error| error.to_string(), |()| String::new());
         assert!(!unclean.contains("root.a") && !unclean.contains("root.b"), "{unclean}");
     });
+}
+
+/// The supervisor comes late to see that start limits have passed, and has more reports to read than it takes at a time.
+#[test]
+fn a2_who_was_ready_in_time_has_not_failed_to_start() {
+    for seed in 0..5 {
+        let sim = Sim::with_threads(seed, Threads::like_tokio(1));
+        let other = sim.executor();
+        let pool = Supervisor::dynamic("pool").unwrap().with_child_placement(Placement::on(other.spawner()));
+        let handle = pool.handle();
+        let mut root = root();
+        root.add_worker(pool);
+        root.add_worker(blocking(SECOND / 10, 3 * SECOND));
+        let mut events = handle.events();
+        let tree = sim.start(root).unwrap();
+        for n in 0..1000 {
+            let child = worker(format!("w{n}"), |shutdown: ProcessShutdown| async move {
+                process::sleep(SECOND / 2).await;
+                process::ready();
+                shutdown.await;
+            });
+            handle.spawn(child.with_explicit_ready().with_start_timeout(SECOND)).unwrap();
+        }
+        sim.advance(4 * SECOND);
+        let (mut ready, mut failed) = (0, 0);
+        while let Some(Some(event)) = sim.run_until(poll_once(events.next())) {
+            match event.kind {
+                EventKind::Ready => ready += 1,
+                EventKind::StartFailed(_) => failed += 1,
+                _ => {}
+            }
+        }
+        assert_eq!((ready, failed), (1000, 0), "seed {seed}");
+        drop(tree);
+    }
 }

@@ -66,6 +66,8 @@ struct Io {
     /// What its children have above them.
     scope: Arc<Scope>,
     reports: Taken<Report>,
+    /// A deadline has passed, and so many reports are read before the engine hears of it.
+    reports_before_deadline: Option<usize>,
     commands: Arc<Mailbox<Command>>,
     commands_taken: Taken<Command>,
     shared: Arc<Shared>,
@@ -144,6 +146,7 @@ impl Driver {
             unsettled: scope.quiescence.unsettled(),
             scope,
             reports: Taken::nothing(),
+            reports_before_deadline: None,
             commands,
             commands_taken: Taken::nothing(),
             shared,
@@ -243,15 +246,22 @@ impl Io {
         engine.is_heard = self.is_heard;
         // N1: a shutdown first, so no report and no call of this turn can start anything after it.
         //
-        // Then the reports, as many as a batch has: a process that has ended, or become ready, is not late because
-        // its supervisor is. So they come before the deadlines (see "Pauses" in the docs).
+        // Then the reports, as many as a batch has. A deadline that has passed waits until all of them are read that were
+        // there when it was seen: a process that has ended, or become ready, is not late because its supervisor is (see
+        // "Pauses" in the docs). It does not wait for those that come after, so a flood of reports keeps no limit from
+        // being held.
         //
         // Calls come last. They are new work, and a flood of them must not hold up what has happened.
         if let Some(request) = request {
             engine.handle_shutdown(request, now);
         }
+        let is_due = |engine: &Tree| engine.next_deadline().is_some_and(|deadline| deadline <= now);
+        let unread = self.reports.len() + self.scope.unread_reports();
+        let before_deadline = is_due(engine).then(|| self.reports_before_deadline.unwrap_or(unread));
         let has_more_reports = self.take_reports(engine, now);
-        if engine.next_deadline().is_some_and(|deadline| deadline <= now) {
+        self.reports_before_deadline =
+            before_deadline.map(|left| left.saturating_sub(BATCH)).filter(|left| has_more_reports && *left > 0);
+        if self.reports_before_deadline.is_none() && is_due(engine) {
             engine.handle_deadline(now);
         }
         let has_more_commands = self.take_commands(engine, now);

@@ -87,6 +87,11 @@ impl<M> Taken<M> {
     pub(crate) fn nothing() -> Self {
         Self(VecDeque::new())
     }
+
+    /// How many messages are left to read.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl<M> Iterator for Taken<M> {

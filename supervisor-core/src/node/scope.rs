@@ -238,6 +238,11 @@ impl Scope {
         now(&**self.home)
     }
 
+    /// How many reports wait to be taken out.
+    pub(crate) fn unread_reports(&self) -> usize {
+        self.reports.len()
+    }
+
     /// Since when a report waits to be read.
     pub(crate) fn unread_since(&self) -> Option<Instant> {
         self.reports.waiting_since()
