@@ -1,4 +1,4 @@
-//! What is asked of a running supervisor about its children, by whoever holds a handle.
+//! What is asked of a running supervisor about its children, through a handle.
 //!
 //! | call | starting | running | restarting | stopping | stopped |
 //! |---|---|---|---|---|---|
@@ -35,7 +35,7 @@ pub(super) enum Awaited {
 impl<C: Spec> Engine<C> {
     /// Adds a child behind the others, and starts it: at once, or with its group if that is being restarted (N5).
     ///
-    /// R58: its siblings are not affected. No caller: somebody spawns it, and waits for nothing.
+    /// R58: its siblings are not affected. Without a caller it is a `spawn`, which waits for nothing.
     pub(crate) fn handle_start_child(&mut self, id: ChildId, child: C, caller: Option<Caller>, now: Instant) {
         let refusal = if self.is_stopping() {
             // N1, N5: before all other reasons, because it will not change.
@@ -116,7 +116,7 @@ impl<C: Spec> Engine<C> {
                 return;
             }
             State::Stopping(stopping) if stopping.phase == StopPhase::Stuck => {
-                // D3: its grace is over, and nobody knows when it lets go. So the caller does not wait for that.
+                // D3: its grace is over, and when it lets go is not known. So the caller does not wait for that.
                 self.refuse(key, caller, Refusal::Stuck);
                 // But it is not restarted when it does.
                 if !self.is_stopping() {
@@ -167,7 +167,7 @@ impl<C: Spec> Engine<C> {
         let is_asked = || self.children.find(id).is_some_and(|key| self.stopping(key).is_some());
         match self.group_from(id) {
             Some(from) => live(from),
-            // No order: it stops alone, or its turn has come, so it waits for nobody but itself.
+            // No order: it stops alone, or its turn has come, so it waits only for its own end.
             None if !self.is_stopping() || is_asked() => Vec::new(),
             None if self.settings.shutdown_order == ShutdownOrder::Reverse => live(id),
             // D8: all stop at once, so none waits for another.
@@ -236,7 +236,7 @@ impl<C: Spec> Engine<C> {
         None
     }
 
-    /// Runs when a caller has a child started that is allowed to.
+    /// Runs when a call that adds or restarts a child is not refused.
     fn start_in_turn(&mut self, key: ChildKey, caller: Option<Caller>, now: Instant) {
         // N5: beside a first start, and in its turn in a group restart, where it is the last one if it was added. A group that
         // has passed its place does not come back to it.
@@ -269,7 +269,7 @@ impl<C: Spec> Engine<C> {
             let Some(slot) = self.children.get(key) else { continue };
             let (is_added, is_live, group) = (slot.attempt == Attempt::Adding, slot.state.is_live(), self.group);
             if !is_added {
-                // It is started with its group, for nobody in particular. So its failure is the supervisor's own matter.
+                // It is started with its group, as an attempt of the supervisor's own, because the call was refused.
                 self.children.edit(key, |slot| slot.attempt = Attempt::Own);
             } else if is_live {
                 // The call was refused, so the child is not added: gone, it is removed. Until then its group must not revive
@@ -329,8 +329,8 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// A call is refused for a reason that is not known in here. As an effect like all answers, because the driver feeds the engine
-    /// under a lock, and may answer only without it.
+    /// A call is refused for a reason that is not known in here. As an effect like all answers, because the driver feeds the
+    /// engine under a lock, and may answer only without it.
     pub(crate) fn handle_refused_call(&mut self, child: C, caller: Caller, refusal: Refusal) {
         self.effects.push_back(Effect::Answer { caller, child: Some(child), answer: Err(refusal) });
     }
@@ -356,7 +356,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Runs when the child is terminated whose restart a group waits for. R28: the restart is cancelled, and what is down
-    /// because of it stays down. What somebody else wants started is started now.
+    /// because of it stays down. What a caller wants started is started now.
     fn cancel_group(&mut self, leader: ChildKey, now: Instant) {
         let Work::Sequence(sequence) = &self.work else { return };
         let from = sequence.from;
@@ -364,15 +364,15 @@ impl<C: Spec> Engine<C> {
         let (mut down, mut wanted) = (Vec::new(), Vec::new());
         for (key, slot) in self.children.between(from, None).filter(|(key, _)| *key != leader) {
             match &slot.state {
-                // A caller waits for it (N5). Nothing else would start it, now that the group does not come to it.
+                // A call wants it started (N5). Nothing else does that, now that the group does not come to it.
                 State::PendingStart if slot.attempt != Attempt::Own => wanted.push(key),
                 State::PendingStart => down.push(key),
                 State::Stopping(stopping) if stopping.then == AfterStop::Restart => down.push(key),
-                // What runs, or starts already, goes on. One that was killed is judged by its own restart type.
+                // What runs, or starts already, goes on. For one that was killed its restart type decides.
                 _ => {}
             }
         }
-        // Nobody has asked for these to stay down, so they are named.
+        // No caller has asked for these to stay down, so an event names them.
         if !down.is_empty() {
             let name = |key: &ChildKey| self.child(*key).map(|child| child.name().to_owned());
             let siblings = down.iter().filter_map(name).collect();

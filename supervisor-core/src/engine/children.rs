@@ -100,12 +100,13 @@ impl<C: Spec> Children<C> {
         Some(edit(slot))
     }
 
+    /// Runs at each change of a state: here alone the counts and the deadlines follow it.
     pub(super) fn set(&mut self, key: ChildKey, state: State) {
         let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
             return;
         };
         let before = slot.deadline();
-        // B2: nobody looks for signs of life of what does not run, and a new process has all its time.
+        // B2: what does not run is not looked at for signs of life, and a new process has all its time.
         slot.set_look(None);
         let after = state.deadline(slot.settings());
         self.deadlines.change(key, before, after);
@@ -118,7 +119,7 @@ impl<C: Spec> Children<C> {
         }
     }
 
-    /// When somebody looks for a sign of life.
+    /// Sets when a child is looked at for a sign of life.
     pub(super) fn set_look(&mut self, key: ChildKey, look: Option<Look>) {
         let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
             return;
@@ -128,6 +129,7 @@ impl<C: Spec> Children<C> {
         self.deadlines.change(key, before, slot.deadline());
     }
 
+    /// Runs when a child is removed for good. Nothing of it may stay behind: not its name (R59), its deadline, or its count.
     pub(super) fn remove(&mut self, key: ChildKey) -> Option<Slot<C>> {
         self.get(key)?;
         let slot = self.slots.remove(key.slot as usize);

@@ -22,7 +22,7 @@ pub(crate) enum Effect<C> {
     Emit { child: C, kind: Box<EventKind>, took: Option<Duration> },
     /// Answer a call. `child`: the one that it was about, if there is one.
     Answer { caller: Caller, child: Option<C>, answer: Result<(), Refusal> },
-    /// A child that was to be added is not. There is no caller where nobody waits: then the log and an event tell it.
+    /// A child that was to be added is not. Without a caller it was a `spawn`: then the log and an event tell it.
     Refuse { child: C, caller: Option<Caller>, refusal: Refusal },
     /// A child is removed for good. R78: what its specification owns is not kept.
     Forget { id: ChildId, child: C },

@@ -68,12 +68,13 @@ impl<C: Spec> Engine<C> {
 
     /// Runs when a child that was ready has ended by itself, or was killed: its restart type decides.
     ///
-    /// R35, R37, R56: a supervisor is judged as any child is. That it gave up, or shut itself down, is in its exit.
+    /// R35, R37, R56: it decides about a supervisor as about any child. That it gave up, or shut itself down, is in its exit.
     pub(super) fn apply_policy(&mut self, key: ChildKey, exit: Exit, since: Option<Instant>, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
         let settings = slot.settings();
         if self.is_stopping() {
-            // R44: it has died before its turn to stop came. It is absorbed: no restart, no charge, and nobody names it.
+            // R44: it has died before its turn to stop came. It is absorbed: no restart, no charge, and the outcome does not
+            // name it.
             self.children.set(key, State::Stopped);
         } else if self.joins_group(key) {
             // N2: asked before the restart type is, so even an end that would not restart it joins.
@@ -183,7 +184,7 @@ impl<C: Spec> Engine<C> {
             self.children.set(key, State::PendingStart);
             self.begin_group(key, until, now);
         } else if let Some(until) = until {
-            // A8: it keeps its slot meanwhile, so nobody can take its place.
+            // A8: it keeps its slot meanwhile, so no other child can take its place.
             self.children.set(key, State::Delayed { until: Box::new(until) });
         } else {
             // R14, R71: it alone. In its turn, and not here: what has come in by then is served first (R26).
@@ -226,6 +227,7 @@ impl<C: Spec> Engine<C> {
             Exit::Aborted | Exit::Unresponsive { .. } => (!is_brutal).then_some(UncleanKind::Aborted),
             // D9: a last flush that failed is no success, though R43 lets it change no policy.
             Exit::Failed(failure) => Some(UncleanKind::Failed(failure)),
+            // P4: with the panic's message.
             Exit::Panicked(panic) => Some(UncleanKind::Failed(Failure::new(format!("panicked: {panic:#}")))),
             Exit::Lost => Some(UncleanKind::Failed(Failure::new(Exit::Lost.to_string()))),
         };

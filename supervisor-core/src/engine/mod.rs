@@ -44,13 +44,13 @@
 //!
 //! Not drawn: `exits`, `sequence` and `stop` answer who waits, through `calls` (`answer`, `answer_start`, `turn_away_starts`,
 //! `turn_away_circles`, `forget`). The inputs in this file enter the drawing where they belong: `handle_exit` at `exits`,
-//! `handle_ready` and `handle_start` at `sequence`, `handle_shutdown` at `stop`.
+//! `handle_ready` and `handle_start` at `sequence`, `handle_shutdown` at `stop`, `handle_deadline` at these and at `watch`.
 //!
 //! The files make a circle because the life of a child is one: it starts, runs, ends, stops with its group, and starts again.
-//! The functions make none: no function of the engine comes back to itself. What goes on later is left in a state
-//! (`PendingStart`, `Stopping`) and in `work`, where `advance` takes it up, one step for each call. Each step ends: a stop
-//! sequence only goes down to earlier children, a start sequence only up to later ones. Each way round the whole circle leads
-//! through the process of a child (9), and begins with a failure that costs a restart, so the intensity ends it (R31). Once
+//! The functions make none: no function of the engine calls itself, through any chain of others. What goes on later is left in
+//! a state (`PendingStart`, `Stopping`) and in `work`, where `advance` takes it up, one step for each call. Each step ends: a
+//! stop sequence only goes down to earlier children, a start sequence only up to later ones. Each way round the whole circle
+//! leads through the process of a child (9), and begins with an exit that costs a restart, so the intensity ends it (R31). Once
 //! `begin_stop` has run, no way leads to `sequence` any more (N1).
 
 mod calls;
@@ -121,7 +121,7 @@ pub(crate) struct Engine<C> {
     significant_end: Option<(C, Exit)>,
     unclean: Vec<(C, UncleanKind)>,
     effects: VecDeque<Effect<C>>,
-    /// Whether anybody listens. B3: where nobody does, no event is made.
+    /// Whether anybody listens. B3: without subscribers no event is made.
     pub(crate) is_heard: bool,
     rng: Rng,
 }
@@ -270,7 +270,7 @@ impl<C: Spec> Engine<C> {
 
     /// The supervisor is lost, and a child of it has ended. Returns the child, if that is news.
     ///
-    /// A6: nobody restarts it, but its end is told, and the state that stays readable has it.
+    /// A6: it is not restarted, but its end is told, and the state that stays readable has it.
     pub(crate) fn handle_exit_unsupervised(&mut self, process_key: ProcessKey, exit: &Exit, now: Instant) -> Option<C> {
         let child = self.children.about(process_key)?.child.clone();
         self.children.edit(process_key.child_key(), |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
@@ -476,7 +476,7 @@ impl<C: Spec> Engine<C> {
     /// Takes up other work. Runs when ordered work begins, or is done. Returns what it was until now.
     ///
     /// All changes of `work` come through here, because of what must stay true: a supervisor that stops never goes back to a
-    /// start (N1). It follows that a start sequence needs not ask whether the supervisor stops.
+    /// start (N1). So a start sequence need not ask whether the supervisor stops.
     fn set_work(&mut self, work: Work<C>) -> Work<C> {
         debug_assert!(!self.is_stopping() || !matches!(work, Work::Sequence(_)), "a start after the stop has begun");
         mem::replace(&mut self.work, work)

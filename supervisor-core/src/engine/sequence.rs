@@ -41,6 +41,7 @@ enum StartPhase {
 struct Delay(Option<Instant>);
 
 impl StartSequence {
+    /// Runs when the supervisor starts. All static children are `PendingStart` then, so nothing has to stop first.
     pub(super) fn first_start() -> Self {
         Self { from: ChildId::FIRST, leader: None, phase: StartPhase::Starting { begun: None } }
     }
@@ -63,6 +64,7 @@ impl StartSequence {
         key.id >= self.from && !matches!(self.phase, StartPhase::Starting { .. })
     }
 
+    /// When a group that has stopped may start. Asked for the next deadline.
     pub(super) fn delayed_until(&self) -> Option<Instant> {
         match self.phase {
             StartPhase::Delayed(Delay(until)) => until,
@@ -176,11 +178,12 @@ impl<C: Spec> Engine<C> {
             _ => None,
         });
         self.children.set(key, State::Running { since: now });
-        // A3: a start that fails from now on is a failed restart. Whoever had it started, from now on it is restarted like any.
+        // A3: a start that fails from now on is a failed restart. If a caller had it started, from now on it is restarted as
+        // any child is.
         self.children.edit(key, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
         // B2: it counts from ready.
         self.watch_over(key, now);
-        // Before the answer: whoever has that finds the event told.
+        // Before the answer: a caller that has it finds the event told.
         self.emit_timed(key, took, || EventKind::Ready);
         // R58, R64: only now, because the answer says that the child is ready.
         self.answer_start(key, Ok(()));
@@ -209,7 +212,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Whether the next child has to wait for this one. One that was too slow, or was killed, has not failed before it is gone:
-    /// only then its failure decides whether there is a next one. One that was terminated holds up nobody.
+    /// only then its failure decides whether there is a next one. One that was terminated does not hold up the next one.
     fn is_coming(&self, key: ChildKey) -> bool {
         self.children
             .get(key)

@@ -23,10 +23,11 @@
 //! 6. `handle_deadline`, when that time has come
 //! 7. `schedule_restart`, if it is to be restarted at once, or with its group; `apply_policy` and `on_start_failed`, if its
 //!    group is going to be restarted anyway
-//! 8. `stop_or_remove`, if it is not to be restarted; `schedule_restart`, if there is no restart left
+//! 8. `stop_or_remove`, if it is not to be restarted; `schedule_restart`, if there is no restart left; `apply_policy` and
+//!    `on_start_failed`, if the supervisor stops
 //! 9. `on_stopped`, if it is started again with its group, or an earlier run has left it behind
 //! 10. `on_stopped`, if its supervisor stops, or it was terminated; `abandon`, if its supervisor stops without it;
-//!     `handle_terminate_child`, straight from `PendingStart` and `Delayed`
+//!     `handle_terminate_child`, `begin_stop` and `cancel_group`, straight from `PendingStart` and `Delayed`
 //! 11. `handle_restart_child`; `begin_group`, which starts all of a group
 //! 12. `on_stopped`, if its end counts as its own: it was killed, gave no sign of life, or was not ready in time
 //!
@@ -59,7 +60,7 @@ pub(crate) struct Slot<C> {
     pub(super) attempt: Attempt,
     /// It has started before under this supervisor. A3: from now on a failing start is a failed restart.
     pub(super) has_started: bool,
-    /// Its process, a supervisor, has seen that it is asked to stop, by whomever (N8). Kept in every state, because one that
+    /// Its process, a supervisor, has seen that it is to stop (N8). Kept in every state, because one that
     /// stops by itself says so once, and maybe before it is asked from here.
     pub(super) has_acknowledged: bool,
     /// Its latest process was stopped, and ended normally: nothing to remember.
@@ -79,7 +80,7 @@ struct Extra {
     failures: u32,
     /// The group restart that does not start it again, because it was terminated meanwhile (N2). Zero is none.
     left_out_of: u32,
-    /// When somebody looks for a sign of life of its process.
+    /// When its process is looked at for a sign of life.
     look: Option<Look>,
 }
 
@@ -105,9 +106,9 @@ pub(crate) struct End {
 pub(super) enum Attempt {
     /// The supervisor's own: a failure ends the first start, or is one more failed restart.
     Own,
-    /// Somebody adds the child. R60: it is removed again, and nothing is charged.
+    /// A caller adds the child. R60: it is removed again, and nothing is charged.
     Adding,
-    /// Somebody restarts it by hand. R64: it stays stopped, and nothing is charged.
+    /// A caller restarts it by hand. R64: it stays stopped, and nothing is charged.
     ByHand,
 }
 
@@ -227,18 +228,20 @@ impl<C: Spec> Slot<C> {
         self.extra.as_ref()?.look
     }
 
+    /// Runs through `Children::set_look` and `Children::set` alone, which keep the deadlines.
     pub(super) fn set_look(&mut self, look: Option<Look>) {
         if look.is_some() || self.look().is_some() {
             self.extra.get_or_insert_default().look = look;
         }
     }
 
+    /// Runs when its process has ended by itself, or in a way that is worth to be told.
     pub(super) fn remember(&mut self, how: RestartCause, at: Instant) {
         self.has_ended_well = false;
         self.extra.get_or_insert_default().end = Some(End { how, at });
     }
 
-    /// Its process was stopped. Where that is all there is to say, it takes no space.
+    /// Runs when its process was stopped. Where that is all there is to say, it takes no space.
     pub(super) fn remember_stop(&mut self, exit: Exit, at: Instant) {
         match exit {
             Exit::Normal => {
@@ -293,6 +296,7 @@ impl<C: Spec> Slot<C> {
         self.extra.as_ref().is_some_and(|extra| extra.left_out_of == group)
     }
 
+    /// Runs when it is terminated, or its start is called off, while this group restarts (N2).
     pub(super) fn leave_out_of(&mut self, group: u32) {
         self.extra.get_or_insert_default().left_out_of = group;
     }
@@ -349,7 +353,7 @@ impl Stopping {
     /// much time again as the supervisor was late, and no more than it had.
     ///
     /// The limits that a stop and a start have are not lengthened like this. They say for how long others wait, whatever the
-    /// reason, and nobody is blamed by them for more than that.
+    /// reason. A process that misses one is said to have missed it, and no more.
     pub(super) fn with_more_time(self, grace: Duration, now: Instant) -> Option<Self> {
         let more = |due: Instant| {
             let late = now.saturating_duration_since(due);

@@ -1,7 +1,7 @@
 //! Stopping: one child, and several in order.
 //!
 //! A child stops alone (`stop_child`, `abort`), or as part of a stop sequence, which counts those that it waits for. What has
-//! begun to stop alone can become part of a sequence later, and stays what it is: a child is asked once, and has one limit.
+//! begun to stop alone can become part of a sequence later, and keeps its limit.
 
 use std::time::Instant;
 
@@ -70,8 +70,8 @@ impl StopSequence {
 impl<C: Spec> Engine<C> {
     /// Begins a stop sequence in place of the one before. Runs when the supervisor starts, stops, or restarts a group.
     ///
-    /// What must stay true: a new one has a number of its own and counts nobody, whatever the one before had still to wait for.
-    /// It counts those that `stop_child` or `wait_for_what_stops` makes part of it, each once.
+    /// What must stay true: a new one has a number of its own and counts no child, whatever the one before had still to wait
+    /// for. It counts those that `stop_child` or `wait_for_what_stops` makes part of it, each once.
     pub(super) fn begin_stop_sequence(&mut self, from: ChildId) {
         // Never 0, which is the number of `NONE`.
         let number = self.stop_sequence.number.wrapping_add(1).max(1);
@@ -93,8 +93,8 @@ impl<C: Spec> Engine<C> {
         self.set_work(Work::Stop(cause));
         // A4: for each stop of the supervisor, but for none of a group restart.
         self.stop_by = self.settings.shutdown_budget.and_then(|budget| now.checked_add(budget));
-        // N1: what callers wait for is not going to start. Nothing later tells them: the end of an aborted start answers
-        // nobody.
+        // N1: what callers wait for is not going to start. Nothing later tells them: the end of an aborted start answers no
+        // caller.
         self.turn_away_starts();
         self.begin_stop_sequence(ChildId::FIRST);
         // Where all children run, which is usual, it costs nothing to find that none is on its way.
@@ -251,7 +251,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Runs when a child is to stop that is stopping already, or that has to hear that nothing comes after it. Its limit is not
-    /// set anew, so nobody can put off its end by asking again.
+    /// set anew, so asking again cannot put off its end.
     fn join(&mut self, key: ChildKey, stopping: Stopping) {
         let is_final = self.is_final();
         // R78: it was asked before that was known, and would keep its specification. That holds for one that is stuck, too.

@@ -44,7 +44,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn look_for_signs(&mut self, key: ChildKey) {
         let Some(slot) = self.children.get(key) else { return };
         let (incarnation, look) = (slot.incarnation, slot.look());
-        // B2: nobody is looked at while the supervisor stops. A child that gives no sign then has its turn to stop anyway.
+        // B2: no child is looked at while the supervisor stops. A child that gives no sign then has its turn to stop anyway.
         let look = look.filter(|_| !self.is_stopping()).map(|look| Look { has_begun: true, ..look });
         self.children.set_look(key, look);
         if look.is_some() {
@@ -68,7 +68,7 @@ impl<C: Spec> Engine<C> {
 
 impl Look {
     /// Runs when a look has found no sign. A look that has come late is no proof: what kept the supervisor from looking (the
-    /// program was stopped, the machine slept, somebody blocked the thread) may have kept the process from giving a sign. So it
+    /// program was stopped, the machine slept, a poll blocked the thread) may have kept the process from giving a sign. So it
     /// is repeated, once: after as long as it was late, which is what the process may have lost. After a whole time `within`
     /// and more nothing is known at all, and the process has as much again.
     fn again(self, within: Duration, now: Instant) -> Option<Self> {
