@@ -1,4 +1,4 @@
-//! What is asked of a running supervisor about its children, by whoever holds a handle.
+//! What is asked of a running supervisor about its children, through a handle.
 //!
 //! | call | starting | running | restarting | stopping | stopped |
 //! |---|---|---|---|---|---|
@@ -7,8 +7,8 @@
 //! | delete | `Running` | `Running` | `Restarting` | `Stopping` | ok |
 //! | kill | abort | abort | `NotRunning` | abort now | `NotRunning` |
 //!
-//! Every call is answered by an effect, now or when what it waits for has happened. None charges a restart, triggers an
-//! auto-shutdown, or touches a sibling.
+//! Every call is answered by an effect, now or when what it waits for has happened. R57, D1: no call blocks the supervisor;
+//! what an answer waits for is in `callers`. R30, R63: none charges a restart, triggers an auto-shutdown, or touches a sibling.
 
 use std::time::Instant;
 
@@ -33,20 +33,26 @@ pub(super) enum Awaited {
 }
 
 impl<C: Spec> Engine<C> {
-    /// Adds a child behind the others, and starts it: at once, or with its group if that is being restarted.
+    /// Adds a child behind the others, and starts it: at once, or with its group if that is being restarted (N5).
+    ///
+    /// R58: its siblings are not affected. Without a caller it is a `spawn`, which waits for nothing.
     pub(crate) fn handle_start_child(&mut self, id: ChildId, child: C, caller: Option<Caller>, now: Instant) {
         let refusal = if self.is_stopping() {
+            // N1, N5: before all other reasons, because it will not change.
             Some(Refusal::ShuttingDown)
         } else if let Some(slot) = self.children.namesake(&child) {
+            // R59, D2: only where names have to be unique.
             let runs = matches!(slot.public_state(), ChildState::Starting | ChildState::Running);
             Some(Refusal::NameTaken { by: slot.id, runs })
         } else if let Some(max) = self.settings.max_children.filter(|max| self.children.len() >= *max) {
+            // A8: all children count, those too that wait for a restart or are stopped.
             Some(Refusal::AtCapacity(max))
         } else if caller.is_some_and(|caller| caller.is_in_circle || self.is_held_up_by(caller, id)) {
             Some(Refusal::WouldDeadlock)
         } else {
             None
         };
+        // R62: nothing has changed. The child goes back with the effect, because the driver has to dispose of it.
         if let Some(refusal) = refusal {
             self.effects.push_back(Effect::Refuse { child, caller, refusal });
             return;
@@ -55,7 +61,7 @@ impl<C: Spec> Engine<C> {
         self.start_in_turn(key, caller, now);
     }
 
-    /// Starts a stopped child.
+    /// Starts a stopped child. R64: just that, and its failure is told to the caller and is not counted.
     pub(crate) fn handle_restart_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
         let Some(key) = self.stopped(id, caller) else { return };
         if self.is_stopping() {
@@ -64,25 +70,31 @@ impl<C: Spec> Engine<C> {
             self.refuse(key, caller, Refusal::WouldDeadlock);
         } else {
             self.children.set(key, State::PendingStart);
+            // So a failed start leaves it stopped, and is not taken for the supervisor's own attempt.
             self.children.edit(key, |slot| slot.attempt = Attempt::ByHand);
             self.start_in_turn(key, Some(caller), now);
         }
     }
 
-    /// Removes a stopped child.
+    /// Removes a stopped child (R65).
     pub(crate) fn handle_delete_child(&mut self, id: ChildId, caller: Caller) {
         let Some(key) = self.stopped(id, caller) else { return };
+        // First the answer, which names the child: afterwards the engine does not have it any more.
         self.reply(key, caller, Ok(()));
         self.forget(key);
     }
 
-    /// Stops a child, or keeps it from being restarted. It stays stopped; a temporary one is removed.
+    /// Stops a child, or keeps it from being restarted. R63: it stays stopped; a temporary one is removed. R69: in a dynamic
+    /// supervisor, too, it is named by its id.
     pub(crate) fn handle_terminate_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
         let Some(key) = self.found(id, caller) else { return };
+        // N2: it is left out of the restart under way and of its retries. Whatever its state is: it may be stopped, and would
+        // be started with the group.
         if let Work::Sequence(_) = &self.work {
             let group = self.group;
             self.children.edit(key, |slot| slot.leave_out_of(group));
         }
+        // R28. Asked before anything changes, because the answer depends on the state that the call finds.
         let siblings_stay_down = self.leads_group(key);
         let Some(slot) = self.children.get(key) else { return };
         match &slot.state {
@@ -91,10 +103,12 @@ impl<C: Spec> Engine<C> {
                 return;
             }
             State::PendingStart | State::Delayed { .. } => {
+                // Taken now for the answer, because `stop_or_remove` may remove it.
                 let child = Some(slot.child.clone());
                 if siblings_stay_down {
                     self.cancel_group(key, now);
                 }
+                // While it still waits: what was announced is told to be cancelled, and what was not is not (B1).
                 self.emit_cancelled(key);
                 self.answer_start(key, Err(StartFailure::Aborted));
                 self.stop_or_remove(key);
@@ -102,14 +116,17 @@ impl<C: Spec> Engine<C> {
                 return;
             }
             State::Stopping(stopping) if stopping.phase == StopPhase::Stuck => {
+                // D3: its grace is over, and when it lets go is not known. So the caller does not wait for that.
                 self.refuse(key, caller, Refusal::Stuck);
+                // But it is not restarted when it does.
                 if !self.is_stopping() {
                     self.stop_child(key, AfterStop::StayDown, None, now);
                 }
                 return;
             }
-            // Its turn comes.
+            // R39: its turn comes, and a call does not change the order.
             _ if self.is_stopping() => {}
+            // One that is stopping already is not asked again; what was to follow is overruled, so it stays stopped.
             State::Starting { .. } | State::Running { .. } | State::Stopping(_) => {
                 self.stop_child(key, AfterStop::StayDown, None, now);
             }
@@ -118,7 +135,7 @@ impl<C: Spec> Engine<C> {
             self.cancel_group(key, now);
         }
         if caller.within == Some(key.id) || caller.is_in_circle || self.stops_after(key, caller) {
-            // It would wait for itself.
+            // N6: it would wait for itself. What it asked for is carried out all the same, so the answer is no error.
             self.reply(key, caller, Ok(()));
         } else {
             self.wait(key, Awaited::Gone, caller);
@@ -126,7 +143,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Whether a child that is going to be stopped with its supervisor has its turn after the one from within which the call is
-    /// made.
+    /// made. Asked when it is terminated (N6): the caller would hold up the very turn that it waits for.
     fn stops_after(&self, key: ChildKey, caller: Caller) -> bool {
         let comes_before =
             |within: ChildId| within > key.id && self.children.find(within).is_some_and(|within| self.is_live(within));
@@ -136,8 +153,11 @@ impl<C: Spec> Engine<C> {
             && caller.within.is_some_and(comes_before)
     }
 
-    /// The children that have to be gone, or ready, before what a call wants of a child can happen: those that stop before it with
-    /// their supervisor, or, for one that is to be started, those that its group has to stop first.
+    /// The children that have to be gone, or ready, before what a call wants of a child can happen: those that stop before it
+    /// with their supervisor, or, for one that is to be started, those that its group has to stop first.
+    ///
+    /// N6: the order of a stop, or of a group restart, is a link of a chain of waits, as a call is. The driver adds these links
+    /// to the table of who waits for whom, and so finds circles that lead through more than one supervisor.
     pub(crate) fn comes_after(&self, id: ChildId) -> Vec<ChildId> {
         let is_waited_for = |slot: &Slot<C>| slot.id != id && slot.state.is_live();
         let live = |from: ChildId| {
@@ -147,17 +167,20 @@ impl<C: Spec> Engine<C> {
         let is_asked = || self.children.find(id).is_some_and(|key| self.stopping(key).is_some());
         match self.group_from(id) {
             Some(from) => live(from),
+            // No order: it stops alone, or its turn has come, so it waits only for its own end.
             None if !self.is_stopping() || is_asked() => Vec::new(),
             None if self.settings.shutdown_order == ShutdownOrder::Reverse => live(id),
+            // D8: all stop at once, so none waits for another.
             None => Vec::new(),
         }
     }
 
+    /// Whether a child has a process.
     fn is_live(&self, key: ChildKey) -> bool {
         self.children.get(key).is_some_and(|slot| slot.state.is_live())
     }
 
-    /// Aborts a child from outside, which counts as its failure.
+    /// Aborts a child from outside. R12: that counts as its failure.
     pub(crate) fn handle_kill_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
         let Some(key) = self.found(id, caller) else { return };
         let Some(slot) = self.children.get(key) else { return };
@@ -166,21 +189,26 @@ impl<C: Spec> Engine<C> {
                 self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
+            // A child that is killed before it was ready has failed to start: fatal in a first start (R3), charged later (R22).
             State::Starting { .. } => Some(AfterStop::FailStart { limit: None }),
             &State::Running { since } => Some(AfterStop::ApplyPolicy { since, unresponsive: false }),
+            // P2: there is a process, but an earlier run's, and that is aborted already. This run's child has none yet.
             State::Stopping(stopping) if stopping.then == AfterStop::Start => {
                 self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
+            // It does not wait for its time to stop any longer, and what follows stays what it was. An aborted one has its
+            // grace, and gets no new one.
             State::Stopping(stopping) => (!stopping.is_aborted()).then_some(stopping.then),
         };
         if let Some(then) = then {
             self.abort(key, then, now);
         }
+        // At once, and not when it is gone: so a kill waits for nothing, and can be made from anywhere (N6).
         self.reply(key, caller, Ok(()));
     }
 
-    /// The child, if it is there. Otherwise the call is refused.
+    /// The child that a call is about, if it is there. Otherwise the call is refused.
     fn found(&mut self, id: ChildId, caller: Caller) -> Option<ChildKey> {
         let found = self.children.find(id);
         if found.is_none() {
@@ -189,13 +217,15 @@ impl<C: Spec> Engine<C> {
         found
     }
 
-    /// The child, if it is there and stopped. Otherwise the call is refused.
+    /// The child that a call is about, if it is there and stopped. Otherwise the call is refused, and says what the child is.
     fn stopped(&mut self, id: ChildId, caller: Caller) -> Option<ChildKey> {
+        // R69: a dynamic supervisor keeps no stopped children, so there is never anything to restart or to delete.
         if self.settings.dynamic {
             self.effects.push_back(Effect::Answer { caller, child: None, answer: Err(Refusal::Dynamic) });
             return None;
         }
         let id = self.found(id, caller)?;
+        // The state as users see it, so that the refusal agrees with what they read.
         let refusal = match self.children.get(id)?.public_state() {
             ChildState::Stopped => return Some(id),
             ChildState::Starting | ChildState::Running => Refusal::Running,
@@ -206,7 +236,10 @@ impl<C: Spec> Engine<C> {
         None
     }
 
+    /// Runs when a call that adds or restarts a child is not refused.
     fn start_in_turn(&mut self, key: ChildKey, caller: Option<Caller>, now: Instant) {
+        // N5: beside a first start, and in its turn in a group restart, where it is the last one if it was added. A group that
+        // has passed its place does not come back to it.
         if !self.group_comes_to(key.id) {
             self.begin_start(key, now);
         }
@@ -219,9 +252,10 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// A group restart has begun, or reaches further. Who waits for a start in it, in a child that has to stop for it first,
-    /// would wait for itself.
+    /// Runs when a group restart has begun, or reaches further. N6: who waits for a start in it, in a child that has to stop
+    /// for it first, would wait for itself. At the call this was not so, because there was no such restart yet.
     pub(super) fn turn_away_circles(&mut self, now: Instant) {
+        // First found and then answered, because what an answer brings with it changes `callers`.
         let mut held_up = Vec::new();
         for (key, waiting) in &self.callers {
             let starts = waiting.iter().filter(|(what, _)| *what == Awaited::Ready).map(|(_, caller)| *caller);
@@ -235,10 +269,11 @@ impl<C: Spec> Engine<C> {
             let Some(slot) = self.children.get(key) else { continue };
             let (is_added, is_live, group) = (slot.attempt == Attempt::Adding, slot.state.is_live(), self.group);
             if !is_added {
-                // It is started with its group, for nobody in particular.
+                // It is started with its group, as an attempt of the supervisor's own, because the call was refused.
                 self.children.edit(key, |slot| slot.attempt = Attempt::Own);
             } else if is_live {
-                // It is not added: gone, it is removed.
+                // The call was refused, so the child is not added: gone, it is removed. Until then its group must not revive
+                // it.
                 self.children.edit(key, |slot| slot.leave_out_of(group));
                 self.stop_child(key, AfterStop::StayDown, None, now);
             } else {
@@ -248,19 +283,21 @@ impl<C: Spec> Engine<C> {
         self.callers.retain(|_, waiting| !waiting.is_empty());
     }
 
+    /// Runs when a call cannot be answered yet (D1).
     fn wait(&mut self, key: ChildKey, awaited: Awaited, caller: Caller) {
         self.callers.entry(key).or_default().push((awaited, caller));
     }
 
-    /// What a child's start has come to, if somebody waits for that.
+    /// Runs when it is known what a child's start has come to. Answers who waits for that.
     pub(super) fn answer_start(&mut self, key: ChildKey, result: Result<(), StartFailure>) {
+        // Asked first, because most starts have no caller, and need no box for their failure.
         if self.callers.contains_key(&key) {
             let answer = result.map_err(|failure| Refusal::FailedToStart(Box::new(failure)));
             self.answer(key, Awaited::Ready, answer);
         }
     }
 
-    /// What these callers have waited for has happened.
+    /// Runs when that has happened, or cannot happen any more, which callers have waited for.
     pub(super) fn answer(&mut self, key: ChildKey, awaited: Awaited, answer: Result<(), Refusal>) {
         let Some(callers) = self.callers.get_mut(&key) else { return };
         let answered: Vec<_> = callers.iter().filter(|(what, _)| *what == awaited).map(|(_, caller)| *caller).collect();
@@ -273,7 +310,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Nothing is started any more.
+    /// Runs when the supervisor begins to stop. N1: nothing is started any more. Who waits for an end waits on: that comes.
     pub(super) fn turn_away_starts(&mut self) {
         let children: Vec<_> = self.callers.keys().copied().collect();
         for key in children {
@@ -281,21 +318,24 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// A child is removed for good.
+    /// Runs when a child is removed for good: it was deleted (R65), or ended and is not kept (R10, R73).
     pub(super) fn forget(&mut self, key: ChildKey) {
+        // Who still waits is answered now (A7): no input will be about this child any more.
         self.answer_start(key, Err(StartFailure::Aborted));
         self.answer(key, Awaited::Gone, Ok(()));
+        // R78: the effect takes the last thing that the engine has of it.
         if let Some(slot) = self.children.remove(key) {
             self.effects.push_back(Effect::Forget { id: key.id, child: slot.child });
         }
     }
 
-    /// A call is refused for a reason that is not known in here.
+    /// A call is refused for a reason that is not known in here. As an effect like all answers, because the driver feeds the
+    /// engine under a lock, and may answer only without it.
     pub(crate) fn handle_refused_call(&mut self, child: C, caller: Caller, refusal: Refusal) {
         self.effects.push_back(Effect::Answer { caller, child: Some(child), answer: Err(refusal) });
     }
 
-    /// These callers do not wait any longer.
+    /// These callers do not wait any longer. What they have asked for goes on, but of them nothing is kept.
     pub(crate) fn handle_callers_gone(&mut self, are_gone: impl Fn(Caller) -> bool) {
         self.callers.retain(|_, waiting| {
             waiting.retain(|(_, caller)| !are_gone(*caller));
@@ -304,30 +344,35 @@ impl<C: Spec> Engine<C> {
         });
     }
 
+    /// Runs when a call about a child is not carried out, or cannot be waited for.
     fn refuse(&mut self, key: ChildKey, caller: Caller, refusal: Refusal) {
         self.reply(key, caller, Err(refusal));
     }
 
+    /// Answers one call. The child goes with the answer, because the driver makes an error of it that names the child.
     fn reply(&mut self, key: ChildKey, caller: Caller, answer: Result<(), Refusal>) {
         let child = self.child(key).cloned();
         self.effects.push_back(Effect::Answer { caller, child, answer });
     }
 
-    /// The child whose restart a group waits for was terminated: the restart is cancelled. What is down because of it stays
-    /// down, as in OTP; what somebody else wants started is started now.
+    /// Runs when the child is terminated whose restart a group waits for. R28: the restart is cancelled, and what is down
+    /// because of it stays down. What a caller wants started is started now.
     fn cancel_group(&mut self, leader: ChildKey, now: Instant) {
         let Work::Sequence(sequence) = &self.work else { return };
         let from = sequence.from;
-        self.work = Work::None;
+        self.set_work(Work::None);
         let (mut down, mut wanted) = (Vec::new(), Vec::new());
         for (key, slot) in self.children.between(from, None).filter(|(key, _)| *key != leader) {
             match &slot.state {
+                // A call wants it started (N5). Nothing else does that, now that the group does not come to it.
                 State::PendingStart if slot.attempt != Attempt::Own => wanted.push(key),
                 State::PendingStart => down.push(key),
                 State::Stopping(stopping) if stopping.then == AfterStop::Restart => down.push(key),
+                // What runs, or starts already, goes on. For one that was killed its restart type decides.
                 _ => {}
             }
         }
+        // No caller has asked for these to stay down, so an event names them.
         if !down.is_empty() {
             let name = |key: &ChildKey| self.child(*key).map(|child| child.name().to_owned());
             let siblings = down.iter().filter_map(name).collect();
@@ -335,6 +380,7 @@ impl<C: Spec> Engine<C> {
         }
         for key in down {
             match self.stopping(key) {
+                // Its stop goes on, but it does not come back afterwards.
                 Some(_) => self.stop_child(key, AfterStop::StayDown, None, now),
                 None => self.children.set(key, State::Stopped),
             }

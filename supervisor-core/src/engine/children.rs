@@ -17,13 +17,14 @@ use crate::{
 
 /// The children, with what can be read off without looking at each.
 ///
-/// A child keeps its slot as long as it is there, so what is about one child costs the same beside any number of others.
-/// Every change of a state goes through `set`, so that the counts and the deadlines are always those of the states.
+/// A child keeps its slot as long as it is there, so what is about one child costs the same beside any number of others. R20:
+/// it keeps its position, too, whatever becomes of it. Every change of a state goes through `set`, so that the counts and the
+/// deadlines are always those of the states.
 #[derive(Debug)]
 pub(crate) struct Children<C> {
     slots: Slab<Slot<C>>,
     order: StartOrder,
-    /// Where names have to be unique.
+    /// Where names have to be unique. D2: elsewhere they need not, and nothing is kept for it.
     names: Option<BTreeMap<String, ChildKey>>,
     deadlines: Deadlines,
     tallies: Tallies,
@@ -56,7 +57,7 @@ impl<C: Spec> Children<C> {
         Self { slots, order, names, deadlines: Deadlines::default(), tallies }
     }
 
-    /// A child behind all others, which is owed a start.
+    /// A child behind all others, which is going to be started. R20, R58: an added child comes last.
     pub(super) fn add(&mut self, id: ChildId, child: C, attempt: Attempt) -> ChildKey {
         let slot = Slot::new(id, child, attempt);
         self.tallies.count(&slot, |n| *n += 1);
@@ -69,7 +70,7 @@ impl<C: Spec> Children<C> {
         key
     }
 
-    /// The child that has this name, where names have to be unique.
+    /// The child that has this name, where names have to be unique (D2).
     pub(super) fn namesake(&self, child: &C) -> Option<&Slot<C>> {
         self.get(*self.names.as_ref()?.get(child.name())?)
     }
@@ -83,10 +84,12 @@ impl<C: Spec> Children<C> {
     }
 
     pub(crate) fn get(&self, key: ChildKey) -> Option<&Slot<C>> {
+        // Another child may have the slot by now. R77: what is about one that is not there any more is ignored.
         self.slots.get(key.slot as usize).filter(|slot| slot.id == key.id)
     }
 
-    /// The child that a report is about, unless the report is stale.
+    /// The child that a report is about, unless the report is stale. R77, P5: those of unknown and of earlier processes change
+    /// nothing.
     pub(super) fn about(&self, process_key: ProcessKey) -> Option<&Slot<C>> {
         self.get(process_key.child_key()).filter(|slot| slot.is_about(process_key))
     }
@@ -97,12 +100,13 @@ impl<C: Spec> Children<C> {
         Some(edit(slot))
     }
 
+    /// Runs at each change of a state: here alone the counts and the deadlines follow it.
     pub(super) fn set(&mut self, key: ChildKey, state: State) {
         let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
             return;
         };
         let before = slot.deadline();
-        // Nobody looks for signs of life of what does not run.
+        // B2: what does not run is not looked at for signs of life, and a new process has all its time.
         slot.set_look(None);
         let after = state.deadline(slot.settings());
         self.deadlines.change(key, before, after);
@@ -115,7 +119,7 @@ impl<C: Spec> Children<C> {
         }
     }
 
-    /// When somebody looks for a sign of life.
+    /// Sets when a child is looked at for a sign of life.
     pub(super) fn set_look(&mut self, key: ChildKey, look: Option<Look>) {
         let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
             return;
@@ -125,6 +129,7 @@ impl<C: Spec> Children<C> {
         self.deadlines.change(key, before, slot.deadline());
     }
 
+    /// Runs when a child is removed for good. Nothing of it may stay behind: not its name (R59), its deadline, or its count.
     pub(super) fn remove(&mut self, key: ChildKey) -> Option<Slot<C>> {
         self.get(key)?;
         let slot = self.slots.remove(key.slot as usize);
@@ -186,12 +191,15 @@ impl<C: Spec> Children<C> {
         classes.iter().map(|class| self.tallies.supervisors[*class as usize]).sum()
     }
 
-    /// How many significant children run, are going to, or are not gone yet.
+    /// How many significant children run, are going to, or are not gone yet. R53: stopped ones count as gone, restarting ones
+    /// as present.
     pub(super) fn significant_present(&self) -> usize {
         let significant = &self.tallies.significant;
         significant.iter().sum::<usize>() - significant[StateClass::Stopped as usize]
     }
 
+    /// R67: all specifications; processes that are ready; workers and supervisors, whatever their state. R75, D7: in a dynamic
+    /// supervisor, too, `specs` is the number of children, and those that wait for a restart are among them.
     pub(crate) fn counts(&self) -> ChildCounts {
         ChildCounts {
             specs: self.slots.len(),

@@ -11,21 +11,22 @@ use crate::{
 pub(crate) enum Effect<C> {
     /// Start the child. Its process answers with this incarnation.
     Start { key: ChildKey, incarnation: u32, child: C },
-    /// Ask the child to stop. `no_successor`: it will not be started again under anybody.
+    /// Ask the child to stop. `no_successor`: it will not be started again under anybody. R78: its process drops its
+    /// specification.
     Ask { child: C, no_successor: bool },
     /// Abort the child.
     Abort { child: C, no_successor: bool },
     /// Find out whether the process has given a sign of life, and tell the engine at once.
     SampleHeartbeat { key: ChildKey, incarnation: u32 },
-    /// Tell whoever listens. `took`: how long it took until this, where something was waited for.
+    /// Tell those who listen. `took`: how long it took until this, where something was waited for.
     Emit { child: C, kind: Box<EventKind>, took: Option<Duration> },
     /// Answer a call. `child`: the one that it was about, if there is one.
     Answer { caller: Caller, child: Option<C>, answer: Result<(), Refusal> },
-    /// A child that was to be added is not. There is no caller where nobody waits.
+    /// A child that was to be added is not. Without a caller it was a `spawn`: then the log and an event tell it.
     Refuse { child: C, caller: Option<Caller>, refusal: Refusal },
-    /// A child is removed for good.
+    /// A child is removed for good. R78: what its specification owns is not kept.
     Forget { id: ChildId, child: C },
-    /// The supervisor is ready: all its children have started.
+    /// The supervisor is ready: all its children have started (R2).
     Ready,
     /// The supervisor is out of restarts, and begins to stop.
     GaveUp,
@@ -33,7 +34,8 @@ pub(crate) enum Effect<C> {
     Finish,
 }
 
-/// Why a supervisor stops.
+/// Why a supervisor stops. R47: it stops in the same way, whatever the cause is. D5: but the causes are told apart. D6: an
+/// auto-shutdown keeps the exit that triggered it, because the tree ends in a success only if that was one.
 #[derive(Debug)]
 pub(crate) enum Cause<C> {
     Requested,
@@ -42,11 +44,13 @@ pub(crate) enum Cause<C> {
     FailedToStart { child: C, failure: StartFailure },
 }
 
-/// A child that did not stop well.
+/// A child that did not stop well (A5).
 #[derive(Debug)]
 pub(crate) enum UncleanKind {
     Aborted,
+    /// It does not let go, and the supervisor has stopped without it (D3).
     Abandoned,
+    /// It ended in an error or a panic when it was asked to stop (D9).
     Failed(Failure),
     /// It is a supervisor, and told what did not stop well below it.
     Below(Vec<UncleanProcess>),
@@ -55,11 +59,12 @@ pub(crate) enum UncleanKind {
 /// Who waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// By which whoever carries out the effects knows it.
+    /// The driver's key of the call.
     pub(crate) key: usize,
-    /// The child in whose process, or below which, the call was made.
+    /// The child in whose process, or below which, the call was made. N6: the engine sees by it that a call waits for its
+    /// caller.
     pub(crate) within: Option<ChildId>,
-    /// What the call waits for waits for the caller, as other calls tell: it is carried out, and answered at once.
+    /// What the call waits for waits for the caller, as other calls tell (N6): it is carried out, and answered at once.
     pub(crate) is_in_circle: bool,
 }
 

@@ -9,11 +9,14 @@ use crate::{error::GaveUp, observe::RestartCause, strategy::RestartStrategy};
 const KEPT: usize = 8;
 
 /// The restarts that still count, and the last few of them to tell about.
+///
+/// R36: it is part of the engine, so a supervisor that is restarted begins without a history.
 #[derive(Debug)]
 pub(super) struct Intensity<C> {
     limit: usize,
     period: Duration,
     window: VecDeque<Instant>,
+    /// A1: what an error tells of a supervisor that gave up.
     history: VecDeque<Charge<C>>,
 }
 
@@ -35,7 +38,10 @@ impl<C> Intensity<C> {
         }
     }
 
-    /// Counts a restart. Whether it is within the limit: a restart counts while `now - then <= period`.
+    /// Counts a restart. Whether it is within the limit.
+    ///
+    /// R32, D4: a restart counts while `now - then <= period`, exactly. R34: no timer forgets it, but this function, when the
+    /// next one comes.
     pub(super) fn charge(&mut self, charge: Charge<C>) -> bool {
         if self.limit == usize::MAX {
             // Never out of restarts, so there is nothing to count, and no history to tell.
@@ -43,6 +49,7 @@ impl<C> Intensity<C> {
         }
         let (now, period) = (charge.at, self.period);
         let is_over = |then: Instant| now.saturating_duration_since(then) > period;
+        // A1: the last few, and of those the ones that still count.
         while self.history.len() == GaveUp::MAX_HISTORY || self.history.front().is_some_and(|charge| is_over(charge.at))
         {
             self.history.pop_front();
@@ -51,11 +58,12 @@ impl<C> Intensity<C> {
         while self.window.front().is_some_and(|then| is_over(*then)) {
             self.window.pop_front();
         }
-        // There may have been a storm of them.
+        // There may have been a storm of them, and the room for it would be kept for ever.
         if self.window.len() < self.window.capacity() / 4 {
             self.window.shrink_to(2 * self.window.len().max(KEPT));
         }
         self.window.push_back(now);
+        // R31: as many as the limit are fine, one more is not.
         self.window.len() <= self.limit
     }
 

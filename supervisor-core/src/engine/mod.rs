@@ -1,15 +1,57 @@
 //! The restart algorithm: what a supervisor does, and nothing about how.
 //!
-//! The engine is pure. Time comes in with each call, and what it wants done goes out as [`Effect`]s:
+//! The engine is pure. Time comes in with each call, and what it wants done goes out as [`Effect`]s. Nothing in here waits
+//! (D1): a child that starts, drains or backs off is in a state, and `slot.rs` has the drawing of the states.
 //!
-//! - inputs: [`handle_start`](Engine::handle_start) once, then [`handle_ready`](Engine::handle_ready), [`handle_acknowledged`](Engine::handle_acknowledged),
-//!   [`handle_exit`](Engine::handle_exit), [`handle_heartbeat`](Engine::handle_heartbeat), [`handle_shutdown`](Engine::handle_shutdown), the calls of `calls.rs`, and [`handle_deadline`](Engine::handle_deadline) when
-//!   [`next_deadline`](Engine::next_deadline) has come;
-//! - outputs: [`poll_effect`](Engine::poll_effect), until it returns `None`, after any input or several; then
-//!   [`advance`](Engine::advance), which takes work in order (a start, a group restart, a stop) one step further, and the
-//!   effects of that. So what comes in between two steps comes first.
+//! # Families of functions
 //!
-//! Nothing in here waits: a child that starts, drains or backs off is a state (`slot.rs` has the drawing).
+//! - **Inputs**, `handle_*`, say what has happened: [`handle_left_behind`](Engine::handle_left_behind) before the start,
+//!   [`handle_start`](Engine::handle_start) once, then in any order what a process reports
+//!   ([`handle_ready`](Engine::handle_ready), [`handle_acknowledged`](Engine::handle_acknowledged),
+//!   [`handle_exit`](Engine::handle_exit), [`handle_heartbeat`](Engine::handle_heartbeat)), what the supervisor is asked
+//!   ([`handle_shutdown`](Engine::handle_shutdown), and the calls of `calls.rs`), and
+//!   [`handle_deadline`](Engine::handle_deadline) when [`next_deadline`](Engine::next_deadline) has come.
+//! - **Outputs**, `poll_*`, take out what is to be done: [`poll_effects`](Engine::poll_effects) after one or several inputs,
+//!   and [`poll_outcome`](Engine::poll_outcome) after `Effect::Finish`. [`advance`](Engine::advance) belongs to them: it takes
+//!   ordered work (a start, a group restart, a stop) one step further. Inputs that come between two steps take effect first.
+//! - **Getters** read, and change nothing.
+//! - **Internals** are all the others. The doc comment of each says when it runs.
+//!
+//! # Which file hands over to which
+//!
+//! ```text
+//!   calls ------------(1)-----------> sequence -----(4)-----> watch
+//!   |   |                             ^      |                  |
+//!   |   '----------(2)----------.     |      |                  |
+//!  (3)                          |     |     (5)                (6)
+//!   |   .----------(7)----------+-----'      |                  |
+//!   v   |                       v            v                  |
+//!   exits ---------(8)--------> stop <-------+------------------'
+//!   ^                             :
+//!   '. . . . . . . (9) . . . . . .'
+//! ```
+//!
+//! 1. `begin_start`: a caller wants a child started, and no group restart is going to start it.
+//! 2. `stop_child`, `abort`: a caller has a child terminated, or killed.
+//! 3. `stop_or_remove`: a caller has a child terminated that has no process.
+//! 4. `watch_over`: a child is ready.
+//! 5. `advance_stop_sequence`: what runs in a group stops before the group starts; `begin_stop`: a significant child has ended.
+//! 6. `abort`: a child gives no sign of life.
+//! 7. `schedule_restart` calls `begin_group`, or puts the child into `restarts`, which `advance_restarts` takes up;
+//!    `significant_ended`: a child of that kind has ended, and is not restarted.
+//! 8. `begin_stop`: no restart is left, or the first start has failed.
+//! 9. Not a call: `stop` sends `Effect::Ask` or `Effect::Abort`, the process ends, and `handle_exit` calls `on_stopped`.
+//!
+//! Not drawn: `exits`, `sequence` and `stop` answer who waits, through `calls` (`answer`, `answer_start`, `turn_away_starts`,
+//! `turn_away_circles`, `forget`). The inputs in this file enter the drawing where they belong: `handle_exit` at `exits`,
+//! `handle_ready` and `handle_start` at `sequence`, `handle_shutdown` at `stop`, `handle_deadline` at these and at `watch`.
+//!
+//! The files make a circle because the life of a child is one: it starts, runs, ends, stops with its group, and starts again.
+//! The functions make none: no function of the engine calls itself, through any chain of others. What goes on later is left in
+//! a state (`PendingStart`, `Stopping`) and in `work`, where `advance` takes it up, one step for each call. Each step ends: a
+//! stop sequence only goes down to earlier children, a start sequence only up to later ones. Each way round the whole circle
+//! leads through the process of a child (9), and begins with an exit that costs a restart, so the intensity ends it (R31). Once
+//! `begin_stop` has run, no way leads to `sequence` any more (N1).
 
 mod calls;
 mod children;
@@ -54,39 +96,44 @@ pub(crate) struct Engine<C> {
     settings: SupervisorSettings,
     children: Children<C>,
     intensity: Intensity<C>,
+    /// Changed by `set_work`, and within a start sequence by `set_phase`.
     work: Work<C>,
-    /// The stop that is under way in `work`, or was the last one.
+    /// The stop that is under way in `work`, or was the last one. Begun by `begin_stop_sequence`; only `stop.rs` counts in it.
     stop_sequence: StopSequence,
-    /// Children that are owed a start of their own, not as part of a group.
+    /// Children to restart alone, not as part of a group. R26: they wait here, so that what has come in by then is served
+    /// first.
     restarts: VecDeque<ChildKey>,
-    /// The number of the latest group restart; the first start is one, too.
+    /// The number of the latest group restart; the first start is one, too. N2: a sibling that is terminated meanwhile is left
+    /// out of the restart of this number, its retries included.
     group: u32,
-    /// Who waits for something to happen to a child.
+    /// Who waits for something to happen to a child. Sorted, so that those which are answered together (`turn_away_starts`) get
+    /// their answers in the same order in each run.
     callers: BTreeMap<ChildKey, Vec<(Awaited, Caller)>>,
     /// The first start is done.
     is_up: bool,
-    /// Nothing will be started here after this supervisor.
+    /// Nothing will be started here after this supervisor. R78: its children drop their specifications then.
     has_no_successor: bool,
     /// Told to stop at once.
     is_killed: bool,
-    /// When the stop has used up its budget.
+    /// When the stop has used up its budget (A4).
     stop_by: Option<Instant>,
-    /// An end of a significant child that is looked at when the first start is done.
+    /// An end of a significant child that is looked at when the first start is done (N3).
     significant_end: Option<(C, Exit)>,
     unclean: Vec<(C, UncleanKind)>,
     effects: VecDeque<Effect<C>>,
-    /// Whether anybody listens.
+    /// Whether anybody listens. B3: without subscribers no event is made.
     pub(crate) is_heard: bool,
     rng: Rng,
 }
 
-/// What a supervisor is doing in order.
+/// The ordered work of a supervisor. D1: only this has an order; all else is served meanwhile.
 #[derive(Debug)]
 enum Work<C> {
     None,
     /// The first start, or a group restart.
     Sequence(StartSequence),
     Stop(Cause<C>),
+    /// All children have stopped.
     Finished(Cause<C>),
 }
 
@@ -108,6 +155,8 @@ pub(crate) struct EngineOutcome<C> {
 }
 
 impl<C: Spec> Engine<C> {
+    /// R36: each run of a supervisor has an engine of its own, so it begins without a history and with its static children
+    /// only.
     pub(crate) fn new(settings: SupervisorSettings, specs: impl Iterator<Item = (ChildId, C)>, seed: u64) -> Self {
         Self {
             intensity: Intensity::new(settings.strategy),
@@ -132,11 +181,12 @@ impl<C: Spec> Engine<C> {
 
     // Inputs
 
-    /// A process of an earlier run of this supervisor is still there. It is aborted, and nothing is started before it is gone:
-    /// its exit is reported for incarnation 0. To be said before `start`.
+    /// A process of an earlier run of this supervisor is still there. P2: it is aborted, and nothing is started before it is
+    /// gone. Its exit is reported for incarnation 0. To be called before `handle_start`.
     pub(crate) fn handle_left_behind(&mut self, id: ChildId, now: Instant) -> Option<ChildKey> {
         let key = self.children.find(id)?;
         let phase = self.abort_phase(key, now);
+        // No sequence counts it yet: `handle_start` begins the one that does.
         let (then, stop_sequence) = (AfterStop::Start, None);
         let stopping = Stopping {
             phase,
@@ -144,6 +194,7 @@ impl<C: Spec> Engine<C> {
             since: now,
             stop_sequence,
             no_successor: false,
+            // So its exit is no unclean stop of this run, which has never started it.
             unready: true,
             has_had_more: false,
         };
@@ -154,26 +205,28 @@ impl<C: Spec> Engine<C> {
     /// Starts the children, one after the other. `no_successor`: nothing will be started after this supervisor.
     pub(crate) fn handle_start(&mut self, no_successor: bool) {
         self.has_no_successor = no_successor;
-        self.stop_sequence = StopSequence::from(ChildId::FIRST, &self.stop_sequence);
-        self.work = Work::Sequence(match self.children.count_of(&[StateClass::Stopping]) {
+        self.begin_stop_sequence(ChildId::FIRST);
+        let sequence = match self.children.count_of(&[StateClass::Stopping]) {
             0 => StartSequence::first_start(),
+            // P2: what an earlier run has left behind stops first.
             _ => {
                 self.wait_for_what_stops();
                 StartSequence::first_start_when_stopped()
             }
-        });
+        };
+        self.set_work(Work::Sequence(sequence));
     }
 
     /// A process has finished its set-up.
     pub(crate) fn handle_ready(&mut self, process_key: ProcessKey, now: Instant) {
         let Some(slot) = self.children.about(process_key) else { return };
-        // Otherwise it is being stopped, and came too late.
+        // Otherwise it is being stopped, and its report came too late: it must not undo the stop.
         if let State::Starting { .. } = &slot.state {
             self.set_running(process_key.child_key(), now);
         }
     }
 
-    /// A supervisor has seen that it is asked to stop, or to stop at once.
+    /// A child that is a supervisor has seen that it is asked to stop, or to stop at once. N8: from now on it is waited for.
     pub(crate) fn handle_acknowledged(&mut self, process_key: ProcessKey) {
         if self.children.about(process_key).is_none() {
             return;
@@ -182,8 +235,11 @@ impl<C: Spec> Engine<C> {
         self.children.edit(process_key.child_key(), |slot| slot.has_acknowledged = true);
         let Some(stopping) = self.stopping(process_key.child_key()) else { return };
         let phase = match stopping.phase {
+            // Its time to stop goes on: that is the budget for all below it.
             StopPhase::Asked { until, .. } => StopPhase::Asked { until, ack_by: None },
+            // It aborts all below it, and each of those has a grace of its own.
             StopPhase::Aborted { .. } => StopPhase::Aborted { until: None },
+            // It is told already that it does not let go, and its exit is waited for anyway.
             StopPhase::Stuck => return,
         };
         self.children.set(process_key.child_key(), State::stopping(Stopping { phase, ..stopping }));
@@ -193,20 +249,33 @@ impl<C: Spec> Engine<C> {
     pub(crate) fn handle_exit(&mut self, process_key: ProcessKey, exit: Exit, now: Instant) {
         let Some(slot) = self.children.about(process_key) else { return };
         match &slot.state {
+            // R4: however it ended, it was not ready, so its start has failed.
             State::Starting { .. } => self.on_start_failed(process_key.child_key(), exit, None, now),
             &State::Running { since } => {
                 self.emit(process_key.child_key(), || EventKind::Exited(exit.clone()));
                 let how = RestartCause::Exit(exit.clone());
                 self.apply_policy(process_key.child_key(), exit, Some(since), now);
+                // A child that is removed now needs no memory of it.
                 self.children.edit(process_key.child_key(), |slot| slot.remember(how, now));
             }
             State::Stopping(stopping) => {
                 let stopping = **stopping;
                 self.on_stopped(process_key.child_key(), stopping, exit, now);
             }
+            // `about` finds no child in these states: they have no process.
             State::Stopped | State::PendingStart | State::Delayed { .. } => {}
         }
         self.answer(process_key.child_key(), Awaited::Gone, Ok(()));
+    }
+
+    /// The supervisor is lost, and a child of it has ended. Returns the child, if that is news.
+    ///
+    /// A6: it is not restarted, but its end is told, and the state that stays readable has it.
+    pub(crate) fn handle_exit_unsupervised(&mut self, process_key: ProcessKey, exit: &Exit, now: Instant) -> Option<C> {
+        let child = self.children.about(process_key)?.child.clone();
+        self.children.edit(process_key.child_key(), |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
+        self.children.set(process_key.child_key(), State::Stopped);
+        Some(child)
     }
 
     /// The supervisor is asked to stop. May be asked again, and for more.
@@ -214,33 +283,39 @@ impl<C: Spec> Engine<C> {
         let loses_its_successor = request.no_successor && !self.has_no_successor;
         self.has_no_successor |= request.no_successor;
         if self.is_stopping() {
+            // Those that it has asked before do not know that, and would keep their specifications (R78).
             if loses_its_successor {
                 self.pass_on_no_successor();
             }
         } else {
             self.begin_stop(Cause::Requested, now);
         }
+        // Once is enough: after that, whatever comes to be stopped is aborted.
         if request.kill && !self.is_killed {
             self.is_killed = true;
             self.abort_all(now);
         }
     }
 
-    /// Does what is due.
+    /// Does what is due. R34: the intensity is no part of this; old restarts are forgotten when a new one is charged.
     pub(crate) fn handle_deadline(&mut self, now: Instant) {
+        // It ends, because what is done about a child takes its deadline away, or moves it behind `now`.
         while let Some(key) = self.children.due(now) {
             let Some(slot) = self.children.get(key) else { return };
             match &slot.state {
+                // B1: the backoff is over.
                 State::Delayed { .. } => {
                     self.children.set(key, State::PendingStart);
                     self.restarts.push_back(key);
                 }
+                // A2: it is not ready in time. Its start has failed when the process is gone, and not before (P2).
                 State::Starting { .. } => {
                     let limit = slot.settings().start_timeout();
                     self.abort(key, AfterStop::FailStart { limit }, now);
                 }
                 State::Stopping(stopping) => {
                     let stopping = **stopping;
+                    // First its time to stop, which R41 ends by an abort; the grace of D3 begins only then.
                     if stopping.has_had_its_time(now) {
                         self.abort(key, stopping.then, now);
                     } else if let Some(stopping) = stopping.with_more_time(self.settings.abort_grace, now) {
@@ -255,6 +330,7 @@ impl<C: Spec> Engine<C> {
         }
         self.end_delay(now);
         if self.stop_by.is_some_and(|by| by <= now) {
+            // A4: the budget ends once. Left there, it would be due for ever.
             self.stop_by = None;
             self.abort_all(now);
         }
@@ -268,7 +344,9 @@ impl<C: Spec> Engine<C> {
         self.effects.pop_front()
     }
 
-    /// Takes work in order one step further. Whether there was a step to take.
+    /// Takes ordered work one step further. Whether there was a step to take.
+    ///
+    /// R26: one step and no more, so that between two attempts to start a child whatever has come in is served.
     pub(crate) fn advance(&mut self, now: Instant) -> bool {
         let in_order = match self.work {
             Work::Sequence(_) => self.advance_sequence(now),
@@ -278,7 +356,7 @@ impl<C: Spec> Engine<C> {
         in_order || self.advance_restarts(now)
     }
 
-    /// When `tick` has something to do.
+    /// When `handle_deadline` has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let group = match &self.work {
             Work::Sequence(sequence) => sequence.delayed_until(),
@@ -289,19 +367,11 @@ impl<C: Spec> Engine<C> {
 
     /// How it ended, after `Effect::Finish`.
     pub(crate) fn poll_outcome(&mut self) -> EngineOutcome<C> {
-        let cause = match mem::replace(&mut self.work, Work::None) {
+        let cause = match self.set_work(Work::None) {
             Work::Stop(cause) | Work::Finished(cause) => cause,
             Work::None | Work::Sequence(_) => Cause::Requested,
         };
         EngineOutcome { cause, killed: self.is_killed, unclean: mem::take(&mut self.unclean) }
-    }
-
-    /// The supervisor is lost, and a child of it has ended. Returns the child, if that is news.
-    pub(crate) fn handle_exit_unsupervised(&mut self, process_key: ProcessKey, exit: &Exit, now: Instant) -> Option<C> {
-        let child = self.children.about(process_key)?.child.clone();
-        self.children.edit(process_key.child_key(), |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
-        self.children.set(process_key.child_key(), State::Stopped);
-        Some(child)
     }
 
     /// The supervisor is lost: all that it had still to do.
@@ -316,6 +386,8 @@ impl<C: Spec> Engine<C> {
 
     /// Goes on for as long as there is a step to take, or until so many effects wait. These come in the order in which they
     /// would have come one by one. Whether that was all.
+    ///
+    /// It stops at `most`, so that a start or a stop of many children lets the driver take in what has come meanwhile (D1).
     pub(crate) fn poll_effects(&mut self, effects: &mut VecDeque<Effect<C>>, most: usize, now: Instant) -> bool {
         let mut is_all = true;
         while is_all && self.advance(now) {
@@ -349,18 +421,20 @@ impl<C: Spec> Engine<C> {
         self.children.iter().filter(|(_, slot)| slot.state.is_live()).map(|(_, slot)| &slot.child)
     }
 
-    /// The children, in start order.
+    /// The children. R66: in start order.
     pub(crate) fn children(&self) -> impl Iterator<Item = (ChildId, &C, ChildState)> {
         self.children.iter().map(|(key, slot)| (key.id, &slot.child, slot.public_state()))
     }
 
-    /// All that is known of the children behind this one, or of all, in start order.
+    /// All that is known of the children behind this one, or of all, in start order. B4: a reader takes them piece by piece, so
+    /// it has to be able to go on behind the last one that it has read.
     pub(crate) fn slots_behind(&self, child: Option<ChildId>) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
         self.children.behind(child).map(|(key, slot)| (key.id, slot))
     }
 
     /// Whether all children that are going to run do, and nothing is on its way out or back.
     pub(crate) fn is_ready(&self) -> bool {
+        // Stopped children are no hindrance: R5 keeps one that has nothing to run, and R63 one that was terminated.
         let is_settled = [StateClass::Running, StateClass::Stopped];
         self.is_up && !self.is_stopping() && self.children.count_of(&is_settled) == self.children.len()
     }
@@ -397,13 +471,23 @@ impl<C: Spec> Engine<C> {
             + delayed
     }
 
-    // Shared by the parts
+    // Internals that all parts share
 
+    /// Takes up other work. Runs when ordered work begins, or is done. Returns what it was until now.
+    ///
+    /// All changes of `work` come through here, because of what must stay true: a supervisor that stops never goes back to a
+    /// start (N1). So a start sequence need not ask whether the supervisor stops.
+    fn set_work(&mut self, work: Work<C>) -> Work<C> {
+        debug_assert!(!self.is_stopping() || !matches!(work, Work::Sequence(_)), "a start after the stop has begun");
+        mem::replace(&mut self.work, work)
+    }
+
+    /// Tells those who listen something of a child. Runs where that happens, before a caller is answered.
     fn emit(&mut self, key: ChildKey, kind: impl FnOnce() -> EventKind) {
         self.emit_timed(key, None, kind);
     }
 
-    /// `took`: how long it took until this.
+    /// The same, for the end of a start or a stop. `took`: how long that took.
     fn emit_timed(&mut self, key: ChildKey, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
         if self.is_heard {
             if let Some(slot) = self.children.get(key) {

@@ -1,11 +1,14 @@
 //! Starting in order: the first start, group restarts, and single restarts.
+//!
+//! There is one start sequence at most. A first start and a group restart are the same thing but for the leader: what fails in
+//! one makes a new sequence that takes its place, and what the old one had still to start is part of the new one (R27).
 
 use std::{mem, time::Instant};
 
 use super::{
     Caller, Cause, Effect, Engine, Spec, State, Work,
     slot::{Attempt, Slot, StateClass},
-    stop::{Progress, StopSequence},
+    stop::Progress,
 };
 use crate::{
     incarnation::{ChildId, ChildKey, Exit},
@@ -17,46 +20,51 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct StartSequence {
     pub(super) from: ChildId,
-    /// The child whose failure it was, where this is a group restart: the restart waits for it.
+    /// The child whose failure it was, where this is a group restart: the restart waits for it. R28: who terminates it, cancels
+    /// the restart.
     leader: Option<ChildKey>,
     phase: StartPhase,
 }
 
 #[derive(Debug)]
 enum StartPhase {
-    /// What runs is being stopped. After that the start waits until then.
+    /// What runs is being stopped. After that the start waits for the delay. B1: the stop does not, it begins at once.
     Stopping { delay: Option<Delay> },
-    /// All is stopped.
+    /// All is stopped, and the delay is not over.
     Delayed(Delay),
     /// This is the last one begun; the next has to wait until it is ready.
     Starting { begun: Option<ChildKey> },
 }
 
-/// `None` is a time so far off that a clock cannot tell it.
+/// When a wait ends. `None` is a time so far off that a clock cannot tell it.
 #[derive(Clone, Copy, Debug)]
 struct Delay(Option<Instant>);
 
 impl StartSequence {
+    /// Runs when the supervisor starts. All static children are `PendingStart` then, so nothing has to stop first.
     pub(super) fn first_start() -> Self {
         Self { from: ChildId::FIRST, leader: None, phase: StartPhase::Starting { begun: None } }
     }
 
-    /// As soon as all is gone that an earlier run has left behind.
+    /// A first start that begins as soon as all is gone that an earlier run has left behind (P2).
     pub(super) fn first_start_when_stopped() -> Self {
         Self { phase: StartPhase::Stopping { delay: None }, ..Self::first_start() }
     }
 
     /// Whether this is a group restart that is going to start this child.
     fn comes_to(&self, id: ChildId) -> bool {
+        // N5: no leader, no group restart: in a first start an added child does not wait for its turn.
         let is_passed = matches!(self.phase, StartPhase::Starting { begun: Some(begun) } if id <= begun.id);
         self.leader.is_some() && id >= self.from && !is_passed
     }
 
-    /// Whether what fails from `from` on is going to be started anyway.
+    /// Whether this child is going to be started by this sequence anyway, however it ends now. N2: only as long as the start
+    /// has not begun; a failure after that is a new one.
     pub(super) fn joins(&self, key: ChildKey) -> bool {
         key.id >= self.from && !matches!(self.phase, StartPhase::Starting { .. })
     }
 
+    /// When a group that has stopped may start. Asked for the next deadline.
     pub(super) fn delayed_until(&self) -> Option<Instant> {
         match self.phase {
             StartPhase::Delayed(Delay(until)) => until,
@@ -66,17 +74,21 @@ impl StartSequence {
 }
 
 impl<C: Spec> Engine<C> {
-    /// A group restart begins, or the one under way begins again or reaches further down. What was stopped before is
-    /// started with the group.
+    /// Runs when a child is to be restarted, and its siblings with it: a group restart begins, or the one under way begins
+    /// again or reaches further down. What was stopped before is started with the group.
     pub(super) fn begin_group(&mut self, key: ChildKey, until: Option<Option<Instant>>, now: Instant) {
         let from = match self.settings.strategy.mode() {
+            // R15. R25: also when a start in the group has failed, so all that it had started stops again.
             RestartMode::OneForAll => ChildId::FIRST,
+            // R16. R24: the child that failed to start is the first one of its retry. R23: so those before it go on running.
             RestartMode::RestForOne | RestartMode::OneForOne => key.id,
         };
+        // N2: a retry is the same restart, so who was left out of that stays left out. Never 0, which is the number of none.
         if !matches!(self.work, Work::Sequence(_)) {
             self.group = self.group.wrapping_add(1).max(1);
         }
-        // A failure inside of a pending group joins it, so this one is before it, and the group now begins here.
+        // A failure inside of a pending group joins it, so this one is before it, and the group now begins here (N2). The delay
+        // of the earlier failure still holds, or a second failure would cut its backoff short.
         let pending = match &self.work {
             Work::Sequence(StartSequence { phase: StartPhase::Stopping { delay }, .. }) => *delay,
             Work::Sequence(StartSequence { phase: StartPhase::Delayed(delay), .. }) => Some(*delay),
@@ -84,34 +96,45 @@ impl<C: Spec> Engine<C> {
         };
         let delay = later(pending, until.map(Delay));
         let group = self.group;
+        // R18: also those that were stopped before, and those that are on their way to be. N2: but not who was terminated since
+        // this restart began.
         let revived = |(key, slot): (ChildKey, &Slot<C>)| Some((key, slot.revived()?));
         let in_range = self.children.between(from, None).filter(|(_, slot)| !slot.is_left_out_of(group));
         let revived: Vec<_> = in_range.filter_map(revived).collect();
         revived.into_iter().for_each(|(key, state)| self.children.set(key, state));
-        self.stop_sequence = StopSequence::from(from, &self.stop_sequence);
-        self.work = Work::Sequence(StartSequence { from, leader: Some(key), phase: StartPhase::Stopping { delay } });
+        self.begin_stop_sequence(from);
+        // In place of the sequence under way, if there is one. R27: a retry that it had still to do is part of this one, and is
+        // not done twice.
+        self.set_work(Work::Sequence(StartSequence { from, leader: Some(key), phase: StartPhase::Stopping { delay } }));
+        // N6: who waits for a start in this group may have to stop for it.
         self.turn_away_circles(now);
     }
 
-    /// One step of the sequence under way. Whether there was one.
+    /// One step of the start sequence under way. Runs when all that has come in is served (R26). Whether there was a step.
     pub(super) fn advance_sequence(&mut self, now: Instant) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
         match sequence.phase {
             StartPhase::Stopping { delay } => match self.advance_stop_sequence(now) {
                 Progress::Moved => true,
                 Progress::Waiting => false,
+                // P2: all of the group is gone, also what was stuck (D3). Only now any of it may start. A delay that is over by
+                // then is due at once: `next_deadline` tells it.
                 Progress::Done => {
                     self.set_phase(delay.map_or(StartPhase::Starting { begun: None }, StartPhase::Delayed));
                     true
                 }
             },
+            // `end_delay` goes on, when it is due.
             StartPhase::Delayed(_) => false,
             StartPhase::Starting { begun } => {
                 let from = sequence.from;
+                // R1: the next one starts when this one is ready, has declined (R21), or has failed and made a new sequence.
                 if begun.is_some_and(|key| self.is_coming(key)) {
                     return false;
                 }
                 let pending = |(key, slot): (ChildKey, &Slot<C>)| (slot.state == State::PendingStart).then_some(key);
+                // Behind the one begun last, and not from `from` on: otherwise a start of many children looks at all of them
+                // each time, and takes along one that has failed meanwhile and has a restart of its own (N3).
                 let next = match begun {
                     Some(key) => self.children.behind(Some(key.id)).find_map(pending),
                     None => self.children.between(from, None).find_map(pending),
@@ -120,7 +143,8 @@ impl<C: Spec> Engine<C> {
                     self.set_phase(StartPhase::Starting { begun: Some(key) });
                     self.begin_start(key, now);
                 } else {
-                    self.work = Work::None;
+                    // Before `come_up`, which may begin a stop.
+                    self.set_work(Work::None);
                     self.come_up(now);
                 }
                 true
@@ -128,16 +152,17 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Starts what is owed a start of its own.
+    /// Starts a child that is restarted alone. Runs when ordered work has no step to take.
     pub(super) fn advance_restarts(&mut self, now: Instant) -> bool {
         let Some(key) = self.restarts.pop_front() else { return false };
-        // Anything may have happened to it meanwhile.
+        // Anything may have happened to it meanwhile: it was terminated (R28), removed, or started by hand.
         if self.children.get(key).is_some_and(|slot| slot.state == State::PendingStart) {
             self.begin_start(key, now);
         }
         true
     }
 
+    /// Runs when something is due: the delay of the group may be.
     pub(super) fn end_delay(&mut self, now: Instant) {
         if let Work::Sequence(sequence) = &self.work {
             if sequence.delayed_until().is_some_and(|until| until <= now) {
@@ -146,27 +171,39 @@ impl<C: Spec> Engine<C> {
         }
     }
 
+    /// Runs when a child becomes ready.
     pub(super) fn set_running(&mut self, key: ChildKey, now: Instant) {
         let took = self.children.get(key).and_then(|slot| match slot.state {
             State::Starting { ref since } => Some(now.saturating_duration_since(**since)),
             _ => None,
         });
         self.children.set(key, State::Running { since: now });
+        // A3: a start that fails from now on is a failed restart. If a caller had it started, from now on it is restarted as
+        // any child is.
         self.children.edit(key, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
+        // B2: it counts from ready.
         self.watch_over(key, now);
+        // Before the answer: a caller that has it finds the event told.
         self.emit_timed(key, took, || EventKind::Ready);
+        // R58, R64: only now, because the answer says that the child is ready.
         self.answer_start(key, Ok(()));
     }
 
+    /// Runs when the turn of a child to start has come: in a sequence, alone, or for a caller.
     pub(super) fn begin_start(&mut self, key: ChildKey, now: Instant) {
         let begun = self.children.edit(key, |slot| {
+            // P5: reports of the process before this one are stale from now on. Never 0, which is what an earlier run left
+            // behind.
             slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
+            // N8: what its predecessor has seen, this process has not.
             slot.has_acknowledged = false;
             let settings = slot.child.settings();
             (slot.incarnation, settings.is_ready_at_once(), slot.child.clone())
         });
         let Some((incarnation, ready_at_once, child)) = begun else { return };
+        // R71: an added child is restarted as it was added, because its slot keeps that.
         self.effects.push_back(Effect::Start { key, incarnation, child });
+        // A2: a closure is ready when it is spawned. No report is waited for, so the next one can start in the same turn.
         if ready_at_once {
             self.set_running(key, now);
         } else {
@@ -174,45 +211,54 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Whether the next child has to wait for this one.
+    /// Whether the next child has to wait for this one. One that was too slow, or was killed, has not failed before it is gone:
+    /// only then its failure decides whether there is a next one. One that was terminated does not hold up the next one.
     fn is_coming(&self, key: ChildKey) -> bool {
         self.children
             .get(key)
             .is_some_and(|slot| matches!(slot.state.class(), StateClass::Starting) || slot.state.is_failing_to_start())
     }
 
+    /// Runs when a start sequence is done. R2: after the first one, which may have become a group restart, the supervisor is
+    /// ready.
     fn come_up(&mut self, now: Instant) {
         if mem::replace(&mut self.is_up, true) {
             return;
         }
         self.effects.push_back(Effect::Ready);
+        // N3: what has ended during the first start triggers now.
         if let Some((child, exit)) = self.significant_end.take() {
             self.significant_ended(child, exit, now);
         }
     }
 
-    /// A significant child ended by itself and is not restarted.
+    /// Runs when a significant child has ended by itself and is not restarted. R51: nothing else is looked at, and only then.
     pub(super) fn significant_ended(&mut self, child: C, exit: Exit, now: Instant) {
+        // N3: looked at when the first start is done.
         if !self.is_up {
             self.significant_end = Some((child, exit));
             return;
         }
         let ends = match self.settings.auto_shutdown {
             AutoShutdown::Never => false,
+            // R49: one is enough.
             AutoShutdown::AnySignificant => true,
+            // R50: those that are being restarted are present (R53).
             AutoShutdown::AllSignificant => self.children.significant_present() == 0,
         };
         if ends {
+            // R55: a stop like any other. N4: a group restart under way ends where it is.
             self.begin_stop(Cause::AutoShutdown { child, exit }, now);
         }
     }
 
-    /// Whether the group restart under way is going to start this child.
+    /// Whether the group restart under way is going to start this child. Asked when a caller wants it started.
     pub(super) fn group_comes_to(&self, id: ChildId) -> bool {
         matches!(&self.work, Work::Sequence(sequence) if sequence.comes_to(id))
     }
 
-    /// From where on all has to stop before the group restart under way starts this child, if it is going to.
+    /// From where on all has to stop before the group restart under way starts this child, if it is going to. Asked for N6,
+    /// where each child that has to stop first is a link of the chain.
     pub(super) fn group_from(&self, id: ChildId) -> Option<ChildId> {
         match &self.work {
             Work::Sequence(sequence) if sequence.comes_to(id) => match sequence.phase {
@@ -223,27 +269,33 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Whether a group restart waits to start this child again, because it was this child that failed.
+    /// Whether a group restart waits to start this child again, because it was this child that failed. Asked when the child is
+    /// terminated: R28 cancels the restart then.
+    ///
+    /// Not in a first start, though: the group restart is the rest of it, and without that the supervisor would never be ready.
     pub(super) fn leads_group(&self, key: ChildKey) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
+        // Once it runs again, the restart does not wait for it any more, and goes on without it.
         let is_down = |slot: &Slot<C>| !matches!(slot.state, State::Stopped | State::Running { .. });
         self.is_up && sequence.leader == Some(key) && self.children.get(key).is_some_and(is_down)
     }
 
     /// Whether the caller would wait for itself: what it wants to have started waits for its group, and that group waits for
-    /// the child from within which the call is made.
+    /// the child from within which the call is made (N6). Asked at the call, and again when a group restart begins later.
     pub(super) fn is_held_up_by(&self, caller: Caller, id: ChildId) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
         let Some(slot) = caller.within.and_then(|within| self.children.get(self.children.find(within)?)) else {
             return false;
         };
         let is_waited_for = match sequence.phase {
+            // It has to be gone before the group starts; or, in the start, to be ready before the next one does.
             StartPhase::Stopping { .. } | StartPhase::Delayed(_) => slot.id >= sequence.from && slot.state.is_live(),
             StartPhase::Starting { .. } => matches!(slot.state, State::Starting { .. }),
         };
         sequence.comes_to(id) && is_waited_for
     }
 
+    /// Runs when the sequence under way comes to its next phase.
     fn set_phase(&mut self, phase: StartPhase) {
         if let Work::Sequence(sequence) = &mut self.work {
             sequence.phase = phase;
@@ -251,6 +303,8 @@ impl<C: Spec> Engine<C> {
     }
 }
 
+/// The later of two delays, where there are two. N2: a group waits for all of its failures. `None` inside is later than any
+/// time.
 fn later(one: Option<Delay>, other: Option<Delay>) -> Option<Delay> {
     match (one, other) {
         (Some(Delay(one)), Some(Delay(other))) => Some(Delay(one.zip(other).map(|(one, other)| one.max(other)))),

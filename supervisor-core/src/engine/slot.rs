@@ -1,31 +1,37 @@
 //! A child's life in the engine.
 //!
 //! ```text
-//!                                  .------------------(7)-----------------.
-//!                                  v                                      |
+//!                            .--------------------------(7)---------------------------.
+//!                            v                                                        |
 //!   Delayed --(6)--> PendingStart --(1)--> Starting --(2)--> Running --(3)--> [it ended] --(8)--> Stopped, or removed
-//!      ^              ^ ^             |                |                  |                 ^   |
-//!      |              | |            (4)              (4)                (5)                |   |
-//!      |              | |             v                v                  |                 |   |
-//!      |              | '----(9)---- Stopping ----------------------------+-----(10)--------'   |
-//!      '--------------+---------------------------------------------------'                     |
-//!                     '---------------------------------(11)------------------------------------'
+//!      ^              ^  ^                    |                 |               ^    |              ^   |
+//!      |              |  |                   (4)               (4)              |    |              |   |
+//!      |              |  |                    v                 v               |   (5)             |   |
+//!      |              |  '------(9)------- Stopping <-----------'               |    |              |   |
+//!      |              |                      |  '-------------(12)--------------'    |              |   |
+//!      |              |                      '------------------------(10)-----------+--------------'   |
+//!      '--------------+--------------------------------------------------------------'                  |
+//!                     '--------------------------------------(11)---------------------------------------'
 //! ```
 //!
 //! 1. `begin_start`: its turn has come. A child without a set-up is `Running` at once.
-//! 2. `ready`
-//! 3. `apply_policy`, of an exit of its own; `unready`, of one before it was ready
+//! 2. `handle_ready`
+//! 3. `apply_policy`, of an exit of its own; `on_start_failed`, of one before it was ready, straight from `Starting`
 //! 4. `stop_child`, where its supervisor or its group stops, or it is terminated; `abort`, where its time is up, it is
 //!    killed, or gives no sign of life
-//! 5. `owe`, if it is to be restarted and a backoff says when
-//! 6. `tick`, when that time has come
-//! 7. `owe`, if it is to be restarted at once: by way of `PendingStart`
-//! 8. `stop_or_remove`, if it is not to be restarted; `owe`, if there is no restart left
-//! 9. `gone`, if it is started again with its group
-//! 10. `gone`, if its supervisor stops, or it was terminated; `terminate_child`, straight from `PendingStart` and `Delayed`
-//! 11. `restart_child`, or `begin_group`, which starts all of a group
+//! 5. `schedule_restart`, if it is to be restarted and a backoff says when
+//! 6. `handle_deadline`, when that time has come
+//! 7. `schedule_restart`, if it is to be restarted at once, or with its group; `apply_policy` and `on_start_failed`, if its
+//!    group is going to be restarted anyway
+//! 8. `stop_or_remove`, if it is not to be restarted; `schedule_restart`, if there is no restart left; `apply_policy` and
+//!    `on_start_failed`, if the supervisor stops
+//! 9. `on_stopped`, if it is started again with its group, or an earlier run has left it behind
+//! 10. `on_stopped`, if its supervisor stops, or it was terminated; `abandon`, if its supervisor stops without it;
+//!     `handle_terminate_child`, `begin_stop` and `cancel_group`, straight from `PendingStart` and `Delayed`
+//! 11. `handle_restart_child`; `begin_group`, which starts all of a group
+//! 12. `on_stopped`, if its end counts as its own: it was killed, gave no sign of life, or was not ready in time
 //!
-//! A child begins as `PendingStart`: one of the static ones by `new`, one that is added by `start_child`.
+//! A child begins as `PendingStart`: a static one by `new`, one that is added by `handle_start_child`.
 //!
 //! A state that waits for something has at most one deadline, which `Children` keeps in order.
 
@@ -49,12 +55,13 @@ pub(crate) struct Slot<C> {
     pub(super) id: ChildId,
     pub(crate) child: C,
     pub(crate) state: State,
-    /// The number of its latest process. A report of an earlier one is stale.
+    /// The number of its latest process. P5: a report of an earlier one is stale. Zero as long as this run has started none.
     pub(super) incarnation: u32,
     pub(super) attempt: Attempt,
-    /// It has started before under this supervisor: from now on a failing start is a failed restart.
+    /// It has started before under this supervisor. A3: from now on a failing start is a failed restart.
     pub(super) has_started: bool,
-    /// Its process, a supervisor, has seen that it is asked to stop, by whomever.
+    /// Its process, a supervisor, has seen that it is to stop (N8). Kept in every state, because one that
+    /// stops by itself says so once, and maybe before it is asked from here.
     pub(super) has_acknowledged: bool,
     /// Its latest process was stopped, and ended normally: nothing to remember.
     has_ended_well: bool,
@@ -71,9 +78,9 @@ struct Extra {
     end: Option<End>,
     /// Failures in a row.
     failures: u32,
-    /// The group restart that does not start it again, because it was terminated meanwhile.
+    /// The group restart that does not start it again, because it was terminated meanwhile (N2). Zero is none.
     left_out_of: u32,
-    /// When somebody looks for a sign of life of its process.
+    /// When its process is looked at for a sign of life.
     look: Option<Look>,
 }
 
@@ -83,7 +90,7 @@ pub(super) struct Look {
     pub(super) due: Instant,
     /// The one before came too late to prove anything.
     pub(super) is_repeated: bool,
-    /// It is under way.
+    /// It is under way: no deadline any more, or the supervisor would look again before it knows the answer.
     pub(super) has_begun: bool,
 }
 
@@ -99,19 +106,20 @@ pub(crate) struct End {
 pub(super) enum Attempt {
     /// The supervisor's own: a failure ends the first start, or is one more failed restart.
     Own,
-    /// Somebody adds the child: it is removed again, and nothing is charged.
+    /// A caller adds the child. R60: it is removed again, and nothing is charged.
     Adding,
-    /// Somebody restarts it by hand: it stays stopped, and nothing is charged.
+    /// A caller restarts it by hand. R64: it stays stopped, and nothing is charged.
     ByHand,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
-    /// No process, and none is owed.
+    /// No process, and no start is to come.
     Stopped,
     /// To be started when its turn comes.
     PendingStart,
-    /// To be started then. Few are, and not for long, so the others do not pay for the space.
+    /// To be started at that time; `None` is so far off that no clock can tell it. Few are, and not for long, so the others do
+    /// not pay for the space.
     Delayed { until: Box<Option<Instant>> },
     /// Its set-up is under way.
     Starting { since: Box<Instant> },
@@ -127,11 +135,11 @@ pub(crate) struct Stopping {
     pub(super) then: AfterStop,
     /// When it began.
     pub(super) since: Instant,
-    /// The sweep that waits for its end, if one does.
+    /// The number of the stop sequence that counts it, if one does.
     pub(super) stop_sequence: Option<u32>,
     /// It knows that nothing will be started after it.
     pub(super) no_successor: bool,
-    /// It was not ready when it was stopped.
+    /// It was not ready when it was stopped. N1: to cut a set-up short is not unclean.
     pub(super) unready: bool,
     /// It has had more time to let go, or to answer, because its supervisor had come late to see whether it does.
     pub(super) has_had_more: bool,
@@ -139,26 +147,27 @@ pub(crate) struct Stopping {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum StopPhase {
-    /// Asked. To be aborted at `until`. A supervisor has to acknowledge by `ack_by`.
+    /// Asked. R41: to be aborted at `until`; R42: never, where there is no such time. N8: a supervisor acknowledges by
+    /// `ack_by`.
     Asked { until: Option<Instant>, ack_by: Option<Instant> },
-    /// Aborted. Given up on at `until`, which a supervisor that has acknowledged never is.
+    /// Aborted. D3: given up on at `until`. A supervisor that has acknowledged never is (N8).
     Aborted { until: Option<Instant> },
-    /// Aborted, and does not let go.
+    /// Aborted, and does not let go. P2: nothing may run beside it, so it keeps its slot until its exit.
     Stuck,
 }
 
 /// What becomes of a child when it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum AfterStop {
-    /// Its exit counts as its own: it was killed, or gave no sign of life, having run since then.
+    /// Its exit counts as its own: it was killed (R12), or gave no sign of life (B2), having run since then.
     ApplyPolicy { since: Instant, unresponsive: bool },
-    /// Its start has failed: it was not ready within the limit, or was killed.
+    /// Its start has failed: it was not ready within the limit (A2), or was killed.
     FailStart { limit: Option<Duration> },
     /// It is started again with its group.
     Restart,
-    /// An earlier run of the supervisor has left it behind: its successor is started.
+    /// An earlier run of the supervisor has left it behind: its successor is started (P2).
     Start,
-    /// It was terminated.
+    /// It was terminated (R63).
     StayDown,
     /// The supervisor stops.
     SupervisorStops,
@@ -202,7 +211,8 @@ impl<C: Spec> Slot<C> {
         self.child.settings()
     }
 
-    /// Whether a report is about the process that is here now.
+    /// Whether a report is about the process that is here now. P5: what an earlier one still reports changes nothing, and
+    /// neither does the late exit of one that was abandoned (D3).
     pub(super) fn is_about(&self, process_key: ProcessKey) -> bool {
         self.incarnation == process_key.incarnation && self.state.is_live()
     }
@@ -218,18 +228,20 @@ impl<C: Spec> Slot<C> {
         self.extra.as_ref()?.look
     }
 
+    /// Runs through `Children::set_look` and `Children::set` alone, which keep the deadlines.
     pub(super) fn set_look(&mut self, look: Option<Look>) {
         if look.is_some() || self.look().is_some() {
             self.extra.get_or_insert_default().look = look;
         }
     }
 
+    /// Runs when its process has ended by itself, or in a way that is worth to be told.
     pub(super) fn remember(&mut self, how: RestartCause, at: Instant) {
         self.has_ended_well = false;
         self.extra.get_or_insert_default().end = Some(End { how, at });
     }
 
-    /// Its process was stopped. Where that is all there is to say, it takes no space.
+    /// Runs when its process was stopped. Where that is all there is to say, it takes no space.
     pub(super) fn remember_stop(&mut self, exit: Exit, at: Instant) {
         match exit {
             Exit::Normal => {
@@ -260,15 +272,18 @@ impl<C: Spec> Slot<C> {
         self.extra.get_or_insert_default().failures = failures;
     }
 
-    /// Its state when its group is going to start it again, if that changes: it is stopped, or on its way to be.
+    /// Its state when its group is going to start it again, if that changes: it is stopped, or on its way to be. R18: a group
+    /// restart starts these, too. Runs when the restart begins, so that it makes no difference which of two is gone first.
     pub(super) fn revived(&self) -> Option<State> {
         match &self.state {
             State::Stopped => Some(State::PendingStart),
             State::Stopping(stopping) => match stopping.then {
+                // It comes back as a failed start of the supervisor's own does: it joins the group when it is gone (N2).
                 AfterStop::FailStart { .. } if self.attempt == Attempt::Own => None,
                 AfterStop::StayDown | AfterStop::FailStart { .. } => {
                     Some(State::stopping(Stopping { then: AfterStop::Restart, ..**stopping }))
                 }
+                // `ApplyPolicy` joins the group likewise. The others come back already, or are not there during a restart.
                 AfterStop::ApplyPolicy { .. } | AfterStop::Restart | AfterStop::Start | AfterStop::SupervisorStops => {
                     None
                 }
@@ -281,11 +296,13 @@ impl<C: Spec> Slot<C> {
         self.extra.as_ref().is_some_and(|extra| extra.left_out_of == group)
     }
 
+    /// Runs when it is terminated, or its start is called off, while this group restarts (N2).
     pub(super) fn leave_out_of(&mut self, group: u32) {
         self.extra.get_or_insert_default().left_out_of = group;
     }
 
-    /// How often it was started again; from zero again after some four billion times.
+    /// How often it was started again; from zero again after some four billion times. B4: for a supervisor this counts its own
+    /// restarts, and not those of its children.
     pub(crate) fn restarts(&self) -> u32 {
         self.incarnation.saturating_sub(1)
     }
@@ -309,10 +326,12 @@ impl<C: Spec> Slot<C> {
     pub(crate) fn public_state(&self) -> ChildState {
         match self.state {
             State::Stopped => ChildState::Stopped,
+            // Its turn in a first start: nothing of it has ended that would be restarted.
             State::PendingStart if self.incarnation == 0 => ChildState::Starting,
             State::PendingStart | State::Delayed { .. } => ChildState::Restarting,
             State::Starting { .. } => ChildState::Starting,
             State::Running { .. } => ChildState::Running,
+            // P2: it is not this run's process that stops; what this run is going to do is to start one.
             State::Stopping(ref stopping) if stopping.then == AfterStop::Start => ChildState::Restarting,
             State::Stopping(_) => ChildState::Stopping,
         }
@@ -329,18 +348,19 @@ impl Stopping {
         matches!(self.phase, StopPhase::Asked { until: Some(until), .. } if until <= now)
     }
 
-    /// The grace is over. Where the supervisor comes late to see that, it is no proof that the process does not yield, or does not
-    /// answer: what has held up the one may have held up the other. So it has, once, as much time again as the supervisor was
-    /// late, and no more than it had.
+    /// Runs when the grace of a process is over (D3). Where the supervisor comes late to see that, it is no proof that the
+    /// process does not yield, or does not answer: what has held up the one may have held up the other. So it has, once, as
+    /// much time again as the supervisor was late, and no more than it had.
     ///
     /// The limits that a stop and a start have are not lengthened like this. They say for how long others wait, whatever the
-    /// reason, and nobody is blamed by them for more than that.
+    /// reason. A process that misses one is said to have missed it, and no more.
     pub(super) fn with_more_time(self, grace: Duration, now: Instant) -> Option<Self> {
         let more = |due: Instant| {
             let late = now.saturating_duration_since(due);
             (!late.is_zero()).then(|| now.checked_add(late.min(grace)))
         };
         let phase = match self.phase {
+            // However late: a stop has an end.
             _ if self.has_had_more => return None,
             StopPhase::Asked { until, ack_by } => StopPhase::Asked { until, ack_by: more(ack_by?)? },
             StopPhase::Aborted { until } => StopPhase::Aborted { until: more(until?)? },

@@ -2,7 +2,8 @@ use std::{collections::VecDeque, ops::Range};
 
 use crate::incarnation::{ChildId, ChildKey};
 
-/// Where the children are, in start order: that is the order of their ids, because each is added behind all others.
+/// Where the children are, in start order: that is the order of their ids, because each is added behind all others. R20:
+/// starts, stops and listings follow it.
 ///
 /// A child is found by halving. One that is removed leaves a gap, which goes as soon as it is at either end, and with all
 /// others when there are more gaps than children: so adding and removing cost the same beside any number of others.
