@@ -66,6 +66,9 @@ impl Supervisor {
         if is_stuck {
             self.act(Act::Answer(call, Reply::Stuck));
             self.stop(id, Then::Stay, now);
+            if leads {
+                self.cancel_group(id, now);
+            }
             return;
         }
         match state {

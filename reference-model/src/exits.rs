@@ -15,7 +15,12 @@ impl Supervisor {
             self.answer_all(id, Await::Ready, Reply::Ok);
             let child = self.child_mut(id);
             (child.has_been_ready, child.wanted) = (true, Wanted::BySupervisor);
-            self.put_down(id);
+            // R18: a pending group starts it, as it would if its turn to stop had come first.
+            if self.is_pending(id) {
+                self.down_with_group(id);
+            } else {
+                self.put_down(id);
+            }
             return;
         }
         let child = self.child(id);

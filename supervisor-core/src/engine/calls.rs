@@ -118,9 +118,12 @@ impl<C: Spec> Engine<C> {
             State::Stopping(stopping) if stopping.phase == StopPhase::Stuck => {
                 // D3: its grace is over, and when it lets go is not known. So the caller does not wait for that.
                 self.refuse(key, caller, Refusal::Stuck);
-                // But it is not restarted when it does.
+                // But it is not restarted when it does. N2: and where its group waits for it, nor are its siblings.
                 if !self.is_stopping() {
                     self.stop_child(key, AfterStop::StayDown, None, now);
+                }
+                if siblings_stay_down {
+                    self.cancel_group(key, now);
                 }
                 return;
             }

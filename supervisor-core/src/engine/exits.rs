@@ -30,7 +30,12 @@ impl<C: Spec> Engine<C> {
             // R61: an added child is kept, so it is not `Adding` any more: only one that failed is removed again (R60). R72,
             // R76: a dynamic supervisor drops it all the same.
             self.children.edit(key, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
-            self.stop_or_remove(key);
+            // R18: a pending group starts it, as it would if its turn to stop had come first.
+            if self.joins_group(key) {
+                self.down_with_group(key);
+            } else {
+                self.stop_or_remove(key);
+            }
             return;
         }
         // A2: its process says only that it was aborted; that it was late is known here alone. R4: all else is the same

@@ -206,7 +206,8 @@ impl<C: Spec> Engine<C> {
     pub(crate) fn handle_start(&mut self, no_successor: bool) {
         self.has_no_successor = no_successor;
         self.begin_stop_sequence(ChildId::FIRST);
-        let sequence = match self.children.count_of(&[StateClass::Stopping]) {
+        // `Draining` where the grace has no end: aborted like the others, and not given up on.
+        let sequence = match self.children.count_of(&[StateClass::Stopping, StateClass::Draining]) {
             0 => StartSequence::first_start(),
             // P2: what an earlier run has left behind stops first.
             _ => {

@@ -347,3 +347,18 @@ fn n2_a_failure_before_the_group_does_not_cut_its_delay_short() {
     world.pass(SECOND);
     world.did("start a, start b, start c");
 }
+
+#[test]
+fn r18_a_child_that_declines_before_its_turn_to_stop_starts_with_its_group() {
+    let mut world = World::up(one_for_all(5), [child("a"), child("b"), child("c")]);
+    world.terminate("b");
+    world.plan("b", [None]);
+    world.restart("b");
+    world.deaf.push("c");
+    world.exit("a", error());
+    world.did("ask b, start b, ask c");
+    world.exit("b", Exit::Ignored);
+    world.told("terminate b: ok, restart b: ok");
+    world.exit("c", Exit::Normal);
+    world.did("start a, start b, start c");
+}

@@ -280,3 +280,31 @@ fn p2_who_is_started_while_an_earlier_run_is_waited_for_goes_on() {
         world.did("start b, ready");
     }
 }
+
+#[test]
+fn p2_without_a_limit_to_the_grace_nothing_starts_beside_what_was_left() {
+    let settings = SupervisorSettings { abort_grace: Duration::MAX, ..one_for_one(0) };
+    let mut world = World::left_behind(settings, [child("a"), child("b")], &["a"]);
+    world.did("abort a");
+    world.exit("a", Exit::Aborted);
+    world.did("start a, start b, ready");
+}
+
+#[test]
+fn n2_terminating_a_stuck_leader_keeps_its_siblings_down() {
+    let limit = Duration::from_secs(1);
+    let mut world = World::up(rest_for_one(5), [child("a"), child("b").start_timeout(limit), child("c")]);
+    world.plan("b", [None]);
+    world.exit("b", error());
+    world.did("ask c, start b");
+    world.stuck.push("b");
+    world.pass(limit);
+    world.pass(GRACE);
+    world.did("abort b, stuck b");
+    world.terminate("b");
+    world.told("terminate b: Stuck");
+    world.did("b leaves down c");
+    world.exit("b", Exit::Aborted);
+    world.did("");
+    world.shows("a b- c-");
+}
