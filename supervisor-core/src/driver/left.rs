@@ -5,6 +5,7 @@
 //! them at its own end, and names them.
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,6 +26,8 @@ pub(super) struct Left {
     path: String,
     child: Arc<dyn Child>,
     since: Instant,
+    /// Its end wakes this supervisor.
+    is_waited_for: bool,
 }
 
 impl Left {
@@ -38,12 +41,23 @@ impl Io {
     pub(super) fn remember_left(&mut self, supervisor: &Arc<dyn Child>, now: Instant) {
         let under = supervisor.id();
         let left = left_behind(supervisor, self.scope.path_of(supervisor.name()));
-        self.left.extend(left.into_iter().map(|(path, child)| Left { under, path, child, since: now }));
+        self.left.extend(left.into_iter().map(|(path, child)| Left {
+            under,
+            path,
+            child,
+            since: now,
+            is_waited_for: false,
+        }));
     }
 
     /// It runs again, and looks after its own.
     pub(super) fn forget_left(&mut self, supervisor: ChildId) {
         self.left.retain(|left| left.under != supervisor);
+    }
+
+    /// One below that supervisor was woken, which takes its waiter out: by its end, or because it was asked to stop.
+    pub(super) fn wait_for_left_again(&mut self, under: ChildId) {
+        self.left.iter_mut().filter(|left| left.under == under).for_each(|left| left.is_waited_for = false);
     }
 
     /// All else has stopped. Until when those that are left have time to let go; `None` if none is there, or none has any.
@@ -55,27 +69,30 @@ impl Io {
         if until <= now {
             return None;
         }
-        // Once: each turn from now on comes by here, and to register all of them again would cost the square of their
-        // number. Whichever goes wakes the supervisor, which looks at all of them: so the key need not say which one
+        // Once for each: every turn from now on comes by here, and to register all of them again would cost the square of
+        // their number. Whichever goes wakes the supervisor, which looks at all of them: so the key need not say which one
         // it was, and is one that no process has.
-        if self.left_until.is_none() {
-            for left in &self.left {
-                self.wait_for_vacancy(&*left.child, ProcessKey::of_disposal(left.under));
-            }
-        }
-        Some(until)
+        let mut left = mem::take(&mut self.left);
+        left.retain_mut(|left| {
+            let key = ProcessKey::of_disposal(left.under);
+            left.is_waited_for = left.is_waited_for || self.wait_for_vacancy(&*left.child, key);
+            left.is_waited_for
+        });
+        self.left = left;
+        (!self.left.is_empty()).then_some(until)
     }
 
     /// Names those that do not let go.
     pub(super) fn abandon_left(&mut self) -> Vec<UncleanProcess> {
         let mut unclean = Vec::new();
-        for Left { path, child, .. } in std::mem::take(&mut self.left) {
-            // It may have gone after the last look.
-            if child.cell().process().is_none() {
+        for Left { path, child, .. } in mem::take(&mut self.left) {
+            let flags = child.cell().abandon();
+            // It has gone after the last look, and has told its exit itself.
+            if flags.is_ended() {
                 continue;
             }
             // P1: told by whoever is first. A supervisor below, when it stopped, has told it of its own children.
-            if child.cell().abandon() {
+            if !flags.is_abandoned() {
                 let event = |kind| Event { path: path.clone(), process: child.cell().latest(), kind, took: None };
                 self.scope.tell(EventKind::Abandoned, child.shared(), event);
             }

@@ -106,32 +106,26 @@ impl Io {
         let _ = guard(|| drop(call));
     }
 
-    /// Has this supervisor told when what an earlier run of it has left behind is gone.
-    pub(super) fn wait_for_vacancy(&self, child: &dyn Child, process_key: ProcessKey) {
+    /// Has this supervisor told when what an earlier run of it has left behind is gone. Returns whether it is still there: one
+    /// that is not is told of by no one. So nothing is woken in here, where the engine may be locked.
+    #[must_use]
+    pub(super) fn wait_for_vacancy(&self, child: &dyn Child, process_key: ProcessKey) -> bool {
         let cell = child.cell();
         // It holds the scope weakly: it stays in the cell of a process that may never yield, and a scope holds
         // executors.
         let waker = Waker::from(Arc::new(Vacancy { scope: Arc::downgrade(&self.scope), process_key }));
-        let is_gone = match cell.process() {
-            None => true,
-            Some(left) => {
-                // First registered, then looked at again: a process that ends in between has not seen the waiter.
-                cell.register_waiter(left, &mut None, &waker);
-                cell.process() != Some(left)
-            }
-        };
-        if is_gone {
-            waker.wake();
-        }
+        let Some(left) = cell.process() else { return false };
+        // First registered, then looked at again: a process that ends in between has not seen the waiter.
+        cell.register_waiter(left, &mut None, &waker);
+        cell.process() == Some(left)
     }
 
     /// Looks whether it is gone. It may just have been asked to stop, which wakes those who wait, too.
-    pub(super) fn look_for_vacancy(&self, engine: &mut Tree, process_key: ProcessKey, now: Instant) {
+    pub(super) fn look_for_vacancy(&mut self, engine: &mut Tree, process_key: ProcessKey, now: Instant) {
+        self.wait_for_left_again(process_key.child_key().id);
         let Some(child) = engine.child(process_key.child_key()) else { return };
         // A wake takes the waiter out of the cell, so it has to be entered again.
-        if child.cell().process().is_some() {
-            self.wait_for_vacancy(&**child, process_key);
-        } else {
+        if !self.wait_for_vacancy(&**child, process_key) {
             // P1: its exit was told as an event, by itself or as an abandonment. So how it ended is of no interest
             // here, only that it did.
             engine.handle_exit(process_key, Exit::Aborted, now);

@@ -227,7 +227,10 @@ impl Io {
             if let Some(key) = engine.handle_left_behind(child.id(), now) {
                 // Incarnation 0, which no process of this run has: the end of what was left behind is taken for no
                 // other (P5).
-                self.wait_for_vacancy(&**child, ProcessKey::new(key, 0));
+                let process_key = ProcessKey::new(key, 0);
+                if !self.wait_for_vacancy(&**child, process_key) {
+                    engine.handle_exit(process_key, Exit::Aborted, now);
+                }
             }
         }
         engine.handle_start(self.seen.no_successor);
@@ -372,7 +375,7 @@ impl Io {
             }
             Effect::Emit { child, kind, took } => {
                 // What an earlier run of this supervisor has abandoned before is not told again.
-                if !matches!(*kind, EventKind::Abandoned) || child.cell().abandon() {
+                if !matches!(*kind, EventKind::Abandoned) || !child.cell().abandon().is_abandoned() {
                     self.tell_timed(&*child, took, *kind);
                 }
             }

@@ -169,6 +169,11 @@ impl Flags {
         self.contains(Self::ABANDONED)
     }
 
+    /// Whether the incarnation is over.
+    pub(crate) fn is_ended(self) -> bool {
+        self.contains(Self::ENDED)
+    }
+
     fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -258,9 +263,9 @@ impl ControlCell {
         Flags(self.word.fetch_and(!Flags::ALIVE.0, Ordering::AcqRel)).contains(Flags::ALIVE)
     }
 
-    /// Nobody waits for the current incarnation any longer. Whether that is news.
-    pub(crate) fn abandon(&self) -> bool {
-        !Flags(self.word.fetch_or(Flags::ABANDONED.0, Ordering::AcqRel)).contains(Flags::ABANDONED)
+    /// The current incarnation is waited for no longer. Returns what it was before.
+    pub(crate) fn abandon(&self) -> Flags {
+        Flags(self.word.fetch_or(Flags::ABANDONED.0, Ordering::AcqRel) & FLAG_MASK)
     }
 
     /// Whether the current incarnation is one that user code runs in, and not one that only drops what its child owns.
