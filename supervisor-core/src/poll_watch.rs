@@ -80,7 +80,7 @@ fn watch(longest: Duration, gone: &Receiver<()>) {
             let (first, mut is_told) = known.map_or((now, false), |sighting| (sighting.first, sighting.is_told));
             // Once for each poll: one that never ends would fill the log.
             if !is_told && now - first >= longest {
-                tell(&slot, number, now - first);
+                emit(&slot, number, now - first);
                 is_told = true;
             }
             again.push(Sighting { slot, number, first, is_told });
@@ -89,7 +89,7 @@ fn watch(longest: Duration, gone: &Receiver<()>) {
     }
 }
 
-fn tell(slot: &ThreadSlot, number: u64, lasted: Duration) {
+fn emit(slot: &ThreadSlot, number: u64, lasted: Duration) {
     // The process cannot go while it is looked at, so nothing of it is dropped here.
     let found = slot.look(number, |Polled { id, control, parent }| {
         Some((*id, parent.path_of(control.name()), Scope::above(parent)?, Scope::executor(parent)?))
@@ -98,7 +98,7 @@ fn tell(slot: &ThreadSlot, number: u64, lasted: Duration) {
     // P3: executors, the log and wakers are others' code. The nudge comes first: what waits for the thread has waited enough.
     let _ = guard(move || executor.nudge());
     let _ = guard(|| {
-        scope.tell(EventKind::Blocked { lasted }, None, |kind| Event { path, process: Some(id), kind, took: None });
+        scope.emit(EventKind::Blocked { lasted }, None, |kind| Event { path, process: Some(id), kind, took: None });
     });
 }
 

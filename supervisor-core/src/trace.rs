@@ -99,12 +99,12 @@ mod spans {
     #[cold]
     fn tell_of_subscriber(panic: &Failure) {
         static IS_TOLD: AtomicBool = AtomicBool::new(false);
-        tell_of_foreign_panic(&IS_TOLD, "the `tracing` subscriber", "the span or the line that it failed on", panic);
+        warn_of_foreign_panic(&IS_TOLD, "the `tracing` subscriber", "the span or the line that it failed on", panic);
     }
 
     /// Foreign code that watches has panicked.
     #[cold]
-    pub(crate) fn tell_of_foreign_panic(is_told: &AtomicBool, who: &str, lost: &str, panic: &Failure) {
+    pub(crate) fn warn_of_foreign_panic(is_told: &AtomicBool, who: &str, lost: &str, panic: &Failure) {
         if !is_told.swap(true, Relaxed) {
             let _ = guard(|| {
                 let panic = OneLine(panic);
@@ -202,7 +202,7 @@ mod spans {
 #[cfg(feature = "tracing")]
 pub(crate) use spans::guarded;
 #[cfg(all(feature = "tracing", feature = "metrics"))]
-pub(crate) use spans::tell_of_foreign_panic;
+pub(crate) use spans::warn_of_foreign_panic;
 pub(crate) use spans::{
     Span, close, inside, is_heard, process_span, warn_of_call_outside, warn_of_panic_abort, warn_of_short_intensity,
     warn_of_trigger,

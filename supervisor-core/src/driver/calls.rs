@@ -90,7 +90,7 @@ impl Io {
         // N7: without a caller there is nobody to answer, and it is told.
         match caller {
             Some(caller) => self.answer(caller, Some(&*child), Err(refusal)),
-            None => self.tell(&*child, EventKind::Refused(self.error(Some(&*child), refusal))),
+            None => self.emit(&*child, EventKind::Refused(self.error(Some(&*child), refusal))),
         }
         // N5, A8: a child that is refused leaves nothing. What its specification owns is user code, and dropped in a
         // process (P3).

@@ -77,7 +77,7 @@ impl Driver {
             }
         };
         // While there still is a scope to tell it by, and after the last event of a child: nothing below follows it.
-        io.tell_of_itself(EventKind::Ended(reason.clone()));
+        io.emit_of_itself(EventKind::Ended(reason.clone()));
         // R36, R78: those that were added do not come back. The static ones do, unless nothing comes after this
         // supervisor.
         let is_over = |id: &ChildId| io.specs.is_none() || !io.is_static(*id);

@@ -94,7 +94,7 @@ impl Io {
             // P1: told by whoever is first. A supervisor below, when it stopped, has told it of its own children.
             if !flags.is_abandoned() {
                 let event = |kind| Event { path: path.clone(), process: child.cell().latest(), kind, took: None };
-                self.scope.tell(EventKind::Abandoned, child.shared(), event);
+                self.scope.emit(EventKind::Abandoned, child.shared(), event);
             }
             let stop = match child.settings().kind {
                 ChildKind::Worker => UncleanStop::Abandoned,

@@ -26,7 +26,7 @@ impl Driver {
         // N7: first of all, so no more commands come in while what is there is turned away.
         io.shared.close(&io.scope);
         // A6: what the engine wanted told happened before the loss. It is told first, so that events stay in order.
-        io.tell_what_is_left(locked);
+        io.emit_what_is_left(locked);
         // A6: then the ends of children that nobody has looked at yet. `close_lost` lets no report in after it: from
         // then on, a child that ends tells it itself, so each end is told once (P1).
         let reports = mem::replace(&mut io.reports, Taken::nothing());
@@ -36,7 +36,7 @@ impl Driver {
                 // any more.
                 let ended = locked.lock().handle_exit_unsupervised(process_key, &exit, io.scope.now());
                 if let Some(child) = ended {
-                    io.tell(&*child, EventKind::Exited(exit));
+                    io.emit(&*child, EventKind::Exited(exit));
                 }
             }
         }
@@ -61,20 +61,20 @@ impl Driver {
         // scope, which may be later. Until then the streams stay open.
         if io.scope.is_root() {
             io.shared.outlive_root();
-            io.scope.tell_at_the_end(io.own.id, exit.clone());
+            io.scope.emit_at_the_end(io.own.id, exit.clone());
         }
         // A7: a call that is dropped has failed, and its caller is woken. A waker is foreign code, so each is dropped
         // under a guard.
         for call in io.calls.drain() {
             let _ = guard(|| drop(call));
         }
-        io.scope.changes.tell();
+        io.scope.changes.notify();
     }
 }
 
 impl Io {
     /// What the engine wanted to have told, and was not yet.
-    fn tell_what_is_left(&mut self, locked: &LockedEngine) {
+    fn emit_what_is_left(&mut self, locked: &LockedEngine) {
         let now = self.scope.now();
         let untaken = locked.lock().take_effects();
         for effect in mem::take(&mut self.to_do).into_iter().chain(untaken) {
@@ -99,7 +99,7 @@ impl Io {
         if let Some(child) = child {
             // N7: a `spawn` has no caller, so that it was refused is told as an event.
             if call.is_none() {
-                self.tell(&*child, EventKind::Refused(self.shared.not_running()));
+                self.emit(&*child, EventKind::Refused(self.shared.not_running()));
             }
             self.dispose(child);
         }

@@ -195,7 +195,7 @@ impl Driver {
             step = io.perform(locked, effect, now).or(step);
         }
         // Once for the whole turn, and after the lock: those who wait for a change read the engine under it.
-        io.scope.changes.tell();
+        io.scope.changes.notify();
         if let Some(step) = step {
             return Turn::Step(step);
         }
@@ -360,7 +360,7 @@ impl Io {
                 // B3: told before the process is spawned, because another thread may run it at once, and what it does
                 // is told, too.
                 if self.is_heard {
-                    self.tell(&*child, EventKind::Started);
+                    self.emit(&*child, EventKind::Started);
                 }
                 child.start(context, &self.scope);
             }
@@ -376,7 +376,7 @@ impl Io {
             Effect::Emit { child, kind, took } => {
                 // What an earlier run of this supervisor has abandoned before is not told again.
                 if !matches!(*kind, EventKind::Abandoned) || !child.cell().abandon().is_abandoned() {
-                    self.tell_timed(&*child, took, *kind);
+                    self.emit_timed(&*child, took, *kind);
                 }
             }
             // R2: a supervisor is ready when its children are. Its process reports that, as any process does.
@@ -385,7 +385,7 @@ impl Io {
                 // A1: made now, because the failures that are still counted are those that it gave up for. Later,
                 // some would be forgotten.
                 let gave_up = self.give_up(&locked.lock(), now);
-                self.tell_of_itself(EventKind::GaveUp(gave_up.clone()));
+                self.emit_of_itself(EventKind::GaveUp(gave_up.clone()));
                 self.gave_up = Some(gave_up);
             }
             Effect::Answer { caller, child, answer } => self.answer(caller, child.as_deref(), answer),
@@ -417,12 +417,12 @@ impl Io {
         trace::warn_of_short_intensity(&self.scope.path_of(child.name()), after, longest);
     }
 
-    fn tell(&self, child: &dyn Child, kind: EventKind) {
-        self.tell_timed(child, None, kind);
+    fn emit(&self, child: &dyn Child, kind: EventKind) {
+        self.emit_timed(child, None, kind);
     }
 
-    fn tell_timed(&self, child: &dyn Child, took: Option<Duration>, kind: EventKind) {
-        self.scope.tell(kind, child.shared(), |kind| Event {
+    fn emit_timed(&self, child: &dyn Child, took: Option<Duration>, kind: EventKind) {
+        self.scope.emit(kind, child.shared(), |kind| Event {
             path: self.scope.path_of(child.name()),
             process: child.cell().latest(),
             kind,
@@ -430,8 +430,8 @@ impl Io {
         });
     }
 
-    fn tell_of_itself(&self, kind: EventKind) {
-        self.scope.tell(kind, None, |kind| Event {
+    fn emit_of_itself(&self, kind: EventKind) {
+        self.scope.emit(kind, None, |kind| Event {
             path: self.scope.path(),
             process: Some(self.own.id),
             kind,

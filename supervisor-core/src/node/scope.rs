@@ -151,7 +151,7 @@ impl Scope {
 
     /// Tells all who want to hear of something that happened here. `own`: who listens to the child that it happened to. The
     /// event is made only if somebody does.
-    pub(crate) fn tell(&self, kind: EventKind, own: Option<&Arc<Shared>>, event: impl FnOnce(EventKind) -> Event) {
+    pub(crate) fn emit(&self, kind: EventKind, own: Option<&Arc<Shared>>, event: impl FnOnce(EventKind) -> Event) {
         let subscribers = || {
             // B3: a subscriber hears of its supervisor and of all below, so all above hear of this.
             let above = iter::successors(Some(self), |scope| scope.parent.as_deref());
@@ -166,10 +166,10 @@ impl Scope {
             return;
         }
         let event = event(kind);
-        self.observers.tell(&event);
+        self.observers.emit(&event);
         if has_subscribers {
             let event = Arc::new(event);
-            subscribers().for_each(|subscribers| subscribers.tell(&event));
+            subscribers().for_each(|subscribers| subscribers.emit(&event));
         }
     }
 
@@ -192,7 +192,7 @@ impl Scope {
     }
 
     /// The supervisor is a root, and lost. That is the last thing that is told of its tree.
-    pub(crate) fn tell_at_the_end(&self, process: ProcessId, exit: Exit) {
+    pub(crate) fn emit_at_the_end(&self, process: ProcessId, exit: Exit) {
         let _ = self.loss.set((process, exit));
     }
 
@@ -259,9 +259,9 @@ impl Drop for Scope {
         // A6: the last event of a root that is lost, when nothing of its tree is left.
         if let Some((process, exit)) = self.loss.take() {
             let event = |kind| Event { path: self.path(), process: Some(process), kind, took: None };
-            self.tell(EventKind::Exited(exit), None, event);
+            self.emit(EventKind::Exited(exit), None, event);
             self.shared.subscribers().close();
-            self.changes.tell();
+            self.changes.notify();
         }
     }
 }
@@ -279,7 +279,7 @@ impl Parent for Scope {
         let Err(Report { kind: ReportKind::Exited(exit), .. }) = unread else { return };
         if self.is_lost.load(Ordering::Acquire) {
             let event = |kind| Event { path: self.path_of(segment), process: Some(id), kind, took: None };
-            self.tell(EventKind::Exited(exit), None, event);
+            self.emit(EventKind::Exited(exit), None, event);
         }
     }
 

@@ -21,10 +21,10 @@ use crate::incarnation::wake;
 /// A list of our own: those of crates wake all in one loop, where a waker that panics leaves the ones behind it asleep. The
 /// lock is not held while a waker is woken, cloned or dropped.
 #[derive(Clone, Default)]
-pub(crate) struct Changes(Arc<Shared>);
+pub(crate) struct Changes(Arc<ChangeList>);
 
 #[derive(Default)]
-struct Shared {
+struct ChangeList {
     listeners: AtomicUsize,
     state: Mutex<State>,
 }
@@ -39,7 +39,7 @@ struct State {
 
 /// Resolves at the next change.
 pub(crate) struct NextChange {
-    shared: Arc<Shared>,
+    list: Arc<ChangeList>,
     /// How often somebody had been told before.
     told: u64,
     /// Its place among those who wait.
@@ -51,20 +51,20 @@ impl Changes {
         // Relaxed is enough: the listener reads the tree after this, under the locks of its supervisors, and they
         // tell after they held these.
         self.0.listeners.fetch_add(1, Relaxed);
-        NextChange { told: self.0.lock().told, shared: self.0.clone(), key: None }
+        NextChange { told: self.0.lock().told, list: self.0.clone(), key: None }
     }
 
     /// Where nobody listens it is one load.
     #[inline]
-    pub(crate) fn tell(&self) {
+    pub(crate) fn notify(&self) {
         if self.0.listeners.load(Relaxed) > 0 {
-            self.0.tell();
+            self.0.notify();
         }
     }
 }
 
-impl Shared {
-    fn tell(&self) {
+impl ChangeList {
+    fn notify(&self) {
         let woken: Vec<Waker> = {
             let mut state = self.lock();
             state.told += 1;
@@ -84,7 +84,7 @@ impl Future for NextChange {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let waker = cx.waker().clone();
-        let mut state = this.shared.lock();
+        let mut state = this.list.lock();
         if state.told != this.told {
             return Poll::Ready(());
         }
@@ -103,9 +103,9 @@ impl Future for NextChange {
 
 impl Drop for NextChange {
     fn drop(&mut self) {
-        self.shared.listeners.fetch_sub(1, Relaxed);
+        self.list.listeners.fetch_sub(1, Relaxed);
         if let Some(key) = self.key {
-            let waker = self.shared.lock().waiting.try_remove(key);
+            let waker = self.list.lock().waiting.try_remove(key);
             drop(waker);
         }
     }

@@ -178,7 +178,7 @@ impl Subscribers {
         self.lock().list.is_empty()
     }
 
-    pub(crate) fn tell(&self, event: &Arc<Event>) {
+    pub(crate) fn emit(&self, event: &Arc<Event>) {
         let woken: Vec<Waker> = {
             let state = self.lock();
             let those = state.list.iter().filter(|subscription| subscription.covers(&event.path));

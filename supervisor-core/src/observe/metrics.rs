@@ -31,7 +31,7 @@ mod numbers {
         /// P3: a recorder is foreign code. One that panics loses what it is told then.
         pub(crate) fn observe(&self, event: &Event) {
             if let Err(panic) = guard(|| self.count(event)) {
-                tell_of(&panic);
+                warn_of(&panic);
             }
         }
 
@@ -136,15 +136,15 @@ mod numbers {
 
     #[cold]
     #[cfg(feature = "tracing")]
-    fn tell_of(panic: &Failure) {
+    fn warn_of(panic: &Failure) {
         use std::sync::atomic::AtomicBool;
 
         static IS_TOLD: AtomicBool = AtomicBool::new(false);
-        crate::trace::tell_of_foreign_panic(&IS_TOLD, "the `metrics` recorder", "the numbers that it failed on", panic);
+        crate::trace::warn_of_foreign_panic(&IS_TOLD, "the `metrics` recorder", "the numbers that it failed on", panic);
     }
 
     #[cfg(not(feature = "tracing"))]
-    fn tell_of(_panic: &Failure) {}
+    fn warn_of(_panic: &Failure) {}
 
     fn processes(supervisor: &str, state: &'static str) -> Gauge {
         gauge!("supervision_processes", "supervisor" => supervisor.to_owned(), "state" => state)

@@ -34,7 +34,7 @@ impl Observers {
         ARE_WANTED || self.observer.is_some() || log::wants(kind)
     }
 
-    pub(crate) fn tell(&self, event: &Event) {
+    pub(crate) fn emit(&self, event: &Event) {
         // P3: each is foreign code, and under a guard of its own: what one of them does is nothing to the others.
         self.metrics.observe(event);
         if log::wants(&event.kind) {
