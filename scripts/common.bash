@@ -1,7 +1,7 @@
 # Each script begins with this: `. "$(dirname "$0")/common.bash"`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export RUST_BACKTRACE=1 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+export RUST_BACKTRACE=1
 
 # Prints a command and runs it.
 step() {
