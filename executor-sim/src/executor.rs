@@ -7,6 +7,7 @@ use crate::spawner::SimSpawner;
 
 /// Another executor in a simulation, with a clock of its own: for a subtree that is placed elsewhere, and for an executor that
 /// dies while the rest goes on. Dropped, it ends.
+#[must_use = "dropping the executor ends it"]
 #[derive(Debug)]
 pub struct SimExecutor(SimSpawner);
 

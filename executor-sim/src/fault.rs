@@ -22,6 +22,7 @@ use supervisor_core::dotted;
 /// // Each listener in ten is lost with its executor, at some time in its first hour.
 /// let _ = Fault::lose("root.api.*").one_in(10).within(Duration::from_secs(3600));
 /// ```
+#[must_use = "a fault does nothing until a simulation has it: pass it to `Sim::fault`"]
 #[derive(Clone, Debug)]
 pub struct Fault {
     target: String,
@@ -107,49 +108,42 @@ impl Fault {
     }
 
     /// Only the `n`th process of that name, counted from 1. By default all of them.
-    #[must_use]
     pub fn nth(mut self, n: u32) -> Self {
         self.nth = Some(n);
         self
     }
 
     /// Only one in `n` of them: the seed says which.
-    #[must_use]
     pub fn one_in(mut self, n: u32) -> Self {
         self.one_in = n.max(1);
         self
     }
 
     /// So long after the process was ready, instead of at once.
-    #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.when = When::Ready(delay);
         self
     }
 
     /// At some time within so long after the process was ready: the seed says when.
-    #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         self.when = When::SomeTime(time);
         self
     }
 
     /// Only processes that are spawned after so much time of the simulation.
-    #[must_use]
     pub fn from(mut self, time: Duration) -> Self {
         self.from = time;
         self
     }
 
     /// Only processes that are spawned before so much time of the simulation has passed.
-    #[must_use]
     pub fn until(mut self, time: Duration) -> Self {
         self.until = Some(time);
         self
     }
 
     /// A stall or a block ends after so long. Of no meaning for anything else.
-    #[must_use]
     pub fn lasting(mut self, time: Duration) -> Self {
         if let What::Stall(lasting) | What::Block(lasting) = &mut self.what {
             *lasting = Some(time);
@@ -158,7 +152,6 @@ impl Fault {
     }
 
     /// Says this, where it panics or fails.
-    #[must_use]
     pub fn saying(mut self, text: impl Into<String>) -> Self {
         if let What::Panic(message) | What::Fail(message) = &mut self.what {
             *message = text.into();

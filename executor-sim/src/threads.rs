@@ -14,6 +14,7 @@
 /// // Another one, with a single thread, for a subtree.
 /// let elsewhere = sim.executor_with(Threads::new(1));
 /// ```
+#[must_use = "threads do nothing until an executor has them"]
 #[derive(Clone, Copy, Debug)]
 pub struct Threads {
     /// None is as many as are needed.
@@ -55,7 +56,6 @@ impl Threads {
     /// What a poll wakes or spawns on its own executor goes into the slot of its thread, and what was in there goes to the
     /// queue. Only that thread runs what is in its slot. So if the poll blocks, the process waits until the thread is free, or
     /// until [`Spawner::nudge`](supervisor_core::Spawner::nudge) moves it to the queue.
-    #[must_use]
     pub fn with_lifo_slots(mut self) -> Self {
         self.has_slots = true;
         self
@@ -69,7 +69,6 @@ impl Threads {
     /// free, or after a [`nudge`](supervisor_core::Spawner::nudge) from outside of a poll of this executor. A timer that
     /// [insists](supervisor_core::Timer::insist) nudges the executor by itself, a millisecond after its deadline. While no
     /// thread is free, no timer is heard.
-    #[must_use]
     pub fn with_one_driver(mut self) -> Self {
         self.has_one_driver = true;
         self
@@ -79,7 +78,6 @@ impl Threads {
     ///
     /// Without this, such a timer never elapses. Use it to prove that nothing relies on the timers of an executor that is gone:
     /// some real ones panic there.
-    #[must_use]
     pub fn with_strict_timers(mut self) -> Self {
         self.has_strict_timers = true;
         self

@@ -46,6 +46,7 @@ use crate::Tokio;
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a runtime is made only for a supervisor or a child that is placed on it"]
 #[derive(Clone, Copy, Debug)]
 pub struct RuntimeConfiguration {
     /// `None` is a single one, which also drives the runtime.

@@ -21,6 +21,7 @@ use crate::{
 /// It measures time there, too. Where that clock is virtual, in a simulation or on a Tokio runtime whose clock is paused,
 /// nothing can be placed on an executor with a real clock, because the virtual one would not wait for it:
 /// [`InvalidSpec::RealBelowVirtual`](crate::InvalidSpec::RealBelowVirtual), or a failed start where the executor is made.
+#[must_use = "a placement does nothing until a child or a supervisor has it"]
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Placement {

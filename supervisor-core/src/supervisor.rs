@@ -39,6 +39,7 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a supervisor does nothing until it is run, or added to another supervisor"]
 pub struct Supervisor {
     name: Name,
     settings: SupervisorSettings,

@@ -29,6 +29,7 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a child does nothing until a supervisor has it: pass it to `add_worker`, `start_child` or `spawn`"]
 pub struct ChildSpec(Arc<dyn Child>);
 
 impl ChildSpec {

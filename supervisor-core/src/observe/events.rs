@@ -42,6 +42,7 @@ static WANTED: AtomicUsize = AtomicUsize::new(0);
 /// ```
 ///
 /// A subscriber that has nothing to read takes some hundred bytes, and one that is dropped is forgotten at once.
+#[must_use = "dropping the stream ends the subscription"]
 pub struct Events {
     subscription: Arc<Subscription>,
     /// Those that it is one of. They end with the supervisor, also where that has never run.

@@ -22,6 +22,7 @@ use crate::text::Time;
 /// `reset_after`.
 ///
 /// Serialized, a time without limit (`Duration::MAX`) is `null`.
+#[must_use = "a backoff does nothing until a child or a supervisor has it"]
 #[derive(Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Backoff {

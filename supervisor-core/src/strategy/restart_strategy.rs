@@ -32,6 +32,7 @@ pub enum RestartMode {
 /// assert_eq!(strategy.mode(), RestartMode::RestForOne);
 /// assert_eq!(RestartStrategy::default().intensity(), 1);
 /// ```
+#[must_use = "a strategy does nothing until a supervisor has it: pass it to `with_restart_strategy`"]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RestartStrategy {
     mode: RestartMode,

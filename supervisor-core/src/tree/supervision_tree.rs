@@ -28,6 +28,7 @@ impl Supervisor {
 /// A tree that runs.
 ///
 /// Dropping it asks the tree to shut down, which goes on in the background; [`shutdown`](Self::shutdown) waits for that.
+#[must_use = "dropping the tree shuts it down"]
 pub struct SupervisionTree {
     root: Root,
     outcome: Option<Result<(), SupervisorError>>,

@@ -31,6 +31,7 @@ use crate::incarnation::{Control, ProcessId, ShutdownWaiter};
 /// shutdown.await;
 /// # });
 /// ```
+#[must_use = "futures do nothing unless they are awaited"]
 pub struct ProcessShutdown {
     /// Where the signal comes from, if one ever comes.
     source: Option<(Arc<dyn Control>, ProcessId)>,
