@@ -6,8 +6,8 @@ use executor_sim::{Sim, Threads, block_for, sweep};
 use executor_tokio::Tokio;
 use futures_lite::future::{poll_once, yield_now};
 use supervisor_core::{
-    ChildSpec, EventKind, Events, Placement, ProcessShutdown, RestartStrategy, ShutdownOrder, ShutdownStrategy,
-    Supervisor, process, worker,
+    ChildSpec, EventKind, Events, ProcessShutdown, RestartStrategy, ShutdownOrder, ShutdownStrategy, Supervisor,
+    process, worker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -128,7 +128,7 @@ fn a2_who_was_ready_in_time_has_not_failed_to_start() {
     for seed in 0..5 {
         let sim = Sim::with_threads(seed, Threads::like_tokio(1));
         let other = sim.executor();
-        let pool = Supervisor::dynamic("pool").unwrap().with_child_placement(Placement::on(other.spawner()));
+        let pool = Supervisor::dynamic("pool").unwrap().with_child_placement(other.spawner());
         let handle = pool.handle();
         let mut root = root();
         root.add_worker(pool);

@@ -64,7 +64,7 @@ fn a_subtree_runs_where_it_is_placed_and_all_below_it_inherit_that() {
     let threads = Threads::default();
     let mut innermost = supervisor("innermost");
     innermost.add_worker(threads.worker("a"));
-    let mut inner = supervisor("inner").with_child_placement(Placement::on(elsewhere));
+    let mut inner = supervisor("inner").with_child_placement(elsewhere);
     inner.add_worker(threads.worker("b"));
     inner.add_worker(innermost);
     let mut root = supervisor("root");
@@ -136,7 +136,7 @@ fn failure_climbs_and_shutdown_counts_across_executors() {
         }));
         let brief = ShutdownStrategy::Graceful(Duration::from_millis(10));
         deepest.add_worker(worker("deaf", |_| pending::<()>()).with_shutdown_strategy(brief));
-        let mut middle = supervisor("middle").with_child_placement(Placement::on(Smol::global()));
+        let mut middle = supervisor("middle").with_child_placement(Smol::global());
         middle.add_worker(deepest);
         let mut root = supervisor("root");
         root.add_worker(middle);
@@ -256,7 +256,7 @@ fn in_virtual_time(test: impl AsyncFn(Arc<dyn Spawner>)) {
 #[test]
 fn what_is_placed_on_a_real_clock_below_a_virtual_one_is_invalid() {
     let forbidden = || worker("a", |_| async { panic!("nothing is started") });
-    let real = || Placement::on(Smol::global());
+    let real = || Placement::from(Smol::global());
     in_virtual_time(async |spawner| {
         let mut child = supervisor("root");
         child.add_worker(forbidden().with_placement(real()));
@@ -301,8 +301,8 @@ fn a_runtime_that_is_made_with_a_real_clock_below_a_virtual_one_is_a_failed_star
 #[test]
 fn who_measures_real_time_may_have_children_in_virtual_time_but_these_may_not_have_any_in_real_time() {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    let paused = || Placement::on(Tokio::try_from(runtime.handle().clone()).unwrap());
-    let real = || Placement::on(Smol::global());
+    let paused = || Placement::from(Tokio::try_from(runtime.handle().clone()).unwrap());
+    let real = || Placement::from(Smol::global());
     let idle = || worker("a", |shutdown| shutdown);
     let root = |inner: Supervisor| {
         let mut root = supervisor("root");
@@ -486,7 +486,7 @@ fn one_child_runs_on_an_executor_of_its_own_and_sleeps_on_its_clock() {
                 shutdown.await;
             }
         });
-        root.add_worker(child.with_placement(Placement::on(elsewhere)));
+        root.add_worker(child.with_placement(elsewhere));
         let tree = root.start_on(spawner).await.unwrap();
         assert_eq!(told.recv().await.unwrap(), ("root.a".to_owned(), 1));
         tree.shutdown().await.unwrap();
@@ -509,7 +509,7 @@ fn a_child_on_another_executor_may_terminate_itself_and_add_siblings() {
             }
         });
         let child = child.with_shutdown_strategy(ShutdownStrategy::Brutal);
-        let a = root.add_worker(child.with_placement(Placement::on(Smol::global())));
+        let a = root.add_worker(child.with_placement(Smol::global()));
         let tree = root.start_on(spawner).await.unwrap();
         told.recv().await.unwrap();
         let mut events = tree.events();
@@ -521,6 +521,33 @@ fn a_child_on_another_executor_may_terminate_itself_and_add_siblings() {
 }
 
 #[test]
+fn a_spawner_is_a_placement_as_it_is_shared_or_not() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("elsewhere").build().unwrap();
+    runtime.block_on(async {
+        let shared: Arc<dyn Spawner> = Arc::new(Tokio::current().unwrap());
+        let placements: [Placement; 5] = [
+            Tokio::current().unwrap().into(),
+            Arc::new(Tokio::current().unwrap()).into(),
+            shared.clone().into(),
+            Placement::On(shared),
+            RuntimeConfiguration::single_threaded().into(),
+        ];
+        let (threads, mut root) = (Threads::default(), supervisor("root"));
+        for placement in placements {
+            root.add_worker(threads.worker("own").with_placement(placement));
+        }
+        let tree = root.start_on(Smol::global()).await.unwrap();
+        while threads.0.lock().unwrap().len() < 5 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tree.shutdown().await.unwrap();
+        let mut ran_on = threads.take();
+        ran_on.sort();
+        assert_eq!(ran_on, ["elsewhere", "elsewhere", "elsewhere", "elsewhere", "root.own"]);
+    });
+}
+
+#[test]
 fn a_supervisor_that_is_placed_runs_there_with_all_below_it() {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("elsewhere").build().unwrap();
     let elsewhere = Tokio::try_from(runtime.handle().clone()).unwrap();
@@ -528,7 +555,7 @@ fn a_supervisor_that_is_placed_runs_there_with_all_below_it() {
     let mut inner = supervisor("inner");
     inner.add_worker(threads.worker("a"));
     let mut root = supervisor("root");
-    root.add_worker(ChildSpec::from(inner).with_placement(Placement::on(elsewhere)));
+    root.add_worker(ChildSpec::from(inner).with_placement(elsewhere));
     smol::block_on(async {
         let tree = root.start_on(Smol::global()).await.unwrap();
         while threads.0.lock().unwrap().is_empty() {
@@ -579,7 +606,7 @@ fn what_a_child_owns_is_dropped_where_the_child_is_placed_also_when_it_has_ended
         let _ = &owned;
         async {}
     });
-    let child = child.with_placement(Placement::on(elsewhere)).with_restart_type(RestartType::Transient);
+    let child = child.with_placement(elsewhere).with_restart_type(RestartType::Transient);
     let mut root = supervisor("root");
     root.add_worker(child);
     smol::block_on(async {

@@ -16,8 +16,8 @@ use std::{
 };
 
 use supervision::{
-    Backoff, Placement, ProcessShutdown, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError, Tokio, exit,
-    process, worker,
+    Backoff, ProcessShutdown, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError, Tokio, exit, process,
+    worker,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -275,7 +275,7 @@ fn the_program_under_test() {
             let spawner = Tokio::try_from(doomed.handle().clone()).unwrap();
             let mut below = Supervisor::new("below")
                 .unwrap()
-                .with_child_placement(Placement::on(spawner))
+                .with_child_placement(spawner)
                 .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(1_000_000, MOMENT))
                 .with_default_backoff(Backoff::exponential(MOMENT, MOMENT));
             below.add_worker(worker("w", |_| async {

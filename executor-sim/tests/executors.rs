@@ -10,8 +10,7 @@ use std::{
 
 use executor_sim::{Fault, Sim, Threads, block_for};
 use supervisor_core::{
-    ChildSpec, Exit, Placement, RestartStrategy, Spawner, Supervisor, Timer, contract::TestProcess, one_shot, process,
-    worker,
+    ChildSpec, Exit, RestartStrategy, Spawner, Supervisor, Timer, contract::TestProcess, one_shot, process, worker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -169,7 +168,7 @@ fn busy_hour(sim: &Sim) -> String {
         pool.add_worker(worker(name, |shutdown| shutdown));
     }
     let mut root = Supervisor::new("root").unwrap().with_restart_strategy(patient());
-    root.add_worker(ChildSpec::from(pool).with_placement(Placement::on(elsewhere.spawner())));
+    root.add_worker(ChildSpec::from(pool).with_placement(elsewhere.spawner()));
     root.add_worker(worker("ticker", |_| async {
         loop {
             process::sleep(10 * SECOND).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use executor_sim::{Fault, Record, Sim};
 use supervisor_core::{
-    Backoff, ChildSpec, EventKind, Exit, Placement, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError,
+    Backoff, ChildSpec, EventKind, Exit, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError,
     SupervisorFuture, process, worker,
 };
 
@@ -189,7 +189,7 @@ fn one_in_so_many_is_drawn_from_the_seed() {
 fn a_subtree_on_an_executor_that_dies_is_lost_and_the_rest_goes_on() {
     let sim = Sim::with_seed(1);
     let elsewhere = sim.executor();
-    let mut inner = Supervisor::new("inner").unwrap().with_child_placement(Placement::on(elsewhere.spawner()));
+    let mut inner = Supervisor::new("inner").unwrap().with_child_placement(elsewhere.spawner());
     inner.add_worker(quiet("b"));
     let mut root = Supervisor::new("root").unwrap();
     root.add_worker(quiet("a"));
@@ -216,7 +216,7 @@ fn the_clocks_of_two_executors_differ_and_go_alike() {
     let elsewhere = sim.executor();
     let ahead = elsewhere.spawner().now() - sim.spawner().now();
     assert!(!ahead.is_zero());
-    let mut inner = supervisor("inner").with_child_placement(Placement::on(elsewhere.spawner()));
+    let mut inner = supervisor("inner").with_child_placement(elsewhere.spawner());
     inner.add_worker(quiet("b").with_backoff(Backoff::constant(3 * SECOND)));
     let mut root = supervisor("root");
     root.add_worker(inner);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use executor_sim::{Fault, Sim, sweep};
-use supervisor_core::{Backoff, Placement, RestartStrategy, Supervisor, one_shot, process, worker};
+use supervisor_core::{Backoff, RestartStrategy, Supervisor, one_shot, process, worker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -30,7 +30,7 @@ fn busy_hour(sim: &Sim) -> String {
     }
     let patient = RestartStrategy::one_for_one().with_intensity_and_period(10_000, SECOND);
     let mut root = Supervisor::new("root").unwrap().with_restart_strategy(patient);
-    root.add_worker(supervisor_core::ChildSpec::from(pool).with_placement(Placement::on(elsewhere.spawner())));
+    root.add_worker(supervisor_core::ChildSpec::from(pool).with_placement(elsewhere.spawner()));
     root.add_worker(worker("ticker", |_| async {
         loop {
             process::sleep(10 * SECOND).await;

@@ -16,6 +16,21 @@ use crate::{TokioError, runtime::Known, timer::TokioTimer};
 /// Every process is a task of its own there, and the clock is the runtime's: where a test pauses it, it is paused for
 /// supervision, too.
 ///
+/// ```
+/// use executor_tokio::Tokio;
+/// use supervisor_core::{worker, Supervisor};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// # let _inside = runtime.enter();
+/// // One child runs on this runtime, wherever its siblings run.
+/// let hasher = worker("hasher", |shutdown| shutdown).with_placement(Tokio::current()?);
+/// # let mut root = Supervisor::new("root")?;
+/// # root.add_worker(hasher);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Tasks that block a thread
 ///
 /// A future has to return from its polls quickly. Where one does not, Tokio stops more than that thread: if a timer or a

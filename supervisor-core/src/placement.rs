@@ -43,11 +43,6 @@ impl Placement {
         if let Self::On(spawner) = self { Some(&**spawner) } else { None }
     }
 
-    /// On this executor.
-    pub fn on(spawner: impl Spawner) -> Self {
-        Self::On(Arc::new(spawner))
-    }
-
     /// On a new executor for each start of the supervisor, or of the child.
     ///
     /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error, or a
@@ -62,6 +57,15 @@ impl Placement {
             Ok(spawner) => Ok(Arc::new(spawner)),
             Err(error) => Err(error.into()),
         }))
+    }
+}
+
+/// On this executor. What takes an `impl Into<Placement>` takes a spawner as it is: `with_placement(Tokio::current()?)`.
+///
+/// A spawner that is shared already is passed as it is, too, or without another allocation as [`Placement::On`].
+impl<S: Spawner> From<S> for Placement {
+    fn from(spawner: S) -> Self {
+        Self::On(Arc::new(spawner))
     }
 }
 

@@ -297,7 +297,7 @@ async fn come_and_go(world: World, placement: impl Fn() -> Placement) {
 
 async fn an_executor_that_panics_when_it_is_dropped_is_nothing_to_a_supervisor(world: World) {
     let spawner = world.spawner.clone();
-    come_and_go(world, move || Placement::on(Owns(spawner.clone(), Explodes))).await;
+    come_and_go(world, move || Placement::from(Owns(spawner.clone(), Explodes))).await;
 }
 
 async fn what_makes_executors_and_panics_when_it_is_dropped_is_nothing_to_a_supervisor(world: World) {
@@ -314,7 +314,7 @@ async fn what_makes_executors_and_panics_when_it_is_dropped_is_nothing_to_a_supe
 
 async fn a_handle_keeps_no_executor_of_a_tree_that_has_ended(world: World) {
     let owned = Arc::new(());
-    let placement = |owned: &Arc<()>| Placement::on(Owns(world.spawner.clone(), owned.clone()));
+    let placement = |owned: &Arc<()>| Placement::from(Owns(world.spawner.clone(), owned.clone()));
     let mut inner = supervisor("inner", RestartStrategy::one_for_one()).with_child_placement(placement(&owned));
     inner.add_worker(idle("a"));
     let handles = [inner.handle(), {
