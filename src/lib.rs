@@ -62,7 +62,7 @@ pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoWorkerResult, InvalidSpec, LastExit,
     Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
-    RestartStrategy, RestartType, RunFuture, RunOn, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot,
+    RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot,
     SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree, Supervisor,
     SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, UncleanProcess,
     UncleanStop, exit, one_shot, watch_polls, worker,
@@ -82,6 +82,6 @@ cfg_if::cfg_if! {
 
 cfg_if::cfg_if! {
     if #[cfg(any(feature = "tokio", feature = "smol"))] {
-        pub use run::{Run, run, start};
+        pub use run::{run, start};
     }
 }

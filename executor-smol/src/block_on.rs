@@ -1,7 +1,7 @@
 use std::{future::IntoFuture, sync::Arc};
 
 use async_executor::Executor;
-use supervisor_core::{RunOn, Supervisor, SupervisorError};
+use supervisor_core::{Run, Supervisor, SupervisorError};
 
 use crate::Smol;
 
@@ -26,8 +26,8 @@ use crate::Smol;
 ///
 /// # Errors
 ///
-/// As running a tree tells it: see [`RunOn`].
-pub fn block_on(root: Supervisor, set_up: impl FnOnce(RunOn) -> RunOn) -> Result<(), SupervisorError> {
+/// As running a tree tells it: see [`Run`].
+pub fn block_on(root: Supervisor, set_up: impl FnOnce(Run) -> Run) -> Result<(), SupervisorError> {
     let executor = Arc::new(Executor::new());
     let run = set_up(root.run_on(Smol::on(&executor)));
     let outcome = async_io::block_on(executor.run(run.into_future()));

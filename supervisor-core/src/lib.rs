@@ -66,7 +66,7 @@ pub use self::{
     strategy::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType},
     supervisable::{Supervisable, SupervisorFuture},
     supervisor::Supervisor,
-    tree::{RunFuture, RunOn, SupervisionTree},
+    tree::{Run, RunFuture, SupervisionTree},
     worker::{IntoWorkerResult, one_shot, worker},
 };
 

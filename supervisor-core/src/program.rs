@@ -37,7 +37,7 @@ const LONGEST_CHAIN: usize = 32;
 /// own: the causes, and for a supervisor that gave up the restarts that spent its budget. Control characters other than line
 /// breaks and tabs are escaped, as a terminal would obey them. Nothing is printed for `Ok`.
 ///
-/// `RunOn::exit` runs a tree and does this. Call it directly with the outcome of a
+/// `Run::exit` runs a tree and does this. Call it directly with the outcome of a
 /// [`SupervisionTree`](crate::SupervisionTree), or of whatever else ran the tree.
 ///
 /// ```standalone_crate

@@ -4,5 +4,5 @@ mod root;
 mod run;
 mod supervision_tree;
 
-pub use run::{RunFuture, RunOn};
+pub use run::{Run, RunFuture};
 pub use supervision_tree::SupervisionTree;

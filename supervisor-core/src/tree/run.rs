@@ -27,8 +27,18 @@ struct Triggers(Vec<Trigger>);
 
 impl Supervisor {
     /// Runs this supervisor as the root of a tree on an executor. Await what this returns.
-    pub fn run_on(self, spawner: impl Spawner) -> RunOn {
-        RunOn { root: self, spawner: Arc::new(spawner), triggers: Triggers(Vec::new()), until_signal: false }
+    pub fn run_on(self, spawner: impl Spawner) -> Run {
+        self.run(Where::On(Arc::new(spawner)))
+    }
+
+    /// The same, on the executor that is found when the run is first polled. For the facade.
+    #[doc(hidden)]
+    pub fn run_where(self, find: fn() -> Result<Arc<dyn Spawner>, SupervisorError>) -> Run {
+        self.run(Where::Found(find))
+    }
+
+    fn run(self, spawner: Where) -> Run {
+        Run { root: self, spawner, triggers: Triggers(Vec::new()), until_signal: false }
     }
 }
 
@@ -37,16 +47,34 @@ impl Supervisor {
 /// `Ok` is a tree that ended as it should: it was asked to stop and everything stopped well, or its significant work was
 /// done. Anything else is an error that names what happened and where.
 ///
+/// It comes from [`Supervisor::run_on`], and in the crate `supervision` from `run`, which finds the executor by itself.
+///
 /// Nothing runs before the first poll. Dropped after it, the tree is asked to shut down, and does so in the background.
 #[must_use = "a tree does not run until it is awaited"]
-pub struct RunOn {
+pub struct Run {
     root: Supervisor,
-    spawner: Arc<dyn Spawner>,
+    spawner: Where,
     triggers: Triggers,
     until_signal: bool,
 }
 
-impl RunOn {
+/// On which executor a tree is going to run.
+enum Where {
+    On(Arc<dyn Spawner>),
+    /// On the one that this returns in the task that awaits the run.
+    Found(fn() -> Result<Arc<dyn Spawner>, SupervisorError>),
+}
+
+impl Where {
+    fn find(self) -> Result<Arc<dyn Spawner>, SupervisorError> {
+        match self {
+            Self::On(spawner) => Ok(spawner),
+            Self::Found(find) => find(),
+        }
+    }
+}
+
+impl Run {
     /// Shuts the tree down when the future resolves. Given several times, whichever resolves first.
     ///
     /// One that panics shuts the tree down, too: whoever could have asked for it is gone. The log says so.
@@ -76,14 +104,32 @@ impl RunOn {
         self
     }
 
-    /// Runs the tree, and ends the program with its outcome, without waiting for threads that are blocked: see
-    /// [`exit`](crate::exit) for what is printed and for the exit codes. For the last line of `main`.
+    /// Runs the tree, and ends the program with its outcome: an error is printed on stderr, and the exit code is 0 if the tree
+    /// ended as it should, 1 if not, and 128 + the number of the signal where a second signal had to abort what was left. For
+    /// the last line of `main`.
+    ///
+    /// Returning from `main` instead waits for whatever a runtime waits for when it is dropped: for ever, if a thread is
+    /// blocked for ever. This waits for nobody. So destructors do not run, of what outlives the tree. See
+    /// [`exit`](crate::exit) for what is printed.
     pub async fn exit(self) -> ! {
         program::exit(self.await)
     }
 }
 
-impl IntoFuture for RunOn {
+impl Run {
+    fn begin(self) -> Result<State, SupervisorError> {
+        let Self { root, spawner, triggers, until_signal } = self;
+        let spawner = spawner.find()?;
+        // Before anything starts, so that a signal during a long start is heard.
+        let signals = until_signal.then(Signals::listen).transpose()?;
+        let root = Root::launch(root, spawner, Observers::default(), Quiescence::uncounted())?;
+        // Nothing in a tree that is new can wait for anybody.
+        let waiting = root.wait_for_it().unwrap_or(None);
+        Ok(State::Running { _waiting: waiting, root, triggers, signals })
+    }
+}
+
+impl IntoFuture for Run {
     type Output = Result<(), SupervisorError>;
     type IntoFuture = RunFuture;
 
@@ -92,9 +138,18 @@ impl IntoFuture for RunOn {
     }
 }
 
-impl fmt::Debug for RunOn {
+impl fmt::Debug for Where {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunOn")
+        match self {
+            Self::On(spawner) => spawner.fmt(f),
+            Self::Found(_) => f.write_str("found when it is first polled"),
+        }
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
             .field("root", &self.root)
             .field("spawner", &self.spawner)
             .field("until_signal", &self.until_signal)
@@ -102,14 +157,14 @@ impl fmt::Debug for RunOn {
     }
 }
 
-/// The future of a [`RunOn`].
+/// The future of a [`Run`].
 #[must_use = "a tree does not run until it is awaited"]
 pub struct RunFuture {
     state: State,
 }
 
 enum State {
-    New(Box<RunOn>),
+    New(Box<Run>),
     /// With what the process keeps in which this is awaited, if it is one.
     Running {
         _waiting: Option<Waiting>,
@@ -129,19 +184,7 @@ impl Future for RunFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::New(_) = self.state {
             let State::New(run) = std::mem::replace(&mut self.state, State::Ended) else { unreachable!() };
-            let RunOn { root, spawner, triggers, until_signal } = *run;
-            // Before anything starts, so that a signal during a long start is heard.
-            let signals = match until_signal.then(Signals::listen).transpose() {
-                Ok(signals) => signals,
-                Err(refused) => return Poll::Ready(Err(refused)),
-            };
-            let root = match Root::launch(root, spawner, Observers::default(), Quiescence::uncounted()) {
-                Ok(root) => root,
-                Err(invalid) => return Poll::Ready(Err(invalid)),
-            };
-            // Nothing in a tree that is new can wait for anybody.
-            let waiting = root.wait_for_it().unwrap_or(None);
-            self.state = State::Running { _waiting: waiting, root, triggers, signals };
+            self.state = run.begin()?;
         }
         let State::Running { root, triggers, signals, .. } = &mut self.state else {
             panic!("a `RunFuture` was polled after it had resolved");
