@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     io::{self, Write},
-    mem, process,
+    process,
     sync::mpsc,
     thread,
     time::Duration,
@@ -11,7 +11,6 @@ use std::{
 
 use crate::{
     error::{GaveUp, SupervisorError},
-    incarnation::guard,
     signals,
     text::Lines,
 };
@@ -54,14 +53,7 @@ pub fn exit(outcome: Result<(), SupervisorError>) -> ! {
         Ok(()) => 0,
         Err(_) => signals::forced().map_or(1, |signal| 128 + signal),
     };
-    let text = outcome.err().map(|error| {
-        // An executor's error is somebody else's code, and a panic would unwind into the runtime that must not be dropped.
-        let text = guard(|| tell(&error));
-        // So is its destructor.
-        mem::forget(error);
-        let text = text.unwrap_or_else(|panic| format!("error: displaying the error panicked: {panic}"));
-        Lines(text).to_string()
-    });
+    let text = outcome.err().map(|error| Lines(tell(&error)).to_string());
     // A thread that is blocked may hold either.
     let (done, is_done) = mpsc::channel::<()>();
     let speak = move || {

@@ -13,8 +13,9 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// What went wrong in user code, as text: an error with its chain of sources, or a panic's message.
 ///
 /// An error is rendered once, inside the process that it ended, and dropped there. What travels to supervisors,
-/// logs and callers is this text, so no user code runs anywhere else, and a failure is cheap to clone.
-#[derive(Clone)]
+/// logs and callers is this text, so no user code runs anywhere else, and a failure is cheap to clone. Two failures are
+/// equal if they say the same, sources included.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Failure {
     message: Arc<str>,
     source: Option<Arc<Failure>>,

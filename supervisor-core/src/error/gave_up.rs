@@ -8,7 +8,7 @@ use crate::text::{Restarts, Whole};
 /// characters in what a failure says are escaped.
 ///
 /// Serialized, an intensity or a period without limit is `null`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct GaveUp {
@@ -26,7 +26,7 @@ pub struct GaveUp {
 }
 
 /// A failure that cost a supervisor one of its restarts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RestartRecord {

@@ -20,7 +20,7 @@ use crate::id::ChildId;
 /// | `child_spec` | `NotFound` |
 ///
 /// Paths are dotted names, from the root down.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SupervisorError {
     /// A name without a letter or a digit, of which nothing would be left as a segment of a dotted name.
@@ -108,7 +108,7 @@ pub enum SupervisorError {
 
     /// The executor cannot run a tree.
     #[error("no executor to run on: {0}")]
-    Executor(#[source] std::sync::Arc<dyn std::error::Error + Send + Sync>),
+    Executor(#[source] Failure),
 
     /// The supervisor is not running: not yet, not any more, or it is between two restarts.
     #[error("supervisor `{path}` is not running")]
@@ -218,7 +218,7 @@ pub enum SupervisorError {
 }
 
 /// How a child failed to start.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum StartFailure {
@@ -258,9 +258,9 @@ pub enum StartFailure {
 }
 
 impl SupervisorError {
-    /// An executor's own error.
+    /// An executor's own error, rendered to text with its sources.
     pub fn executor(error: impl Into<BoxError>) -> Self {
-        Self::Executor(error.into().into())
+        Self::Executor(Failure::from_error(&*error.into()))
     }
 }
 

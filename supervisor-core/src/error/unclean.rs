@@ -3,7 +3,7 @@ use std::fmt;
 use super::Failure;
 
 /// A process that a requested shutdown did not end well.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct UncleanProcess {
@@ -14,7 +14,7 @@ pub struct UncleanProcess {
 }
 
 /// How a process failed to stop well.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum UncleanStop {

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::error::{Failure, GaveUp, StartFailure, UncleanProcess, UncleanStop};
 
 /// How a process ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Exit {
@@ -29,7 +29,7 @@ pub enum Exit {
 }
 
 /// Why a supervisor stopped, and what did not stop well.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Termination {
@@ -40,7 +40,7 @@ pub struct Termination {
 }
 
 /// Why a supervisor stopped.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum StopReason {

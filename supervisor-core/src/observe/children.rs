@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// A child of a running supervisor, at the moment of asking.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ChildInfo {

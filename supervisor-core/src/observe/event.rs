@@ -10,7 +10,7 @@ use crate::{
 ///
 /// Displayed, it is one line. Control characters in what user code says are escaped, and a line of more than 1,000 characters is
 /// cut, with a word for how much that was. What the fields say is whole.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Event {
@@ -26,7 +26,7 @@ pub struct Event {
 }
 
 /// What happened to a process. Displayed, it is one line, as an [`Event`] is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum EventKind {
@@ -87,7 +87,7 @@ pub enum EventKind {
 }
 
 /// Why a child is restarted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum RestartCause {

@@ -45,7 +45,7 @@ pub struct Snapshot {
 }
 
 /// How a process ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LastExit {
@@ -56,7 +56,7 @@ pub struct LastExit {
 }
 
 /// How a supervisor is set up, and whether it answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SupervisorInfo {
