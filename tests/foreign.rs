@@ -343,7 +343,7 @@ fn a_trigger_that_panics_is_one_that_has_fired_and_the_log_says_so() {
         let (never, later) = (Bomb, sim.sleep(SECOND));
         let run = root.run_on(sim.spawner()).with_shutdown(async move {
             let _bomb = never;
-            pending().await
+            pending::<()>().await
         });
         let run = run.with_shutdown(async move {
             later.await;

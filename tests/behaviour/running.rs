@@ -154,7 +154,7 @@ async fn d6_a_significant_supervisor_that_gave_up_tells_its_story(world: World) 
 
 async fn whichever_trigger_comes_first_shuts_down(world: World) {
     let root = root();
-    root.run_on(world.spawner.clone()).with_shutdown(pending()).with_shutdown(async {}).await.unwrap();
+    root.run_on(world.spawner.clone()).with_shutdown(pending::<()>()).with_shutdown(async {}).await.unwrap();
 }
 
 /// Keeps the processes that it is given, and starts them on another executor when it is told to.

@@ -75,14 +75,17 @@ impl Where {
 }
 
 impl Run {
-    /// Shuts the tree down when the future resolves. Given several times, whichever resolves first.
+    /// Shuts the tree down when the future resolves, whatever it resolves to: an error, too. Given several times, whichever
+    /// resolves first.
     ///
     /// One that panics shuts the tree down, too: whoever could have asked for it is gone. The log says so.
     pub fn with_shutdown<F>(mut self, trigger: F) -> Self
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future + Send + 'static,
     {
-        self.triggers.0.push(Box::pin(trigger));
+        self.triggers.0.push(Box::pin(async move {
+            trigger.await;
+        }));
         self
     }
 
