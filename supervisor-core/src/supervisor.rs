@@ -188,6 +188,26 @@ impl Supervisor {
         id
     }
 
+    /// Adds a child as [`add_worker`](Self::add_worker) does, and returns the supervisor: to put one together in one expression.
+    ///
+    /// For children that are not called by their id later; [`SupervisorHandle::find`] finds them by name.
+    ///
+    /// ```
+    /// use supervisor_core::{worker, Supervisor, SupervisorError};
+    ///
+    /// # fn main() -> Result<(), SupervisorError> {
+    /// let root = Supervisor::new("root")?
+    ///     .with_worker(worker("cache", |shutdown| shutdown))
+    ///     .with_worker(Supervisor::new("api")?.with_worker(worker("listener", |shutdown| shutdown)));
+    /// # let _ = root;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_worker(mut self, child: impl Into<ChildSpec>) -> Self {
+        self.add_worker(child);
+        self
+    }
+
     /// The supervisor's own segment of its dotted name.
     pub fn name(&self) -> &str {
         self.name.as_str()
