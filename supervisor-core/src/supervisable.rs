@@ -1,4 +1,4 @@
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{
     error::{BoxError, InitializationError},
@@ -65,4 +65,22 @@ pub trait Supervisable: Send + Sync + 'static {
         &self,
         shutdown: ProcessShutdown,
     ) -> impl Future<Output = Result<SupervisorFuture, InitializationError>> + Send;
+}
+
+/// A worker that others hold, too: they see it as it is in every incarnation, because all of these are set up from the same one.
+impl<W: Supervisable + ?Sized> Supervisable for Arc<W> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn shutdown_strategy(&self) -> ShutdownStrategy {
+        (**self).shutdown_strategy()
+    }
+
+    fn initialize(
+        &self,
+        shutdown: ProcessShutdown,
+    ) -> impl Future<Output = Result<SupervisorFuture, InitializationError>> + Send {
+        (**self).initialize(shutdown)
+    }
 }

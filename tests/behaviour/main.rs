@@ -22,3 +22,4 @@ mod specifications;
 mod starts;
 mod stops;
 mod stuck;
+mod surface;
