@@ -4,7 +4,32 @@ use crate::{
 };
 
 /// What the body of a worker may return: `()`, a `Result<(), E>` for any error, or `!`, which is to never return.
-pub trait IntoWorkerResult {
+///
+/// Sealed: nothing else implements it, so that what a body returns always says whether it failed. A value that nobody would
+/// receive is dropped on purpose:
+///
+/// ```
+/// use supervisor_core::{one_shot, worker, BoxError};
+///
+/// let once = one_shot("importer", async { "12".parse::<u32>().map(drop) });
+/// let again = worker("importer", async |_| -> Result<(), BoxError> {
+///     let _rows: u32 = "12".parse()?;
+///     Ok(())
+/// });
+/// # let _ = (once, again);
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use supervisor_core::one_shot;
+/// let once = one_shot("importer", async { "12".parse::<u32>() }); // a worker cannot return `Result<u32, ParseIntError>`
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a worker cannot return `{Self}`",
+    label = "its body returns `{Self}`",
+    note = "a body returns `()`, a `Result<(), E>` whose error converts into a `BoxError`, or never",
+    note = "nobody receives what it returns: end it with `Ok(())`, or drop the value with `.map(drop)`"
+)]
+pub trait IntoWorkerResult: sealed::Sealed {
     /// `Ok` is a normal exit, `Err` a failure.
     fn into_worker_result(self) -> Result<(), BoxError>;
 }
@@ -26,6 +51,16 @@ impl IntoWorkerResult for <fn() -> ! as Returns>::Output {
     fn into_worker_result(self) -> Result<(), BoxError> {
         self
     }
+}
+
+mod sealed {
+    use super::{BoxError, Returns};
+
+    pub trait Sealed {}
+
+    impl Sealed for () {}
+    impl<E: Into<BoxError>> Sealed for Result<(), E> {}
+    impl Sealed for <fn() -> ! as Returns>::Output {}
 }
 
 #[doc(hidden)]
