@@ -60,8 +60,8 @@ pub use supervisor_core::process::spawn;
 
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
-    Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoWorkerResult, InvalidSpec, LastExit,
-    Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
+    Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
+    LastExit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
     RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot,
     SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree, Supervisor,
     SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, UncleanProcess,

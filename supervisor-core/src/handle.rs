@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Name, dotted},
-    node::{Call, ChildSpec, Command, Scope, Shared},
+    node::{Call, Command, IntoChildSpec, Scope, Shared},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
 };
 
@@ -80,7 +80,7 @@ impl SupervisorHandle {
     /// [`FailedToStart`](SupervisorError::FailedToStart) with the cause; [`ShuttingDown`](SupervisorError::ShuttingDown);
     /// [`WouldDeadlock`](SupervisorError::WouldDeadlock) from the set-up of a sibling that would have to be ready first;
     /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
-    pub async fn start_child(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
+    pub async fn start_child(&self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let (id, _waiting) = self.0.start(child.into(), Some(Call::new(reply)))?;
         // R57: the caller waits, and not the supervisor.
@@ -102,7 +102,7 @@ impl SupervisorHandle {
     ///
     /// [`InvalidName`](SupervisorError::InvalidName), [`InvalidSpec`](SupervisorError::InvalidSpec),
     /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning).
-    pub fn spawn(&self, child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
+    pub fn spawn(&self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
         // R8, R10: what is spawned usually comes and goes, so it is temporary where its specification does not say
         // otherwise.
         let (id, _) = self.0.start(child.into().temporary_by_default(), None)?;

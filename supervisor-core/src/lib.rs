@@ -53,7 +53,7 @@ pub use self::{
     },
     handle::SupervisorHandle,
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
-    node::ChildSpec,
+    node::{ChildSpec, IntoChildSpec},
     observe::{
         ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, RestartCause, Snapshot,
         SnapshotSource, SupervisorInfo,

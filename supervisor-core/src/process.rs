@@ -15,7 +15,7 @@ use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
     incarnation::{self, ChildId, Control, Parent, ProcessId, ProcessKey, Report, ReportKind},
-    node::{ChildSpec, Scope},
+    node::{IntoChildSpec, Scope},
     shutdown::ProcessShutdown,
     spawner::{Timer, nudge},
     trace,
@@ -139,11 +139,11 @@ impl fmt::Debug for CurrentProcess {
 ///
 /// [`SupervisorError::OutsideProcess`] where this is not a process, a task that a process has spawned by other means
 /// included: hand it a [`SupervisorHandle`]. And those of [`SupervisorHandle::spawn`].
-pub fn spawn(child: impl Into<ChildSpec>) -> Result<ChildId, SupervisorError> {
+pub fn spawn(child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
     current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn(child)
 }
 
-/// Gives a sign of life: see [`ChildSpec::with_watchdog`]. Costs next to nothing.
+/// Gives a sign of life: see [`ChildSpec::with_watchdog`](crate::ChildSpec::with_watchdog). Costs next to nothing.
 ///
 /// Outside of a process it does nothing, and the log says so: once for each place in the program that calls it there. A task that
 /// a process has spawned by other means is outside: it takes [`current`] along from inside, and calls
@@ -170,7 +170,8 @@ pub fn heartbeat() {
     }
 }
 
-/// Says that this process is ready: see [`ChildSpec::with_explicit_ready`]. Of no meaning for one that is ready already.
+/// Says that this process is ready: see [`ChildSpec::with_explicit_ready`](crate::ChildSpec::with_explicit_ready). Of no meaning
+/// for one that is ready already.
 ///
 /// Outside of a process it does nothing, as [`heartbeat`] does, and the log says so: a task that a process has spawned by other
 /// means calls [`CurrentProcess::ready`].

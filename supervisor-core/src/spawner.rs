@@ -22,6 +22,12 @@ use crate::incarnation::{Process, guard, hand_over};
 /// supervisor that measures time there: the supervisor above it restarts it, and a root ends with
 /// [`SupervisorError::Panicked`](crate::SupervisorError::Panicked). Whoever reads a tree then is told times of the system's
 /// clock.
+#[diagnostic::on_unimplemented(
+    message = "processes cannot be spawned on `{Self}`",
+    label = "this is not a `Spawner`",
+    note = "a `Result`, as of `Tokio::current()`, is handled first: `Tokio::current()?`",
+    note = "a spawner is made from an executor: `Tokio::try_from(handle)`, `Smol::on(&executor)`, or one of your own"
+)]
 pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// Starts a process as an independent task: polls it until it is ready, or drops it. Both are fine, neither is an
     /// error; a process that is dropped reports itself as lost.
@@ -122,6 +128,7 @@ pub(crate) fn nudge(spawner: &dyn Spawner) {
 }
 
 /// A spawner may be shared.
+#[diagnostic::do_not_recommend]
 impl<S: Spawner + ?Sized> Spawner for Arc<S> {
     fn spawn(&self, process: Process) {
         (**self).spawn(process);

@@ -46,6 +46,13 @@ pub type SupervisorFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + 
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be supervised",
+    label = "this is not `Supervisable`",
+    note = "a `Result`, as of `Supervisor::new(..)`, is handled first: `Supervisor::new(..)?`",
+    note = "a type of your own implements `Supervisable`",
+    note = "a closure becomes a child by `worker(name, |shutdown| ..)`, a future by `one_shot(name, ..)`"
+)]
 pub trait Supervisable: Send + Sync + 'static {
     /// The process's own segment of its dotted name. Read once, when the specification is made.
     fn name(&self) -> &str;
@@ -68,6 +75,7 @@ pub trait Supervisable: Send + Sync + 'static {
 }
 
 /// A worker that others hold, too: they see it as it is in every incarnation, because all of these are set up from the same one.
+#[diagnostic::do_not_recommend]
 impl<W: Supervisable + ?Sized> Supervisable for Arc<W> {
     fn name(&self) -> &str {
         (**self).name()

@@ -10,7 +10,7 @@ use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
     incarnation::{ChildId, Name, ProcessBody, ProcessContext},
-    node::{self, Blueprint, Child, ChildFactory, ChildNode, ChildSpec, Release, Scope, Shared, Tenure},
+    node::{self, Blueprint, Child, ChildFactory, ChildNode, ChildSpec, IntoChildSpec, Release, Scope, Shared, Tenure},
     placement::Placement,
     shutdown::ShutdownOrder,
     spawner::Spawner,
@@ -180,7 +180,7 @@ impl Supervisor {
     }
 
     /// Adds a child behind the others: it starts after them, and stops before them.
-    pub fn add_worker(&mut self, child: impl Into<ChildSpec>) -> ChildId {
+    pub fn add_worker(&mut self, child: impl IntoChildSpec) -> ChildId {
         // R1, R20: added behind the others, so it starts after them and stops before them (R39).
         let child = child.into().into_child();
         let id = child.id();
@@ -203,7 +203,7 @@ impl Supervisor {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn with_worker(mut self, child: impl Into<ChildSpec>) -> Self {
+    pub fn with_worker(mut self, child: impl IntoChildSpec) -> Self {
         self.add_worker(child);
         self
     }

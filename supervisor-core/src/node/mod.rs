@@ -25,4 +25,4 @@ pub(crate) use self::{
     scope::{PlacedParent, Scope},
     shared::{Shared, Tenure},
 };
-pub use spec::ChildSpec;
+pub use spec::{ChildSpec, IntoChildSpec};

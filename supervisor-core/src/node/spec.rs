@@ -133,6 +133,32 @@ impl ChildSpec {
     }
 }
 
+/// What converts into a [`ChildSpec`]: everything that is `Into<ChildSpec>`, and nothing else.
+///
+/// It says the same as `Into<ChildSpec>`, which is as good in a function of your own. It is there for what the compiler says
+/// where something does not convert:
+///
+/// ```compile_fail,E0277
+/// # use supervisor_core::{Supervisor, SupervisorError};
+/// # fn main() -> Result<(), SupervisorError> {
+/// let mut root = Supervisor::new("root")?;
+/// root.add_worker(Supervisor::new("api")); // a `Result` is handled first: `Supervisor::new("api")?`
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a child that can be supervised",
+    label = "this is neither `Supervisable`, nor a `Supervisor`, nor a `ChildSpec`",
+    note = "a `Result`, as of `Supervisor::new(..)`, is handled first: `Supervisor::new(..)?`",
+    note = "a type of your own implements `Supervisable`",
+    note = "a closure becomes a child by `worker(name, |shutdown| ..)`, a future by `one_shot(name, ..)`"
+)]
+pub trait IntoChildSpec: Into<ChildSpec> {}
+
+// Without this, the compiler would look through it and say which conversion is not there.
+#[diagnostic::do_not_recommend]
+impl<T: Into<ChildSpec>> IntoChildSpec for T {}
+
 impl fmt::Debug for ChildSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChildSpec").field("name", &self.name()).field("settings", self.0.settings()).finish()
