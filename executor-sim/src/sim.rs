@@ -35,6 +35,7 @@ const CLOCKS_APART: u64 = 180 * 24 * 60 * 60;
 ///
 /// Its end, when it is dropped, drops every process that is still there, as the end of any executor does. If it is dropped by
 /// a panic, it says which seed that was, and how to replay it.
+#[must_use = "a simulation does nothing until something is run in it"]
 pub struct Sim {
     seed: u64,
     tasks: Arc<Tasks>,

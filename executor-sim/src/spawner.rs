@@ -10,6 +10,7 @@ use supervisor_core::{Process, Spawner, Timer};
 use crate::{clock::Clock, executor::Identity, tasks::Tasks, timer::SimTimer};
 
 /// Spawns onto a simulated executor. Once that is gone, what is spawned is dropped.
+#[must_use = "a spawner does nothing until a tree runs on it"]
 #[derive(Clone)]
 pub struct SimSpawner {
     tasks: Weak<Tasks>,

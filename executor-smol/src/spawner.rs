@@ -28,6 +28,7 @@ use crate::timer::SmolTimer;
 /// async_io::block_on(executor.run(async { root.run_on(Smol::on(&executor)).await }))
 /// # }
 /// ```
+#[must_use = "a spawner does nothing until a tree runs on it"]
 #[derive(Clone, Debug)]
 pub struct Smol(Target);
 

@@ -47,6 +47,7 @@ use crate::{TokioError, runtime::Known, timer::TokioTimer};
 /// A runtime that is dropped waits for tasks that block a thread, as Tokio documents; a program that has to end in spite
 /// of one calls `Runtime::shutdown_timeout` or `Runtime::shutdown_background`, or ends by [`supervisor_core::exit`], which
 /// waits for nobody.
+#[must_use = "a spawner does nothing until a tree runs on it"]
 #[derive(Clone)]
 pub struct Tokio(Arc<Known>);
 

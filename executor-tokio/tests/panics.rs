@@ -34,8 +34,8 @@ fn a_runtime_with_a_clock_is_taken_without_a_panic() {
     hear_panics();
     for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread()] {
         let runtime = builder.worker_threads(1).enable_time().build().expect("a runtime");
-        Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock");
-        runtime.block_on(async { Tokio::current() }).expect("a runtime with a clock");
+        let _ = Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock");
+        let _ = runtime.block_on(async { Tokio::current() }).expect("a runtime with a clock");
     }
     assert_eq!(PANICS.load(SeqCst), 0);
 }

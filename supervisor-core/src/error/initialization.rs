@@ -21,6 +21,7 @@ use super::{BoxError, Failure};
 /// assert!(port("").unwrap_err().is_ignore());
 /// assert!(!port("many").unwrap_err().is_ignore());
 /// ```
+#[must_use = "it counts only where `initialize` returns it"]
 pub struct InitializationError(Option<BoxError>);
 
 impl InitializationError {
