@@ -20,6 +20,8 @@
 //! - When it went wrong: [`SupervisorError`].
 //! - To test a tree in virtual time, with faults, from a seed: the module `sim`, with the feature of that name.
 #![forbid(unsafe_code)]
+// What may grow is decided for each type: see `docs/api.md`.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 #[cfg(any(feature = "tokio", feature = "smol"))]
 mod current_executor;

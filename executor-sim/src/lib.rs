@@ -25,6 +25,8 @@
 //!
 //! The feature `sim` of `supervision` has it as the module `supervision::sim`, with a guide.
 #![forbid(unsafe_code)]
+// What may grow is decided for each type: see `docs/api.md`.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod block;
 mod clock;

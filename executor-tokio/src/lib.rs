@@ -4,6 +4,8 @@
 //! [`Tokio`] is the [`Spawner`](supervisor_core::Spawner). The crate `supervision` uses it by default, so most programs
 //! never name it.
 #![forbid(unsafe_code)]
+// What may grow is decided for each type: see `docs/api.md`.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod alarm;
 mod dedicated;

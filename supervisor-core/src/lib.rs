@@ -5,6 +5,8 @@
 //! has the test suite that a backend has to pass), or a library that offers children to supervise and leaves it to the
 //! program on what they run.
 #![forbid(unsafe_code)]
+// What may grow is decided for each type: see `docs/api.md`.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 // Each module uses only the ones above it.
 mod sync;

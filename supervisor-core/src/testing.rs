@@ -35,6 +35,7 @@ pub struct HeldUp {
 }
 
 /// What a probe has written down.
+#[expect(clippy::exhaustive_enums, reason = "not a public interface")]
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// By the tree.

@@ -5,6 +5,7 @@ use crate::text::Time;
 /// How a child is stopped.
 ///
 /// On a nested supervisor, the time is a budget for all that is below it.
+#[expect(clippy::exhaustive_enums, reason = "what users set; a child is asked first or it is not")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ShutdownStrategy {
@@ -39,6 +40,7 @@ impl fmt::Debug for ShutdownStrategy {
 }
 
 /// In which order a supervisor stops several children.
+#[expect(clippy::exhaustive_enums, reason = "what users set; one after the other or all at once")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ShutdownOrder {

@@ -3,6 +3,7 @@ use std::{fmt, time::Duration};
 use crate::text::Restarts;
 
 /// Which children are restarted when one fails.
+#[expect(clippy::exhaustive_enums, reason = "what users set; OTP has these three")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum RestartMode {

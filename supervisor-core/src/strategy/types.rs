@@ -7,6 +7,7 @@ use crate::incarnation::Exit;
 /// | normally | restarted | stays stopped | removed |
 /// | as a supervisor that gave up, or shut down by itself | restarted | stays stopped | removed |
 /// | with an error, a panic, aborted, lost | restarted | restarted | removed |
+#[expect(clippy::exhaustive_enums, reason = "what users set; OTP has these three")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum RestartType {
@@ -36,6 +37,7 @@ impl RestartType {
 ///
 /// Only the end of a significant child that is not restarted counts: of a transient one that ended normally, or of a
 /// temporary one. Being terminated, or stopped in a group restart, does not.
+#[expect(clippy::exhaustive_enums, reason = "what users set; OTP has these three")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum AutoShutdown {
@@ -49,6 +51,7 @@ pub enum AutoShutdown {
 }
 
 /// What kind of process a child is.
+#[expect(clippy::exhaustive_enums, reason = "a child supervises or it does not")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ChildKind {
