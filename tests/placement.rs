@@ -445,7 +445,7 @@ fn a_process_that_was_kept_answers_after_its_end() {
         process.ready();
         assert_eq!(
             format!("{process:?}"),
-            format!("CurrentProcess {{ id: {:?}, name: \"root.inner.a\" }}", process.id())
+            format!("CurrentProcess {{ id: {:?}, path: \"root.inner.a\" }}", process.id())
         );
     });
 }
