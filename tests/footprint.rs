@@ -14,7 +14,7 @@ fn bytes() -> usize {
 }
 
 #[test]
-fn a_subscriber_that_has_nothing_to_read_takes_some_hundred_bytes_and_none_when_it_is_gone() {
+fn b3_an_idle_subscriber_takes_some_hundred_bytes() {
     const SUBSCRIBERS: usize = 1000;
     let root = Supervisor::new("root").expect("a valid name");
     let mut subscribers = Vec::with_capacity(SUBSCRIBERS);

@@ -151,7 +151,7 @@ impl Subscriber for Saboteur {
 
 /// All in one, because it is said once in a program.
 #[test]
-fn a_subscriber_that_panics_loses_its_span_or_its_line_which_is_said_once_and_the_tree_goes_on() {
+fn p3_a_tracing_subscriber_that_panics_loses_its_line() {
     let _alone = alone();
     for method in ["enter", "exit", "try_close", "new_span", "event", "enabled", "record", "clone_span"] {
         let saboteur = Saboteur::of(method);
@@ -193,7 +193,7 @@ impl Recorder for BrokenRecorder {
 }
 
 #[test]
-fn a_recorder_that_panics_loses_its_numbers_which_is_said_once_and_the_log_goes_on() {
+fn p3_a_recorder_that_panics_loses_its_numbers() {
     let _alone = alone();
     let subscriber = Saboteur::of("nothing");
     tracing::subscriber::with_default(subscriber.clone(), || {
@@ -257,7 +257,7 @@ impl Spawner for BrokenSpawner {
 }
 
 #[test]
-fn a_spawner_that_panics_where_supervision_can_do_without_ends_no_supervisor() {
+fn p3_a_spawner_that_panics_in_nudge_or_seed_ends_nothing() {
     let _alone = alone();
     for method in ["nudge", "seed"] {
         let sim = Sim::with_seed(1);
@@ -268,7 +268,7 @@ fn a_spawner_that_panics_where_supervision_can_do_without_ends_no_supervisor() {
 }
 
 #[test]
-fn a_supervisor_that_cannot_measure_time_ends_as_that() {
+fn p3_a_supervisor_that_cannot_measure_time_panics() {
     let _alone = alone();
     for method in ["now", "timer"] {
         let sim = Sim::with_seed(1);
@@ -289,7 +289,7 @@ fn a_supervisor_that_cannot_measure_time_ends_as_that() {
 }
 
 #[test]
-fn a_process_that_a_spawner_panics_on_when_it_is_to_discard_it_is_lost() {
+fn p3_a_process_whose_discard_panics_is_lost() {
     let _alone = alone();
     let sim = Sim::with_seed(1);
     sim.fault(Fault::refuse("root.a").nth(2));
@@ -325,7 +325,7 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn a_trigger_that_panics_is_one_that_has_fired_and_the_log_says_so() {
+fn p3_a_shutdown_trigger_that_panics_has_fired() {
     let _alone = alone();
     let subscriber = Saboteur::of("nothing");
     tracing::subscriber::with_default(subscriber.clone(), || {

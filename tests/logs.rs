@@ -55,7 +55,7 @@ fn root(intensity: usize) -> Supervisor {
 }
 
 #[test]
-fn restarts_are_warnings_with_their_cause_and_giving_up_is_an_error_with_the_story() {
+fn a1_restarts_are_warnings_and_giving_up_is_an_error() {
     let log = logged(tracing::Level::INFO, async |sim| {
         let mut inner = Supervisor::new("inner").expect("a valid name");
         inner.add_worker(worker("flaky", |_| async { Err::<(), BoxError>("disk full".into()) }));
@@ -77,7 +77,7 @@ fn restarts_are_warnings_with_their_cause_and_giving_up_is_an_error_with_the_sto
 }
 
 #[test]
-fn those_who_had_to_be_aborted_are_named() {
+fn a5_aborted_children_are_named_in_the_log() {
     let log = logged(tracing::Level::WARN, async |sim| {
         let mut root = root(0);
         let deaf = worker("deaf", |_| std::future::pending::<()>());
@@ -89,7 +89,7 @@ fn those_who_had_to_be_aborted_are_named() {
 }
 
 #[test]
-fn a_brutal_stop_is_no_news() {
+fn r40_a_brutal_stop_is_not_logged_as_a_problem() {
     let log = logged(tracing::Level::INFO, async |sim| {
         let mut root = root(0);
         let deaf = worker("deaf", |_| std::future::pending::<()>());
@@ -137,7 +137,7 @@ fn a_tree_that_runs_well_logs_nothing_above_debug() {
 }
 
 #[test]
-fn what_only_a_process_can_say_is_logged_once_for_each_place_that_says_it_outside_of_one() {
+fn p7_heartbeat_outside_of_a_process_is_logged_once_a_place() {
     fn beat() -> u32 {
         process::heartbeat();
         line!() - 1
@@ -186,7 +186,7 @@ fn what_only_a_process_can_say_is_logged_once_for_each_place_that_says_it_outsid
 }
 
 #[test]
-fn a6_the_loss_of_a_whole_tree_is_a_warning_for_each_of_its_processes() {
+fn a6_the_loss_of_a_tree_is_a_warning_for_each_process() {
     let log = logged(tracing::Level::WARN, async |sim| {
         let other = sim.executor();
         let mut inner = Supervisor::new("inner").expect("a valid name");
@@ -204,7 +204,7 @@ fn a6_the_loss_of_a_whole_tree_is_a_warning_for_each_of_its_processes() {
 }
 
 #[test]
-fn a_backoff_that_the_intensity_cuts_short_is_warned_of_once_by_name_when_it_starts() {
+fn b1_a_backoff_that_the_intensity_cuts_short_is_warned_of() {
     let patient = || Backoff::exponential(Duration::from_millis(100), Duration::from_secs(30));
     let log = logged(tracing::Level::WARN, async |sim| {
         let mut db = Supervisor::new("db").expect("a valid name").with_default_backoff(patient());

@@ -42,7 +42,7 @@ fn tree() -> Supervisor {
 }
 
 #[test]
-fn processes_restarts_exits_and_durations_are_counted_by_supervisor() {
+fn metrics_are_counted_by_supervisor() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
@@ -75,7 +75,7 @@ fn processes_restarts_exits_and_durations_are_counted_by_supervisor() {
 }
 
 #[test]
-fn what_goes_down_with_its_supervisor_is_not_counted_for_ever() {
+fn processes_of_a_lost_supervisor_leave_the_gauge() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {

@@ -41,7 +41,7 @@ fn story<'a>(record: &'a executor_sim::Record, path: &'a str) -> impl Iterator<I
 }
 
 #[test]
-fn b1_delays_grow_within_their_bounds_and_start_again_after_a_stable_time() {
+fn b1_delays_grow_and_start_again_after_a_stable_time() {
     sweep(0..300, |sim| {
         let mut rng = Rng::with_seed(sim.seed());
         let (initial, max) = (up_to(&mut rng, SECOND) + SECOND / 10, up_to(&mut rng, 20 * SECOND) + 2 * SECOND);
@@ -113,7 +113,7 @@ fn b1_a_group_stops_at_once_and_starts_after_the_delay() {
 }
 
 #[test]
-fn b1_a_shutdown_and_a_termination_do_not_wait_for_a_delay_and_it_keeps_its_place() {
+fn b1_shutdown_and_terminate_do_not_wait_for_a_delay() {
     sweep(0..100, |sim| {
         let mut rng = Rng::with_seed(sim.seed());
         let mut root = patient("root", RestartStrategy::one_for_one()).with_max_children(1);
@@ -132,7 +132,7 @@ fn b1_a_shutdown_and_a_termination_do_not_wait_for_a_delay_and_it_keeps_its_plac
 }
 
 #[test]
-fn b2_a_miss_is_found_at_the_first_look_with_no_sign_since_the_one_before() {
+fn b2_a_miss_is_found_at_the_first_look_without_a_beat() {
     sweep(0..500, |sim| {
         let mut rng = Rng::with_seed(sim.seed());
         let within = up_to(&mut rng, 20 * SECOND) + SECOND;

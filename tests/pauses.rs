@@ -52,7 +52,7 @@ async fn blamed(events: &mut Events) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b2_a_pause_of_the_whole_program_is_not_held_against_those_who_give_signs_of_life() {
+async fn b2_a_paused_program_makes_no_worker_unresponsive() {
     let mut root = root();
     for n in 0..50 {
         root.add_worker(beating(format!("w{n}"), 7 * SECOND).with_watchdog(30 * SECOND));
@@ -69,7 +69,7 @@ async fn b2_a_pause_of_the_whole_program_is_not_held_against_those_who_give_sign
 }
 
 #[tokio::test(start_paused = true)]
-async fn b2_one_that_hangs_is_found_soon_after_a_pause() {
+async fn b2_a_hanging_worker_is_found_soon_after_a_pause() {
     let mut root = root();
     root.add_worker(worker("hangs", |_| std::future::pending::<()>()).with_watchdog(30 * SECOND));
     let mut events = root.handle().events();
@@ -82,7 +82,7 @@ async fn b2_one_that_hangs_is_found_soon_after_a_pause() {
 }
 
 #[test]
-fn b2_a_sibling_that_blocks_the_only_thread_does_not_make_others_unresponsive() {
+fn b2_a_blocked_thread_makes_no_sibling_unresponsive() {
     // However the blocks fall between the signs of life and the looks.
     sweep(0..SEEDS, |sim| {
         sim.set_threads(Threads::new(1));
@@ -104,7 +104,7 @@ fn b2_a_sibling_that_blocks_the_only_thread_does_not_make_others_unresponsive() 
 }
 
 #[test]
-fn d3_what_a_sibling_keeps_from_running_is_not_said_not_to_yield() {
+fn d3_a_process_that_a_sibling_holds_up_is_not_called_stuck() {
     sweep(0..SEEDS, |sim| {
         sim.set_threads(Threads::new(1));
         let mut root = root().with_abort_grace(SECOND);

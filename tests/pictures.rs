@@ -50,7 +50,7 @@ fn a_snapshot_is_a_graph_for_graphviz() {
 }
 
 #[test]
-fn a_supervisor_that_does_not_get_to_run_shows_what_it_last_knew_and_since_when_its_messages_wait() {
+fn b4_a_blocked_supervisor_shows_its_last_state() {
     let sim = Sim::with_seed(1);
     let mut api = Supervisor::new("api").unwrap();
     let handle = api.handle();
@@ -145,7 +145,7 @@ fn what_a_terminal_would_obey_is_escaped_wherever_it_is_shown() {
 }
 
 #[test]
-fn a_text_of_a_megabyte_is_cut_where_it_is_shown_and_whole_in_the_error() {
+fn a_long_text_is_cut_where_shown_and_whole_in_the_error() {
     let text = "x".repeat(1 << 20);
     let (snapshot, events, error) = told(&text);
     let how = &snapshot.find("root.a").unwrap().last_exit.as_ref().unwrap().how;
@@ -159,7 +159,7 @@ fn a_text_of_a_megabyte_is_cut_where_it_is_shown_and_whole_in_the_error() {
 }
 
 #[test]
-fn a_name_that_is_looked_for_is_cleaned_as_names_of_processes_are() {
+fn find_cleans_a_name_as_a_spec_does() {
     let sim = Sim::with_seed(1);
     sim.fault(Fault::fail("root.http-server.a b").nth(1).after(SECOND));
     let strategy = RestartStrategy::one_for_one();

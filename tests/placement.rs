@@ -58,7 +58,7 @@ fn on_both(test: impl AsyncFn(Arc<dyn Spawner>)) {
 }
 
 #[test]
-fn a_subtree_runs_where_it_is_placed_and_all_below_it_inherit_that() {
+fn a_subtree_runs_where_it_is_placed() {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("elsewhere").build().unwrap();
     let elsewhere = Tokio::try_from(runtime.handle().clone()).unwrap();
     let threads = Threads::default();
@@ -83,7 +83,7 @@ fn a_subtree_runs_where_it_is_placed_and_all_below_it_inherit_that() {
 }
 
 #[test]
-fn a_dedicated_runtime_has_threads_named_after_its_subtree_and_is_made_anew_for_each_start() {
+fn a_dedicated_runtime_is_made_anew_for_each_start() {
     on_both(async |spawner| {
         for configuration in [RuntimeConfiguration::single_threaded(), RuntimeConfiguration::multi_threaded(2)] {
             let threads = Threads::default();
@@ -115,7 +115,7 @@ fn a_dedicated_runtime_has_threads_named_after_its_subtree_and_is_made_anew_for_
 }
 
 #[test]
-fn failure_climbs_and_shutdown_counts_across_executors() {
+fn failures_and_unclean_stops_climb_across_executors() {
     on_both(async |spawner| {
         let starts = Arc::new(AtomicUsize::new(0));
         let counted = starts.clone();
@@ -175,7 +175,7 @@ fn an_executor_that_cannot_be_made_is_a_failed_start() {
 }
 
 #[test]
-fn v_a_runtime_that_dies_under_its_processes_is_reported_as_that_and_a_restart_gets_a_fresh_one() {
+fn case_v_a_runtime_that_dies_is_reported_and_replaced() {
     on_both(async |spawner| {
         let executors: Arc<Mutex<Vec<Arc<async_executor::Executor<'static>>>>> = Arc::default();
         let made = executors.clone();
@@ -254,7 +254,7 @@ fn in_virtual_time(test: impl AsyncFn(Arc<dyn Spawner>)) {
 }
 
 #[test]
-fn what_is_placed_on_a_real_clock_below_a_virtual_one_is_invalid() {
+fn a_real_clock_below_a_virtual_one_is_invalid() {
     let forbidden = || worker("a", |_| async { panic!("nothing is started") });
     let real = || Placement::from(Smol::global());
     in_virtual_time(async |spawner| {
@@ -282,7 +282,7 @@ fn what_is_placed_on_a_real_clock_below_a_virtual_one_is_invalid() {
 }
 
 #[test]
-fn a_runtime_that_is_made_with_a_real_clock_below_a_virtual_one_is_a_failed_start() {
+fn a_runtime_with_a_real_clock_below_a_virtual_one_fails() {
     let forbidden = || worker("a", |_| async { panic!("nothing is started") });
     in_virtual_time(async |spawner| {
         let mut child = supervisor("root");
@@ -299,7 +299,7 @@ fn a_runtime_that_is_made_with_a_real_clock_below_a_virtual_one_is_a_failed_star
 }
 
 #[test]
-fn who_measures_real_time_may_have_children_in_virtual_time_but_these_may_not_have_any_in_real_time() {
+fn a_virtual_clock_below_a_real_one_is_valid() {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let paused = || Placement::from(Tokio::try_from(runtime.handle().clone()).unwrap());
     let real = || Placement::from(Smol::global());
@@ -343,7 +343,7 @@ const KEEPS: [(&str, Keep); 7] = [
 ];
 
 #[test]
-fn nothing_that_a_task_can_keep_of_a_process_keeps_a_dedicated_runtime() {
+fn what_a_task_keeps_of_a_process_keeps_no_runtime() {
     on_both(async |spawner| {
         for depth in 0..3 {
             for (what, keep) in KEEPS {
@@ -381,7 +381,7 @@ fn nothing_that_a_task_can_keep_of_a_process_keeps_a_dedicated_runtime() {
 }
 
 #[test]
-fn a_restart_of_a_supervisor_leaves_no_runtime_behind_though_tasks_keep_their_process() {
+fn a_restart_leaves_no_runtime_though_tasks_keep_a_process() {
     on_both(async |spawner| {
         let (made, runtimes) = async_channel::unbounded();
         let mut inner = supervisor("inner").with_child_placement(RuntimeConfiguration::single_threaded());
@@ -418,7 +418,7 @@ fn a_restart_of_a_supervisor_leaves_no_runtime_behind_though_tasks_keep_their_pr
 }
 
 #[test]
-fn a_process_that_was_kept_answers_after_its_end() {
+fn p7_a_kept_process_answers_after_its_end() {
     on_both(async |spawner| {
         let kept: Arc<Mutex<Option<process::CurrentProcess>>> = Arc::default();
         let keeping = kept.clone();
@@ -470,7 +470,7 @@ impl Spawner for Counting {
 }
 
 #[test]
-fn one_child_runs_on_an_executor_of_its_own_and_sleeps_on_its_clock() {
+fn a_child_on_its_own_executor_sleeps_on_that_clock() {
     on_both(async |spawner| {
         let timers = Arc::new(AtomicUsize::new(0));
         let elsewhere = Counting(Smol::global(), timers.clone());
@@ -494,7 +494,7 @@ fn one_child_runs_on_an_executor_of_its_own_and_sleeps_on_its_clock() {
 }
 
 #[test]
-fn a_child_on_another_executor_may_terminate_itself_and_add_siblings() {
+fn a_child_elsewhere_may_terminate_itself_and_add_siblings() {
     on_both(async |spawner| {
         let mut root = supervisor("root");
         let (tell, told) = async_channel::bounded(1);
@@ -597,7 +597,7 @@ impl Drop for SaysWhere {
 }
 
 #[test]
-fn what_a_child_owns_is_dropped_where_the_child_is_placed_also_when_it_has_ended() {
+fn p3_what_a_child_owns_is_dropped_where_it_is_placed() {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("elsewhere").build().unwrap();
     let elsewhere = Tokio::try_from(runtime.handle().clone()).unwrap();
     let threads = Threads::default();
@@ -643,7 +643,7 @@ impl Supervisable for Slow {
 }
 
 #[test]
-fn a_child_with_a_set_up_is_ready_when_that_is_done_also_on_a_fresh_executor() {
+fn a_set_up_on_a_fresh_executor_makes_its_child_ready() {
     on_both(async |spawner| {
         let (set_up, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(usize::MAX)));
         let (looked_at, tell) = (set_up.clone(), seen.clone());
@@ -682,7 +682,7 @@ fn a_child_whose_executor_cannot_be_made_has_failed_to_start() {
 }
 
 #[test]
-fn a_child_whose_executor_goes_away_is_lost_and_is_restarted_on_a_fresh_one() {
+fn a_child_whose_executor_goes_away_restarts_on_a_fresh_one() {
     on_both(async |spawner| {
         let executors: Arc<Mutex<Vec<Arc<async_executor::Executor<'static>>>>> = Arc::default();
         let made = executors.clone();

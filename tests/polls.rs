@@ -143,7 +143,7 @@ fn a_destructor_that_blocks_is_named_too() {
 }
 
 #[test]
-fn who_runs_an_executor_of_its_own_in_a_poll_is_named_for_what_it_does_itself() {
+fn a_poll_that_runs_an_executor_is_named_when_it_blocks() {
     // The inner process comes and goes; the outer one is in one poll all the time, which is not to be forgotten over it.
     let _watch = watch_polls(LONGEST).unwrap();
     let (release, wait) = mpsc::channel::<()>();
@@ -179,7 +179,7 @@ fn who_runs_an_executor_of_its_own_in_a_poll_is_named_for_what_it_does_itself() 
 }
 
 #[test]
-fn polls_that_end_are_not_told_of() {
+fn polls_that_end_are_not_reported() {
     async fn quiet() -> usize {
         let mut root = Supervisor::new("root").unwrap();
         root.add_worker(worker("busy", |_| async {
@@ -225,7 +225,7 @@ impl Spawner for Counted {
 }
 
 #[test]
-fn timers_that_a_blocked_poll_holds_up_are_heard_when_it_is_found() {
+fn timers_behind_a_blocked_poll_are_heard_when_it_is_found() {
     // Long enough that the timer was not heard before.
     let _watch = watch_polls(3 * LONGEST).unwrap();
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -111,7 +111,7 @@ fn a_tree_that_stops_well_is_exit_code_zero_and_says_nothing() {
 }
 
 #[test]
-fn when_the_run_has_ended_signals_have_their_default_effect_again() {
+fn after_the_run_signals_have_their_default_effect_again() {
     for executor in executors() {
         let mut program = Program::start("over", executor);
         program.says("ready");
@@ -147,7 +147,7 @@ fn a_signal_is_heard_by_every_run_there_is() {
 }
 
 #[test]
-fn no_thread_that_listens_is_left_when_the_run_has_ended() {
+fn no_listening_thread_is_left_after_the_run() {
     let mut program = Program::start("threads", "tokio 2");
     program.says("ready");
     program.signal("TERM");
@@ -174,7 +174,7 @@ fn a_supervisor_that_gave_up_tells_why_line_by_line() {
 }
 
 #[test]
-fn a_thread_that_keeps_stderr_to_itself_does_not_hold_up_the_end() {
+fn a_thread_that_locks_stderr_does_not_hold_up_the_end() {
     let begin = Instant::now();
     let end = Program::start("silent", "tokio 2").end();
     assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
@@ -182,7 +182,7 @@ fn a_thread_that_keeps_stderr_to_itself_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn timers_of_a_dead_runtime_do_not_reach_a_panic_hook_that_ends_the_program() {
+fn timers_of_a_dead_runtime_do_not_reach_the_panic_hook() {
     for executor in executors_with_threads() {
         let mut program = Program::start("dead runtime", executor);
         program.says("dead");

@@ -121,7 +121,7 @@ fn of_calls_that_were_given_up() {
 }
 
 #[test]
-fn of_those_who_waited_for_a_signal() {
+fn of_tasks_that_waited_for_a_signal() {
     alone(async {
         let (shutdown, handle) = ProcessShutdown::paired();
         leaves_nothing("waits", || async {
@@ -149,7 +149,7 @@ fn of_those_who_waited_for_a_signal() {
 }
 
 #[test]
-fn of_restarts_that_do_not_count_any_more() {
+fn of_restarts_that_no_longer_count() {
     alone(async {
         let strategy = RestartStrategy::one_for_one().with_intensity_and_period(1_000_000, Duration::from_secs(1));
         let mut root = root().with_restart_strategy(strategy);

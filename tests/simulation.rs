@@ -20,7 +20,7 @@ fn play(sim: &Sim) -> Summary {
 }
 
 #[test]
-fn whatever_goes_wrong_in_a_tree_what_must_hold_holds() {
+fn the_invariants_of_a_tree_hold_under_faults() {
     let total = Mutex::new(Summary::default());
     sweep(0..TREES, |sim| total.lock().unwrap().add(play(sim)));
     let total = total.into_inner().unwrap();
@@ -31,7 +31,7 @@ fn whatever_goes_wrong_in_a_tree_what_must_hold_holds() {
 }
 
 #[test]
-fn a_tree_under_faults_is_the_same_tree_again_with_the_same_seed() {
+fn a_tree_under_faults_is_the_same_again_with_its_seed() {
     for seed in 0..20 {
         Sim::check_determinism(seed, |sim| drop(play(sim)));
     }

@@ -38,7 +38,7 @@ fn outside_of_a_tokio_runtime_a_tree_runs_on_smol() {
 
 #[cfg(feature = "tokio")]
 #[test]
-fn inside_of_a_tokio_runtime_it_runs_there_if_tokio_is_there_at_all() {
+fn inside_a_tokio_runtime_a_tree_runs_on_tokio_if_enabled() {
     let (root, seen) = witness();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(supervision::run(root).into_future()).unwrap();
@@ -60,7 +60,7 @@ fn a_tree_that_is_started_is_shut_down_in_order() {
 }
 
 #[test]
-fn block_on_runs_a_tree_on_the_current_thread_and_drops_what_it_leaves_behind() {
+fn block_on_runs_a_tree_and_drops_what_it_leaves_behind() {
     struct Owned(mpsc::Sender<thread::ThreadId>);
 
     impl Drop for Owned {
@@ -100,7 +100,7 @@ fn block_on_answers_how_the_tree_ended() {
 }
 
 #[test]
-fn the_end_of_an_executor_loses_its_tree() {
+fn a6_the_end_of_an_executor_loses_its_tree() {
     let executor = std::sync::Arc::new(async_executor::Executor::new());
     let mut root = root();
     root.add_worker(worker("a", |_| pending::<()>()));

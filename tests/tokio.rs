@@ -26,7 +26,7 @@ fn root() -> Supervisor {
 // Where smol is there, too, it is taken.
 #[cfg(not(feature = "smol"))]
 #[test]
-fn outside_of_a_runtime_there_is_an_error_that_says_what_to_do() {
+fn outside_of_a_runtime_the_error_says_what_to_do() {
     assert!(matches!(Tokio::current(), Err(TokioError::NoRuntime)));
     let error = block_on(supervision::run(root()).into_future()).unwrap_err();
     assert!(error.to_string().contains("not inside of a Tokio runtime; call this from `#[tokio::main]`"), "{error}");
@@ -34,7 +34,7 @@ fn outside_of_a_runtime_there_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
-fn on_a_runtime_without_a_clock_there_is_an_error_that_says_what_to_do() {
+fn on_a_runtime_without_a_clock_the_error_says_what_to_do() {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     assert!(matches!(Tokio::try_from(runtime.handle().clone()), Err(TokioError::NoClock)));
     let error = runtime.block_on(supervision::run(root()).into_future()).unwrap_err();
@@ -76,7 +76,7 @@ async fn a_paused_clock_is_paused_for_supervision_too() {
 }
 
 #[test]
-fn a_tree_whose_runtime_is_shut_down_is_lost_and_says_so() {
+fn a6_a_tree_whose_runtime_is_shut_down_is_lost() {
     let alive = Arc::new(AtomicUsize::new(0));
     struct Alive(Arc<AtomicUsize>);
     impl Drop for Alive {
@@ -128,7 +128,7 @@ fn a_named_handle_runs_the_tree_there() {
 }
 
 #[tokio::test]
-async fn sleep_and_current_work_inside_a_process_and_do_not_leak_out_of_it() {
+async fn p7_sleep_and_current_work_only_inside_a_process() {
     let (sender, receiver) = async_channel::bounded(1);
     let mut root = root();
     root.add_worker(worker("w", move |shutdown| {
@@ -153,7 +153,7 @@ async fn sleep_outside_of_a_process_says_what_to_do() {
 }
 
 #[test]
-fn limits_hold_though_a_poll_blocks_the_thread_that_waited_for_timers() {
+fn d3_limits_hold_though_a_poll_blocks_the_timer_thread() {
     const MOMENT: Duration = Duration::from_millis(100);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let (release, wait) = mpsc::channel::<()>();
@@ -216,7 +216,7 @@ fn the_futures_can_be_sent_and_the_types_shared() {
 }
 
 #[tokio::test]
-async fn what_comes_in_faster_than_a_supervisor_reads_is_refused_and_leaves_no_trace() {
+async fn calls_that_come_in_too_fast_are_refused() {
     let mut root = Supervisor::new("root").unwrap();
     let idle = root.add_worker(worker("idle", |shutdown| shutdown));
     let tree = start(root).await.unwrap();

@@ -15,7 +15,7 @@ fn one_driver() -> [Threads; 2] {
 }
 
 #[test]
-fn a_timer_is_not_heard_while_the_thread_that_drove_it_is_blocked() {
+fn a_timer_is_not_heard_while_the_driver_is_blocked() {
     for threads in one_driver() {
         always(threads, |world| {
             world.blocks_when_a_timer_wakes_it();
@@ -26,7 +26,7 @@ fn a_timer_is_not_heard_while_the_thread_that_drove_it_is_blocked() {
 }
 
 #[test]
-fn where_somebody_else_keeps_the_timers_they_are_heard() {
+fn timers_that_another_executor_keeps_are_heard() {
     for threads in [Threads::new(2), Threads::new(2).with_lifo_slots()] {
         always(threads, |world| {
             world.blocks_when_a_timer_wakes_it();
@@ -51,7 +51,7 @@ fn a_nudge_from_outside_brings_the_driver_back() {
 }
 
 #[test]
-fn a_nudge_from_another_thread_of_the_operating_system_does_so_too() {
+fn a_nudge_from_another_os_thread_brings_the_driver_back() {
     let world = World::new(1, Threads::like_tokio(2));
     let sleep = world.sleep(SECOND);
     world.run(async move {
@@ -81,7 +81,7 @@ fn a_poll_on_another_thread_brings_the_driver_back() {
 }
 
 #[test]
-fn a_nudge_in_the_poll_that_blocks_brings_it_back_only_with_what_was_in_the_slot() {
+fn a_nudge_in_a_blocking_poll_needs_a_task_in_the_slot() {
     for (wakes, heard) in [(true, ["timer 5s", "woken 1s"].as_slice()), (false, &["timer 11s"])] {
         always(Threads::like_tokio(2), |world| {
             world.says_after("timer", 5);
@@ -103,7 +103,7 @@ fn a_nudge_in_the_poll_that_blocks_brings_it_back_only_with_what_was_in_the_slot
 }
 
 #[test]
-fn what_a_timer_wakes_with_others_does_not_take_the_driver_away() {
+fn a_process_woken_with_others_leaves_the_driver_in_place() {
     for threads in one_driver() {
         always(threads, |world| {
             world.blocks_when_a_timer_wakes_it();
@@ -116,7 +116,7 @@ fn what_a_timer_wakes_with_others_does_not_take_the_driver_away() {
 }
 
 #[test]
-fn a_poll_that_blocks_after_a_wake_from_outside_leaves_the_driver_to_another() {
+fn a_poll_woken_from_outside_leaves_the_driver_to_another() {
     for threads in one_driver() {
         always(threads, |world| {
             world.says_after("timer", 5);
@@ -127,7 +127,7 @@ fn a_poll_that_blocks_after_a_wake_from_outside_leaves_the_driver_to_another() {
 }
 
 #[test]
-fn a_process_that_yields_before_it_blocks_has_woken_another_thread() {
+fn a_process_that_yields_before_it_blocks_wakes_a_thread() {
     for threads in one_driver() {
         always(threads, |world| {
             world.says_after("timer", 5);
@@ -143,7 +143,7 @@ fn a_process_that_yields_before_it_blocks_has_woken_another_thread() {
 }
 
 #[test]
-fn a_timer_of_an_executor_without_a_free_thread_wakes_others_only_where_somebody_else_keeps_it() {
+fn a_timer_without_a_free_thread_needs_another_keeper() {
     for (threads, heard) in [(Threads::new(1), "timer 5s"), (Threads::like_tokio(1), "timer 10s")] {
         always(threads, |world| {
             world.run(block_for(10 * SECOND));
@@ -159,7 +159,7 @@ fn a_timer_of_an_executor_without_a_free_thread_wakes_others_only_where_somebody
 }
 
 #[test]
-fn what_the_woken_process_wakes_in_its_turn_takes_the_driver_away_as_well() {
+fn a_process_woken_in_turn_takes_the_driver_away_too() {
     always(Threads::like_tokio(2), |world| {
         world.says_after("timer", 5);
         let (sender, receiver) = async_channel::bounded(1);
@@ -179,7 +179,7 @@ fn what_the_woken_process_wakes_in_its_turn_takes_the_driver_away_as_well() {
 }
 
 #[test]
-fn a_timer_wakes_nobody_while_no_thread_is_free_and_not_an_insistent_one_either() {
+fn no_timer_is_heard_while_no_thread_is_free() {
     for threads in [Threads::new(1).with_one_driver(), Threads::like_tokio(1)] {
         always(threads, |world| {
             world.blocks_when_a_timer_wakes_it();
@@ -195,7 +195,7 @@ fn a_timer_wakes_nobody_while_no_thread_is_free_and_not_an_insistent_one_either(
 }
 
 #[test]
-fn an_insistent_timer_is_heard_all_the_same_and_all_that_are_due_with_it() {
+fn an_insistent_timer_is_heard_with_all_that_are_due() {
     for threads in one_driver() {
         always(threads, |world| {
             world.blocks_when_a_timer_wakes_it();

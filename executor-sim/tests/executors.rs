@@ -41,7 +41,7 @@ fn ticks(seed: u64, threads: Threads, fault: Fault) -> Vec<u64> {
 }
 
 #[test]
-fn a_fault_that_blocks_occupies_the_thread_and_one_that_stalls_does_not() {
+fn a_blocking_fault_occupies_its_thread_a_stall_does_not() {
     let block = || Fault::block("root.quiet").after(3 * SECOND).lasting(4 * SECOND);
     let stall = || Fault::stall("root.quiet").after(3 * SECOND).lasting(4 * SECOND);
     for seed in 0..20 {
@@ -59,7 +59,7 @@ fn a_fault_that_blocks_for_good_never_gives_its_thread_back() {
 }
 
 #[test]
-fn a_fault_that_blocks_some_time_after_the_start_takes_the_driver_away() {
+fn a_blocking_fault_after_the_start_takes_the_driver_away() {
     let block = || Fault::block("root.quiet").after(3 * SECOND).lasting(4 * SECOND);
     for seed in 0..20 {
         assert_eq!(ticks(seed, Threads::like_tokio(2), block()), [2, 7, 9, 11]);
@@ -91,7 +91,7 @@ fn a_timer_of_an_ended_executor_never_elapses() {
 }
 
 #[test]
-fn a_strict_timer_of_an_ended_executor_panics_when_it_is_used_and_not_when_it_is_dropped() {
+fn a_strict_timer_of_an_ended_executor_panics_when_used() {
     fn reset(timer: &mut Pin<Box<dyn Timer>>) -> bool {
         timer.as_mut().reset(None);
         false
@@ -117,7 +117,7 @@ fn a_strict_timer_of_an_ended_executor_panics_when_it_is_used_and_not_when_it_is
 }
 
 #[test]
-fn the_destructors_of_an_ended_executor_may_still_use_its_timers() {
+fn destructors_of_an_ended_executor_may_use_its_timers() {
     struct Uses(Pin<Box<dyn Timer>>, Arc<Mutex<bool>>);
 
     impl Drop for Uses {
@@ -182,7 +182,7 @@ fn busy_hour(sim: &Sim) -> String {
 }
 
 #[test]
-fn the_seed_decides_all_that_threads_leave_open() {
+fn the_seed_decides_what_threads_leave_open() {
     for seed in 0..5 {
         Sim::check_determinism(seed, |sim| {
             sim.set_threads(Threads::like_tokio(3));

@@ -62,7 +62,7 @@ fn with_fault(fault: Fault) -> Vec<String> {
 }
 
 #[test]
-fn a_panic_comes_so_long_after_the_nth_process_of_that_name_was_ready() {
+fn a_panic_comes_after_the_nth_process_is_ready() {
     assert_eq!(
         with_fault(Fault::panic("root.inner.b").nth(1).after(2 * SECOND).saying("boom")),
         ["2s root.inner.b panicked: boom"]
@@ -165,7 +165,7 @@ fn late_wakes_are_late() {
 }
 
 #[test]
-fn a_pattern_strikes_all_below_and_nobody_else() {
+fn a_pattern_strikes_only_what_is_below() {
     let exits = with_fault(Fault::fail("root.inner.*").until(SECOND).nth(1));
     assert_eq!(exits, ["0ns root.inner.b failed: a simulated error"]);
 }
@@ -186,7 +186,7 @@ fn one_in_so_many_is_drawn_from_the_seed() {
 }
 
 #[test]
-fn a_subtree_on_an_executor_that_dies_is_lost_and_the_rest_goes_on() {
+fn a_subtree_on_a_dead_executor_is_lost_the_rest_goes_on() {
     let sim = Sim::with_seed(1);
     let elsewhere = sim.executor();
     let mut inner = Supervisor::new("inner").unwrap().with_child_placement(elsewhere.spawner());

@@ -94,6 +94,6 @@ fn advance_lets_everything_happen_that_happens_in_that_time() {
 
 #[test]
 #[should_panic = "the simulation (seed 7) has come to a standstill after 0ns"]
-fn a_future_that_can_never_resolve_is_a_panic_that_names_the_seed() {
+fn a_deadlock_panics_and_names_the_seed() {
     Sim::with_seed(7).run_until(std::future::pending::<()>());
 }

@@ -63,7 +63,7 @@ fn a_seed_gives_the_same_run_on_every_machine() {
 
 #[test]
 #[should_panic = "two runs with seed 1 differ at step"]
-fn what_hangs_on_anything_else_is_found() {
+fn a_run_that_depends_on_more_than_its_seed_is_found() {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     Sim::check_determinism(1, |sim| {
         let run = RUNS.fetch_add(1, SeqCst);
@@ -104,7 +104,7 @@ fn a_sweep_with_a_seed_in_the_environment_runs_that_one_alone() {
 }
 
 #[test]
-fn a_sweep_that_fails_names_the_seed_and_the_command_that_replays_it() {
+fn a_failing_sweep_names_the_seed_and_its_command() {
     let (passed, text) = replay("99");
     assert!(!passed);
     assert!(text.contains("the simulation failed: seed 99, 1s after its start"), "{text}");

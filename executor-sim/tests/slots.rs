@@ -23,7 +23,7 @@ fn wakes_two_and_blocks(world: &World, nudges: bool) {
 }
 
 #[test]
-fn what_a_poll_wakes_before_it_blocks_waits_in_the_slot_of_its_thread() {
+fn what_a_blocking_poll_wakes_waits_in_its_slot() {
     always(Threads::new(2).with_lifo_slots(), |world| {
         let waiter = world.waiter("woken");
         world.run(async move {
@@ -51,7 +51,7 @@ fn without_slots_nothing_waits() {
 }
 
 #[test]
-fn a_nudge_takes_it_out() {
+fn a_nudge_empties_the_slot() {
     always(Threads::new(2).with_lifo_slots(), |world| {
         wakes_two_and_blocks(world, true);
         assert_eq!(world.said_after(20 * SECOND), ["first 0ns", "second 0ns"]);
@@ -59,7 +59,7 @@ fn a_nudge_takes_it_out() {
 }
 
 #[test]
-fn a_nudge_from_outside_does_not() {
+fn a_nudge_from_outside_leaves_the_slot() {
     always(Threads::new(2).with_lifo_slots(), |world| {
         wakes_two_and_blocks(world, false);
         world.spawner.nudge();
@@ -80,7 +80,7 @@ fn what_a_poll_spawns_goes_into_the_slot() {
 }
 
 #[test]
-fn what_is_woken_from_outside_or_from_another_executor_does_not() {
+fn what_is_woken_from_outside_takes_no_slot() {
     always(Threads::new(2).with_lifo_slots(), |world| {
         let elsewhere = world.sim.executor_with(Threads::new(1).with_lifo_slots());
         let [by_test, by_other] = ["by test", "by other"].map(|name| world.waiter(name));

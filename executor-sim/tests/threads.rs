@@ -34,7 +34,7 @@ fn a_poll_that_blocks_occupies_the_thread_that_polled_it() {
 }
 
 #[test]
-fn while_all_threads_are_blocked_the_executor_polls_nothing_and_others_go_on() {
+fn an_executor_with_all_threads_blocked_polls_nothing() {
     always(Threads::like_tokio(2), |world| {
         let elsewhere = world.sim.executor_with(Threads::new(1));
         world.run(block_for(10 * SECOND));
@@ -47,7 +47,7 @@ fn while_all_threads_are_blocked_the_executor_polls_nothing_and_others_go_on() {
 }
 
 #[test]
-fn what_the_poll_did_before_has_happened_and_the_future_resolves_afterwards() {
+fn what_a_poll_did_before_it_blocked_has_happened() {
     always(Threads::new(1), |world| {
         let (before, after) = (world.say("before"), world.say("then"));
         world.spawn(async move {
@@ -74,7 +74,7 @@ fn two_blocks_in_one_poll_add_up() {
 }
 
 #[test]
-fn a_process_that_ends_in_the_poll_that_blocks_leaves_its_thread_occupied() {
+fn a_process_that_ends_as_it_blocks_keeps_its_thread() {
     always(Threads::new(1), |world| {
         let outcome = world.run(or(block_for(SECOND), async {}));
         assert!(matches!(outcome.try_exit(), Some(Exit::Normal)));
@@ -84,7 +84,7 @@ fn a_process_that_ends_in_the_poll_that_blocks_leaves_its_thread_occupied() {
 }
 
 #[test]
-fn nothing_reaches_a_process_that_blocks_and_an_abort_ends_it_afterwards() {
+fn an_abort_ends_a_blocked_process_after_the_block() {
     for threads in [Threads::unlimited(), Threads::new(2), Threads::like_tokio(2)] {
         always(threads, |world| {
             let say = world.say("never");
@@ -103,7 +103,7 @@ fn nothing_reaches_a_process_that_blocks_and_an_abort_ends_it_afterwards() {
 }
 
 #[test]
-fn a_process_that_was_woken_before_it_blocks_is_polled_when_the_block_is_over() {
+fn a_process_woken_before_it_blocks_is_polled_after() {
     for threads in [Threads::new(2), Threads::like_tokio(2)] {
         always(threads, |world| {
             let (polls, say) = (Arc::new(AtomicUsize::new(0)), world.say("after"));
@@ -125,7 +125,7 @@ fn a_process_that_was_woken_before_it_blocks_is_polled_when_the_block_is_over() 
 }
 
 #[test]
-fn a_poll_that_blocked_goes_on_before_its_thread_polls_anything_else() {
+fn a_blocked_poll_goes_on_before_its_thread_polls_others() {
     for threads in [Threads::new(1), Threads::new(1).with_lifo_slots()] {
         always(threads, |world| {
             let has_gone_on = Arc::new(AtomicBool::new(false));
@@ -142,7 +142,7 @@ fn a_poll_that_blocked_goes_on_before_its_thread_polls_anything_else() {
 }
 
 #[test]
-fn a_thread_that_is_blocked_for_good_comes_back_never() {
+fn a_thread_blocked_for_good_never_comes_back() {
     let sim = Sim::with_seed(1);
     let elsewhere = sim.executor_with(Threads::new(1));
     let blocked = spawn(&elsewhere.spawner(), block_for_good());
@@ -157,7 +157,7 @@ fn a_thread_that_is_blocked_for_good_comes_back_never() {
 }
 
 #[test]
-fn nothing_runs_on_an_executor_that_nobody_drives() {
+fn an_executor_without_threads_runs_nothing() {
     let sim = Sim::with_seed(1);
     let elsewhere = sim.executor_with(Threads::none());
     let kept = spawn(&elsewhere.spawner(), async {});
@@ -199,7 +199,7 @@ fn a_block_on_another_executor_is_refused() {
 
 #[test]
 #[should_panic = "the threads of a simulation are set before a process is spawned"]
-fn the_threads_of_a_simulation_are_not_changed_under_its_processes() {
+fn threads_cannot_change_under_running_processes() {
     let sim = Sim::with_seed(1);
     spawn(&sim.spawner(), async {});
     sim.set_threads(Threads::new(1));

@@ -91,7 +91,7 @@ fn a_nudge_from_outside_makes_another_thread_take_the_driver() {
 }
 
 #[test]
-fn a_nudge_inside_of_a_poll_lets_go_of_the_task_that_was_woken_last() {
+fn a_nudge_inside_a_poll_frees_the_task_woken_last() {
     let (runtime, tokio) = runtime();
     for _ in 0..20 {
         let (heard, hears) = mpsc::channel();

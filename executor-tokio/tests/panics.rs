@@ -41,7 +41,7 @@ fn a_runtime_with_a_clock_is_taken_without_a_panic() {
 }
 
 #[test]
-fn a_timer_that_is_polled_elsewhere_while_its_runtime_ends_does_not_panic() {
+fn a_timer_of_an_ended_runtime_does_not_panic_elsewhere() {
     hear_panics();
     for round in 0..50 {
         let mut builder = if round % 2 == 0 { Builder::new_current_thread() } else { Builder::new_multi_thread() };

@@ -18,30 +18,30 @@ use crate::{
 };
 
 mount! { everywhere:
-    start_child_answers_with_the_id_of_a_child_that_is_ready
-    a_failed_start_names_the_whole_path_and_chains_its_source
-    what_is_invalid_is_refused_and_nothing_has_changed
-    spawn_returns_at_once_and_makes_a_child_temporary_unless_it_says_otherwise
-    t_a_temporary_childs_failing_start_touches_nobody_else
-    d2_with_unique_names_a_name_is_there_once
-    a8_a_full_supervisor_refuses_and_a_place_that_is_free_again_can_be_taken
-    n5_a_child_that_is_added_while_the_tree_starts_does_not_wait_for_that
-    n5_a_child_that_is_added_while_its_group_restarts_is_the_last_to_start
-    p3_what_specifications_own_is_dropped_in_processes_of_their_own
-    r_a_tree_that_is_dropped_takes_along_what_was_added
-    n_what_was_added_to_a_supervisor_is_gone_after_its_restart
-    children_that_are_added_from_many_sides_start_in_the_order_of_their_ids
+    r58_start_child_answers_with_the_id_of_a_ready_child
+    a1_a_failed_start_names_its_path_and_chains_its_source
+    r62_an_invalid_spec_is_refused_and_changes_nothing
+    spawn_returns_at_once_and_defaults_to_temporary
+    case_t_a_failing_temporary_start_affects_no_sibling
+    r59_d2_with_unique_names_a_name_is_there_once
+    a8_a_full_supervisor_refuses_until_a_place_is_free
+    n5_a_child_added_in_the_first_start_does_not_wait_for_it
+    n5_a_child_added_in_a_group_restart_starts_last
+    p3_what_a_spec_owns_is_dropped_in_a_process_of_its_own
+    a6_case_r_a_dropped_tree_takes_along_what_was_added
+    r36_case_n_added_children_are_gone_after_a_restart
+    r20_children_added_concurrently_start_in_order_of_ids
 }
 
 mod timed {
     use super::{
-        j_an_added_child_that_never_becomes_ready_times_out,
-        j_shutdown_works_before_the_start_timeout_of_an_added_child,
+        a2_case_j_an_added_child_that_is_never_ready_times_out,
+        n1_case_j_shutdown_precedes_an_added_childs_start_timeout,
     };
 
     mount! { virtual time:
-        j_an_added_child_that_never_becomes_ready_times_out
-        j_shutdown_works_before_the_start_timeout_of_an_added_child
+        a2_case_j_an_added_child_that_is_never_ready_times_out
+        n1_case_j_shutdown_precedes_an_added_childs_start_timeout
     }
 }
 
@@ -57,7 +57,7 @@ fn gated(name: &'static str, gate: &async_channel::Receiver<()>) -> supervisor_c
     })
 }
 
-async fn start_child_answers_with_the_id_of_a_child_that_is_ready(world: World) {
+async fn r58_start_child_answers_with_the_id_of_a_ready_child(world: World) {
     let (open, gate) = async_channel::bounded(1);
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
@@ -74,7 +74,7 @@ async fn start_child_answers_with_the_id_of_a_child_that_is_ready(world: World) 
     tree.shutdown().await.unwrap();
 }
 
-async fn a_failed_start_names_the_whole_path_and_chains_its_source(world: World) {
+async fn a1_a_failed_start_names_its_path_and_chains_its_source(world: World) {
     let pool = supervisor("pool", RestartStrategy::one_for_one());
     let handle = pool.handle();
     let mut root = root();
@@ -97,7 +97,7 @@ async fn a_failed_start_names_the_whole_path_and_chains_its_source(world: World)
     tree.shutdown().await.unwrap();
 }
 
-async fn what_is_invalid_is_refused_and_nothing_has_changed(world: World) {
+async fn r62_an_invalid_spec_is_refused_and_changes_nothing(world: World) {
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
     let significant = || idle("x").with_significance().with_restart_type(RestartType::Transient);
@@ -116,7 +116,7 @@ async fn what_is_invalid_is_refused_and_nothing_has_changed(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn spawn_returns_at_once_and_makes_a_child_temporary_unless_it_says_otherwise(world: World) {
+async fn spawn_returns_at_once_and_defaults_to_temporary(world: World) {
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
     let plain = handle.spawn(idle("plain")).unwrap();
@@ -130,7 +130,7 @@ async fn spawn_returns_at_once_and_makes_a_child_temporary_unless_it_says_otherw
     tree.shutdown().await.unwrap();
 }
 
-async fn t_a_temporary_childs_failing_start_touches_nobody_else(world: World) {
+async fn case_t_a_failing_temporary_start_affects_no_sibling(world: World) {
     let census = Census::default();
     let counted = census.clone();
     // One-for-all, and not a single failure to spare.
@@ -154,7 +154,7 @@ async fn t_a_temporary_childs_failing_start_touches_nobody_else(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn d2_with_unique_names_a_name_is_there_once(world: World) {
+async fn r59_d2_with_unique_names_a_name_is_there_once(world: World) {
     let mut root = root().with_unique_names();
     let first = root.add_worker(idle("a"));
     let tree = world.start(root).await.unwrap();
@@ -170,7 +170,7 @@ async fn d2_with_unique_names_a_name_is_there_once(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a8_a_full_supervisor_refuses_and_a_place_that_is_free_again_can_be_taken(world: World) {
+async fn a8_a_full_supervisor_refuses_until_a_place_is_free(world: World) {
     let mut root = root().with_max_children(2);
     root.add_worker(idle("static"));
     let tree = world.start(root).await.unwrap();
@@ -193,7 +193,7 @@ async fn a8_a_full_supervisor_refuses_and_a_place_that_is_free_again_can_be_take
     tree.shutdown().await.unwrap();
 }
 
-async fn n5_a_child_that_is_added_while_the_tree_starts_does_not_wait_for_that(world: World) {
+async fn n5_a_child_added_in_the_first_start_does_not_wait_for_it(world: World) {
     let (open, gate) = async_channel::bounded(1);
     let mut root = root();
     root.add_worker(gated("slow", &gate));
@@ -221,7 +221,7 @@ async fn n5_a_child_that_is_added_while_the_tree_starts_does_not_wait_for_that(w
     tree.unwrap().shutdown().await.unwrap();
 }
 
-async fn n5_a_child_that_is_added_while_its_group_restarts_is_the_last_to_start(world: World) {
+async fn n5_a_child_added_in_a_group_restart_starts_last(world: World) {
     let (open, gate) = async_channel::unbounded();
     open.try_send(()).unwrap();
     let strings = Strings::new();
@@ -253,7 +253,7 @@ async fn n5_a_child_that_is_added_while_its_group_restarts_is_the_last_to_start(
     tree.shutdown().await.unwrap();
 }
 
-async fn p3_what_specifications_own_is_dropped_in_processes_of_their_own(world: World) {
+async fn p3_what_a_spec_owns_is_dropped_in_a_process_of_its_own(world: World) {
     let (armed, census) = (Arc::new(AtomicBool::new(true)), Census::default());
     let owning = |name: &'static str| {
         let owned = (Bomb(armed.clone()), census.enter());
@@ -310,7 +310,7 @@ async fn p3_what_specifications_own_is_dropped_in_processes_of_their_own(world: 
     tree.shutdown().await.unwrap();
 }
 
-async fn r_a_tree_that_is_dropped_takes_along_what_was_added(world: World) {
+async fn a6_case_r_a_dropped_tree_takes_along_what_was_added(world: World) {
     let census = Census::default();
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
@@ -334,7 +334,7 @@ async fn r_a_tree_that_is_dropped_takes_along_what_was_added(world: World) {
     assert!(matches!(handle.spawn(idle("late")), Err(SupervisorError::NotRunning { .. })));
 }
 
-async fn n_what_was_added_to_a_supervisor_is_gone_after_its_restart(world: World) {
+async fn r36_case_n_added_children_are_gone_after_a_restart(world: World) {
     let census = Census::default();
     let inner = supervisor("inner", RestartStrategy::one_for_one());
     let handle = inner.handle();
@@ -360,7 +360,7 @@ async fn n_what_was_added_to_a_supervisor_is_gone_after_its_restart(world: World
     tree.shutdown().await.unwrap();
 }
 
-async fn children_that_are_added_from_many_sides_start_in_the_order_of_their_ids(world: World) {
+async fn r20_children_added_concurrently_start_in_order_of_ids(world: World) {
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
     let threads: Vec<_> = (0..4)
@@ -381,7 +381,7 @@ async fn children_that_are_added_from_many_sides_start_in_the_order_of_their_ids
     tree.shutdown().await.unwrap();
 }
 
-async fn j_an_added_child_that_never_becomes_ready_times_out(world: World) {
+async fn a2_case_j_an_added_child_that_is_never_ready_times_out(world: World) {
     let tree = world.start(root()).await.unwrap();
     let begin = world.spawner.now();
     let spec = set_up("never", |_| pending()).with_start_timeout(Duration::from_secs(30));
@@ -392,7 +392,7 @@ async fn j_an_added_child_that_never_becomes_ready_times_out(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn j_shutdown_works_before_the_start_timeout_of_an_added_child(world: World) {
+async fn n1_case_j_shutdown_precedes_an_added_childs_start_timeout(world: World) {
     let tree = world.start(root()).await.unwrap();
     let begin = world.spawner.now();
     let handle = tree.handle();

@@ -14,33 +14,32 @@ use crate::{
 };
 
 mount! { everywhere:
-    r68_the_specification_of_a_child_can_be_asked_for
+    r68_the_spec_of_a_child_can_be_asked_for
     d2_find_returns_all_that_have_the_name
-    the_life_of_a_child_that_is_added_terminated_restarted_and_deleted
-    a_child_of_another_supervisor_is_not_found
-    n7_every_call_to_what_does_not_run_says_so_at_once
-    n7_a_spawn_that_was_accepted_and_never_served_is_told
+    r58_r63_r64_r65_the_life_of_a_child_by_calls
+    r63_a_child_of_another_supervisor_is_not_found
+    r70_n7_every_call_to_a_stopped_supervisor_is_an_error
+    n7_a_spawn_that_is_never_served_is_told
     a_handle_stays_good_over_the_restarts_of_its_supervisor
-    a7_a_call_whose_supervisor_stops_before_it_can_answer_says_so
-    r28_terminating_who_failed_keeps_its_group_down_and_names_it
+    r70_a7_a_call_whose_supervisor_stops_first_is_an_error
+    r28_terminating_the_failed_child_names_the_group_left_down
 }
 
 mod timed {
     use super::{
-        a_terminate_during_backoff_means_that_it_is_not_started, b_a_full_supervisor_lives_while_a_sibling_waits,
-        d3_terminate_answers_when_the_child_is_gone_and_aborts_it_when_its_time_is_up,
-        i_stable_uptime_restores_delay_and_budget,
+        a8_case_b_a_full_supervisor_lives_while_a_sibling_waits, b1_case_i_stable_uptime_restores_delay_and_budget,
+        r28_case_a_a_terminate_during_backoff_cancels_the_start, r41_d3_terminate_aborts_a_child_when_its_time_is_up,
     };
 
     mount! { virtual time:
-        a_terminate_during_backoff_means_that_it_is_not_started
-        b_a_full_supervisor_lives_while_a_sibling_waits
-        i_stable_uptime_restores_delay_and_budget
-        d3_terminate_answers_when_the_child_is_gone_and_aborts_it_when_its_time_is_up
+        r28_case_a_a_terminate_during_backoff_cancels_the_start
+        a8_case_b_a_full_supervisor_lives_while_a_sibling_waits
+        b1_case_i_stable_uptime_restores_delay_and_budget
+        r41_d3_terminate_aborts_a_child_when_its_time_is_up
     }
 }
 
-async fn r68_the_specification_of_a_child_can_be_asked_for(world: World) {
+async fn r68_the_spec_of_a_child_can_be_asked_for(world: World) {
     let mut root = root();
     let a = root.add_worker(idle("a"));
     let tree = world.start(root).await.unwrap();
@@ -74,7 +73,7 @@ async fn d2_find_returns_all_that_have_the_name(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn the_life_of_a_child_that_is_added_terminated_restarted_and_deleted(world: World) {
+async fn r58_r63_r64_r65_the_life_of_a_child_by_calls(world: World) {
     let census = Census::default();
     let counted = census.clone();
     let tree = world.start(root()).await.unwrap();
@@ -106,7 +105,7 @@ async fn the_life_of_a_child_that_is_added_terminated_restarted_and_deleted(worl
     tree.shutdown().await.unwrap();
 }
 
-async fn a_child_of_another_supervisor_is_not_found(world: World) {
+async fn r63_a_child_of_another_supervisor_is_not_found(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     let foreign = inner.add_worker(idle("x"));
     let mut root = root();
@@ -121,7 +120,7 @@ async fn a_child_of_another_supervisor_is_not_found(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn n7_every_call_to_what_does_not_run_says_so_at_once(world: World) {
+async fn r70_n7_every_call_to_a_stopped_supervisor_is_an_error(world: World) {
     let mut root = root();
     let id = root.add_worker(idle("a"));
     let handle = root.handle();
@@ -142,7 +141,7 @@ async fn n7_every_call_to_what_does_not_run_says_so_at_once(world: World) {
     says_so().await;
 }
 
-async fn n7_a_spawn_that_was_accepted_and_never_served_is_told(world: World) {
+async fn n7_a_spawn_that_is_never_served_is_told(world: World) {
     let tree = world.start(root()).await.unwrap();
     let (handle, mut stream) = (tree.handle(), tree.events());
     handle.shutdown().unwrap();
@@ -179,7 +178,7 @@ async fn a_handle_stays_good_over_the_restarts_of_its_supervisor(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a7_a_call_whose_supervisor_stops_before_it_can_answer_says_so(world: World) {
+async fn r70_a7_a_call_whose_supervisor_stops_first_is_an_error(world: World) {
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
     let mut starting = Box::pin(handle.start_child(set_up("never", |_| pending())));
@@ -198,7 +197,7 @@ async fn a7_a_call_whose_supervisor_stops_before_it_can_answer_says_so(world: Wo
     let _unclean = tree.shutdown().await;
 }
 
-async fn r28_terminating_who_failed_keeps_its_group_down_and_names_it(world: World) {
+async fn r28_terminating_the_failed_child_names_the_group_left_down(world: World) {
     let strings = Strings::new();
     let pulled = strings.clone();
     let mut root = supervisor("root", RestartStrategy::one_for_all());
@@ -240,7 +239,7 @@ fn brittle(strings: &Strings, census: &Census, backoff: Backoff) -> supervisor_c
     spec.with_backoff(backoff).with_restart_type(RestartType::Permanent)
 }
 
-async fn a_terminate_during_backoff_means_that_it_is_not_started(world: World) {
+async fn r28_case_a_a_terminate_during_backoff_cancels_the_start(world: World) {
     let (strings, census) = (Strings::new(), Census::default());
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
@@ -256,7 +255,7 @@ async fn a_terminate_during_backoff_means_that_it_is_not_started(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn b_a_full_supervisor_lives_while_a_sibling_waits(world: World) {
+async fn a8_case_b_a_full_supervisor_lives_while_a_sibling_waits(world: World) {
     let (strings, census) = (Strings::new(), Census::default());
     let tree = world.start(root().with_max_children(2)).await.unwrap();
     let handle = tree.handle();
@@ -273,7 +272,7 @@ async fn b_a_full_supervisor_lives_while_a_sibling_waits(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn i_stable_uptime_restores_delay_and_budget(world: World) {
+async fn b1_case_i_stable_uptime_restores_delay_and_budget(world: World) {
     let (strings, census) = (Strings::new(), Census::default());
     let strategy = RestartStrategy::one_for_one().with_intensity_and_period(2, Duration::from_secs(60));
     let tree = world.start(Supervisor::new("root").unwrap().with_restart_strategy(strategy)).await.unwrap();
@@ -300,7 +299,7 @@ async fn i_stable_uptime_restores_delay_and_budget(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn d3_terminate_answers_when_the_child_is_gone_and_aborts_it_when_its_time_is_up(world: World) {
+async fn r41_d3_terminate_aborts_a_child_when_its_time_is_up(world: World) {
     let tree = world.start(root()).await.unwrap();
     let begin = world.spawner.now();
     let handle = tree.handle();

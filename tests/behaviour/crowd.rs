@@ -21,14 +21,14 @@ use crate::{
 };
 
 mount! { everywhere:
-    every_caller_of_a_crowd_is_answered_and_nothing_stays_behind
+    every_caller_of_a_crowd_is_answered
 }
 
 const ROUNDS: u64 = 6;
 const CALLERS: u64 = 6;
 const CALLS: usize = 25;
 
-async fn every_caller_of_a_crowd_is_answered_and_nothing_stays_behind(world: World) {
+async fn every_caller_of_a_crowd_is_answered(world: World) {
     for round in 0..ROUNDS {
         let mut rng = Rng::with_seed(round);
         let census = Census::default();

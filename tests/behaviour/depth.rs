@@ -20,7 +20,7 @@ mount! { two threads:
     an_end_climbs_the_deepest_tree_and_its_story_can_be_told
     a_deeper_tree_is_refused_before_anything_starts
     a_supervisor_that_is_added_too_deep_is_refused
-    a_tree_of_any_depth_that_never_runs_can_be_let_go_of
+    a_tree_of_any_depth_that_never_runs_can_be_dropped
 }
 
 /// So many supervisors one in another, and a handle on the innermost, which has a worker if `change` gives it one.
@@ -145,7 +145,7 @@ async fn a_supervisor_that_is_added_too_deep_is_refused(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_tree_of_any_depth_that_never_runs_can_be_let_go_of(world: World) {
+async fn a_tree_of_any_depth_that_never_runs_can_be_dropped(world: World) {
     let (root, innermost) = nested(100_000, |_| {});
     let mut events = innermost.events();
     world.start(root).await.unwrap_err();

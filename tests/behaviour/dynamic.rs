@@ -13,23 +13,21 @@ use crate::{
 };
 
 mount! { everywhere:
-    r71_each_child_has_its_own_specification_and_restarts_alone
-    r73_what_has_ended_leaves_nothing_behind
-    r69_it_has_nothing_to_restart_or_to_delete
-    its_children_may_be_supervisors
-    m_all_significant_fires_on_the_last_exit_also_of_children_that_were_added
+    r7_r71_each_child_has_its_own_spec_and_restarts_alone
+    r73_an_ended_child_leaves_nothing_behind
+    r69_a_dynamic_supervisor_has_nothing_to_restart_or_delete
+    r75_children_of_a_dynamic_one_may_be_supervisors
+    r50_case_m_all_significant_counts_added_children
     a_flood_of_spawns_does_not_delay_a_shutdown
     a_flood_of_spawns_does_not_delay_an_exit
 }
 
 mod timed {
-    use super::{
-        a4_a_budget_bounds_the_whole_drain_and_the_outcome_names_who_was_aborted, r46_all_are_stopped_at_once,
-    };
+    use super::{a4_a_budget_bounds_the_whole_stop_and_names_the_aborted, r46_a_dynamic_supervisor_stops_all_at_once};
 
     mount! { virtual time:
-        r46_all_are_stopped_at_once
-        a4_a_budget_bounds_the_whole_drain_and_the_outcome_names_who_was_aborted
+        r46_a_dynamic_supervisor_stops_all_at_once
+        a4_a_budget_bounds_the_whole_stop_and_names_the_aborted
     }
 }
 
@@ -40,7 +38,7 @@ fn pool(intensity: usize) -> (Supervisor, SupervisorHandle) {
     (pool, handle)
 }
 
-async fn r71_each_child_has_its_own_specification_and_restarts_alone(world: World) {
+async fn r7_r71_each_child_has_its_own_spec_and_restarts_alone(world: World) {
     let (pool, handle) = pool(100);
     let tree = world.start(pool).await.unwrap();
     let (strings, census) = (Strings::new(), Census::default());
@@ -66,7 +64,7 @@ async fn r71_each_child_has_its_own_specification_and_restarts_alone(world: Worl
     tree.shutdown().await.unwrap();
 }
 
-async fn r73_what_has_ended_leaves_nothing_behind(world: World) {
+async fn r73_an_ended_child_leaves_nothing_behind(world: World) {
     let (pool, handle) = pool(0);
     let tree = world.start(pool).await.unwrap();
     let census = Census::default();
@@ -92,7 +90,7 @@ async fn r73_what_has_ended_leaves_nothing_behind(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn r69_it_has_nothing_to_restart_or_to_delete(world: World) {
+async fn r69_a_dynamic_supervisor_has_nothing_to_restart_or_delete(world: World) {
     let (pool, handle) = pool(0);
     let mut root = root();
     root.add_worker(pool);
@@ -107,7 +105,7 @@ async fn r69_it_has_nothing_to_restart_or_to_delete(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn its_children_may_be_supervisors(world: World) {
+async fn r75_children_of_a_dynamic_one_may_be_supervisors(world: World) {
     let (pool, handle) = pool(5);
     let mut root = root();
     root.add_worker(pool);
@@ -138,7 +136,7 @@ async fn its_children_may_be_supervisors(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn m_all_significant_fires_on_the_last_exit_also_of_children_that_were_added(world: World) {
+async fn r50_case_m_all_significant_counts_added_children(world: World) {
     let root = root().with_auto_shutdown(supervisor_core::AutoShutdown::AllSignificant);
     let mut tree = world.start(root).await.unwrap();
     let handle = tree.handle();
@@ -218,7 +216,7 @@ async fn a_flood_of_spawns_does_not_delay_an_exit(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn r46_all_are_stopped_at_once(world: World) {
+async fn r46_a_dynamic_supervisor_stops_all_at_once(world: World) {
     let (pool, handle) = pool(0);
     let tree = world.start(pool).await.unwrap();
     for _ in 0..100 {
@@ -235,7 +233,7 @@ async fn r46_all_are_stopped_at_once(world: World) {
     assert_eq!(world.spawner.now() - begin, Duration::from_secs(5));
 }
 
-async fn a4_a_budget_bounds_the_whole_drain_and_the_outcome_names_who_was_aborted(world: World) {
+async fn a4_a_budget_bounds_the_whole_stop_and_names_the_aborted(world: World) {
     let (pool, handle) = pool(0);
     let mut api = supervisor("api", RestartStrategy::one_for_one());
     api.add_worker(deaf("patient").with_shutdown_strategy(ShutdownStrategy::UNLIMITED));

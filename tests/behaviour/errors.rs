@@ -13,8 +13,8 @@ use crate::{
 };
 
 mount! { everywhere:
-    an_invalid_specification_anywhere_is_refused_before_anything_starts
-    a8_a_supervisor_may_begin_with_as_many_children_as_it_may_have
+    r6_r48_d7_an_invalid_spec_is_refused_before_any_start
+    a8_a_supervisor_may_begin_with_the_maximum_of_children
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn dynamic(name: &'static str) -> Supervisor {
     Supervisor::dynamic(name).expect("a valid name")
 }
 
-async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(world: World) {
+async fn r6_r48_d7_an_invalid_spec_is_refused_before_any_start(world: World) {
     type Spoil = fn(&mut Supervisor);
     let spoilt: [(Spoil, &str); 15] = [
         (
@@ -153,7 +153,7 @@ async fn an_invalid_specification_anywhere_is_refused_before_anything_starts(wor
     }
 }
 
-async fn a8_a_supervisor_may_begin_with_as_many_children_as_it_may_have(world: World) {
+async fn a8_a_supervisor_may_begin_with_the_maximum_of_children(world: World) {
     let mut root = root().with_max_children(2);
     root.add_worker(worker("a", |shutdown| shutdown));
     root.add_worker(worker("b", |shutdown| shutdown));
@@ -161,7 +161,7 @@ async fn a8_a_supervisor_may_begin_with_as_many_children_as_it_may_have(world: W
 }
 
 #[test]
-fn names_need_not_be_unique_by_default() {
+fn d2_names_need_not_be_unique_by_default() {
     let mut root = root();
     root.add_worker(worker("conn", |shutdown| shutdown));
     root.add_worker(worker("conn", |shutdown| shutdown));

@@ -22,26 +22,26 @@ use crate::{
 };
 
 mount! { everywhere:
-    a_subscriber_hears_what_happens_in_order_until_the_tree_has_ended
-    a_handle_hears_of_its_own_supervisor_and_all_below_over_its_restarts
-    a_subtree_can_be_picked_out
-    o_a_subscriber_that_stalls_slows_nobody_loses_the_oldest_and_is_told_how_many
-    a_subscriber_that_is_gone_is_forgotten
-    what_a_subscriber_has_not_read_goes_with_it_and_not_with_the_next_event
-    to_subscribe_takes_as_long_beside_a_hundred_thousand_others
-    a_subscriber_whose_waker_panics_keeps_no_other_from_its_events
-    one_that_waits_for_a_tree_and_whose_waker_panics_keeps_no_other_waiting
-    a_caller_whose_waker_panics_keeps_no_other_from_its_answer_nor_itself
-    a_subscriber_that_waits_no_longer_is_not_kept_by_its_waker
-    after_the_end_there_is_nothing_to_hear
-    the_events_of_a_supervisor_that_never_ran_end_with_it
+    b3_a_subscriber_hears_all_in_order_until_the_end
+    b3_a_handle_hears_its_subtree_over_restarts
+    b3_a_subtree_can_be_picked_out
+    b3_case_o_a_stalled_subscriber_loses_the_oldest_events
+    b3_a_dropped_subscriber_is_forgotten
+    b3_unread_events_are_dropped_with_their_subscriber
+    b3_subscribing_takes_no_longer_beside_100_000_others
+    p3_a_waker_that_panics_keeps_no_event_from_others
+    p3_a_waker_that_panics_keeps_no_other_waiting_for_a_tree
+    p3_a_waker_that_panics_keeps_no_answer_from_a_caller
+    b3_a_subscriber_that_gave_up_is_not_kept_by_its_waker
+    b3_after_the_end_the_stream_is_empty
+    b3_the_events_of_a_supervisor_that_never_ran_end_with_it
 }
 
 mod timed {
-    use super::restarts_tell_their_attempt_and_delay;
+    use super::b3_restarts_tell_their_attempt_and_delay;
 
     mount! { virtual time:
-        restarts_tell_their_attempt_and_delay
+        b3_restarts_tell_their_attempt_and_delay
     }
 }
 
@@ -72,7 +72,7 @@ async fn waiting(events: &mut Events) -> Vec<String> {
     texts
 }
 
-async fn a_subscriber_hears_what_happens_in_order_until_the_tree_has_ended(world: World) {
+async fn b3_a_subscriber_hears_all_in_order_until_the_end(world: World) {
     let mut root = root();
     let mut before = root.handle().events();
     root.add_worker(idle("a"));
@@ -110,7 +110,7 @@ async fn a_subscriber_hears_what_happens_in_order_until_the_tree_has_ended(world
     assert_eq!((before.lost(), since.lost()), (0, 0));
 }
 
-async fn a_handle_hears_of_its_own_supervisor_and_all_below_over_its_restarts(world: World) {
+async fn b3_a_handle_hears_its_subtree_over_restarts(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(idle("x"));
     let mut events = inner.handle().events();
@@ -134,7 +134,7 @@ async fn a_handle_hears_of_its_own_supervisor_and_all_below_over_its_restarts(wo
     assert!(events.next().await.is_none());
 }
 
-async fn a_subtree_can_be_picked_out(world: World) {
+async fn b3_a_subtree_can_be_picked_out(world: World) {
     let mut root = root();
     for name in ["api", "api_v2"] {
         let mut inner = supervisor(name, RestartStrategy::one_for_one());
@@ -152,7 +152,7 @@ async fn a_subtree_can_be_picked_out(world: World) {
     assert!(paths.iter().all(|path| path == "root.api" || path == "root.api.x"), "{paths:?}");
 }
 
-async fn o_a_subscriber_that_stalls_slows_nobody_loses_the_oldest_and_is_told_how_many(world: World) {
+async fn b3_case_o_a_stalled_subscriber_loses_the_oldest_events(world: World) {
     let tree = world.start(root()).await.unwrap();
     let (mut stalled, mut quick) = (tree.events(), tree.events());
     let handle = tree.handle();
@@ -180,7 +180,7 @@ async fn o_a_subscriber_that_stalls_slows_nobody_loses_the_oldest_and_is_told_ho
     tree.shutdown().await.unwrap();
 }
 
-async fn a_subscriber_that_is_gone_is_forgotten(world: World) {
+async fn b3_a_dropped_subscriber_is_forgotten(world: World) {
     let tree = world.start(root()).await.unwrap();
     for _ in 0..100 {
         drop(tree.events());
@@ -191,7 +191,7 @@ async fn a_subscriber_that_is_gone_is_forgotten(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn what_a_subscriber_has_not_read_goes_with_it_and_not_with_the_next_event(world: World) {
+async fn b3_unread_events_are_dropped_with_their_subscriber(world: World) {
     let tree = world.start(root()).await.unwrap();
     let (slow, mut quick) = (tree.events(), tree.events());
     tree.handle().start_child(idle("a")).await.unwrap();
@@ -202,7 +202,7 @@ async fn what_a_subscriber_has_not_read_goes_with_it_and_not_with_the_next_event
     tree.shutdown().await.unwrap();
 }
 
-async fn to_subscribe_takes_as_long_beside_a_hundred_thousand_others(world: World) {
+async fn b3_subscribing_takes_no_longer_beside_100_000_others(world: World) {
     let tree = world.start(root()).await.unwrap();
     let begun = Instant::now();
     let all: Vec<_> = (0..100_000).map(|_| tree.events()).collect();
@@ -238,7 +238,7 @@ fn rung(bells: &[Arc<Bell>; 4]) -> [usize; 4] {
     bells.each_ref().map(|bell| bell.rung.load(SeqCst))
 }
 
-async fn a_subscriber_whose_waker_panics_keeps_no_other_from_its_events(world: World) {
+async fn p3_a_waker_that_panics_keeps_no_event_from_others(world: World) {
     let tree = world.start(root()).await.unwrap();
     let bells = bells();
     let mut streams = bells.each_ref().map(|_| tree.events());
@@ -260,7 +260,7 @@ async fn a_subscriber_whose_waker_panics_keeps_no_other_from_its_events(world: W
     assert_eq!(rung(&bells), [2; 4]);
 }
 
-async fn one_that_waits_for_a_tree_and_whose_waker_panics_keeps_no_other_waiting(world: World) {
+async fn p3_a_waker_that_panics_keeps_no_other_waiting_for_a_tree(world: World) {
     let tree = world.start(root()).await.unwrap();
     let (go, gate) = async_channel::bounded::<()>(1);
     let late = worker("late", move |shutdown| {
@@ -289,7 +289,7 @@ async fn one_that_waits_for_a_tree_and_whose_waker_panics_keeps_no_other_waiting
     tree.shutdown().await.unwrap();
 }
 
-async fn a_caller_whose_waker_panics_keeps_no_other_from_its_answer_nor_itself(world: World) {
+async fn p3_a_waker_that_panics_keeps_no_answer_from_a_caller(world: World) {
     let mut root = root();
     let id = root.add_worker(idle("a"));
     let tree = world.start(root).await.unwrap();
@@ -312,7 +312,7 @@ async fn a_caller_whose_waker_panics_keeps_no_other_from_its_answer_nor_itself(w
     tree.shutdown().await.unwrap();
 }
 
-async fn a_subscriber_that_waits_no_longer_is_not_kept_by_its_waker(world: World) {
+async fn b3_a_subscriber_that_gave_up_is_not_kept_by_its_waker(world: World) {
     let tree = world.start(root()).await.unwrap();
     let mut events = tree.events();
     let bell = Arc::new(Bell::default());
@@ -326,7 +326,7 @@ async fn a_subscriber_that_waits_no_longer_is_not_kept_by_its_waker(world: World
     tree.shutdown().await.unwrap();
 }
 
-async fn after_the_end_there_is_nothing_to_hear(world: World) {
+async fn b3_after_the_end_the_stream_is_empty(world: World) {
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
     tree.shutdown().await.unwrap();
@@ -334,7 +334,7 @@ async fn after_the_end_there_is_nothing_to_hear(world: World) {
     assert!(handle.events().next().await.is_none());
 }
 
-async fn the_events_of_a_supervisor_that_never_ran_end_with_it(world: World) {
+async fn b3_the_events_of_a_supervisor_that_never_ran_end_with_it(world: World) {
     let inner = supervisor("inner", RestartStrategy::one_for_one());
     let mut events = inner.handle().events();
     let mut tree = root();
@@ -359,7 +359,7 @@ async fn the_events_of_a_supervisor_that_never_ran_end_with_it(world: World) {
     assert!(events.next().await.is_none());
 }
 
-async fn restarts_tell_their_attempt_and_delay(world: World) {
+async fn b3_restarts_tell_their_attempt_and_delay(world: World) {
     let strings = Strings::new();
     let pulled = strings.clone();
     let second = Duration::from_secs(1);

@@ -8,16 +8,16 @@ use crate::{
 };
 
 mount! { everywhere:
-    children_are_listed_in_start_order_with_what_they_do
-    counts_tell_specs_and_those_that_run
-    a_killed_child_is_restarted_with_a_new_process
-    killing_what_is_not_there_says_what_is_wrong
-    n7_a_handle_of_what_does_not_run_says_so
-    a_nested_supervisor_that_is_shut_down_by_its_handle_is_restarted
-    a_nested_supervisor_that_is_shut_down_by_its_handle_as_it_starts_says_so
+    r66_children_are_listed_in_start_order_with_their_state
+    r67_counts_tell_specs_and_running_processes
+    p5_a_killed_child_is_restarted_with_a_new_process_id
+    kill_of_a_missing_or_stopped_child_names_the_problem
+    n7_a_handle_of_a_stopped_supervisor_says_so
+    r13_a_supervisor_shut_down_by_its_handle_is_restarted
+    r3_a_supervisor_shut_down_as_it_starts_is_a_failed_start
 }
 
-async fn children_are_listed_in_start_order_with_what_they_do(world: World) {
+async fn r66_children_are_listed_in_start_order_with_their_state(world: World) {
     let strings = Strings::new();
     let pulled = strings.clone();
     let mut root = root();
@@ -47,7 +47,7 @@ async fn children_are_listed_in_start_order_with_what_they_do(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn counts_tell_specs_and_those_that_run(world: World) {
+async fn r67_counts_tell_specs_and_running_processes(world: World) {
     let mut root = root();
     root.add_worker(worker("a", |shutdown| shutdown));
     root.add_worker(supervisor("s", RestartStrategy::one_for_one()));
@@ -57,7 +57,7 @@ async fn counts_tell_specs_and_those_that_run(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_killed_child_is_restarted_with_a_new_process(world: World) {
+async fn p5_a_killed_child_is_restarted_with_a_new_process_id(world: World) {
     let mut root = root();
     let id = root.add_worker(worker("a", |shutdown| shutdown));
     let tree = world.start(root).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_killed_child_is_restarted_with_a_new_process(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn killing_what_is_not_there_says_what_is_wrong(world: World) {
+async fn kill_of_a_missing_or_stopped_child_names_the_problem(world: World) {
     let mut root = root();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     let foreign = inner.add_worker(worker("x", |shutdown| shutdown));
@@ -88,7 +88,7 @@ async fn killing_what_is_not_there_says_what_is_wrong(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn n7_a_handle_of_what_does_not_run_says_so(world: World) {
+async fn n7_a_handle_of_a_stopped_supervisor_says_so(world: World) {
     let root = root();
     let handle = root.handle();
     let not_running = |error: SupervisorError| matches!(error, SupervisorError::NotRunning { path } if path == "root");
@@ -101,7 +101,7 @@ async fn n7_a_handle_of_what_does_not_run_says_so(world: World) {
     assert!(not_running(handle.shutdown().unwrap_err()));
 }
 
-async fn a_nested_supervisor_that_is_shut_down_by_its_handle_is_restarted(world: World) {
+async fn r13_a_supervisor_shut_down_by_its_handle_is_restarted(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(worker("x", |shutdown| shutdown));
     let handle = inner.handle();
@@ -117,7 +117,7 @@ async fn a_nested_supervisor_that_is_shut_down_by_its_handle_is_restarted(world:
     tree.shutdown().await.unwrap();
 }
 
-async fn a_nested_supervisor_that_is_shut_down_by_its_handle_as_it_starts_says_so(world: World) {
+async fn r3_a_supervisor_shut_down_as_it_starts_is_a_failed_start(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     let handle = inner.handle();
     inner.add_worker(set_up("w", move |_| {

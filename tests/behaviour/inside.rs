@@ -13,16 +13,16 @@ use crate::{
 
 mount! { everywhere:
     a_process_can_add_a_sibling
-    outside_of_a_process_there_is_nobody_to_add_a_child_to
-    w_a_worker_terminates_itself
-    w_a_worker_terminates_a_supervisor_above_it
-    w_a_worker_shuts_its_own_tree_down
-    n6_start_child_in_the_set_up_of_a_member_of_the_pending_group_answers_that_it_would_deadlock
-    start_child_in_a_set_up_otherwise_just_works
+    outside_of_a_process_no_child_can_be_added
+    n6_case_w_a_worker_terminates_itself
+    n6_case_w_a_worker_terminates_a_supervisor_above_it
+    n6_case_w_a_worker_shuts_its_own_tree_down
+    n6_start_child_in_set_up_of_a_group_member_would_deadlock
+    start_child_in_a_set_up_works_outside_a_group_restart
     a_destructor_can_spawn_too
-    n6_a_process_that_starts_cannot_wait_until_its_tree_is_ready
-    n6_a_process_cannot_wait_until_its_tree_is_ready_while_a_supervisor_above_it_stops
-    a_process_that_is_ready_can_wait_until_its_tree_is
+    n6_a_starting_process_cannot_wait_for_its_tree_to_be_ready
+    n6_a_process_under_a_stopping_one_cannot_wait_for_ready
+    n6_a_ready_process_can_wait_for_its_tree_to_be_ready
 }
 
 async fn a_process_can_add_a_sibling(world: World) {
@@ -43,7 +43,7 @@ async fn a_process_can_add_a_sibling(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn outside_of_a_process_there_is_nobody_to_add_a_child_to(world: World) {
+async fn outside_of_a_process_no_child_can_be_added(world: World) {
     let diary = Diary::default();
     let written = diary.clone();
     let error = process::spawn(idle("x")).unwrap_err();
@@ -60,7 +60,7 @@ async fn outside_of_a_process_there_is_nobody_to_add_a_child_to(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn w_a_worker_terminates_itself(world: World) {
+async fn n6_case_w_a_worker_terminates_itself(world: World) {
     let diary = Diary::default();
     let written = diary.clone();
     let mut root = root();
@@ -86,7 +86,7 @@ async fn w_a_worker_terminates_itself(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn w_a_worker_terminates_a_supervisor_above_it(world: World) {
+async fn n6_case_w_a_worker_terminates_a_supervisor_above_it(world: World) {
     let census = Census::default();
     let counted = census.clone();
     let mut root = root();
@@ -113,7 +113,7 @@ async fn w_a_worker_terminates_a_supervisor_above_it(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn w_a_worker_shuts_its_own_tree_down(world: World) {
+async fn n6_case_w_a_worker_shuts_its_own_tree_down(world: World) {
     let place: Arc<Mutex<Option<SupervisionTree>>> = Arc::default();
     let (taken, diary) = (place.clone(), Diary::default());
     let written = diary.clone();
@@ -141,7 +141,7 @@ async fn w_a_worker_shuts_its_own_tree_down(world: World) {
     assert_eq!(diary.take(), ["answered"]);
 }
 
-async fn n6_start_child_in_the_set_up_of_a_member_of_the_pending_group_answers_that_it_would_deadlock(world: World) {
+async fn n6_start_child_in_set_up_of_a_group_member_would_deadlock(world: World) {
     let (diary, strings) = (Diary::default(), Strings::new());
     let (written, pulled) = (diary.clone(), strings.clone());
     let mut root = supervisor("root", RestartStrategy::one_for_all());
@@ -171,7 +171,7 @@ async fn n6_start_child_in_the_set_up_of_a_member_of_the_pending_group_answers_t
     tree.shutdown().await.unwrap();
 }
 
-async fn start_child_in_a_set_up_otherwise_just_works(world: World) {
+async fn start_child_in_a_set_up_works_outside_a_group_restart(world: World) {
     let strings = Strings::new();
     let pulled = strings.clone();
     let mut root = root();
@@ -238,7 +238,7 @@ impl Waits {
     }
 }
 
-async fn n6_a_process_that_starts_cannot_wait_until_its_tree_is_ready(world: World) {
+async fn n6_a_starting_process_cannot_wait_for_its_tree_to_be_ready(world: World) {
     let waits = Waits::new();
     let tree = Arc::new(world.start(root()).await.unwrap());
     let (handle, inside) = (tree.handle(), waits.clone());
@@ -256,7 +256,7 @@ async fn n6_a_process_that_starts_cannot_wait_until_its_tree_is_ready(world: Wor
     assert!(matches!(answer, Err(SupervisorError::WouldDeadlock { .. })), "{answer:?}");
 }
 
-async fn n6_a_process_cannot_wait_until_its_tree_is_ready_while_a_supervisor_above_it_stops(world: World) {
+async fn n6_a_process_under_a_stopping_one_cannot_wait_for_ready(world: World) {
     let waits = Waits::new();
     let inside = waits.clone();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
@@ -292,7 +292,7 @@ async fn n6_a_process_cannot_wait_until_its_tree_is_ready_while_a_supervisor_abo
     assert!(matches!(answer, Err(SupervisorError::WouldDeadlock { .. })), "{answer:?}");
 }
 
-async fn a_process_that_is_ready_can_wait_until_its_tree_is(world: World) {
+async fn n6_a_ready_process_can_wait_for_its_tree_to_be_ready(world: World) {
     let waits = Waits::new();
     let inside = waits.clone();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());

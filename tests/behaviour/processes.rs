@@ -16,19 +16,19 @@ use crate::{
 };
 
 mount! { everywhere, also added at run time:
-    c_a_panic_in_a_destructor_at_abort_is_one_exit
-    d_a_closure_that_panics_fails_its_child_and_the_supervisor_lives
-    g_a_panic_is_told_with_its_message_though_nobody_holds_a_join_handle
-    p2_a_successor_finds_what_its_predecessor_held_free_again
-    p3_the_destructor_of_a_specification_can_take_nobody_down
-    p5_every_incarnation_has_an_id_of_its_own_under_the_same_name
-    p6_a_clone_in_a_subtask_fires_when_its_incarnation_ends_and_does_not_see_its_successors_signal
-    p7_the_context_is_there_in_set_up_future_and_destructor_and_nowhere_else
+    p1_case_c_a_panic_in_a_destructor_at_abort_is_one_exit
+    p3_case_d_a_closure_that_panics_fails_only_its_child
+    p4_case_g_a_panic_is_told_with_its_message
+    p2_a_successor_finds_its_predecessors_resources_free
+    p3_a_panic_in_a_specs_destructor_harms_no_other
+    p5_every_incarnation_has_an_id_of_its_own
+    p6_a_clone_in_a_subtask_fires_for_its_incarnation_only
+    p7_the_context_is_there_in_user_code_and_nowhere_else
     a_one_shot_runs_once_and_can_hear_of_shutdown
-    an_error_that_cannot_be_displayed_is_a_panic_of_its_own_process
+    p3_an_error_that_panics_in_display_fails_its_own_process
 }
 
-async fn c_a_panic_in_a_destructor_at_abort_is_one_exit(world: World) {
+async fn p1_case_c_a_panic_in_a_destructor_at_abort_is_one_exit(world: World) {
     let armed = Arc::new(AtomicBool::new(true));
     let mut root = root();
     let spec = worker("bomber", move |_| {
@@ -51,7 +51,7 @@ async fn c_a_panic_in_a_destructor_at_abort_is_one_exit(world: World) {
     assert!(matches!(unclean[0].stop, UncleanStop::Failed(_)));
 }
 
-async fn d_a_closure_that_panics_fails_its_child_and_the_supervisor_lives(world: World) {
+async fn p3_case_d_a_closure_that_panics_fails_only_its_child(world: World) {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = calls.clone();
     let mut root = root();
@@ -68,7 +68,7 @@ async fn d_a_closure_that_panics_fails_its_child_and_the_supervisor_lives(world:
     tree.shutdown().await.unwrap();
 }
 
-async fn g_a_panic_is_told_with_its_message_though_nobody_holds_a_join_handle(world: World) {
+async fn p4_case_g_a_panic_is_told_with_its_message(world: World) {
     let mut root = root();
     root.add_worker(worker("doomed", |_| async { panic!("number {}", 7) }).with_restart_type(RestartType::Temporary));
     let tree = world.start(root).await.unwrap();
@@ -77,7 +77,7 @@ async fn g_a_panic_is_told_with_its_message_though_nobody_holds_a_join_handle(wo
     tree.shutdown().await.unwrap();
 }
 
-async fn p2_a_successor_finds_what_its_predecessor_held_free_again(world: World) {
+async fn p2_a_successor_finds_its_predecessors_resources_free(world: World) {
     let strings = Strings::new();
     let (pulled, census) = (strings.clone(), Census::default());
     let counted = census.clone();
@@ -100,7 +100,7 @@ async fn p2_a_successor_finds_what_its_predecessor_held_free_again(world: World)
     assert_eq!((census.most(), census.present()), (1, 0), "two incarnations never overlap");
 }
 
-async fn p3_the_destructor_of_a_specification_can_take_nobody_down(world: World) {
+async fn p3_a_panic_in_a_specs_destructor_harms_no_other(world: World) {
     let armed = Arc::new(AtomicBool::new(true));
     let census = Census::default();
     let (running, stopped) = ((Bomb(armed.clone()), census.enter()), (Bomb(armed.clone()), census.enter()));
@@ -123,7 +123,7 @@ async fn p3_the_destructor_of_a_specification_can_take_nobody_down(world: World)
     assert_eq!(census.present(), 0, "what a specification owns is dropped, be its child running or stopped");
 }
 
-async fn p5_every_incarnation_has_an_id_of_its_own_under_the_same_name(world: World) {
+async fn p5_every_incarnation_has_an_id_of_its_own(world: World) {
     let (strings, diary) = (Strings::new(), Diary::default());
     let (pulled, written) = (strings.clone(), diary.clone());
     let mut root = root();
@@ -159,7 +159,7 @@ async fn wait_for_exit(world: &World, path: &str) {
     }
 }
 
-async fn p6_a_clone_in_a_subtask_fires_when_its_incarnation_ends_and_does_not_see_its_successors_signal(world: World) {
+async fn p6_a_clone_in_a_subtask_fires_for_its_incarnation_only(world: World) {
     let (strings, clones) = (Strings::new(), async_channel::unbounded::<ProcessShutdown>());
     let (pulled, sender) = (strings.clone(), clones.0);
     let mut root = root();
@@ -179,7 +179,7 @@ async fn p6_a_clone_in_a_subtask_fires_when_its_incarnation_ends_and_does_not_se
     assert!(second.is_requested());
 }
 
-async fn p7_the_context_is_there_in_set_up_future_and_destructor_and_nowhere_else(world: World) {
+async fn p7_the_context_is_there_in_user_code_and_nowhere_else(world: World) {
     struct Witness(Diary, Option<ProcessId>);
 
     impl Witness {
@@ -237,7 +237,7 @@ async fn a_one_shot_runs_once_and_can_hear_of_shutdown(world: World) {
     assert_eq!(diary.take(), ["short ran", "long was asked to stop"]);
 }
 
-async fn an_error_that_cannot_be_displayed_is_a_panic_of_its_own_process(world: World) {
+async fn p3_an_error_that_panics_in_display_fails_its_own_process(world: World) {
     #[derive(Debug)]
     struct Unspeakable;
 

@@ -16,22 +16,22 @@ use crate::{
 };
 
 mount! { everywhere, also added at run time:
-    f_in_one_for_all_live_instances_never_exceed_declared_children
-    l_two_children_that_fail_together_are_one_group_restart
-    n_restarting_a_supervisor_orphans_no_grandchild
-    s_no_limit_is_too_large
-    u_the_failures_that_made_a_supervisor_give_up_are_in_its_error
-    failure_climbs_until_a_restart_covers_it
-    what_a_supervisor_runs_is_new_after_its_restart
+    r15_case_f_instances_never_exceed_declared_children
+    n2_case_l_two_children_that_fail_together_cost_one
+    n8_case_n_restarting_a_supervisor_orphans_no_grandchild
+    case_s_no_limit_is_too_large
+    a1_case_u_a_give_up_error_tells_its_failures
+    r35_failure_climbs_until_a_restart_covers_it
+    r36_a_restarted_supervisor_runs_new_processes
 }
 
 mount! { virtual time, also added at run time:
-    h_crashes_just_slower_than_the_budget_never_trip_it
-    h_crashes_just_faster_than_the_budget_always_do
+    r31_case_h_crashes_slower_than_the_budget_never_trip_it
+    r31_case_h_crashes_faster_than_the_budget_always_trip_it
     a_restart_waits_for_its_backoff
 }
 
-async fn f_in_one_for_all_live_instances_never_exceed_declared_children(world: World) {
+async fn r15_case_f_instances_never_exceed_declared_children(world: World) {
     let (strings, census) = (Strings::new(), Census::default());
     let mut root = supervisor("root", RestartStrategy::one_for_all());
     for name in ["a", "b", "c"] {
@@ -55,7 +55,7 @@ async fn f_in_one_for_all_live_instances_never_exceed_declared_children(world: W
     assert_eq!(census.present(), 0);
 }
 
-async fn l_two_children_that_fail_together_are_one_group_restart(world: World) {
+async fn n2_case_l_two_children_that_fail_together_cost_one(world: World) {
     let strings = Strings::new();
     let mut root = root().with_restart_strategy(
         // A second restart would be one too many.
@@ -99,7 +99,7 @@ fn exits(events: &[Event]) -> usize {
     events.iter().filter(|event| matches!(event.kind, EventKind::Exited(_))).count()
 }
 
-async fn n_restarting_a_supervisor_orphans_no_grandchild(world: World) {
+async fn n8_case_n_restarting_a_supervisor_orphans_no_grandchild(world: World) {
     let census = Census::default();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     for name in ["a", "b", "c"] {
@@ -127,7 +127,7 @@ async fn n_restarting_a_supervisor_orphans_no_grandchild(world: World) {
     assert_eq!(census.present(), 0);
 }
 
-async fn s_no_limit_is_too_large(world: World) {
+async fn case_s_no_limit_is_too_large(world: World) {
     let strings = Strings::new();
     let hanging = strings.clone();
     let limitless = RestartStrategy::new(RestartMode::RestForOne).with_intensity_and_period(usize::MAX, Duration::MAX);
@@ -153,7 +153,7 @@ async fn s_no_limit_is_too_large(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn u_the_failures_that_made_a_supervisor_give_up_are_in_its_error(world: World) {
+async fn a1_case_u_a_give_up_error_tells_its_failures(world: World) {
     let count = Arc::new(AtomicUsize::new(0));
     let mut root = root()
         .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(2, Duration::from_secs(5)));
@@ -169,7 +169,7 @@ async fn u_the_failures_that_made_a_supervisor_give_up_are_in_its_error(world: W
     assert_eq!(error.to_string(), "`root` gave up: more than 2 restarts in 5s; at last `root.flaky` failed: failure 2");
 }
 
-async fn failure_climbs_until_a_restart_covers_it(world: World) {
+async fn r35_failure_climbs_until_a_restart_covers_it(world: World) {
     let mut middle = supervisor("middle", RestartStrategy::one_for_one());
     let mut inner = supervisor("inner", RestartStrategy::one_for_one())
         .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(5)));
@@ -204,7 +204,7 @@ async fn failure_climbs_until_a_restart_covers_it(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn what_a_supervisor_runs_is_new_after_its_restart(world: World) {
+async fn r36_a_restarted_supervisor_runs_new_processes(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(worker("child", |shutdown| shutdown));
     let handle = inner.handle();
@@ -236,13 +236,13 @@ async fn crash_every(interval: Duration, world: &World) -> Result<(), Supervisor
     root.run_on(world.spawner.clone()).with_shutdown(trigger).await
 }
 
-async fn h_crashes_just_slower_than_the_budget_never_trip_it(world: World) {
+async fn r31_case_h_crashes_slower_than_the_budget_never_trip_it(world: World) {
     let outcome = crash_every(Duration::from_millis(2001), &world).await;
     // Crashing is all it can do, so it is still asleep when its 5 seconds to stop are over, or crashes while stopping.
     assert!(matches!(outcome, Err(SupervisorError::UncleanShutdown(_))), "{outcome:?}");
 }
 
-async fn h_crashes_just_faster_than_the_budget_always_do(world: World) {
+async fn r31_case_h_crashes_faster_than_the_budget_always_trip_it(world: World) {
     let outcome = crash_every(Duration::from_millis(1999), &world).await;
     assert!(matches!(outcome, Err(SupervisorError::GaveUp(_))), "{outcome:?}");
 }

@@ -21,17 +21,17 @@ use crate::{
 };
 
 mount! { everywhere:
-    a_run_ends_well_when_it_was_asked_to_end
+    a_run_ends_well_when_it_is_asked_to_end
     nothing_runs_before_the_first_poll
-    r_a_run_that_is_dropped_drains_in_the_background_and_handles_say_so
-    a6_a_tree_that_is_dropped_drains_in_the_background
-    a_tree_that_has_ended_says_how_as_often_as_it_is_asked
-    d6_a_tree_whose_significant_work_is_done_is_a_success
-    d6_a_tree_whose_significant_work_failed_names_it
-    d6_a_significant_supervisor_that_gave_up_tells_its_story
-    whichever_trigger_comes_first_shuts_down
+    a6_case_r_a_dropped_run_stops_in_the_background
+    a6_case_r_a_dropped_tree_stops_in_the_background
+    a_tree_that_has_ended_says_how_every_time
+    r55_d6_a_tree_whose_significant_work_is_done_is_a_success
+    r55_d6_a_tree_whose_significant_work_failed_names_it
+    r56_d6_a_significant_supervisor_that_gave_up_is_told
+    the_first_shutdown_trigger_shuts_the_tree_down
     a_deep_tree_starts_and_stops
-    n1_a_supervisor_that_is_asked_to_stop_before_its_first_poll_makes_no_executor
+    n1_a_stop_before_the_first_poll_makes_no_executor
 }
 
 fn present(name: &'static str, census: &Census) -> ChildSpec {
@@ -45,7 +45,7 @@ fn present(name: &'static str, census: &Census) -> ChildSpec {
     })
 }
 
-async fn a_run_ends_well_when_it_was_asked_to_end(world: World) {
+async fn a_run_ends_well_when_it_is_asked_to_end(world: World) {
     let census = Census::default();
     let mut root = root();
     root.add_worker(present("a", &census));
@@ -67,7 +67,7 @@ async fn until_not_running(handle: &supervisor_core::SupervisorHandle) {
     }
 }
 
-async fn r_a_run_that_is_dropped_drains_in_the_background_and_handles_say_so(world: World) {
+async fn a6_case_r_a_dropped_run_stops_in_the_background(world: World) {
     let census = Census::default();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(present("a", &census));
@@ -88,7 +88,7 @@ async fn r_a_run_that_is_dropped_drains_in_the_background_and_handles_say_so(wor
     assert_eq!(error.to_string(), "supervisor `root` is not running");
 }
 
-async fn a6_a_tree_that_is_dropped_drains_in_the_background(world: World) {
+async fn a6_case_r_a_dropped_tree_stops_in_the_background(world: World) {
     let census = Census::default();
     let mut root = root();
     root.add_worker(present("a", &census));
@@ -99,7 +99,7 @@ async fn a6_a_tree_that_is_dropped_drains_in_the_background(world: World) {
     assert_eq!(census.present(), 0);
 }
 
-async fn a_tree_that_has_ended_says_how_as_often_as_it_is_asked(world: World) {
+async fn a_tree_that_has_ended_says_how_every_time(world: World) {
     let strings = Strings::new();
     let pulled = strings.clone();
     let mut root = root()
@@ -125,7 +125,7 @@ where
     worker("job", move |_| closure()).with_restart_type(RestartType::Temporary).with_significance()
 }
 
-async fn d6_a_tree_whose_significant_work_is_done_is_a_success(world: World) {
+async fn r55_d6_a_tree_whose_significant_work_is_done_is_a_success(world: World) {
     let census = Census::default();
     let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
     root.add_worker(present("helper", &census));
@@ -134,14 +134,14 @@ async fn d6_a_tree_whose_significant_work_is_done_is_a_success(world: World) {
     assert_eq!(census.present(), 0);
 }
 
-async fn d6_a_tree_whose_significant_work_failed_names_it(world: World) {
+async fn r55_d6_a_tree_whose_significant_work_failed_names_it(world: World) {
     let mut root = root().with_auto_shutdown(AutoShutdown::AllSignificant);
     root.add_worker(job(|| async { Err("no input".into()) }));
     let error = root.run_on(world.spawner.clone()).await.unwrap_err();
     assert_eq!(error.to_string(), "`root` shut down because its significant child `root.job` failed: no input");
 }
 
-async fn d6_a_significant_supervisor_that_gave_up_tells_its_story(world: World) {
+async fn r56_d6_a_significant_supervisor_that_gave_up_is_told(world: World) {
     let none = RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(1));
     let mut inner = supervisor("inner", none).with_restart_strategy(none);
     inner.add_worker(worker("a", |_| async { Err::<(), BoxError>("boom".into()) }));
@@ -152,7 +152,7 @@ async fn d6_a_significant_supervisor_that_gave_up_tells_its_story(world: World) 
     assert_eq!((child.as_str(), story.restarts[0].path.as_str()), ("root.inner", "root.inner.a"));
 }
 
-async fn whichever_trigger_comes_first_shuts_down(world: World) {
+async fn the_first_shutdown_trigger_shuts_the_tree_down(world: World) {
     let root = root();
     root.run_on(world.spawner.clone()).with_shutdown(pending::<()>()).with_shutdown(async {}).await.unwrap();
 }
@@ -185,7 +185,7 @@ impl Spawner for Held {
     }
 }
 
-async fn n1_a_supervisor_that_is_asked_to_stop_before_its_first_poll_makes_no_executor(world: World) {
+async fn n1_a_stop_before_the_first_poll_makes_no_executor(world: World) {
     for is_asked_before in [true, false] {
         let (made, census) = (Arc::new(AtomicUsize::new(0)), Census::default());
         let (counted, on) = (made.clone(), world.spawner.clone());

@@ -20,23 +20,23 @@ use crate::{
 };
 
 mount! { everywhere, also added at run time:
-    a_closure_that_says_itself_when_it_is_ready_holds_up_those_behind_it
-    one_that_ends_before_it_has_said_so_has_failed_to_start
-    who_has_a_set_up_cannot_say_so
-    promises_that_cannot_be_kept_are_refused_before_anything_starts
-    a_task_of_a_worker_can_say_so_for_it
-    to_say_so_twice_or_too_late_means_nothing
+    a2_explicit_readiness_holds_up_those_behind
+    a2_a_child_that_ends_before_it_is_ready_failed_to_start
+    r6_explicit_readiness_of_a_set_up_is_refused
+    r6_watchdogs_that_cannot_work_are_refused
+    a2_a_task_of_a_worker_can_say_that_it_is_ready
+    a2_readiness_said_twice_or_too_late_means_nothing
 }
 
 mount! { virtual time, also added at run time:
-    b2_a_worker_that_hangs_is_restarted_and_its_exit_says_why
-    b2_a_worker_that_gives_signs_of_life_is_left_alone
-    b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign
+    b2_a_worker_that_hangs_is_restarted_with_the_reason
+    b2_a_worker_with_heartbeats_is_left_alone
+    b2_a_miss_is_found_between_d_and_2d_after_the_last_beat
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn a_closure_that_says_itself_when_it_is_ready_holds_up_those_behind_it(world: World) {
+async fn a2_explicit_readiness_holds_up_those_behind(world: World) {
     let diary = Diary::default();
     let mut root = root();
     let (warm, behind) = (diary.clone(), diary.clone());
@@ -60,7 +60,7 @@ async fn a_closure_that_says_itself_when_it_is_ready_holds_up_those_behind_it(wo
     tree.shutdown().await.unwrap();
 }
 
-async fn one_that_ends_before_it_has_said_so_has_failed_to_start(world: World) {
+async fn a2_a_child_that_ends_before_it_is_ready_failed_to_start(world: World) {
     let mut root = root();
     root.add_worker(worker("cache", |_| async {}).with_explicit_ready());
     let error = world.start(root).await.unwrap_err();
@@ -69,14 +69,14 @@ async fn one_that_ends_before_it_has_said_so_has_failed_to_start(world: World) {
     assert_eq!(error.to_string(), "`root.cache` failed to start: ended before it was ready");
 }
 
-async fn who_has_a_set_up_cannot_say_so(world: World) {
+async fn r6_explicit_readiness_of_a_set_up_is_refused(world: World) {
     let mut root = root();
     root.add_worker(set_up("db", |_| pending()).with_explicit_ready());
     let error = world.start(root).await.unwrap_err();
     assert!(error.to_string().contains("only a closure or a one-shot can say so itself"), "{error}");
 }
 
-async fn promises_that_cannot_be_kept_are_refused_before_anything_starts(world: World) {
+async fn r6_watchdogs_that_cannot_work_are_refused(world: World) {
     let inner = Supervisor::new("inner").unwrap();
     let refused = [
         (worker("a", |shutdown| shutdown).with_watchdog(Duration::ZERO), "its watchdog has a time of zero"),
@@ -92,7 +92,7 @@ async fn promises_that_cannot_be_kept_are_refused_before_anything_starts(world: 
     }
 }
 
-async fn a_task_of_a_worker_can_say_so_for_it(world: World) {
+async fn a2_a_task_of_a_worker_can_say_that_it_is_ready(world: World) {
     let mut root = root();
     let cache = worker("cache", |shutdown: ProcessShutdown| async move {
         let me = process::current().expect("a process");
@@ -105,7 +105,7 @@ async fn a_task_of_a_worker_can_say_so_for_it(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn to_say_so_twice_or_too_late_means_nothing(world: World) {
+async fn a2_readiness_said_twice_or_too_late_means_nothing(world: World) {
     let kept = Arc::new(std::sync::Mutex::new(None));
     let keep = kept.clone();
     let (speak, spoken_again) = async_channel::unbounded();
@@ -143,7 +143,7 @@ async fn to_say_so_twice_or_too_late_means_nothing(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn b2_a_worker_that_hangs_is_restarted_and_its_exit_says_why(world: World) {
+async fn b2_a_worker_that_hangs_is_restarted_with_the_reason(world: World) {
     let mut root = root();
     let mut events = root.handle().events();
     let hanging = worker("peer", |_| pending::<()>()).with_watchdog(4 * SECOND);
@@ -161,7 +161,7 @@ async fn b2_a_worker_that_hangs_is_restarted_and_its_exit_says_why(world: World)
     tree.shutdown().await.unwrap();
 }
 
-async fn b2_a_worker_that_gives_signs_of_life_is_left_alone(world: World) {
+async fn b2_a_worker_with_heartbeats_is_left_alone(world: World) {
     let mut root = root().with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, SECOND));
     let beating = worker("peer", |_| async {
         loop {
@@ -186,7 +186,7 @@ async fn b2_a_worker_that_gives_signs_of_life_is_left_alone(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign(world: World) {
+async fn b2_a_miss_is_found_between_d_and_2d_after_the_last_beat(world: World) {
     const WITHIN: Duration = Duration::from_secs(10);
     for millis in [0, 1, 2500, 9_999, 10_001, 17_000, 123_456] {
         let last = Duration::from_millis(millis);
@@ -217,7 +217,7 @@ async fn b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign(world:
 }
 
 #[test]
-fn outside_of_a_process_neither_a_sign_of_life_nor_readiness_means_anything() {
+fn p7_heartbeat_and_ready_outside_of_a_process_do_nothing() {
     process::heartbeat();
     process::ready();
 }

@@ -15,26 +15,23 @@ use crate::{
 
 mount! { everywhere, also added at run time:
     b4_a_snapshot_shows_the_whole_tree
-    b4_a_restart_of_a_supervisor_is_one_for_it_and_none_for_its_children
+    b4_a_supervisors_restart_is_none_for_its_children
     b4_after_the_end_the_last_state_stays_readable
     b4_a_worker_may_look_at_its_own_tree
 }
 
 mod of_the_root {
-    use super::{
-        b4_a_supervisor_that_starts_or_stops_shows_that,
-        b4_many_children_are_read_in_pieces_and_the_thread_is_free_in_between,
-    };
+    use super::{b4_a_supervisor_that_starts_or_stops_shows_that, b4_many_children_are_read_in_pieces};
 
     mount! { everywhere:
         b4_a_supervisor_that_starts_or_stops_shows_that
-        b4_many_children_are_read_in_pieces_and_the_thread_is_free_in_between
+        b4_many_children_are_read_in_pieces
     }
 }
 
 mount! { virtual time, also added at run time:
-    b4_times_are_counted_back_from_the_moment_of_asking
-    b4_a_tree_is_ready_when_nothing_is_on_its_way
+    b4_times_count_back_from_the_moment_of_the_read
+    b4_a_tree_is_ready_when_nothing_starts_or_restarts
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -96,7 +93,7 @@ async fn b4_a_snapshot_shows_the_whole_tree(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn b4_a_restart_of_a_supervisor_is_one_for_it_and_none_for_its_children(world: World) {
+async fn b4_a_supervisors_restart_is_none_for_its_children(world: World) {
     let mut inner = inner();
     inner.add_worker(idle("b"));
     let mut root = root();
@@ -188,7 +185,7 @@ async fn b4_a_supervisor_that_starts_or_stops_shows_that(world: World) {
     assert_eq!(told.recv().await.unwrap(), all(ChildState::Stopping, false));
 }
 
-async fn b4_many_children_are_read_in_pieces_and_the_thread_is_free_in_between(world: World) {
+async fn b4_many_children_are_read_in_pieces(world: World) {
     const CHILDREN: usize = 1_200;
     /// How often it lets go of the thread.
     async fn pauses<T>(reading: impl Future<Output = T>) -> (T, usize) {
@@ -216,14 +213,14 @@ async fn b4_many_children_are_read_in_pieces_and_the_thread_is_free_in_between(w
 }
 
 #[test]
-fn b4_who_has_never_run_is_stopped_and_has_no_children() {
+fn b4_a_tree_that_never_ran_is_stopped_without_children() {
     let mut root = root();
     root.add_worker(idle("a"));
     let snapshot = futures_lite::future::block_on(root.handle().snapshot());
     assert_eq!(shown(&snapshot), ["root Stopped 0"]);
 }
 
-async fn b4_times_are_counted_back_from_the_moment_of_asking(world: World) {
+async fn b4_times_count_back_from_the_moment_of_the_read(world: World) {
     let mut root = root();
     let slow = worker("slow", |_| async {
         process::sleep(10 * SECOND).await;
@@ -246,7 +243,7 @@ async fn b4_times_are_counted_back_from_the_moment_of_asking(world: World) {
     let _asleep = tree.shutdown().await;
 }
 
-async fn b4_a_tree_is_ready_when_nothing_is_on_its_way(world: World) {
+async fn b4_a_tree_is_ready_when_nothing_starts_or_restarts(world: World) {
     let mut inner = inner();
     inner.add_worker(failing("b", 1).with_backoff(Backoff::constant(30 * SECOND)));
     let mut root = root();

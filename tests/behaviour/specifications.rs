@@ -21,16 +21,16 @@ use crate::{
 };
 
 mount! { everywhere:
-    what_is_added_and_runs_once_is_dropped_before_its_exit_is_told
-    what_has_ended_before_is_dropped_at_the_end_of_its_supervisor
-    what_was_never_started_is_dropped_at_the_end_of_its_supervisor
-    what_was_added_is_dropped_when_its_supervisor_is_restarted
-    a_temporary_child_runs_again_when_its_supervisor_is_restarted
-    a_one_shot_does_not_run_again_when_its_supervisor_is_restarted
-    what_owns_nothing_any_more_needs_no_process_to_drop_it
-    what_has_a_set_up_cannot_say_that_it_is_ready
-    an_executor_that_panics_when_it_is_dropped_is_nothing_to_a_supervisor
-    what_makes_executors_and_panics_when_it_is_dropped_is_nothing_to_a_supervisor
+    r78_a_spec_that_runs_once_is_dropped_before_its_exit
+    p3_an_ended_childs_spec_is_dropped_with_its_supervisor
+    p3_an_unstarted_spec_is_dropped_with_its_supervisor
+    r36_an_added_spec_is_dropped_when_its_supervisor_restarts
+    r36_a_static_temporary_child_runs_again_after_a_restart
+    a_one_shot_does_not_run_again_after_a_restart
+    p3_a_spec_that_owns_nothing_needs_no_process_to_drop_it
+    a2_ready_said_in_a_set_up_means_nothing
+    p3_an_executor_that_panics_when_dropped_harms_no_supervisor
+    p3_an_executor_factory_that_panics_in_drop_harms_nothing
     a_handle_keeps_no_executor_of_a_tree_that_has_ended
 }
 
@@ -43,7 +43,7 @@ fn owner(name: &'static str, census: &Census) -> ChildSpec {
     })
 }
 
-async fn what_is_added_and_runs_once_is_dropped_before_its_exit_is_told(world: World) {
+async fn r78_a_spec_that_runs_once_is_dropped_before_its_exit(world: World) {
     let census = Census::default();
     let tree = world.start(root()).await.unwrap();
     let mut events = tree.events();
@@ -53,7 +53,7 @@ async fn what_is_added_and_runs_once_is_dropped_before_its_exit_is_told(world: W
     tree.shutdown().await.unwrap();
 }
 
-async fn what_has_ended_before_is_dropped_at_the_end_of_its_supervisor(world: World) {
+async fn p3_an_ended_childs_spec_is_dropped_with_its_supervisor(world: World) {
     let census = Census::default();
     let mut root = root();
     root.add_worker(owner("first", &census).with_restart_type(RestartType::Transient));
@@ -73,7 +73,7 @@ async fn what_has_ended_before_is_dropped_at_the_end_of_its_supervisor(world: Wo
     assert_eq!(census.present(), 0, "though a handle is left: {handle:?}");
 }
 
-async fn what_was_never_started_is_dropped_at_the_end_of_its_supervisor(world: World) {
+async fn p3_an_unstarted_spec_is_dropped_with_its_supervisor(world: World) {
     let census = Census::default();
     let mut root = root();
     let handle = root.handle();
@@ -86,7 +86,7 @@ async fn what_was_never_started_is_dropped_at_the_end_of_its_supervisor(world: W
     assert_eq!(census.present(), 0, "though a handle is left: {handle:?}");
 }
 
-async fn what_was_added_is_dropped_when_its_supervisor_is_restarted(world: World) {
+async fn r36_an_added_spec_is_dropped_when_its_supervisor_restarts(world: World) {
     let census = Census::default();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(owner("static", &census).with_restart_type(RestartType::Transient));
@@ -104,7 +104,7 @@ async fn what_was_added_is_dropped_when_its_supervisor_is_restarted(world: World
     assert_eq!(census.present(), 0);
 }
 
-async fn a_temporary_child_runs_again_when_its_supervisor_is_restarted(world: World) {
+async fn r36_a_static_temporary_child_runs_again_after_a_restart(world: World) {
     let census = Census::default();
     let counted = census.clone();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
@@ -123,7 +123,7 @@ async fn a_temporary_child_runs_again_when_its_supervisor_is_restarted(world: Wo
     tree.shutdown().await.unwrap();
 }
 
-async fn a_one_shot_does_not_run_again_when_its_supervisor_is_restarted(world: World) {
+async fn a_one_shot_does_not_run_again_after_a_restart(world: World) {
     let census = Census::default();
     let counted = census.clone();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
@@ -164,7 +164,7 @@ impl Spawner for Counted {
     }
 }
 
-async fn what_owns_nothing_any_more_needs_no_process_to_drop_it(world: World) {
+async fn p3_a_spec_that_owns_nothing_needs_no_process_to_drop_it(world: World) {
     let (census, spawns) = (Census::default(), Arc::new(AtomicUsize::new(0)));
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(idle("idle"));
@@ -193,7 +193,7 @@ async fn what_owns_nothing_any_more_needs_no_process_to_drop_it(world: World) {
     assert_eq!((starts, spawns.load(SeqCst)), (6, 7), "the root has none above that tells of it");
 }
 
-async fn what_has_a_set_up_cannot_say_that_it_is_ready(world: World) {
+async fn a2_ready_said_in_a_set_up_means_nothing(world: World) {
     let diary = Diary::default();
     let (first, second) = (diary.clone(), diary.clone());
     let mut root = root();
@@ -234,7 +234,7 @@ fn p3_what_is_never_started_is_dropped_under_a_guard() {
 }
 
 #[test]
-fn a_specification_has_the_name_that_its_processes_have() {
+fn a_spec_has_the_name_of_its_processes() {
     assert_eq!(idle("my worker").name(), "my_worker");
 }
 
@@ -295,12 +295,12 @@ async fn come_and_go(world: World, placement: impl Fn() -> Placement) {
     tree.shutdown().await.unwrap();
 }
 
-async fn an_executor_that_panics_when_it_is_dropped_is_nothing_to_a_supervisor(world: World) {
+async fn p3_an_executor_that_panics_when_dropped_harms_no_supervisor(world: World) {
     let spawner = world.spawner.clone();
     come_and_go(world, move || Placement::from(Owns(spawner.clone(), Explodes))).await;
 }
 
-async fn what_makes_executors_and_panics_when_it_is_dropped_is_nothing_to_a_supervisor(world: World) {
+async fn p3_an_executor_factory_that_panics_in_drop_harms_nothing(world: World) {
     let spawner = world.spawner.clone();
     let placement = move || {
         let (spawner, owned) = (spawner.clone(), Explodes);

@@ -15,32 +15,32 @@ use crate::{
 };
 
 mount! { everywhere, also added at run time:
-    children_start_in_order_each_after_the_one_before_is_ready
-    a_failed_start_names_the_whole_path_and_chains_its_source
-    k_a_set_up_that_fails_at_a_restart_follows_the_policy_and_the_root_survives
-    nothing_to_run_is_not_a_failure
-    a_set_up_that_is_cut_short_runs_its_destructors
-    n3_giving_up_before_being_ready_is_a_failed_start_with_that_story
+    r1_children_start_in_order_each_after_the_one_before
+    a1_a_failed_start_names_its_path_and_chains_its_source
+    a3_case_k_a_set_up_that_fails_at_a_restart_is_retried
+    r5_nothing_to_run_is_not_a_failure
+    n1_a_set_up_that_is_cut_short_runs_its_destructors
+    n3_giving_up_in_the_first_start_is_a_failed_start
 }
 
 mod of_the_root {
     use super::{
-        a_failed_start_deep_in_the_tree_stops_all_that_had_started,
         n1_shutdown_during_the_first_start_ends_it_and_says_so,
+        r3_a_failed_start_deep_in_the_tree_stops_all_that_started,
     };
 
     mount! { everywhere:
-        a_failed_start_deep_in_the_tree_stops_all_that_had_started
+        r3_a_failed_start_deep_in_the_tree_stops_all_that_started
         n1_shutdown_during_the_first_start_ends_it_and_says_so
     }
 }
 
 mount! { virtual time, also added at run time:
-    j_a_start_that_never_becomes_ready_times_out
-    j_shutdown_works_before_a_start_timeout
+    a2_case_j_a_start_that_is_never_ready_times_out
+    n1_case_j_shutdown_precedes_a_start_timeout
 }
 
-async fn children_start_in_order_each_after_the_one_before_is_ready(world: World) {
+async fn r1_children_start_in_order_each_after_the_one_before(world: World) {
     let diary = Diary::default();
     let mut root = root();
     for name in ["a", "b", "c"] {
@@ -66,7 +66,7 @@ async fn children_start_in_order_each_after_the_one_before_is_ready(world: World
     tree.shutdown().await.unwrap();
 }
 
-async fn a_failed_start_names_the_whole_path_and_chains_its_source(world: World) {
+async fn a1_a_failed_start_names_its_path_and_chains_its_source(world: World) {
     let mut api = supervisor("api", RestartStrategy::one_for_one());
     api.add_worker(set_up("listener", |_| async {
         Err(InitializationError::failed(std::io::Error::other("address in use")))
@@ -82,7 +82,7 @@ async fn a_failed_start_names_the_whole_path_and_chains_its_source(world: World)
     assert!(std::error::Error::source(&error).is_some());
 }
 
-async fn a_failed_start_deep_in_the_tree_stops_all_that_had_started(world: World) {
+async fn r3_a_failed_start_deep_in_the_tree_stops_all_that_started(world: World) {
     let census = Census::default();
     let present = |name| {
         let census = census.clone();
@@ -105,7 +105,7 @@ async fn a_failed_start_deep_in_the_tree_stops_all_that_had_started(world: World
     assert_eq!(census.present(), 0);
 }
 
-async fn k_a_set_up_that_fails_at_a_restart_follows_the_policy_and_the_root_survives(world: World) {
+async fn a3_case_k_a_set_up_that_fails_at_a_restart_is_retried(world: World) {
     let (strings, attempts) = (Strings::new(), Arc::new(AtomicUsize::new(0)));
     let (pulled, counted) = (strings.clone(), attempts.clone());
     let budget = RestartStrategy::one_for_one().with_intensity_and_period(2, Duration::from_secs(3600));
@@ -133,7 +133,7 @@ async fn k_a_set_up_that_fails_at_a_restart_follows_the_policy_and_the_root_surv
     tree.shutdown().await.unwrap();
 }
 
-async fn nothing_to_run_is_not_a_failure(world: World) {
+async fn r5_nothing_to_run_is_not_a_failure(world: World) {
     let mut root = root();
     root.add_worker(set_up("unconfigured", |_| async { Err(InitializationError::ignore()) }));
     root.add_worker(worker("configured", |shutdown| shutdown));
@@ -154,7 +154,7 @@ async fn n1_shutdown_during_the_first_start_ends_it_and_says_so(world: World) {
     assert!(matches!(error, SupervisorError::ShutdownDuringStart), "{error}");
 }
 
-async fn a_set_up_that_is_cut_short_runs_its_destructors(world: World) {
+async fn n1_a_set_up_that_is_cut_short_runs_its_destructors(world: World) {
     struct Flag(Arc<AtomicBool>);
 
     impl Drop for Flag {
@@ -180,7 +180,7 @@ async fn a_set_up_that_is_cut_short_runs_its_destructors(world: World) {
     assert!(dropped.load(SeqCst));
 }
 
-async fn n3_giving_up_before_being_ready_is_a_failed_start_with_that_story(world: World) {
+async fn n3_giving_up_in_the_first_start_is_a_failed_start(world: World) {
     let strings = Strings::new();
     let pulled = strings.clone();
     let none = RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(5));
@@ -208,7 +208,7 @@ async fn n3_giving_up_before_being_ready_is_a_failed_start_with_that_story(world
     assert_eq!(story.restarts[0].how, "failed: boom");
 }
 
-async fn j_a_start_that_never_becomes_ready_times_out(world: World) {
+async fn a2_case_j_a_start_that_is_never_ready_times_out(world: World) {
     let begin = world.spawner.now();
     let mut root = root();
     root.add_worker(set_up("never", |_| pending()).with_start_timeout(Duration::from_secs(30)));
@@ -217,7 +217,7 @@ async fn j_a_start_that_never_becomes_ready_times_out(world: World) {
     assert_eq!(world.spawner.now() - begin, Duration::from_secs(30));
 }
 
-async fn j_shutdown_works_before_a_start_timeout(world: World) {
+async fn n1_case_j_shutdown_precedes_a_start_timeout(world: World) {
     let begin = world.spawner.now();
     let mut root = root();
     root.add_worker(set_up("never", |_| pending()).with_start_timeout(Duration::from_secs(30)));

@@ -8,23 +8,23 @@ use crate::{
 };
 
 mount! { everywhere, also added at run time:
-    children_stop_in_reverse_order_and_nested_ones_first
-    p_a_shutdown_during_a_group_restart_is_honoured_at_once_and_nothing_starts_after_it
+    r39_r45_children_stop_in_reverse_and_before_their_supervisor
+    n1_case_p_nothing_starts_after_a_shutdown_in_a_restart
     d9_a_failed_last_flush_is_not_a_success
-    q_a_wait_for_shutdown_that_is_cancelled_in_a_select_loop_does_not_fire_by_itself
+    p6_case_q_a_cancelled_wait_does_not_fire_by_itself
 }
 
 mount! { virtual time, also added at run time:
-    a5_those_who_had_to_be_aborted_are_named_through_the_whole_tree
-    a_brutal_childs_abort_is_its_contract
+    a5_the_outcome_names_all_who_were_aborted_in_the_tree
+    r40_a5_the_abort_of_a_brutal_child_is_clean
     d8_a_concurrent_stop_takes_as_long_as_the_slowest
-    an_unlimited_stop_waits
-    n8_a_supervisor_that_stops_by_itself_is_waited_for_when_its_parent_stops_too
-    n8_a_limit_on_a_nested_supervisor_is_a_budget_for_all_below_it
-    n8_killing_a_nested_supervisor_aborts_all_below_it_at_once_and_it_is_restarted
+    r42_an_unlimited_stop_waits
+    n8_a_supervisor_that_stops_by_itself_is_waited_for
+    n8_a_limit_on_a_supervisor_is_a_budget_for_all_below
+    n8_killing_a_supervisor_aborts_all_below_it
 }
 
-async fn children_stop_in_reverse_order_and_nested_ones_first(world: World) {
+async fn r39_r45_children_stop_in_reverse_and_before_their_supervisor(world: World) {
     let diary = Diary::default();
     let tells = |name: &'static str| {
         let diary = diary.clone();
@@ -48,7 +48,7 @@ async fn children_stop_in_reverse_order_and_nested_ones_first(world: World) {
     assert_eq!(diary.take(), ["d", "c", "b", "a"]);
 }
 
-async fn p_a_shutdown_during_a_group_restart_is_honoured_at_once_and_nothing_starts_after_it(world: World) {
+async fn n1_case_p_nothing_starts_after_a_shutdown_in_a_restart(world: World) {
     let (strings, diary, handles) = (Strings::new(), Diary::default(), async_channel::bounded(1));
     let mut root = supervisor("root", RestartStrategy::one_for_all());
     handles.0.try_send(root.handle()).unwrap();
@@ -92,7 +92,7 @@ async fn d9_a_failed_last_flush_is_not_a_success(world: World) {
     assert_eq!(error.to_string(), "shutdown was not clean: `root.inner.flusher` failed while stopping: disk full");
 }
 
-async fn q_a_wait_for_shutdown_that_is_cancelled_in_a_select_loop_does_not_fire_by_itself(world: World) {
+async fn p6_case_q_a_cancelled_wait_does_not_fire_by_itself(world: World) {
     let diary = Diary::default();
     let written = diary.clone();
     let mut root = root();
@@ -127,7 +127,7 @@ async fn q_a_wait_for_shutdown_that_is_cancelled_in_a_select_loop_does_not_fire_
     assert_eq!(diary.take(), ["stopped"]);
 }
 
-async fn a5_those_who_had_to_be_aborted_are_named_through_the_whole_tree(world: World) {
+async fn a5_the_outcome_names_all_who_were_aborted_in_the_tree(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(deaf("deaf").with_shutdown_strategy(ShutdownStrategy::Graceful(Duration::from_secs(2))));
     let mut root = root();
@@ -147,7 +147,7 @@ async fn a5_those_who_had_to_be_aborted_are_named_through_the_whole_tree(world: 
     );
 }
 
-async fn a_brutal_childs_abort_is_its_contract(world: World) {
+async fn r40_a5_the_abort_of_a_brutal_child_is_clean(world: World) {
     let mut root = root();
     root.add_worker(deaf("deaf").with_shutdown_strategy(ShutdownStrategy::Brutal));
     let tree = world.start(root).await.unwrap();
@@ -178,14 +178,14 @@ async fn d8_a_concurrent_stop_takes_as_long_as_the_slowest(world: World) {
     }
 }
 
-async fn an_unlimited_stop_waits(world: World) {
+async fn r42_an_unlimited_stop_waits(world: World) {
     let mut root = root();
     root.add_worker(slow("archive", 100_000).with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
     let tree = world.start(root).await.unwrap();
     tree.shutdown().await.unwrap();
 }
 
-async fn n8_a_supervisor_that_stops_by_itself_is_waited_for_when_its_parent_stops_too(world: World) {
+async fn n8_a_supervisor_that_stops_by_itself_is_waited_for(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(slow("archive", 60).with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
     let handle = inner.handle();
@@ -199,7 +199,7 @@ async fn n8_a_supervisor_that_stops_by_itself_is_waited_for_when_its_parent_stop
     assert_eq!((world.spawner.now() - begin).as_secs(), 60);
 }
 
-async fn n8_a_limit_on_a_nested_supervisor_is_a_budget_for_all_below_it(world: World) {
+async fn n8_a_limit_on_a_supervisor_is_a_budget_for_all_below(world: World) {
     let mut innermost = supervisor("innermost", RestartStrategy::one_for_one());
     innermost.add_worker(deaf("d").with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
@@ -218,7 +218,7 @@ async fn n8_a_limit_on_a_nested_supervisor_is_a_budget_for_all_below_it(world: W
     assert_eq!(paths, ["root.inner.a", "root.inner.b", "root.inner.innermost.d"]);
 }
 
-async fn n8_killing_a_nested_supervisor_aborts_all_below_it_at_once_and_it_is_restarted(world: World) {
+async fn n8_killing_a_supervisor_aborts_all_below_it(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(deaf("a").with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
     inner.add_worker(deaf("b"));

@@ -19,11 +19,11 @@ use crate::{
 };
 
 mount! { two threads, also added at run time:
-    e_a_shutdown_returns_by_its_deadline_and_names_a_child_that_never_yields
-    e_also_when_it_blocks_in_the_very_poll_in_which_it_became_ready
-    d3_a_nested_supervisor_abandons_a_stuck_process_when_the_whole_tree_stops
-    d3_a_restart_waits_for_a_stuck_process_and_the_rest_of_the_tree_is_served
-    a_blocked_child_stalls_no_sibling
+    d3_case_e_a_shutdown_names_a_child_that_never_yields
+    d3_case_e_a_child_that_blocks_as_it_is_ready_is_named
+    d3_a_nested_supervisor_abandons_a_stuck_process
+    d3_a_restart_waits_for_a_stuck_process_others_are_served
+    d1_a_blocked_child_stalls_no_sibling
 }
 
 /// Blocks a thread until it is let go.
@@ -56,7 +56,7 @@ async fn in_time<T>(begin: Instant, future: impl Future<Output = T>) -> T {
     result
 }
 
-async fn e_a_shutdown_returns_by_its_deadline_and_names_a_child_that_never_yields(world: World) {
+async fn d3_case_e_a_shutdown_names_a_child_that_never_yields(world: World) {
     let (blocked, mut block) = block();
     let census = Census::default();
     let counted = census.clone();
@@ -83,7 +83,7 @@ async fn e_a_shutdown_returns_by_its_deadline_and_names_a_child_that_never_yield
     drop(blocked.release);
 }
 
-async fn e_also_when_it_blocks_in_the_very_poll_in_which_it_became_ready(world: World) {
+async fn d3_case_e_a_child_that_blocks_as_it_is_ready_is_named(world: World) {
     let (blocked, block) = block();
     let mut root = root().with_abort_grace(GRACE);
     root.add_worker(impatient(set_up("blocker", move |_| {
@@ -105,7 +105,7 @@ async fn e_also_when_it_blocks_in_the_very_poll_in_which_it_became_ready(world: 
     drop(blocked.release);
 }
 
-async fn d3_a_nested_supervisor_abandons_a_stuck_process_when_the_whole_tree_stops(world: World) {
+async fn d3_a_nested_supervisor_abandons_a_stuck_process(world: World) {
     let (blocked, mut block) = block();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one()).with_abort_grace(GRACE);
     inner.add_worker(impatient(worker("blocker", move |_| {
@@ -122,7 +122,7 @@ async fn d3_a_nested_supervisor_abandons_a_stuck_process_when_the_whole_tree_sto
     drop(blocked.release);
 }
 
-async fn d3_a_restart_waits_for_a_stuck_process_and_the_rest_of_the_tree_is_served(world: World) {
+async fn d3_a_restart_waits_for_a_stuck_process_others_are_served(world: World) {
     let (blocked, mut block) = block();
     let census = Census::default();
     let counted = census.clone();
@@ -161,7 +161,7 @@ async fn d3_a_restart_waits_for_a_stuck_process_and_the_rest_of_the_tree_is_serv
     tree.shutdown().await.unwrap();
 }
 
-async fn a_blocked_child_stalls_no_sibling(world: World) {
+async fn d1_a_blocked_child_stalls_no_sibling(world: World) {
     let (blocked, mut block) = block();
     let census = Census::default();
     let counted = census.clone();

@@ -66,7 +66,7 @@ fn async_executor() {
 }
 
 #[test]
-fn the_reference_model_agrees_with_otp_where_that_does_not_block() {
+fn the_model_agrees_with_otp_where_that_does_not_block() {
     let mut differing = Vec::new();
     let scenarios: Vec<_> = read_scenarios().into_iter().filter(|scenario| scenario.why_not().is_none()).collect();
     for scenario in scenarios.iter().filter(|scenario| !scenario.is_left_to_the_model()) {
@@ -78,7 +78,7 @@ fn the_reference_model_agrees_with_otp_where_that_does_not_block() {
 }
 
 #[test]
-fn a_scenario_that_nobody_has_seen_is_as_the_reference_model_says() {
+fn a_generated_scenario_is_as_the_reference_model_says() {
     silence_scripted_panics();
     for number in 0..WRITTEN {
         let written = author::write(number);

@@ -8,15 +8,15 @@ use supervisor_core::{
 use crate::stage::{BLOCK, HOUR, LIMIT, Other, Stage, event, idle, supervisor};
 
 stage! { also on one thread:
-    d3_a_shutdown_holds_its_limit_and_names_the_child_that_blocks
-    d3_also_when_the_limit_is_the_budget_of_the_root
+    d3_a_shutdown_holds_its_limit_and_names_the_blocker
+    d3_the_budget_of_the_root_is_such_a_limit
     d3_a_terminated_child_that_blocks_is_stuck_after_the_grace
     b2_a_blocked_worker_with_a_watchdog_is_found
     a2_a_start_timeout_holds_though_the_start_blocks
     b1_a_backoff_elsewhere_ends_in_time
-    a2_a_start_timeout_holds_on_an_executor_that_nobody_drives
-    a2_also_for_a_subtree_on_one
-    a4_a_budget_holds_on_an_executor_that_nobody_drives
+    a2_a_start_timeout_holds_on_an_executor_without_threads
+    a2_it_holds_for_a_subtree_without_threads_too
+    a4_a_budget_holds_on_an_executor_without_threads
     b4_a_tree_is_read_at_once_though_supervisors_are_blocked
 }
 
@@ -47,7 +47,7 @@ fn names_the_hasher(outcome: Result<(), SupervisorError>) {
     assert_eq!(path, "root.crypto.hasher");
 }
 
-async fn d3_a_shutdown_holds_its_limit_and_names_the_child_that_blocks(stage: Stage) {
+async fn d3_a_shutdown_holds_its_limit_and_names_the_blocker(stage: Stage) {
     let Scene { root, begun, other, .. } = Scene::new(&stage, |hasher| hasher);
     let tree = root.start_on(stage.spawner.clone()).await.unwrap();
     begun.recv().await.unwrap();
@@ -55,7 +55,7 @@ async fn d3_a_shutdown_holds_its_limit_and_names_the_child_that_blocks(stage: St
     other.end();
 }
 
-async fn d3_also_when_the_limit_is_the_budget_of_the_root(stage: Stage) {
+async fn d3_the_budget_of_the_root_is_such_a_limit(stage: Stage) {
     let patient = |hasher: ChildSpec| hasher.with_shutdown_strategy(ShutdownStrategy::Graceful(HOUR));
     let Scene { root, begun, other, .. } = Scene::new(&stage, patient);
     let tree = root.with_shutdown_budget(LIMIT).start_on(stage.spawner.clone()).await.unwrap();
@@ -120,7 +120,7 @@ async fn b1_a_backoff_elsewhere_ends_in_time(stage: Stage) {
     other.end();
 }
 
-async fn a2_a_start_timeout_holds_on_an_executor_that_nobody_drives(stage: Stage) {
+async fn a2_a_start_timeout_holds_on_an_executor_without_threads(stage: Stage) {
     let other = stage.other(0);
     let mut root = supervisor("root").with_child_placement(other.placement());
     root.add_worker(idle("waiter").with_explicit_ready().with_start_timeout(LIMIT));
@@ -129,7 +129,7 @@ async fn a2_a_start_timeout_holds_on_an_executor_that_nobody_drives(stage: Stage
     other.end();
 }
 
-async fn a2_also_for_a_subtree_on_one(stage: Stage) {
+async fn a2_it_holds_for_a_subtree_without_threads_too(stage: Stage) {
     let other = stage.other(0);
     let mut inner = supervisor("inner").with_child_placement(other.placement());
     inner.add_worker(idle("waiter").with_explicit_ready().with_start_timeout(LIMIT));
@@ -140,7 +140,7 @@ async fn a2_also_for_a_subtree_on_one(stage: Stage) {
     other.end();
 }
 
-async fn a4_a_budget_holds_on_an_executor_that_nobody_drives(stage: Stage) {
+async fn a4_a_budget_holds_on_an_executor_without_threads(stage: Stage) {
     let other = stage.other(0);
     let mut inner = supervisor("inner").with_child_placement(other.placement());
     let mut deeper = supervisor("deeper");

@@ -19,13 +19,13 @@ use crate::stage::{HOUR, Stage, idle, supervisor};
 stage! { everywhere:
     n6_no_call_of_a_running_process_waits_for_it
     n6_no_call_of_a_stopping_process_waits_for_it
-    n6_no_call_of_a_process_that_stops_with_its_group_waits_for_it
+    n6_no_call_of_a_process_whose_group_stops_waits_for_it
     n6_no_call_of_a_process_below_waits_for_it
     n6_no_call_of_a_starting_process_waits_for_it
-    n6_two_workers_of_different_supervisors_may_terminate_each_other
+    n6_workers_of_two_supervisors_may_terminate_each_other
     n6_two_siblings_may_terminate_each_other
-    n6_processes_of_two_trees_may_shut_down_the_tree_of_the_other
-    n6_a_process_may_shut_down_a_tree_in_which_a_process_terminates_it
+    n6_processes_of_two_trees_may_shut_down_each_others_tree
+    n6_a_process_may_shut_down_a_tree_that_terminates_it
     n6_a_tree_that_a_process_runs_may_terminate_that_process
     n6_the_order_of_a_stop_is_a_link_of_the_chain
     n6_a_start_that_comes_to_wait_for_its_caller_is_refused
@@ -178,7 +178,7 @@ async fn n6_no_call_of_a_stopping_process_waits_for_it(stage: Stage) {
     }
 }
 
-async fn n6_no_call_of_a_process_that_stops_with_its_group_waits_for_it(stage: Stage) {
+async fn n6_no_call_of_a_process_whose_group_stops_waits_for_it(stage: Stage) {
     for (what, call) in stage.some_of(&CALLS) {
         let (reach, (_open, gate)) = (Reach::default(), async_channel::unbounded());
         let (caller, answers) = caller(When::Asked, call, &reach, &gate);
@@ -285,7 +285,7 @@ fn terminates(name: &'static str, target: &Target, gate: &async_channel::Receive
 
 type Target = Arc<Mutex<Option<(SupervisorHandle, ChildId)>>>;
 
-async fn n6_two_workers_of_different_supervisors_may_terminate_each_other(stage: Stage) {
+async fn n6_workers_of_two_supervisors_may_terminate_each_other(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
     let (targets, mut root) = ([Target::default(), Target::default()], supervisor("root"));
     let (left, lefts) = terminates("left", &targets[0], &gate);
@@ -340,7 +340,7 @@ fn shuts_down(tree: &Held, gate: &async_channel::Receiver<()>) -> (ChildSpec, An
     (child.with_shutdown_strategy(ShutdownStrategy::Graceful(HOUR)), answers)
 }
 
-async fn n6_processes_of_two_trees_may_shut_down_the_tree_of_the_other(stage: Stage) {
+async fn n6_processes_of_two_trees_may_shut_down_each_others_tree(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
     let trees = [Held::default(), Held::default()];
     let mut answers = Vec::new();
@@ -358,7 +358,7 @@ async fn n6_processes_of_two_trees_may_shut_down_the_tree_of_the_other(stage: St
     assert!(both.0.unwrap().is_ok() && both.1.unwrap().is_ok());
 }
 
-async fn n6_a_process_may_shut_down_a_tree_in_which_a_process_terminates_it(stage: Stage) {
+async fn n6_a_process_may_shut_down_a_tree_that_terminates_it(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
     let (target, held, mut one, mut other) =
         (Target::default(), Held::default(), supervisor("one"), supervisor("other"));

@@ -20,16 +20,16 @@ stage! { everywhere:
     p1_a_supervisor_outlives_the_executor_of_its_children
     b4_a_tree_is_read_though_the_executor_of_children_is_gone
     p2_no_two_incarnations_run_at_once_when_a_supervisor_is_lost
-    p2_also_when_it_is_lost_again_and_again
-    p2_what_a_lost_supervisor_has_left_behind_is_named_and_can_be_given_up
-    n8_what_a_lost_supervisor_has_left_behind_is_named_though_it_does_not_run_again
-    n8_also_while_its_restart_waits
-    a6_when_a_root_is_lost_subscribers_hear_it_and_the_last_state_stays
-    a6_the_stream_of_a_lost_root_ends_after_the_last_process_of_its_tree
-    n8_what_lets_go_in_time_is_not_named_though_its_supervisor_was_lost
-    a7_what_a_lost_supervisor_had_not_looked_at_is_refused_and_dropped
-    p1_a_process_that_a_dead_executor_refuses_is_lost_and_nobody_waits_for_its_destructor
-    p1_destructors_that_panic_at_the_end_of_an_executor_harm_nobody
+    p2_it_holds_when_a_supervisor_is_lost_again_and_again
+    p2_what_a_lost_supervisor_left_is_named_and_can_be_given_up
+    n8_what_a_lost_supervisor_left_behind_is_named
+    n8_it_is_named_while_the_restart_waits_too
+    a6_subscribers_hear_of_a_lost_root_and_its_state_stays
+    a6_the_stream_of_a_lost_root_ends_after_its_last_process
+    n8_what_lets_go_in_time_is_not_named
+    a7_what_a_lost_supervisor_had_not_read_is_refused
+    p1_a_process_that_a_dead_executor_refuses_is_lost
+    p1_destructors_that_panic_at_an_executors_end_harm_no_other
 }
 
 async fn p1_a_supervisor_outlives_the_executor_of_its_children(stage: Stage) {
@@ -156,7 +156,7 @@ fn lives_on(stage: &Stage, first: Arc<dyn supervisor_core::Spawner>) -> Placemen
     Placement::Fresh(Arc::new(move |_| Ok(first.lock().unwrap().take().unwrap_or_else(|| main.clone()))))
 }
 
-async fn p2_also_when_it_is_lost_again_and_again(stage: Stage) {
+async fn p2_it_holds_when_a_supervisor_is_lost_again_and_again(stage: Stage) {
     let census = Census::default();
     let others: Vec<_> = (0..3).map(|_| stage.other(1)).collect();
     let mut spawners: Vec<_> = others.iter().map(|other| other.spawner.clone()).collect();
@@ -184,7 +184,7 @@ async fn p2_also_when_it_is_lost_again_and_again(stage: Stage) {
     stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
 }
 
-async fn p2_what_a_lost_supervisor_has_left_behind_is_named_and_can_be_given_up(stage: Stage) {
+async fn p2_what_a_lost_supervisor_left_is_named_and_can_be_given_up(stage: Stage) {
     let (other, census) = (stage.other(1), Census::default());
     let mut inner = supervisor("inner");
     inner.add_worker(port(&stage, &census));
@@ -225,16 +225,16 @@ async fn lost_and_not_run_again(stage: Stage, adapt: impl FnOnce(ChildSpec) -> C
     assert_eq!(stage.in_time("its end", told).await.path, "root.inner.port");
 }
 
-async fn n8_what_a_lost_supervisor_has_left_behind_is_named_though_it_does_not_run_again(stage: Stage) {
+async fn n8_what_a_lost_supervisor_left_behind_is_named(stage: Stage) {
     lost_and_not_run_again(stage, |inner| inner.with_restart_type(RestartType::Temporary)).await;
 }
 
-async fn n8_also_while_its_restart_waits(stage: Stage) {
+async fn n8_it_is_named_while_the_restart_waits_too(stage: Stage) {
     let slow = Backoff::constant(crate::stage::HOUR);
     lost_and_not_run_again(stage, |inner| inner.with_backoff(slow)).await;
 }
 
-async fn n8_what_lets_go_in_time_is_not_named_though_its_supervisor_was_lost(stage: Stage) {
+async fn n8_what_lets_go_in_time_is_not_named(stage: Stage) {
     let (other, census) = (stage.other(1), Census::default());
     let mut inner = supervisor("inner");
     inner.add_worker(port(&stage, &census));
@@ -252,7 +252,7 @@ async fn n8_what_lets_go_in_time_is_not_named_though_its_supervisor_was_lost(sta
     assert_eq!(census.live(), 0);
 }
 
-async fn a7_what_a_lost_supervisor_had_not_looked_at_is_refused_and_dropped(stage: Stage) {
+async fn a7_what_a_lost_supervisor_had_not_read_is_refused(stage: Stage) {
     let (other, census) = (stage.other(1), Census::default());
     let owner = |name| {
         let owned = census.enter();
@@ -288,7 +288,7 @@ async fn a7_what_a_lost_supervisor_had_not_looked_at_is_refused_and_dropped(stag
     drop(handle);
 }
 
-async fn a6_the_stream_of_a_lost_root_ends_after_the_last_process_of_its_tree(stage: Stage) {
+async fn a6_the_stream_of_a_lost_root_ends_after_its_last_process(stage: Stage) {
     let (other, census) = (stage.other(1), Census::default());
     let mut inner = supervisor("inner");
     inner.add_worker(idle("leaf"));
@@ -317,7 +317,7 @@ async fn a6_the_stream_of_a_lost_root_ends_after_the_last_process_of_its_tree(st
     assert_eq!(last.unwrap().path, "root");
 }
 
-async fn a6_when_a_root_is_lost_subscribers_hear_it_and_the_last_state_stays(stage: Stage) {
+async fn a6_subscribers_hear_of_a_lost_root_and_its_state_stays(stage: Stage) {
     let other = stage.other(1);
     let mut inner = supervisor("inner");
     inner.add_worker(idle("leaf"));
@@ -367,7 +367,7 @@ impl Drop for Slow {
 /// In real time, also in the simulator: so not for long there.
 const SLOW: Duration = Duration::from_millis(300);
 
-async fn p1_a_process_that_a_dead_executor_refuses_is_lost_and_nobody_waits_for_its_destructor(stage: Stage) {
+async fn p1_a_process_that_a_dead_executor_refuses_is_lost(stage: Stage) {
     if stage.is_simulated() && stage.seed() > 3 {
         return;
     }
@@ -415,7 +415,7 @@ fn bombed(name: &'static str) -> ChildSpec {
     child.with_restart_type(RestartType::Temporary)
 }
 
-async fn p1_destructors_that_panic_at_the_end_of_an_executor_harm_nobody(stage: Stage) {
+async fn p1_destructors_that_panic_at_an_executors_end_harm_no_other(stage: Stage) {
     if stage.is_simulated() && stage.seed() > 20 {
         return;
     }

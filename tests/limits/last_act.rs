@@ -12,12 +12,12 @@ use crate::stage::{LIMIT, Stage, event, idle, supervisor};
 
 stage! { everywhere:
     d3_a_poll_that_says_ready_and_blocks_holds_up_no_shutdown
-    d3_a_poll_that_spawns_and_blocks_holds_up_no_start_and_no_shutdown
-    d3_a_poll_that_asks_for_shutdown_and_blocks_is_abandoned_in_time
-    d3_a_poll_that_makes_a_call_and_blocks_holds_it_up_for_nobody
-    d3_a_poll_that_lets_go_of_its_tree_and_blocks_holds_up_no_shutdown
-    d3_a_stop_holds_its_limit_though_polls_that_a_timer_woke_block
-    b2_a_worker_that_a_timer_woke_and_that_blocks_is_found_by_its_watchdog
+    d3_a_poll_that_spawns_and_blocks_holds_up_no_start
+    d3_a_poll_that_asks_for_shutdown_and_blocks_is_abandoned
+    d3_a_poll_that_makes_a_call_and_blocks_does_not_delay_it
+    d3_a_poll_that_drops_its_tree_and_blocks_delays_no_shutdown
+    d3_a_stop_holds_its_limit_though_polls_woken_by_timers_block
+    b2_a_worker_that_blocks_after_a_timer_is_found
 }
 
 /// A worker that does something and blocks, in one poll, when it is told to go on.
@@ -59,7 +59,7 @@ async fn d3_a_poll_that_says_ready_and_blocks_holds_up_no_shutdown(stage: Stage)
     names_it(stage.in_time("the shutdown", tree.shutdown()).await);
 }
 
-async fn d3_a_poll_that_spawns_and_blocks_holds_up_no_start_and_no_shutdown(stage: Stage) {
+async fn d3_a_poll_that_spawns_and_blocks_holds_up_no_start(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
     let (child, begun) = acts(&stage, &gate, || assert!(process::spawn(idle("spawned")).is_ok()));
     let mut root = supervisor("root");
@@ -75,7 +75,7 @@ async fn d3_a_poll_that_spawns_and_blocks_holds_up_no_start_and_no_shutdown(stag
     names_it(stage.in_time("the shutdown", tree.shutdown()).await);
 }
 
-async fn d3_a_poll_that_asks_for_shutdown_and_blocks_is_abandoned_in_time(stage: Stage) {
+async fn d3_a_poll_that_asks_for_shutdown_and_blocks_is_abandoned(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
     let mut root = supervisor("root");
     let handle = root.handle();
@@ -88,7 +88,7 @@ async fn d3_a_poll_that_asks_for_shutdown_and_blocks_is_abandoned_in_time(stage:
     names_it(stage.in_time("the shutdown", tree.wait()).await);
 }
 
-async fn d3_a_poll_that_makes_a_call_and_blocks_holds_it_up_for_nobody(stage: Stage) {
+async fn d3_a_poll_that_makes_a_call_and_blocks_does_not_delay_it(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
     let mut root = supervisor("root");
     let handle: SupervisorHandle = root.handle();
@@ -109,7 +109,7 @@ async fn d3_a_poll_that_makes_a_call_and_blocks_holds_it_up_for_nobody(stage: St
     names_it(stage.in_time("the shutdown", tree.shutdown()).await);
 }
 
-async fn d3_a_poll_that_lets_go_of_its_tree_and_blocks_holds_up_no_shutdown(stage: Stage) {
+async fn d3_a_poll_that_drops_its_tree_and_blocks_delays_no_shutdown(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
     let tree: Arc<Mutex<Option<SupervisionTree>>> = Arc::default();
     let held = tree.clone();
@@ -139,7 +139,7 @@ fn sleeper(stage: &Stage, name: &'static str, begin: &async_channel::Receiver<()
     child.with_shutdown_strategy(ShutdownStrategy::Graceful(LIMIT))
 }
 
-async fn d3_a_stop_holds_its_limit_though_polls_that_a_timer_woke_block(stage: Stage) {
+async fn d3_a_stop_holds_its_limit_though_polls_woken_by_timers_block(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
     let mut root = supervisor("root");
     root.add_worker(idle("idle"));
@@ -158,7 +158,7 @@ async fn d3_a_stop_holds_its_limit_though_polls_that_a_timer_woke_block(stage: S
     assert_eq!(paths, ["root.early", "root.late"]);
 }
 
-async fn b2_a_worker_that_a_timer_woke_and_that_blocks_is_found_by_its_watchdog(stage: Stage) {
+async fn b2_a_worker_that_blocks_after_a_timer_is_found(stage: Stage) {
     let (open, gate) = async_channel::unbounded();
     let mut root = supervisor("root");
     let mut events = root.handle().events();

@@ -5,14 +5,14 @@ use supervisor_core::{ChildSpec, ChildState, RestartStrategy, RestartType, Shutd
 use crate::stage::{LIMIT, Stage, idle, supervisor};
 
 stage! { everywhere:
-    n8_a_terminated_supervisor_with_a_blocked_grandchild_is_stuck_after_the_grace
-    n8_also_two_levels_up
-    n8_restarted_it_starts_nothing_beside_the_grandchild
-    n8_a_supervisor_that_is_killed_while_it_stops_is_waited_for_and_names_who_blocks
-    d3_a_supervisor_that_gives_up_does_not_wait_for_a_child_that_blocks
+    n8_a_terminated_supervisor_with_a_blocked_child_is_stuck
+    n8_a_terminated_supervisor_two_levels_up_is_stuck_too
+    n8_its_restart_starts_nothing_beside_the_grandchild
+    n8_a_supervisor_killed_while_it_stops_names_the_blocker
+    d3_a_give_up_does_not_wait_for_a_child_that_blocks
 }
 
-async fn n8_a_terminated_supervisor_with_a_blocked_grandchild_is_stuck_after_the_grace(stage: Stage) {
+async fn n8_a_terminated_supervisor_with_a_blocked_child_is_stuck(stage: Stage) {
     let (child, begun) = stage.blocker("hasher");
     let mut inner = supervisor("inner");
     inner.add_worker(child);
@@ -25,7 +25,7 @@ async fn n8_a_terminated_supervisor_with_a_blocked_grandchild_is_stuck_after_the
     let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
 }
 
-async fn n8_also_two_levels_up(stage: Stage) {
+async fn n8_a_terminated_supervisor_two_levels_up_is_stuck_too(stage: Stage) {
     let (child, begun) = stage.blocker("hasher");
     let mut inner = supervisor("inner");
     inner.add_worker(child);
@@ -45,7 +45,7 @@ async fn n8_also_two_levels_up(stage: Stage) {
     assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.outer.inner.hasher"]);
 }
 
-async fn n8_restarted_it_starts_nothing_beside_the_grandchild(stage: Stage) {
+async fn n8_its_restart_starts_nothing_beside_the_grandchild(stage: Stage) {
     let (child, begun) = stage.blocker("hasher");
     let mut inner = supervisor("inner");
     let handle = inner.handle();
@@ -75,7 +75,7 @@ async fn n8_restarted_it_starts_nothing_beside_the_grandchild(stage: Stage) {
     let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
 }
 
-async fn n8_a_supervisor_that_is_killed_while_it_stops_is_waited_for_and_names_who_blocks(stage: Stage) {
+async fn n8_a_supervisor_killed_while_it_stops_names_the_blocker(stage: Stage) {
     let (child, begun) = stage.blocker("hasher");
     let mut inner = supervisor("inner").with_abort_grace(5 * LIMIT);
     inner.add_worker(child.with_shutdown_strategy(ShutdownStrategy::UNLIMITED));
@@ -89,7 +89,7 @@ async fn n8_a_supervisor_that_is_killed_while_it_stops_is_waited_for_and_names_w
     assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.inner.hasher"]);
 }
 
-async fn d3_a_supervisor_that_gives_up_does_not_wait_for_a_child_that_blocks(stage: Stage) {
+async fn d3_a_give_up_does_not_wait_for_a_child_that_blocks(stage: Stage) {
     let (child, begun) = stage.blocker("hasher");
     let never = RestartStrategy::one_for_one().with_intensity_and_period(0, LIMIT);
     let mut inner = supervisor("inner").with_restart_strategy(never);

@@ -11,7 +11,7 @@ use loom::{future::AtomicWaker, sync::atomic::AtomicBool, thread};
 use super::*;
 
 #[test]
-fn an_abort_around_the_first_poll_is_one_exit() {
+fn p1_an_abort_around_the_first_poll_is_one_exit() {
     let stories = outcomes(|| {
         let child = Child::new();
         let (id, _) = child.begin();
@@ -25,7 +25,7 @@ fn an_abort_around_the_first_poll_is_one_exit() {
 }
 
 #[test]
-fn an_abort_that_races_the_end_of_the_work_is_one_exit() {
+fn p1_an_abort_that_races_the_end_of_the_work_is_one_exit() {
     let stories = outcomes(|| {
         let child = Child::new();
         let (id, _) = child.begin();
@@ -54,7 +54,7 @@ fn an_abort_that_races_the_end_of_the_work_is_one_exit() {
 }
 
 #[test]
-fn an_abort_that_races_the_executors_drop_is_one_exit() {
+fn p1_an_abort_that_races_the_executors_drop_is_one_exit() {
     let stories = outcomes(|| {
         let child = Child::new();
         let (id, _) = child.begin();
@@ -71,7 +71,7 @@ fn an_abort_that_races_the_executors_drop_is_one_exit() {
 }
 
 #[test]
-fn a_last_incarnation_lets_go_of_its_specification_before_its_exit_or_not_at_all() {
+fn r78_a_last_incarnation_drops_its_spec_before_its_exit() {
     let stories = outcomes(|| {
         let child = Child::new();
         let (id, _) = child.begin();
@@ -107,7 +107,7 @@ fn a_process_that_waits_for_its_signal_always_sees_it() {
 }
 
 #[test]
-fn a_signal_and_an_abort_after_it_are_one_exit() {
+fn p1_a_signal_and_an_abort_after_it_are_one_exit() {
     let stories = outcomes(|| {
         let child = Child::new();
         let (id, shutdown) = child.begin();

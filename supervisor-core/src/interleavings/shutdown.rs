@@ -10,7 +10,7 @@ use loom::{future::AtomicWaker, sync::atomic::AtomicBool, thread};
 use super::*;
 
 #[test]
-fn waiters_in_other_tasks_always_see_the_signal() {
+fn p6_waiters_in_other_tasks_always_see_the_signal() {
     always(|| {
         let child = Child::new();
         let (_, shutdown) = child.begin();
@@ -21,7 +21,7 @@ fn waiters_in_other_tasks_always_see_the_signal() {
 }
 
 #[test]
-fn a_waiter_that_moves_to_another_task_always_sees_the_signal() {
+fn p6_a_waiter_that_moves_to_another_task_sees_the_signal() {
     always(|| {
         let child = Child::new();
         let (_, mut shutdown) = child.begin();
@@ -35,7 +35,7 @@ fn a_waiter_that_moves_to_another_task_always_sees_the_signal() {
 }
 
 #[test]
-fn a_waiter_in_another_task_sees_the_end_of_the_process() {
+fn p6_a_waiter_in_another_task_sees_the_end() {
     let stories = outcomes(|| {
         let child = Child::new();
         let (id, shutdown) = child.begin();
@@ -49,7 +49,7 @@ fn a_waiter_in_another_task_sees_the_end_of_the_process() {
 }
 
 #[test]
-fn a_waiter_in_another_task_sees_that_the_executor_dropped_the_process() {
+fn p6_a_waiter_in_another_task_sees_the_executors_drop() {
     let stories = outcomes(|| {
         let child = Child::new();
         let (id, shutdown) = child.begin();
@@ -79,7 +79,7 @@ fn a_signal_that_races_the_end_lets_all_go() {
 }
 
 #[test]
-fn a_wait_that_is_cancelled_leaves_nothing_and_takes_no_wake_from_another() {
+fn p6_a_cancelled_wait_takes_no_wake_from_another() {
     always(|| {
         let child = Child::new();
         let (_, shutdown) = child.begin();
@@ -104,7 +104,7 @@ impl Wake for Inert {
 }
 
 #[test]
-fn a_wait_that_is_begun_again_always_sees_the_signal() {
+fn p6_a_wait_that_begins_again_always_sees_the_signal() {
     always(|| {
         let child = Child::new();
         let (_, mut shutdown) = child.begin();
@@ -141,7 +141,7 @@ fn wrapped_event() -> (Arc<Event>, ProcessShutdown) {
 }
 
 #[test]
-fn whoever_drives_a_wrapped_future_drives_it_for_all() {
+fn a_wrapped_future_is_driven_for_all_its_clones() {
     always(|| {
         let (event, shutdown) = wrapped_event();
         let waiters = [shutdown.clone(), shutdown].map(|shutdown| thread::spawn(move || block_on(shutdown)));
@@ -151,7 +151,7 @@ fn whoever_drives_a_wrapped_future_drives_it_for_all() {
 }
 
 #[test]
-fn whoever_gives_up_while_it_drives_a_wrapped_future_leaves_the_others_able_to() {
+fn a_driver_that_gives_up_leaves_the_wrapped_future_to_others() {
     always(|| {
         let (event, shutdown) = wrapped_event();
         let mut gives_up = shutdown.clone();

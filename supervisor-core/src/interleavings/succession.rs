@@ -7,7 +7,7 @@ use loom::thread;
 use super::*;
 
 #[test]
-fn a_clone_of_an_earlier_incarnation_fires_though_a_successor_has_begun() {
+fn p6_a_clone_of_an_earlier_incarnation_fires() {
     let stories = outcomes(|| {
         let child = Child::new();
         let (id, shutdown) = child.begin();
@@ -27,7 +27,7 @@ fn a_clone_of_an_earlier_incarnation_fires_though_a_successor_has_begun() {
 }
 
 #[test]
-fn a_wait_of_an_earlier_incarnation_takes_no_signal_from_the_successor() {
+fn p6_an_earlier_wait_takes_no_signal_from_the_successor() {
     always(|| {
         let child = Child::new();
         let (first, earlier) = child.begin();
@@ -46,7 +46,7 @@ fn a_wait_of_an_earlier_incarnation_takes_no_signal_from_the_successor() {
 }
 
 #[test]
-fn an_end_takes_nothing_from_a_successor_that_has_overtaken_it() {
+fn p5_an_end_takes_nothing_from_its_successor() {
     let stories = outcomes(|| {
         let child = Child::new();
         let (first, _) = child.begin();

@@ -23,7 +23,7 @@ fn put<M>(mailbox: &Mailbox<M>, message: M) -> Result<(), M> {
 }
 
 #[test]
-fn messages_come_in_order_whether_they_were_taken_before_or_after() {
+fn messages_come_in_order() {
     let (mailbox, mut taken) = (Mailbox::new(), Taken::nothing());
     let mut next = |mailbox: &Mailbox<u32>| mailbox.next(&mut taken).map(|envelope| envelope.message);
     assert_eq!(next(&mailbox), None);
@@ -108,7 +108,7 @@ const fn many(count: usize) -> usize {
 }
 
 #[test]
-fn a_flood_from_many_threads_loses_nothing_and_keeps_the_order_of_each() {
+fn a_flood_from_many_threads_keeps_the_order_of_each() {
     const WRITERS: usize = 8;
     const EACH: usize = many(5_000);
     let read = finishes(|counted| {

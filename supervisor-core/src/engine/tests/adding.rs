@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn r58_r20_a_child_that_is_added_starts_behind_the_others_and_stops_before_them() {
+fn r58_r20_an_added_child_starts_last_and_stops_first() {
     let mut world = World::up(one_for_all(1), [child("a")]);
     world.start_child(child("b"));
     world.told("start b: ok");
@@ -27,7 +27,7 @@ fn r58_start_child_answers_when_the_child_is_ready() {
 }
 
 #[test]
-fn r60_t_a_start_that_fails_leaves_nothing_behind_and_touches_nobody() {
+fn r60_case_t_a_failed_start_child_leaves_nothing_behind() {
     for spec in [child("b"), child("b").transient(), child("b").temporary()] {
         for exit in [error(), Exit::Panicked(Failure::new("ouch")), Exit::Lost] {
             let mut world = World::up(one_for_all(0), [child("a")]);
@@ -42,7 +42,7 @@ fn r60_t_a_start_that_fails_leaves_nothing_behind_and_touches_nobody() {
 }
 
 #[test]
-fn t_the_failing_start_of_a_spawned_child_touches_nobody() {
+fn case_t_a_failed_spawn_affects_no_sibling() {
     let mut world = World::up(one_for_all(0), [child("a")]);
     world.plan("b", [Some(error())]);
     world.spawn(child("b").temporary());
@@ -52,7 +52,7 @@ fn t_the_failing_start_of_a_spawned_child_touches_nobody() {
 }
 
 #[test]
-fn a2_an_added_child_that_is_not_ready_in_time_has_failed_to_start() {
+fn a2_an_added_child_not_ready_in_time_has_failed_to_start() {
     let mut world = World::up(one_for_one(0), [child("a")]);
     world.plan("b", [None]);
     world.start_child(child("b").start_timeout(SECOND));
@@ -63,7 +63,7 @@ fn a2_an_added_child_that_is_not_ready_in_time_has_failed_to_start() {
 }
 
 #[test]
-fn d3_an_added_child_that_is_not_ready_in_time_and_does_not_let_go_holds_nobody_up() {
+fn d3_an_added_child_that_is_late_and_stuck_delays_no_other() {
     let mut world = World::up(one_for_one(0), [child("a")]);
     world.plan("b", [None]);
     world.stuck.push("b");
@@ -79,7 +79,7 @@ fn d3_an_added_child_that_is_not_ready_in_time_and_does_not_let_go_holds_nobody_
 }
 
 #[test]
-fn r61_a_child_that_has_nothing_to_run_is_kept_stopped_unless_it_is_temporary() {
+fn r61_an_added_child_with_nothing_to_run_is_kept_stopped() {
     for (spec, shows) in [(child("b"), "a b-"), (child("b").transient(), "a b-"), (child("b").temporary(), "a")] {
         let mut world = World::up(one_for_one(0), [child("a")]);
         world.plan("b", [Some(Exit::Ignored)]);
@@ -90,7 +90,7 @@ fn r61_a_child_that_has_nothing_to_run_is_kept_stopped_unless_it_is_temporary() 
 }
 
 #[test]
-fn a_child_that_is_terminated_before_it_was_ever_ready_is_removed() {
+fn a_child_terminated_before_it_was_ready_is_removed() {
     let mut world = World::up(one_for_one(0), [child("a")]);
     world.plan("b", [None]);
     world.start_child(child("b"));
@@ -100,7 +100,7 @@ fn a_child_that_is_terminated_before_it_was_ever_ready_is_removed() {
 }
 
 #[test]
-fn a_child_that_is_killed_before_it_was_ever_ready_is_removed() {
+fn a_child_killed_before_it_was_ready_is_removed() {
     let mut world = World::up(one_for_one(0), [child("a")]);
     world.plan("b", [None]);
     world.start_child(child("b"));
@@ -110,7 +110,7 @@ fn a_child_that_is_killed_before_it_was_ever_ready_is_removed() {
 }
 
 #[test]
-fn r62_r59_with_unique_names_a_name_is_there_once() {
+fn r62_r59_d2_unique_names_refuse_a_second_child() {
     let settings = SupervisorSettings { unique_names: true, ..one_for_one(9) };
     let backoff = child("restarting").backoff(Backoff::constant(SECOND));
     let mut world = World::up(settings, [child("running"), backoff, child("stopped"), child("starting")]);
@@ -132,7 +132,7 @@ fn r62_r59_with_unique_names_a_name_is_there_once() {
 }
 
 #[test]
-fn r10_with_unique_names_the_name_of_a_temporary_child_is_free_when_it_has_ended() {
+fn r10_the_unique_name_of_an_ended_temporary_child_is_free() {
     let settings = SupervisorSettings { unique_names: true, ..one_for_one(0) };
     let mut world = World::up(settings, [child("a").temporary()]);
     world.exit("a", error());
@@ -141,7 +141,7 @@ fn r10_with_unique_names_the_name_of_a_temporary_child_is_free_when_it_has_ended
 }
 
 #[test]
-fn d2_otherwise_names_may_be_the_same() {
+fn d2_names_need_not_be_unique() {
     let mut world = World::up(one_for_one(0), [child("a")]);
     world.start_child(child("a"));
     world.told("start a: ok");
@@ -149,7 +149,7 @@ fn d2_otherwise_names_may_be_the_same() {
 }
 
 #[test]
-fn a8_a_full_supervisor_takes_no_more_and_a_child_in_backoff_keeps_its_place() {
+fn a8_a_child_in_backoff_keeps_its_place() {
     let settings = SupervisorSettings { max_children: Some(2), ..one_for_one(9) };
     let mut world = World::up(settings, [child("a").backoff(Backoff::constant(SECOND)), child("b").temporary()]);
     world.exit("a", error());
@@ -165,7 +165,7 @@ fn a8_a_full_supervisor_takes_no_more_and_a_child_in_backoff_keeps_its_place() {
 }
 
 #[test]
-fn n5_a_child_added_during_the_first_start_starts_at_once_beside_it() {
+fn n5_a_child_added_during_the_first_start_starts_at_once() {
     let mut world = World::new(one_for_one(0), [child("a"), child("b")]);
     world.plan("a", [None]);
     world.start();
@@ -178,7 +178,7 @@ fn n5_a_child_added_during_the_first_start_starts_at_once_beside_it() {
 }
 
 #[test]
-fn n5_a_child_added_during_the_first_start_that_fails_to_start_does_not_fail_it() {
+fn n5_an_added_child_that_fails_does_not_fail_the_first_start() {
     let mut world = World::new(one_for_one(0), [child("a"), child("b")]);
     world.plan("a", [None]);
     world.plan("c", [Some(error())]);

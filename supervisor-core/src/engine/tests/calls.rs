@@ -32,7 +32,7 @@ fn with_b(state: ChildState) -> World {
 }
 
 #[test]
-fn r63_terminate_of_a_running_child_stops_it_and_answers_when_it_is_gone() {
+fn r63_terminate_of_a_running_child_answers_when_it_is_gone() {
     let mut world = with_b(ChildState::Running);
     world.deaf.push("b");
     world.terminate("b");
@@ -44,7 +44,7 @@ fn r63_terminate_of_a_running_child_stops_it_and_answers_when_it_is_gone() {
 }
 
 #[test]
-fn terminate_of_a_starting_child_aborts_it_and_answers_when_it_is_gone() {
+fn terminate_of_a_starting_child_aborts_it() {
     let mut world = with_b(ChildState::Starting);
     world.stuck.push("b");
     world.terminate("b");
@@ -57,7 +57,7 @@ fn terminate_of_a_starting_child_aborts_it_and_answers_when_it_is_gone() {
 }
 
 #[test]
-fn a_terminate_of_a_restarting_child_cancels_the_restart_and_answers_at_once() {
+fn r28_terminate_of_a_restarting_child_cancels_the_restart() {
     let mut world = with_b(ChildState::Restarting);
     world.terminate("b");
     world.told("terminate b: ok");
@@ -68,7 +68,7 @@ fn a_terminate_of_a_restarting_child_cancels_the_restart_and_answers_at_once() {
 }
 
 #[test]
-fn terminate_of_a_stopping_child_joins_the_stop_and_it_stays_stopped() {
+fn terminate_of_a_stopping_child_keeps_it_stopped() {
     let mut world = with_b(ChildState::Stopping);
     world.terminate("b");
     world.told("");
@@ -79,7 +79,7 @@ fn terminate_of_a_stopping_child_joins_the_stop_and_it_stays_stopped() {
 }
 
 #[test]
-fn terminating_twice_answers_both_when_the_child_is_gone() {
+fn two_terminates_are_answered_when_the_child_is_gone() {
     let mut world = with_b(ChildState::Running);
     world.deaf.push("b");
     world.terminate("b");
@@ -99,7 +99,7 @@ fn r63_terminate_of_a_stopped_child_is_ok() {
 }
 
 #[test]
-fn r64_restart_of_what_is_not_stopped_says_what_it_is() {
+fn r64_restart_of_a_child_that_is_not_stopped_names_its_state() {
     for (state, answer) in [
         (ChildState::Starting, "restart b: Running"),
         (ChildState::Running, "restart b: Running"),
@@ -114,7 +114,7 @@ fn r64_restart_of_what_is_not_stopped_says_what_it_is() {
 }
 
 #[test]
-fn r64_restart_of_a_stopped_child_starts_it_and_answers_when_it_is_ready() {
+fn r64_restart_of_a_stopped_child_answers_when_it_is_ready() {
     let mut world = with_b(ChildState::Stopped);
     world.plan("b", [None]);
     world.restart("b");
@@ -128,7 +128,7 @@ fn r64_restart_of_a_stopped_child_starts_it_and_answers_when_it_is_ready() {
 }
 
 #[test]
-fn r64_a_restart_that_fails_leaves_the_child_stopped_and_costs_nothing() {
+fn r64_a_failed_restart_call_costs_nothing() {
     let mut world = World::up(one_for_one(0), [child("a"), child("b")]);
     world.terminate("a");
     world.plan("a", [Some(error())]);
@@ -144,7 +144,7 @@ fn r64_a_restart_that_fails_leaves_the_child_stopped_and_costs_nothing() {
 }
 
 #[test]
-fn r64_a_restart_that_has_nothing_to_run_is_ok_and_leaves_the_child_stopped() {
+fn r64_a_restart_call_with_nothing_to_run_is_ok() {
     let mut world = with_b(ChildState::Stopped);
     world.plan("b", [Some(Exit::Ignored)]);
     world.restart("b");
@@ -162,7 +162,7 @@ fn r11_a_transient_child_that_ended_well_can_be_restarted() {
 }
 
 #[test]
-fn r65_delete_of_what_is_not_stopped_says_what_it_is() {
+fn r65_delete_of_a_child_that_is_not_stopped_names_its_state() {
     for (state, answer) in [
         (ChildState::Starting, "delete b: Running"),
         (ChildState::Running, "delete b: Running"),
@@ -223,7 +223,7 @@ fn kill_of_a_stopping_child_aborts_it_now_and_it_stays_stopped() {
 }
 
 #[test]
-fn r63_r64_r65_what_is_not_there_is_not_found() {
+fn r63_r64_r65_a_missing_child_is_not_found() {
     let mut world = World::up(one_for_one(0), [child("a").temporary()]);
     world.exit("a", Exit::Normal);
     world.terminate("a");
@@ -242,7 +242,7 @@ fn r63_a_temporary_child_that_is_terminated_is_removed() {
 }
 
 #[test]
-fn r63_r52_terminating_triggers_no_strategy_no_charge_and_no_auto_shutdown() {
+fn r63_r52_terminate_costs_nothing_and_triggers_nothing() {
     let settings = SupervisorSettings { auto_shutdown: AutoShutdown::AnySignificant, ..one_for_all(0) };
     let mut world = World::up(settings, [child("a").transient().significant(), child("b")]);
     world.terminate("a");
@@ -253,7 +253,7 @@ fn r63_r52_terminating_triggers_no_strategy_no_charge_and_no_auto_shutdown() {
 }
 
 #[test]
-fn r43_r44_a_child_that_fails_while_it_is_terminated_is_just_stopped() {
+fn r43_r44_a_child_that_fails_while_terminated_is_stopped() {
     for exit in [error(), Exit::Normal, Exit::Panicked(Failure::new("ouch"))] {
         let mut world = World::up(one_for_one(0), [child("a"), child("b")]);
         world.deaf.push("a");
@@ -275,7 +275,7 @@ fn r41_a_child_that_does_not_stop_in_time_is_aborted() {
 }
 
 #[test]
-fn d3_terminate_of_a_child_that_does_not_let_go_answers_stuck_and_it_stays_stopped_when_it_does() {
+fn d3_terminate_of_a_child_that_does_not_yield_answers_stuck() {
     let mut world = World::up(one_for_one(0), [child("a").shutdown(ShutdownStrategy::Brutal), child("b")]);
     world.stuck.push("a");
     world.terminate("a");
@@ -293,7 +293,7 @@ fn d3_terminate_of_a_child_that_does_not_let_go_answers_stuck_and_it_stays_stopp
 }
 
 #[test]
-fn d3_terminate_of_a_child_that_is_stuck_already_keeps_it_from_being_restarted() {
+fn d3_terminate_of_a_stuck_child_cancels_its_restart() {
     let mut world = with_b(ChildState::Stopping);
     world.pass(5 * SECOND);
     world.did("stuck b");
@@ -327,7 +327,7 @@ fn n1_nothing_is_started_after_shutdown_was_asked_for() {
 }
 
 #[test]
-fn n1_a_start_that_is_under_way_is_turned_away_by_a_shutdown() {
+fn n1_a_shutdown_refuses_a_start_that_is_under_way() {
     let mut world = World::up(one_for_one(0), [child("a"), child("b").transient()]);
     world.exit("b", Exit::Normal);
     world.plan("b", [None]);
@@ -341,7 +341,7 @@ fn n1_a_start_that_is_under_way_is_turned_away_by_a_shutdown() {
 }
 
 #[test]
-fn r39_terminate_while_the_supervisor_stops_waits_and_changes_no_order() {
+fn r39_terminate_during_a_stop_changes_no_order() {
     let mut world = World::up(one_for_one(0), [child("a"), child("b")]);
     world.deaf.extend(["a", "b"]);
     world.shutdown();
@@ -357,7 +357,7 @@ fn r39_terminate_while_the_supervisor_stops_waits_and_changes_no_order() {
 }
 
 #[test]
-fn d3_terminate_of_a_child_that_a_shutdown_abandons_answers_stuck() {
+fn d3_terminate_of_an_abandoned_child_answers_stuck() {
     let mut world = World::up(one_for_one(0), [child("a").shutdown(ShutdownStrategy::Brutal)]);
     world.stuck.push("a");
     world.deaf.push("a");
@@ -384,7 +384,7 @@ fn n6_a_child_that_terminates_itself_does_not_wait_for_itself() {
 }
 
 #[test]
-fn terminate_during_the_first_start_takes_a_child_out_of_it() {
+fn terminate_during_the_first_start_takes_the_child_out() {
     let mut world = World::new(one_for_one(0), [child("a"), child("b"), child("c")]);
     world.plan("a", [None]);
     world.start();
@@ -414,7 +414,7 @@ fn r30_calls_cost_nothing() {
 }
 
 #[test]
-fn callers_that_do_not_wait_any_longer_are_forgotten_and_the_others_are_answered() {
+fn callers_that_gave_up_are_forgotten_others_are_answered() {
     let mut world = World::up(one_for_one(9), [child("a"), child("b")]);
     world.deaf.push("a");
     for _ in 0..3 {

@@ -61,7 +61,7 @@ fn r74_a_failing_restart_is_retried_per_instance_and_charged() {
 }
 
 #[test]
-fn r28_r73_terminating_an_instance_that_waits_for_its_restart_forgets_it() {
+fn r28_r73_terminate_of_a_restarting_instance_forgets_it() {
     let mut world = dynamic(9);
     world.start_child(child("a").backoff(Backoff::constant(SECOND)));
     world.exit("a", error());
@@ -71,7 +71,7 @@ fn r28_r73_terminating_an_instance_that_waits_for_its_restart_forgets_it() {
 }
 
 #[test]
-fn d7_r76_an_instance_whose_restart_has_nothing_to_run_is_dropped() {
+fn r76_d7_an_instance_with_nothing_to_run_again_is_dropped() {
     let mut world = dynamic(9);
     world.start_child(child("a"));
     world.plan("a", [Some(Exit::Ignored)]);
@@ -81,7 +81,7 @@ fn d7_r76_an_instance_whose_restart_has_nothing_to_run_is_dropped() {
 }
 
 #[test]
-fn r69_restart_and_delete_answer_that_it_is_dynamic() {
+fn r69_restart_and_delete_answer_dynamic() {
     let mut world = dynamic(0);
     world.start_child(child("a"));
     world.restart("a");
@@ -92,7 +92,7 @@ fn r69_restart_and_delete_answer_that_it_is_dynamic() {
 }
 
 #[test]
-fn r46_all_are_asked_at_once() {
+fn r46_a_dynamic_supervisor_asks_all_at_once() {
     let mut world = dynamic(0);
     for name in ["a", "b", "c"] {
         world.start_child(child(name));
@@ -104,7 +104,7 @@ fn r46_all_are_asked_at_once() {
 }
 
 #[test]
-fn r75_counts_are_of_instances_with_those_that_restart() {
+fn r75_counts_include_instances_that_restart() {
     let mut world = dynamic(9);
     world.start_child(child("a").backoff(Backoff::constant(SECOND)));
     world.start_child(supervisor("s"));
@@ -118,7 +118,7 @@ fn with_budget(budget: Duration, settings: SupervisorSettings) -> SupervisorSett
 }
 
 #[test]
-fn a4_when_the_budget_ends_all_that_are_left_are_aborted_at_once_and_share_one_grace() {
+fn a4_at_the_end_of_the_budget_all_are_aborted_at_once() {
     let children = ["a", "b", "c", "d"].map(|name| child(name).shutdown(ShutdownStrategy::UNLIMITED));
     let mut world = World::up(with_budget(3 * SECOND, one_for_one(0)), children);
     world.deaf.extend(["a", "b", "c"]);
@@ -139,7 +139,7 @@ fn a4_when_the_budget_ends_all_that_are_left_are_aborted_at_once_and_share_one_g
 }
 
 #[test]
-fn a4_each_child_is_held_to_whichever_ends_first() {
+fn a4_a_child_is_held_to_the_earlier_limit() {
     let children = [child("a").shutdown(ShutdownStrategy::Graceful(SECOND)), child("b")];
     let mut world = World::up(with_budget(60 * SECOND, one_for_one(0)), children);
     world.deaf.push("a");
@@ -150,7 +150,7 @@ fn a4_each_child_is_held_to_whichever_ends_first() {
 }
 
 #[test]
-fn a4_the_budget_bounds_every_stop_of_the_supervisor_and_no_group_restart() {
+fn a4_the_budget_bounds_stops_and_no_group_restart() {
     let slow = || child("a").shutdown(ShutdownStrategy::UNLIMITED);
     let mut world = World::up(with_budget(SECOND, one_for_all(1)), [slow(), child("b")]);
     world.deaf.push("a");

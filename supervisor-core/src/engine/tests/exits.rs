@@ -31,7 +31,7 @@ fn r9_a_permanent_child_is_restarted_however_it_ends() {
 }
 
 #[test]
-fn r9_r11_a_transient_child_is_restarted_when_it_failed_and_kept_stopped_when_not() {
+fn r9_r11_a_transient_child_is_restarted_only_if_it_failed() {
     for exit in failures() {
         after(child("a").transient(), exit, "start a", "a z");
     }
@@ -41,7 +41,7 @@ fn r9_r11_a_transient_child_is_restarted_when_it_failed_and_kept_stopped_when_no
 }
 
 #[test]
-fn r9_r10_a_temporary_child_is_never_restarted_and_its_specification_goes_with_it() {
+fn r9_r10_a_temporary_child_and_its_spec_go_with_its_process() {
     for exit in failures().into_iter().chain([Exit::Normal, gave_up()]) {
         after(child("a").temporary(), exit, "", "z");
     }
@@ -56,7 +56,7 @@ fn r12_a_child_killed_from_outside_has_failed() {
 }
 
 #[test]
-fn p8_a_killed_child_that_ended_well_all_the_same_has_ended_well() {
+fn p8_a_killed_child_that_ends_well_has_ended_well() {
     let mut world = World::up(one_for_one(0), [child("a").transient()]);
     world.stuck.push("a");
     world.kill("a");
@@ -66,7 +66,7 @@ fn p8_a_killed_child_that_ended_well_all_the_same_has_ended_well() {
 }
 
 #[test]
-fn killing_a_child_that_is_stopping_aborts_it_at_once_and_only_once() {
+fn kill_of_a_stopping_child_aborts_it_once() {
     let mut world = World::up(one_for_one(0), [child("a")]);
     world.deaf.push("a");
     world.stuck.push("a");
@@ -82,7 +82,7 @@ fn killing_a_child_that_is_stopping_aborts_it_at_once_and_only_once() {
 }
 
 #[test]
-fn a_killed_child_whose_group_is_restarted_meanwhile_goes_along_and_costs_nothing() {
+fn n2_a_killed_child_of_a_restarting_group_costs_nothing() {
     let mut world = World::up(one_for_all(1), [child("a"), child("b")]);
     world.stuck.push("b");
     world.kill("b");
@@ -93,7 +93,7 @@ fn a_killed_child_whose_group_is_restarted_meanwhile_goes_along_and_costs_nothin
 }
 
 #[test]
-fn a_killed_child_of_a_supervisor_that_stops_meanwhile_is_not_restarted() {
+fn n1_a_killed_child_of_a_stopping_supervisor_stays_down() {
     let mut world = World::up(one_for_one(9), [child("a"), child("b")]);
     world.stuck.push("b");
     world.deaf.push("b");
@@ -106,7 +106,7 @@ fn a_killed_child_of_a_supervisor_that_stops_meanwhile_is_not_restarted() {
 }
 
 #[test]
-fn killing_what_has_no_process_says_so() {
+fn kill_of_a_stopped_or_removed_child_is_refused() {
     let mut world = World::up(one_for_one(1), [child("a").transient(), child("b").temporary()]);
     world.exit("a", Exit::Normal);
     world.kill("a");
@@ -158,7 +158,7 @@ fn r77_a_report_about_an_unknown_child_changes_nothing() {
 }
 
 #[test]
-fn r67_counts_tell_all_specs_and_those_that_run() {
+fn r67_counts_tell_specs_and_running_processes() {
     let mut world = World::up(one_for_one(5), [child("a").transient(), supervisor("s"), child("b").temporary()]);
     world.exit("a", Exit::Normal);
     let counts = world.engine.counts();
@@ -169,7 +169,7 @@ fn r67_counts_tell_all_specs_and_those_that_run() {
 }
 
 #[test]
-fn b3_where_nobody_listens_nothing_is_told() {
+fn b3_without_subscribers_no_event_is_made() {
     for (is_heard, expected) in [(true, true), (false, false)] {
         let mut world = World::up(one_for_one(1), [child("a")]);
         world.engine.is_heard = is_heard;
@@ -200,7 +200,7 @@ fn told_of_restarts(world: &mut World) -> Vec<String> {
 }
 
 #[test]
-fn a_restart_that_was_announced_and_does_not_come_is_said_to_be_cancelled() {
+fn b1_an_announced_restart_that_does_not_come_is_cancelled() {
     let delayed = |name| child(name).backoff(Backoff::constant(SECOND));
     // By a shutdown,
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);

@@ -18,7 +18,7 @@ fn ready(world: &mut World, name: &str) {
 }
 
 #[test]
-fn n2_a_terminated_sibling_is_left_out_of_the_pending_restart_and_later_ones_revive_it() {
+fn n2_a_terminated_sibling_is_left_out_of_the_pending_restart() {
     let mut world = restarting();
     world.terminate("b");
     world.told("terminate b: ok");
@@ -30,7 +30,7 @@ fn n2_a_terminated_sibling_is_left_out_of_the_pending_restart_and_later_ones_rev
 }
 
 #[test]
-fn n2_a_terminated_sibling_is_left_out_of_the_retries_of_the_pending_restart_too() {
+fn n2_a_terminated_sibling_is_left_out_of_the_retries_too() {
     let mut world = restarting();
     world.terminate("b");
     world.exit("a", error());
@@ -39,7 +39,7 @@ fn n2_a_terminated_sibling_is_left_out_of_the_retries_of_the_pending_restart_too
 }
 
 #[test]
-fn n2_a_sibling_that_is_terminated_while_its_group_stops_stays_stopped() {
+fn n2_a_sibling_terminated_while_its_group_stops_stays_stopped() {
     let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c")]);
     world.deaf.push("c");
     world.exit("a", error());
@@ -53,7 +53,7 @@ fn n2_a_sibling_that_is_terminated_while_its_group_stops_stays_stopped() {
 }
 
 #[test]
-fn r18_a_child_that_was_being_terminated_before_its_group_failed_comes_back_with_it() {
+fn r18_a_child_terminated_before_its_group_fails_is_revived() {
     let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
     world.deaf.push("b");
     world.terminate("b");
@@ -65,7 +65,7 @@ fn r18_a_child_that_was_being_terminated_before_its_group_failed_comes_back_with
 }
 
 #[test]
-fn r28_terminating_the_child_that_a_restart_waits_for_keeps_its_siblings_down_and_names_them() {
+fn r28_terminating_the_failed_child_leaves_its_siblings_down() {
     let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c"), child("d")]);
     world.plan("b", [Some(error()), None]);
     world.exit("b", error());
@@ -82,7 +82,7 @@ fn r28_terminating_the_child_that_a_restart_waits_for_keeps_its_siblings_down_an
 }
 
 #[test]
-fn r28_also_while_it_waits_for_its_backoff() {
+fn r28_terminating_it_in_its_backoff_does_so_too() {
     let backoff = child("a").backoff(Backoff::constant(SECOND));
     let mut world = World::up(one_for_all(9), [backoff, child("b").temporary(), child("c")]);
     world.deaf.push("c");
@@ -98,7 +98,7 @@ fn r28_also_while_it_waits_for_its_backoff() {
 }
 
 #[test]
-fn r28_a_child_that_was_to_be_added_with_the_group_is_started_all_the_same() {
+fn r28_a_child_added_to_a_cancelled_group_is_started() {
     let mut world = restarting();
     world.start_child(child("d"));
     world.told("");
@@ -109,7 +109,7 @@ fn r28_a_child_that_was_to_be_added_with_the_group_is_started_all_the_same() {
 }
 
 #[test]
-fn terminating_the_child_that_failed_once_it_runs_again_is_an_ordinary_stop() {
+fn terminating_the_failed_child_after_its_start_is_a_stop() {
     let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
     world.plan("b", [None]);
     world.exit("a", error());
@@ -121,7 +121,7 @@ fn terminating_the_child_that_failed_once_it_runs_again_is_an_ordinary_stop() {
 }
 
 #[test]
-fn terminating_a_sibling_that_is_just_starting_lets_the_restart_go_on() {
+fn terminating_a_starting_sibling_lets_the_restart_go_on() {
     let mut world = World::up(one_for_all(9), [child("a"), child("b"), child("c")]);
     world.plan("b", [None]);
     world.exit("a", error());
@@ -143,7 +143,7 @@ fn n5_a_child_added_during_a_group_restart_is_the_last_to_start() {
 }
 
 #[test]
-fn n5_it_is_also_when_its_group_is_still_stopping_or_waits_for_its_backoff() {
+fn n5_it_is_the_last_while_the_group_stops_or_waits_too() {
     let backoff = child("a").backoff(Backoff::constant(SECOND));
     let mut world = World::up(rest_for_one(9), [backoff, child("b")]);
     world.deaf.push("b");
@@ -158,7 +158,7 @@ fn n5_it_is_also_when_its_group_is_still_stopping_or_waits_for_its_backoff() {
 }
 
 #[test]
-fn r60_a_child_added_during_a_group_restart_that_fails_to_start_costs_nothing() {
+fn r60_a_failed_start_child_in_a_group_restart_costs_nothing() {
     let mut world = World::up(one_for_all(1), [child("a"), child("b")]);
     world.plan("a", [None]);
     world.exit("a", error());
@@ -172,7 +172,7 @@ fn r60_a_child_added_during_a_group_restart_that_fails_to_start_costs_nothing() 
 }
 
 #[test]
-fn an_added_child_whose_group_fails_while_it_starts_starts_again_with_it() {
+fn n5_a_starting_added_child_restarts_with_its_group() {
     let mut world = World::up(one_for_all(9), [child("a")]);
     world.plan("b", [None]);
     world.start_child(child("b"));
@@ -182,7 +182,7 @@ fn an_added_child_whose_group_fails_while_it_starts_starts_again_with_it() {
 }
 
 #[test]
-fn r17_a_temporary_one_is_removed_instead_and_its_caller_told() {
+fn r17_a_starting_temporary_child_is_removed_and_answered() {
     let mut world = World::up(one_for_all(9), [child("a")]);
     world.plan("b", [None]);
     world.start_child(child("b").temporary());
@@ -193,7 +193,7 @@ fn r17_a_temporary_one_is_removed_instead_and_its_caller_told() {
 }
 
 #[test]
-fn restart_of_a_child_that_was_left_out_takes_its_turn_in_the_group() {
+fn restart_of_a_left_out_child_takes_its_turn_in_the_group() {
     let mut world = restarting();
     world.terminate("b");
     world.restart("b");
@@ -204,7 +204,7 @@ fn restart_of_a_child_that_was_left_out_takes_its_turn_in_the_group() {
 }
 
 #[test]
-fn restart_of_a_child_that_the_group_has_passed_starts_it_at_once() {
+fn restart_of_a_passed_child_starts_it_at_once() {
     let mut world = World::up(one_for_all(9), [child("a"), child("b"), child("c")]);
     world.plan("c", [None]);
     world.exit("b", error());
@@ -216,7 +216,7 @@ fn restart_of_a_child_that_the_group_has_passed_starts_it_at_once() {
 }
 
 #[test]
-fn n6_start_child_from_the_set_up_of_a_member_of_the_pending_group_would_deadlock() {
+fn n6_start_child_from_a_member_in_set_up_would_deadlock() {
     let mut world = restarting();
     world.within = Some("a");
     world.start_child(child("d"));
@@ -231,7 +231,7 @@ fn n6_start_child_from_the_set_up_of_a_member_of_the_pending_group_would_deadloc
 }
 
 #[test]
-fn n6_so_would_one_from_a_member_that_the_group_waits_for_to_stop() {
+fn n6_start_child_from_a_stopping_member_would_deadlock() {
     let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
     world.deaf.push("b");
     world.exit("a", error());
@@ -241,7 +241,7 @@ fn n6_so_would_one_from_a_member_that_the_group_waits_for_to_stop() {
 }
 
 #[test]
-fn n6_from_anywhere_else_it_would_not() {
+fn n6_start_child_from_elsewhere_does_not_deadlock() {
     let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c")]);
     world.plan("c", [None]);
     world.exit("b", error());
@@ -274,7 +274,7 @@ fn n4_auto_shutdown_during_a_group_restart_ends_it_where_it_is() {
 }
 
 #[test]
-fn a_group_restart_during_the_first_start_is_not_cancelled_by_terminating_who_failed() {
+fn n3_terminate_in_the_first_start_cancels_no_group_restart() {
     let mut world = World::new(one_for_all(9), [child("a"), child("b"), child("c")]);
     world.plan("b", [None]);
     world.start();
@@ -286,7 +286,7 @@ fn a_group_restart_during_the_first_start_is_not_cancelled_by_terminating_who_fa
 }
 
 #[test]
-fn r28_who_was_killed_before_is_judged_all_the_same() {
+fn r28_a_sibling_killed_before_is_restarted_by_its_type() {
     let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c")]);
     world.stuck.push("b");
     world.kill("b");
@@ -302,7 +302,7 @@ fn r28_who_was_killed_before_is_judged_all_the_same() {
 }
 
 #[test]
-fn r18_a_sibling_that_is_still_being_terminated_is_revived_whichever_is_gone_first() {
+fn r18_a_sibling_that_is_still_stopping_is_revived() {
     for first in ["b", "c"] {
         let mut world = World::up(rest_for_one(9), [child("a"), child("b"), child("c")]);
         world.deaf = vec!["b", "c"];
@@ -316,7 +316,7 @@ fn r18_a_sibling_that_is_still_being_terminated_is_revived_whichever_is_gone_fir
 }
 
 #[test]
-fn n2_a_first_start_that_fails_before_its_turn_to_stop_joins_the_group() {
+fn n2_a_first_start_that_fails_in_the_group_joins_it() {
     let fail: [fn(&mut World); 3] =
         [|world| world.exit("b", error()), |world| world.kill("b"), |world| world.pass(2 * SECOND)];
     for fail in fail {

@@ -18,7 +18,7 @@ fn r31_an_intensity_of_zero_makes_the_first_restart_fatal() {
 }
 
 #[test]
-fn d4_a_restart_counts_for_exactly_the_period() {
+fn r32_d4_a_restart_counts_for_exactly_the_period() {
     let period = 5 * SECOND;
     let mut world = World::up(one_for_one(1), [child("a")]);
     world.exit("a", error());
@@ -31,7 +31,7 @@ fn d4_a_restart_counts_for_exactly_the_period() {
 }
 
 #[test]
-fn crashes_just_slower_than_the_budget_never_trip_it_and_just_faster_always_do() {
+fn r31_case_h_only_crashes_faster_than_the_budget_trip_it() {
     let slow = 5 * SECOND / 3 + Duration::from_nanos(1);
     let mut world = World::up(one_for_one(3), [child("a")]);
     for _ in 0..1000 {
@@ -85,7 +85,7 @@ fn r37_a_supervisor_costs_one_like_any_child() {
 }
 
 #[test]
-fn an_unlimited_intensity_never_gives_up_and_remembers_nothing() {
+fn r31_case_s_an_unlimited_intensity_never_gives_up() {
     let strategy = RestartStrategy::one_for_one().with_intensity_and_period(usize::MAX, Duration::MAX);
     let mut world = World::up(SupervisorSettings { strategy, ..Default::default() }, [child("a")]);
     // Miri is a thousand times slower.
@@ -98,7 +98,7 @@ fn an_unlimited_intensity_never_gives_up_and_remembers_nothing() {
 }
 
 #[test]
-fn a1_the_story_keeps_the_last_failures_in_order_and_ends_with_the_fatal_one() {
+fn a1_the_history_keeps_the_last_16_failures_in_order() {
     let mut world = World::up(one_for_one(30), [child("a"), child("b")]);
     for n in 0..30 {
         world.exit("a", Exit::Failed(Failure::new(format!("boom {n}"))));
@@ -112,7 +112,7 @@ fn a1_the_story_keeps_the_last_failures_in_order_and_ends_with_the_fatal_one() {
 }
 
 #[test]
-fn a1_the_story_is_of_failures_that_still_count() {
+fn a1_the_history_has_only_failures_that_count() {
     let mut world = World::up(one_for_one(1), [child("a"), child("b")]);
     world.exit("a", error());
     world.pass(6 * SECOND);
@@ -123,7 +123,7 @@ fn a1_the_story_is_of_failures_that_still_count() {
 }
 
 #[test]
-fn d4_the_window_holds_no_more_than_the_intensity_and_lets_go_of_its_room() {
+fn r34_d4_old_restarts_free_their_room_when_a_new_one_comes() {
     let strategy = RestartStrategy::one_for_one().with_intensity_and_period(100_000, SECOND);
     let (mut intensity, start) = (Intensity::new(strategy), Instant::now());
     let charge = |at| Charge { child: (), at, cause: RestartCause::Exit(Exit::Aborted) };

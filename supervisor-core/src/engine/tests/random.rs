@@ -260,7 +260,7 @@ fn pick<'a, T>(rng: &mut Rng, choice: &'a [T]) -> &'a T {
 }
 
 #[test]
-fn whatever_happens_the_invariants_hold_and_every_stop_comes_to_an_end() {
+fn the_invariants_hold_and_every_stop_ends() {
     for seed in 0..20_000 {
         let outcome = std::panic::catch_unwind(|| Trial::new(seed).run());
         assert!(outcome.is_ok(), "seed {seed}");

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn r22_a_restart_that_fails_is_tried_again_and_each_attempt_costs_one() {
+fn r22_a_failed_restart_is_retried_and_each_attempt_costs_one() {
     let mut world = World::up(one_for_one(3), [child("a"), child("b")]);
     world.plan("a", [Some(error()), Some(error())]);
     world.exit("a", error());
@@ -19,7 +19,7 @@ fn r22_a_start_that_keeps_failing_ends_the_supervisor() {
 }
 
 #[test]
-fn r23_r24_rest_for_one_tries_again_from_the_child_that_failed_to_start() {
+fn r23_r24_rest_for_one_retries_from_the_child_that_failed() {
     let mut world = World::up(rest_for_one(3), [child("a"), child("b"), child("c"), child("d")]);
     world.plan("c", [Some(error())]);
     world.exit("b", error());
@@ -28,7 +28,7 @@ fn r23_r24_rest_for_one_tries_again_from_the_child_that_failed_to_start() {
 }
 
 #[test]
-fn r23_those_before_it_keep_running_and_those_after_it_are_not_started() {
+fn r23_those_before_it_run_on_and_those_after_it_wait() {
     let mut world = World::up(rest_for_one(3), [child("a"), child("b"), child("c")]);
     world.plan("b", [Some(error()), None]);
     world.exit("a", error());
@@ -45,7 +45,7 @@ fn r25_one_for_all_stops_everything_again_and_then_starts_all() {
 }
 
 #[test]
-fn r25_a_retry_starts_even_those_that_had_nothing_to_run_in_the_attempt_before() {
+fn r25_a_retry_starts_those_that_had_nothing_to_run_before() {
     let mut world = World::up(one_for_all(3), [child("a"), child("b"), child("c")]);
     world.plan("a", [Some(Exit::Ignored)]);
     world.plan("b", [Some(error())]);
@@ -55,7 +55,7 @@ fn r25_a_retry_starts_even_those_that_had_nothing_to_run_in_the_attempt_before()
 }
 
 #[test]
-fn r26_what_came_in_meanwhile_is_served_before_the_next_attempt() {
+fn r26_calls_are_served_before_the_next_attempt() {
     let mut world = World::up(one_for_one(9), [child("a"), child("b")]);
     world.plan("a", [None]);
     world.exit("a", error());
@@ -69,7 +69,7 @@ fn r26_what_came_in_meanwhile_is_served_before_the_next_attempt() {
 }
 
 #[test]
-fn r27_a_retry_that_a_group_restart_took_along_is_not_done_twice() {
+fn r27_a_retry_that_a_group_restart_overtook_is_dropped() {
     let mut world = World::up(rest_for_one(9), [child("a"), child("b")]);
     world.plan("b", [None]);
     world.exit("b", error());
@@ -106,7 +106,7 @@ fn r21_nothing_to_run_at_a_restart_is_a_success() {
 }
 
 #[test]
-fn r38_a_supervisor_whose_start_fails_at_a_restart_is_a_failed_attempt() {
+fn r38_a_supervisor_that_fails_to_restart_is_a_failed_attempt() {
     let mut world = World::up(one_for_one(2), [supervisor("s")]);
     world.plan("s", [Some(error())]);
     world.exit("s", error());
@@ -115,7 +115,7 @@ fn r38_a_supervisor_whose_start_fails_at_a_restart_is_a_failed_attempt() {
 }
 
 #[test]
-fn a2_a_restart_that_is_not_ready_in_time_is_tried_again() {
+fn a2_a_restart_that_is_not_ready_in_time_is_retried() {
     let mut world = World::up(one_for_one(2), [child("a").start_timeout(SECOND)]);
     world.plan("a", [None]);
     world.exit("a", error());
@@ -126,7 +126,7 @@ fn a2_a_restart_that_is_not_ready_in_time_is_tried_again() {
 }
 
 #[test]
-fn a2_a_start_timeout_in_a_group_restart_holds_up_the_ones_after_it_and_no_longer() {
+fn a2_a_start_timeout_in_a_group_restart_bounds_the_wait() {
     let mut world = World::up(one_for_all(3), [child("a"), child("b").start_timeout(SECOND), child("c")]);
     world.plan("b", [None]);
     world.exit("a", error());

@@ -9,7 +9,7 @@ fn all() -> SupervisorSettings {
 }
 
 #[test]
-fn r49_any_significant_child_that_is_not_restarted_ends_the_supervisor() {
+fn r49_any_significant_shuts_down_on_the_first_end() {
     for (spec, exit) in [
         (child("b").transient(), Exit::Normal),
         (child("b").temporary(), Exit::Normal),
@@ -26,7 +26,7 @@ fn r49_any_significant_child_that_is_not_restarted_ends_the_supervisor() {
 }
 
 #[test]
-fn r50_all_significant_fires_on_the_last_one_and_not_on_the_first() {
+fn r50_case_m_all_significant_shuts_down_on_the_last_end() {
     let mut world =
         World::up(all(), [child("a"), child("b").transient().significant(), child("c").temporary().significant()]);
     world.exit("b", Exit::Normal);
@@ -36,7 +36,7 @@ fn r50_all_significant_fires_on_the_last_one_and_not_on_the_first() {
 }
 
 #[test]
-fn r51_other_exits_never_trigger() {
+fn r51_the_exit_of_another_child_does_not_trigger() {
     for settings in [any(), all()] {
         let mut world = World::up(settings, [child("a").transient(), child("b").transient().significant()]);
         world.exit("a", Exit::Normal);
@@ -64,7 +64,7 @@ fn r52_nothing_to_run_at_a_restart_does_not_trigger() {
 }
 
 #[test]
-fn r53_a_stopped_child_counts_as_gone_and_a_restarting_one_as_present() {
+fn r53_a_stopped_child_is_gone_and_a_restarting_one_present() {
     let mut world =
         World::new(all(), [child("a").transient().significant(), child("b").transient().significant(), child("c")]);
     world.plan("a", [Some(Exit::Ignored)]);
@@ -86,14 +86,14 @@ fn r53_a_stopped_child_counts_as_gone_and_a_restarting_one_as_present() {
 }
 
 #[test]
-fn r54_an_abnormal_exit_of_a_transient_significant_child_is_a_restart() {
+fn r54_a_significant_transient_child_that_failed_restarts() {
     let mut world = World::up(any(), [child("a").transient().significant()]);
     world.exit("a", error());
     world.did("start a");
 }
 
 #[test]
-fn n3_a_trigger_during_the_first_start_is_looked_at_when_the_start_is_done() {
+fn n3_auto_shutdown_waits_for_the_end_of_the_first_start() {
     for settings in [any(), all()] {
         let mut world = World::new(settings, [child("a").transient().significant(), child("b"), child("c")]);
         world.plan("b", [None]);

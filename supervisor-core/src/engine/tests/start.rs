@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn r1_children_start_in_list_order_each_after_the_one_before_is_ready() {
+fn r1_children_start_in_order_each_after_the_one_before() {
     let mut world = World::new(one_for_one(1), [child("a"), child("b"), child("c")]);
     world.plan("b", [None]);
     world.start();
@@ -26,7 +26,7 @@ fn r2_a_supervisor_is_ready_when_its_last_child_is() {
 }
 
 #[test]
-fn r3_a_failed_start_rolls_back_in_reverse_and_ends_the_supervisor() {
+fn r3_a_failed_start_rolls_back_in_reverse() {
     for kind in [child("c"), child("c").transient(), child("c").temporary()] {
         let mut world = World::new(one_for_one(10), [child("a"), child("b"), kind, child("d")]);
         world.plan("c", [Some(error())]);
@@ -40,7 +40,7 @@ fn r3_a_failed_start_rolls_back_in_reverse_and_ends_the_supervisor() {
 }
 
 #[test]
-fn r4_an_error_a_panic_an_abort_and_a_lost_process_are_the_same_failed_start() {
+fn r4_error_panic_abort_and_loss_are_the_same_failed_start() {
     for exit in [error(), Exit::Panicked(Failure::new("boom")), Exit::Aborted, Exit::Lost] {
         let mut world = World::new(one_for_one(10), [child("a"), child("b")]);
         world.plan("b", [Some(exit)]);
@@ -50,7 +50,7 @@ fn r4_an_error_a_panic_an_abort_and_a_lost_process_are_the_same_failed_start() {
 }
 
 #[test]
-fn r5_a_child_with_nothing_to_run_is_kept_stopped_or_dropped_if_temporary() {
+fn r5_a_child_with_nothing_to_run_is_kept_unless_temporary() {
     let mut world =
         World::new(one_for_one(1), [child("a"), child("b").transient(), child("c").temporary(), child("d")]);
     for name in ["a", "b", "c"] {
@@ -62,7 +62,7 @@ fn r5_a_child_with_nothing_to_run_is_kept_stopped_or_dropped_if_temporary() {
 }
 
 #[test]
-fn a_child_without_set_up_is_ready_as_soon_as_it_is_spawned() {
+fn a2_a_child_without_set_up_is_ready_when_it_is_spawned() {
     let mut worker = child("a");
     worker.settings.ready_at_once = true;
     let mut world = World::new(one_for_one(1), [worker, child("b")]);
@@ -72,7 +72,7 @@ fn a_child_without_set_up_is_ready_as_soon_as_it_is_spawned() {
 }
 
 #[test]
-fn a2_a_child_that_is_not_ready_in_time_is_aborted_and_has_failed_to_start() {
+fn a2_a_child_not_ready_in_time_has_failed_to_start() {
     let mut world = World::new(one_for_one(1), [child("a"), child("b").start_timeout(3 * SECOND)]);
     world.plan("b", [None]);
     world.start();
@@ -87,7 +87,7 @@ fn a2_a_child_that_is_not_ready_in_time_is_aborted_and_has_failed_to_start() {
 }
 
 #[test]
-fn a2_a_child_that_is_ready_in_time_has_no_timeout_any_more() {
+fn a2_a_ready_child_has_no_start_timeout() {
     let mut world = World::up(one_for_one(1), [child("a").start_timeout(SECOND)]);
     assert_eq!(world.engine.next_deadline(), None);
     world.pass(10 * SECOND);
@@ -95,7 +95,7 @@ fn a2_a_child_that_is_ready_in_time_has_no_timeout_any_more() {
 }
 
 #[test]
-fn n1_shutdown_during_the_first_start_aborts_what_starts_and_starts_nothing_more() {
+fn n1_shutdown_in_the_first_start_aborts_the_set_up() {
     let mut world = World::new(one_for_one(1), [child("a"), child("b"), child("c")]);
     world.plan("b", [None]);
     world.start();
@@ -107,7 +107,7 @@ fn n1_shutdown_during_the_first_start_aborts_what_starts_and_starts_nothing_more
 }
 
 #[test]
-fn n1_a_nested_supervisor_is_asked_to_roll_back_when_it_is_still_starting() {
+fn n1_a_starting_nested_supervisor_is_asked_to_roll_back() {
     let mut world = World::new(one_for_one(1), [child("a"), supervisor("s")]);
     world.plan("s", [None]);
     world.start();
@@ -116,7 +116,7 @@ fn n1_a_nested_supervisor_is_asked_to_roll_back_when_it_is_still_starting() {
 }
 
 #[test]
-fn n3_a_ready_child_that_fails_while_later_ones_start_is_restarted_at_once_and_charged() {
+fn n3_a_child_that_fails_in_the_first_start_is_restarted() {
     let mut world = World::new(one_for_one(1), [child("a"), child("b"), child("c")]);
     world.plan("b", [None]);
     world.start();
@@ -131,7 +131,7 @@ fn n3_a_ready_child_that_fails_while_later_ones_start_is_restarted_at_once_and_c
 }
 
 #[test]
-fn n3_in_a_group_strategy_such_a_failure_starts_the_group_again() {
+fn n3_in_a_group_strategy_it_starts_the_group_again() {
     let mut world = World::new(rest_for_one(1), [child("a"), child("b"), child("c"), child("d")]);
     world.plan("c", [None]);
     world.start();
@@ -165,7 +165,7 @@ fn n3_exits_during_a_rollback_are_absorbed() {
 }
 
 #[test]
-fn a3_a_child_that_has_started_once_and_fails_to_start_again_does_not_end_the_first_start() {
+fn a3_a_failed_second_start_does_not_end_the_first_start() {
     let mut world = World::new(one_for_one(5), [child("a"), child("b")]);
     world.plan("b", [None]);
     world.start();

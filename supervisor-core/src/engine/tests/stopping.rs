@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[test]
-fn r39_children_stop_in_reverse_order_each_gone_before_the_next_is_asked() {
+fn r39_children_stop_in_reverse_one_after_the_other() {
     let mut world = World::up(one_for_one(1), [child("a"), child("b"), child("c")]);
     world.deaf.push("b");
     world.shutdown();
@@ -17,7 +17,7 @@ fn r39_children_stop_in_reverse_order_each_gone_before_the_next_is_asked() {
 }
 
 #[test]
-fn d8_in_a_concurrent_order_all_are_asked_at_once() {
+fn d8_the_concurrent_order_asks_all_at_once() {
     let settings = SupervisorSettings { shutdown_order: ShutdownOrder::Concurrent, ..one_for_one(1) };
     let mut world = World::up(settings, [child("a"), child("b"), child("c")]);
     world.deaf.extend(["a", "b", "c"]);
@@ -31,7 +31,7 @@ fn d8_in_a_concurrent_order_all_are_asked_at_once() {
 }
 
 #[test]
-fn r40_a_brutal_child_is_aborted_without_being_asked_and_that_is_clean() {
+fn r40_a_brutal_child_is_aborted_without_being_asked() {
     let mut world = World::up(one_for_one(1), [child("a").shutdown(ShutdownStrategy::Brutal)]);
     world.shutdown();
     world.did("abort a, finish");
@@ -52,7 +52,7 @@ fn r41_a_child_is_asked_and_aborted_when_its_time_is_up() {
 }
 
 #[test]
-fn p8_a_child_that_ends_well_in_the_moment_of_its_abort_is_not_counted() {
+fn p8_a_child_that_ends_well_as_it_is_aborted_is_clean() {
     let mut world = World::up(one_for_one(1), [child("a").shutdown(ShutdownStrategy::Graceful(SECOND))]);
     world.deaf.push("a");
     world.stuck.push("a");
@@ -76,7 +76,7 @@ fn r42_without_a_limit_a_child_is_waited_for() {
 }
 
 #[test]
-fn r43_d9_a_child_that_fails_while_stopping_is_just_stopped_and_named() {
+fn r43_d9_a_child_that_fails_while_stopping_is_named() {
     let mut world = World::up(one_for_one(0), [child("a"), child("b"), child("c")]);
     world.deaf.extend(["a", "b", "c"]);
     world.shutdown();
@@ -119,7 +119,7 @@ fn r47_giving_up_stops_the_rest_by_the_same_rules() {
 }
 
 #[test]
-fn a_shutdown_that_is_asked_for_again_changes_nothing() {
+fn a_second_shutdown_request_changes_nothing() {
     let mut world = World::up(one_for_one(0), [child("a"), child("b")]);
     world.deaf.push("b");
     world.shutdown();
@@ -128,7 +128,7 @@ fn a_shutdown_that_is_asked_for_again_changes_nothing() {
 }
 
 #[test]
-fn a_kill_aborts_all_that_is_left_at_once() {
+fn n8_a_kill_aborts_all_that_is_left_at_once() {
     let mut world = World::up(one_for_one(0), [child("a"), supervisor("s"), child("c")]);
     world.deaf.push("c");
     world.stuck.extend(["a", "s", "c"]);
@@ -161,7 +161,7 @@ fn n8_a_budget_of_a_nested_supervisor_ends_with_its_abort() {
 }
 
 #[test]
-fn a5_what_did_not_stop_well_below_a_supervisor_is_added_up() {
+fn a5_unclean_stops_below_a_supervisor_are_added_up() {
     let below = vec![
         UncleanProcess::new("root.s.x".into(), UncleanStop::Aborted),
         UncleanProcess::new("root.s.y".into(), UncleanStop::Abandoned),
@@ -181,7 +181,7 @@ fn a5_what_did_not_stop_well_below_a_supervisor_is_added_up() {
 }
 
 #[test]
-fn the_last_stop_tells_children_so_and_others_do_not() {
+fn only_the_last_stop_tells_children_that_it_is_the_last() {
     let mut world = World::up(one_for_all(9), [child("a"), child("b")]);
     world.engine.handle_exit(world.process_key("a"), error(), world.now);
     let Some(Effect::Ask { no_successor: false, .. }) = ask(&mut world) else {
@@ -215,7 +215,7 @@ fn ask(world: &mut World) -> Option<Effect<Child>> {
 }
 
 #[test]
-fn a5_a_kill_during_a_stop_is_named_whether_or_not_its_turn_has_come() {
+fn a5_a_kill_during_a_stop_is_named_at_any_turn() {
     for is_gone_first in [true, false] {
         let mut world = World::up(one_for_one(1), [child("a"), child("b")]);
         world.deaf.push("b");

@@ -12,7 +12,7 @@ fn r14_one_for_one_restarts_the_failed_child_alone() {
 }
 
 #[test]
-fn r15_one_for_all_stops_the_others_in_reverse_and_starts_all_in_order() {
+fn r15_one_for_all_stops_in_reverse_and_starts_in_order() {
     let mut world = abc(one_for_all(3));
     world.exit("b", error());
     world.did("ask c, ask a, start a, start b, start c");
@@ -20,7 +20,7 @@ fn r15_one_for_all_stops_the_others_in_reverse_and_starts_all_in_order() {
 }
 
 #[test]
-fn r16_rest_for_one_restarts_the_failed_child_and_those_after_it() {
+fn r16_rest_for_one_restarts_the_child_and_those_after_it() {
     let mut world = abc(rest_for_one(5));
     world.exit("b", error());
     world.did("ask c, start b, start c");
@@ -31,7 +31,7 @@ fn r16_rest_for_one_restarts_the_failed_child_and_those_after_it() {
 }
 
 #[test]
-fn each_child_is_gone_before_the_one_before_it_is_asked() {
+fn r39_in_a_group_restart_a_child_is_gone_before_the_next() {
     let mut world = abc(one_for_all(3));
     world.deaf.push("c");
     world.exit("a", error());
@@ -41,7 +41,7 @@ fn each_child_is_gone_before_the_one_before_it_is_asked() {
 }
 
 #[test]
-fn d8_a_concurrent_order_asks_all_at_once_and_starts_in_order() {
+fn d8_a_concurrent_group_restart_starts_in_order() {
     let mut world = abc(SupervisorSettings { shutdown_order: ShutdownOrder::Concurrent, ..one_for_all(3) });
     world.deaf.extend(["b", "c"]);
     world.exit("a", error());
@@ -53,7 +53,7 @@ fn d8_a_concurrent_order_asks_all_at_once_and_starts_in_order() {
 }
 
 #[test]
-fn r17_a_temporary_sibling_of_a_group_restart_is_stopped_and_forgotten() {
+fn r17_a_group_restart_drops_a_temporary_sibling() {
     for settings in [one_for_all(3), rest_for_one(3)] {
         let mut world = World::up(settings, [child("a"), child("b").temporary(), child("c")]);
         world.exit("a", error());
@@ -98,7 +98,7 @@ fn r20_the_start_order_survives_restarts() {
 }
 
 #[test]
-fn n2_a_second_failure_in_the_group_before_it_starts_joins_it_and_costs_nothing() {
+fn n2_a_second_failure_before_the_group_starts_costs_nothing() {
     let mut world = abc(one_for_all(1));
     world.report("a", ReportKind::Exited(error()));
     world.report("c", ReportKind::Exited(error()));
@@ -109,7 +109,7 @@ fn n2_a_second_failure_in_the_group_before_it_starts_joins_it_and_costs_nothing(
 }
 
 #[test]
-fn n2_even_an_end_that_would_not_restart_joins_the_group() {
+fn n2_an_exit_without_restart_joins_the_group_too() {
     let mut world = World::up(one_for_all(1), [child("a"), child("b").transient(), child("c").temporary()]);
     world.report("a", ReportKind::Exited(error()));
     world.report("b", ReportKind::Exited(Exit::Normal));
@@ -120,7 +120,7 @@ fn n2_even_an_end_that_would_not_restart_joins_the_group() {
 }
 
 #[test]
-fn n2_a_member_that_fails_after_its_start_while_later_ones_start_costs_one_and_begins_again_from_there() {
+fn n2_a_member_that_fails_after_its_start_costs_one() {
     let mut world = World::up(rest_for_one(2), [child("a"), child("b"), child("c"), child("d")]);
     world.plan("c", [None]);
     world.exit("a", error());
@@ -157,7 +157,7 @@ fn n2_a_failure_before_the_range_widens_it_and_costs_one() {
 }
 
 #[test]
-fn n2_a_failure_before_the_range_while_it_starts_widens_it_too() {
+fn n2_a_failure_before_a_starting_range_widens_it_too() {
     let mut world = World::up(rest_for_one(2), [child("a"), child("b"), child("c")]);
     world.plan("c", [None]);
     world.exit("b", error());
@@ -167,7 +167,7 @@ fn n2_a_failure_before_the_range_while_it_starts_widens_it_too() {
 }
 
 #[test]
-fn n1_a_shutdown_during_a_group_restart_is_honoured_at_once_and_nothing_starts_after_it() {
+fn n1_case_p_a_shutdown_ends_a_group_restart_at_once() {
     let mut world = abc(one_for_all(3));
     world.deaf.push("b");
     world.exit("c", error());
@@ -186,7 +186,7 @@ fn n1_a_shutdown_during_a_group_restart_is_honoured_at_once_and_nothing_starts_a
 }
 
 #[test]
-fn a_group_restart_never_has_more_children_alive_than_declared() {
+fn case_f_a_group_restart_never_runs_more_than_declared() {
     let mut world = abc(one_for_all(100));
     for round in 0..20 {
         world.report(["a", "b", "c"][round % 3], ReportKind::Exited(error()));

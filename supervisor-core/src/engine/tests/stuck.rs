@@ -7,7 +7,7 @@ fn brutal(name: &'static str) -> Child {
 }
 
 #[test]
-fn d3_in_a_shutdown_a_stuck_process_is_abandoned_after_the_grace_and_named() {
+fn d3_a_shutdown_abandons_a_stuck_process_after_the_grace() {
     let mut world = World::up(one_for_one(0), [child("a"), brutal("b")]);
     world.stuck.push("b");
     world.shutdown();
@@ -32,7 +32,7 @@ fn d3_the_late_exit_of_an_abandoned_process_changes_nothing() {
 }
 
 #[test]
-fn d3_in_a_restart_a_stuck_process_is_waited_for_and_the_rest_of_the_stop_goes_on() {
+fn d3_a_restart_waits_for_a_stuck_process() {
     let mut world = World::up(one_for_all(1), [child("a"), brutal("b"), child("c")]);
     world.stuck.push("b");
     world.exit("c", error());
@@ -47,7 +47,7 @@ fn d3_in_a_restart_a_stuck_process_is_waited_for_and_the_rest_of_the_stop_goes_o
 }
 
 #[test]
-fn d3_a_shutdown_abandons_what_a_restart_was_waiting_for() {
+fn d3_a_shutdown_abandons_what_a_restart_waits_for() {
     let mut world = World::up(one_for_all(1), [child("a"), brutal("b"), child("c")]);
     world.stuck.push("b");
     world.exit("c", error());
@@ -58,7 +58,7 @@ fn d3_a_shutdown_abandons_what_a_restart_was_waiting_for() {
 }
 
 #[test]
-fn d3_a_supervisor_that_may_be_started_again_does_not_wait_for_a_stuck_process_either() {
+fn d3_a_stop_with_a_successor_abandons_a_stuck_process_too() {
     let mut world = World::new(one_for_one(0), [brutal("a"), child("b")]);
     world.stuck.push("a");
     world.engine.handle_start(false);
@@ -70,7 +70,7 @@ fn d3_a_supervisor_that_may_be_started_again_does_not_wait_for_a_stuck_process_e
 }
 
 #[test]
-fn p2_what_an_earlier_run_has_left_behind_is_aborted_and_nothing_starts_before_it_is_gone() {
+fn p2_nothing_starts_before_the_earlier_run_is_gone() {
     let mut world = World::left_behind(one_for_one(0), [child("a"), child("b"), child("c")], &["b"]);
     world.did("abort b");
     world.shows("a? b~ c?");
@@ -79,7 +79,7 @@ fn p2_what_an_earlier_run_has_left_behind_is_aborted_and_nothing_starts_before_i
 }
 
 #[test]
-fn p2_what_does_not_let_go_is_named_after_the_grace_and_waited_for() {
+fn p2_a_stuck_process_of_an_earlier_run_is_named() {
     let mut world = World::left_behind(one_for_one(0), [child("a"), child("b"), child("c")], &["a", "c"]);
     world.pass(GRACE);
     world.did("abort a, abort c, stuck a, stuck c");
@@ -91,7 +91,7 @@ fn p2_what_does_not_let_go_is_named_after_the_grace_and_waited_for() {
 }
 
 #[test]
-fn p2_a_shutdown_abandons_what_does_not_let_go_of_an_earlier_run() {
+fn p2_a_shutdown_abandons_a_process_of_an_earlier_run() {
     let mut world = World::left_behind(one_for_one(0), [child("a"), child("b")], &["a"]);
     world.shutdown();
     world.did("abort a");
@@ -101,7 +101,7 @@ fn p2_a_shutdown_abandons_what_does_not_let_go_of_an_earlier_run() {
 }
 
 #[test]
-fn p2_what_was_left_behind_and_is_terminated_is_not_started_and_the_others_are() {
+fn p2_a_terminated_child_of_an_earlier_run_is_not_started() {
     let mut world = World::left_behind(one_for_one(0), [child("a"), child("b")], &["a"]);
     world.terminate("a");
     world.told("");
@@ -111,14 +111,14 @@ fn p2_what_was_left_behind_and_is_terminated_is_not_started_and_the_others_are()
 }
 
 #[test]
-fn p2_a_temporary_child_that_was_left_behind_is_started_like_the_others() {
+fn p2_a_temporary_child_of_an_earlier_run_is_started() {
     let mut world = World::left_behind(one_for_one(0), [child("a").temporary()], &["a"]);
     world.exit("a", Exit::Aborted);
     world.did("abort a, start a, ready");
 }
 
 #[test]
-fn d3_a_start_that_times_out_and_is_stuck_ends_the_first_start_and_is_abandoned() {
+fn d3_a_late_start_that_is_stuck_is_abandoned() {
     let mut world = World::new(one_for_one(0), [child("a"), child("b").start_timeout(SECOND)]);
     world.plan("b", [None]);
     world.stuck.push("b");
@@ -131,7 +131,7 @@ fn d3_a_start_that_times_out_and_is_stuck_ends_the_first_start_and_is_abandoned(
 }
 
 #[test]
-fn d3_a_restart_that_times_out_and_is_stuck_is_waited_for() {
+fn d3_a_late_restart_that_is_stuck_is_waited_for() {
     let mut world = World::up(rest_for_one(5), [child("a").start_timeout(SECOND), child("b")]);
     world.plan("a", [None]);
     world.stuck.push("a");
@@ -144,7 +144,7 @@ fn d3_a_restart_that_times_out_and_is_stuck_is_waited_for() {
 }
 
 #[test]
-fn a_killed_process_that_is_stuck_is_named_and_restarted_when_it_is_gone() {
+fn d3_a_killed_stuck_process_is_restarted_when_it_is_gone() {
     let mut world = World::up(one_for_one(5), [child("a")]);
     world.stuck.push("a");
     world.kill("a");
@@ -155,7 +155,7 @@ fn a_killed_process_that_is_stuck_is_named_and_restarted_when_it_is_gone() {
 }
 
 #[test]
-fn n8_a_supervisor_that_does_not_acknowledge_a_shutdown_is_abandoned() {
+fn n8_a_supervisor_that_does_not_acknowledge_is_abandoned() {
     let mut world = World::up(one_for_one(0), [child("a"), supervisor("s")]);
     world.deaf.push("s");
     world.stuck.push("s");
@@ -166,7 +166,7 @@ fn n8_a_supervisor_that_does_not_acknowledge_a_shutdown_is_abandoned() {
 }
 
 #[test]
-fn n8_one_that_acknowledges_is_waited_for() {
+fn n8_a_supervisor_that_acknowledges_is_waited_for() {
     let mut world = World::up(one_for_one(0), [child("a"), supervisor("s")]);
     world.deaf.push("s");
     world.shutdown();
@@ -180,7 +180,7 @@ fn n8_one_that_acknowledges_is_waited_for() {
 }
 
 #[test]
-fn n8_one_that_was_stopping_by_itself_need_not_acknowledge_again() {
+fn n8_a_supervisor_that_stops_by_itself_need_not_answer() {
     let mut world = World::up(one_for_one(0), [child("a"), supervisor("s")]);
     world.deaf.push("s");
     world.report("s", ReportKind::Acknowledged);
@@ -206,7 +206,7 @@ fn n8_an_acknowledgement_is_good_for_one_incarnation() {
 }
 
 #[test]
-fn n8_in_a_restart_a_supervisor_that_does_not_acknowledge_is_waited_for() {
+fn n8_a_restart_waits_for_a_supervisor_that_is_silent() {
     let mut world = World::up(one_for_all(1), [child("a"), supervisor("s")]);
     world.deaf.push("s");
     world.stuck.push("s");
@@ -218,7 +218,7 @@ fn n8_in_a_restart_a_supervisor_that_does_not_acknowledge_is_waited_for() {
 }
 
 #[test]
-fn d3_a_supervisor_that_comes_late_to_see_that_the_grace_is_over_gives_as_much_again_once() {
+fn d3_a_grace_seen_late_is_given_once_more() {
     let mut world = World::up(one_for_one(0), [child("a"), brutal("b")]);
     world.stuck.push("b");
     world.shutdown();
@@ -242,7 +242,7 @@ fn d3_a_supervisor_that_comes_late_to_see_that_the_grace_is_over_gives_as_much_a
 }
 
 #[test]
-fn d3_a_supervisor_below_has_more_time_to_answer_too_where_it_was_looked_at_late() {
+fn d3_an_acknowledgement_seen_late_is_given_more_time_too() {
     let mut world = World::up(one_for_one(0), [supervisor("a")]);
     world.deaf.push("a");
     world.stuck.push("a");
@@ -256,7 +256,7 @@ fn d3_a_supervisor_below_has_more_time_to_answer_too_where_it_was_looked_at_late
 }
 
 #[test]
-fn d3_the_time_to_stop_is_not_longer_where_it_is_looked_at_late() {
+fn d3_a_stop_limit_seen_late_is_not_longer() {
     let mut world = World::up(one_for_one(0), [child("a")]);
     world.deaf.push("a");
     world.shutdown();
@@ -265,7 +265,7 @@ fn d3_the_time_to_stop_is_not_longer_where_it_is_looked_at_late() {
 }
 
 #[test]
-fn p2_who_is_started_while_an_earlier_run_is_waited_for_goes_on() {
+fn p2_a_child_started_meanwhile_goes_on() {
     for is_stuck in [false, true] {
         let mut world = World::left_behind(one_for_one(1), [child("a"), child("b")], &["b"]);
         world.did("abort b");

@@ -17,14 +17,14 @@ fn live_through(world: &mut World, seconds: u32, signs: &[u32]) {
 }
 
 #[test]
-fn b2_who_gives_signs_of_life_is_left_alone() {
+fn b2_a_child_with_heartbeats_is_left_alone() {
     let mut world = World::up(one_for_one(1), [watched("a"), child("b")]);
     live_through(&mut world, 100, &(1..=100).collect::<Vec<_>>());
     world.did("");
 }
 
 #[test]
-fn b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign() {
+fn b2_a_miss_is_found_between_d_and_2d_after_the_last_beat() {
     for last in 0..20 {
         let mut world = World::up(one_for_one(1), [watched("a")]);
         let signs: Vec<_> = (1..=last).collect();
@@ -40,7 +40,7 @@ fn b2_a_miss_is_found_between_one_and_two_times_after_the_last_sign() {
 }
 
 #[test]
-fn b2_a_miss_is_a_failure_that_is_charged_and_told_as_that() {
+fn b2_a_miss_is_a_failure_that_costs_one() {
     let mut world = World::up(one_for_one(1), [watched("a").transient()]);
     world.pass(4 * SECOND);
     world.did("unresponsive a, abort a, start a");
@@ -68,7 +68,7 @@ fn b2_it_counts_from_ready() {
 }
 
 #[test]
-fn b2_nobody_is_looked_at_while_stopping() {
+fn b2_a_stopping_child_is_not_looked_at() {
     let slow = watched("a").shutdown(ShutdownStrategy::Graceful(60 * SECOND));
     let mut world = World::up(one_for_one(1), [slow.clone(), child("b")]);
     world.deaf.push("a");
@@ -89,7 +89,7 @@ fn b2_nobody_is_looked_at_while_stopping() {
 }
 
 #[test]
-fn b2_a_new_process_has_all_its_time_whatever_its_predecessor_did() {
+fn b2_a_new_process_has_all_of_its_time() {
     let mut world = World::up(one_for_one(10), [watched("a")]);
     world.pass(3 * SECOND);
     world.exit("a", error());
@@ -120,7 +120,7 @@ fn b2_a_miss_waits_for_its_backoff_and_keeps_its_place() {
 }
 
 #[test]
-fn b2_a_termination_beats_the_restart_of_one_that_was_found_unresponsive() {
+fn b2_terminate_cancels_the_restart_of_an_unresponsive_child() {
     let mut world = World::up(one_for_one(1), [watched("a")]);
     world.stuck.push("a");
     world.pass(4 * SECOND);
@@ -134,7 +134,7 @@ fn b2_a_termination_beats_the_restart_of_one_that_was_found_unresponsive() {
 }
 
 #[test]
-fn b2_one_that_does_not_let_go_is_stuck_and_is_not_restarted_beside_itself() {
+fn b2_an_unresponsive_stuck_child_is_not_restarted_yet() {
     let mut world = World::up(one_for_one(1), [watched("a")]);
     world.stuck.push("a");
     world.pass(4 * SECOND);
@@ -145,7 +145,7 @@ fn b2_one_that_does_not_let_go_is_stuck_and_is_not_restarted_beside_itself() {
 }
 
 #[test]
-fn b2_one_that_ends_well_after_all_has_ended_well() {
+fn b2_an_unresponsive_child_that_ends_well_has_ended_well() {
     let mut world = World::up(one_for_one(1), [watched("a").transient()]);
     world.stuck.push("a");
     world.pass(4 * SECOND);
@@ -156,7 +156,7 @@ fn b2_one_that_ends_well_after_all_has_ended_well() {
 }
 
 #[test]
-fn b2_who_is_removed_is_not_looked_at() {
+fn b2_a_removed_child_is_not_looked_at() {
     let mut world = World::up(one_for_one(1), [watched("a"), child("b")]);
     world.terminate("a");
     world.delete("a");
@@ -167,7 +167,7 @@ fn b2_who_is_removed_is_not_looked_at() {
 }
 
 #[test]
-fn b2_a_look_that_comes_late_by_more_than_its_time_is_no_proof_however_often() {
+fn b2_a_look_later_than_the_time_proves_nothing() {
     let mut world = World::up(one_for_one(1), [watched("a")]);
     for _ in 0..3 {
         // The program was stopped.
@@ -179,7 +179,7 @@ fn b2_a_look_that_comes_late_by_more_than_its_time_is_no_proof_however_often() {
 }
 
 #[test]
-fn b2_a_look_that_comes_a_little_late_is_repeated_once_after_as_long_as_it_was_late() {
+fn b2_a_look_a_little_late_is_repeated_once() {
     let mut world = World::up(one_for_one(1), [watched("a")]);
     world.pass(5 * SECOND);
     world.did("");
@@ -196,7 +196,7 @@ fn b2_a_look_that_comes_a_little_late_is_repeated_once_after_as_long_as_it_was_l
 }
 
 #[test]
-fn b2_a_repeated_look_that_comes_late_too_is_a_proof() {
+fn b2_a_repeated_look_that_is_late_too_is_a_proof() {
     let mut world = World::up(one_for_one(1), [watched("a")]);
     world.pass(5 * SECOND);
     world.pass(2 * SECOND);
@@ -204,7 +204,7 @@ fn b2_a_repeated_look_that_comes_late_too_is_a_proof() {
 }
 
 #[test]
-fn b2_who_gives_a_sign_after_a_look_that_came_late_is_left_alone_and_has_all_its_time() {
+fn b2_a_beat_after_a_late_look_restores_all_of_the_time() {
     let mut world = World::up(one_for_one(1), [watched("a")]);
     world.pass(6 * SECOND);
     world.alive.push("a");

@@ -43,7 +43,7 @@ fn life() -> Life {
 }
 
 #[test]
-fn a_request_wakes_the_process_every_time_something_new_is_asked() {
+fn a_request_wakes_the_process_at_each_new_demand() {
     let Life { cell, id } = life();
     let process = Arc::new(Count::default());
     cell.register_process(id, &process.waker());
@@ -110,7 +110,7 @@ fn the_end_fires_all_waits_and_forgets_the_process() {
 }
 
 #[test]
-fn an_earlier_incarnation_never_sees_what_is_asked_of_its_successor() {
+fn p5_an_earlier_incarnation_sees_no_request_to_its_successor() {
     let Life { cell, id: first } = life();
     cell.end(first);
     let second = ProcessId::next();
@@ -129,7 +129,7 @@ fn an_earlier_incarnation_never_sees_what_is_asked_of_its_successor() {
 }
 
 #[test]
-fn a_request_after_the_end_is_not_seen_by_the_successor() {
+fn p5_a_request_after_the_end_does_not_reach_the_successor() {
     let Life { cell, id } = life();
     cell.end(id);
     cell.request(Flags::SHUTDOWN | Flags::ABORT);
@@ -139,7 +139,7 @@ fn a_request_after_the_end_is_not_seen_by_the_successor() {
 }
 
 #[test]
-fn an_end_without_a_signal_wakes_whoever_else_waits_in_the_process_s_own_task() {
+fn an_end_without_a_signal_wakes_other_waiters_of_the_task() {
     let Life { cell, id } = life();
     let task = Arc::new(Count::default());
     cell.register_process(id, &task.waker());

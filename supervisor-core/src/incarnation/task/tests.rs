@@ -125,7 +125,7 @@ fn poll(process: &mut Process, world: &Arc<World>) -> Poll<()> {
 }
 
 #[test]
-fn the_future_is_dropped_in_its_context_before_the_exit_is_reported() {
+fn p2_the_future_is_dropped_in_context_before_the_exit() {
     let world = World::new();
     let tattle = Tattle(world.clone());
     let mut process = world.process(body(async move {
@@ -139,7 +139,7 @@ fn the_future_is_dropped_in_its_context_before_the_exit_is_reported() {
 }
 
 #[test]
-fn a_panic_in_a_poll_is_an_exit_with_its_message() {
+fn p4_a_panic_in_a_poll_is_an_exit_with_its_message() {
     let world = World::new();
     let mut process = world.process(body(async { panic!("boom") }));
     assert!(poll(&mut process, &world).is_ready());
@@ -147,7 +147,7 @@ fn a_panic_in_a_poll_is_an_exit_with_its_message() {
 }
 
 #[test]
-fn an_abort_drops_the_future_at_the_next_poll_which_it_brings_about() {
+fn an_abort_brings_about_the_poll_that_drops_the_future() {
     let world = World::new();
     let tattle = Tattle(world.clone());
     let mut process = world.process(body(async move {
@@ -163,7 +163,7 @@ fn an_abort_drops_the_future_at_the_next_poll_which_it_brings_about() {
 }
 
 #[test]
-fn an_abort_before_the_first_poll_runs_no_user_code() {
+fn p1_an_abort_before_the_first_poll_runs_no_user_code() {
     let world = World::new();
     let mut process = world.process(body(async { panic!("polled") }));
     world.cell.request(Flags::ABORT);
@@ -172,7 +172,7 @@ fn an_abort_before_the_first_poll_runs_no_user_code() {
 }
 
 #[test]
-fn a_future_that_ends_in_the_poll_in_which_it_is_aborted_has_ended_normally() {
+fn p8_a_future_that_ends_as_it_is_aborted_ended_normally() {
     let world = World::new();
     let cell = world.clone();
     let mut process = world.process(body(async move {
@@ -207,7 +207,7 @@ fn a_panic_in_a_destructor_at_abort_is_one_exit() {
 }
 
 #[test]
-fn a_panic_in_a_poll_and_another_in_a_destructor_are_one_exit() {
+fn p1_panics_in_a_poll_and_a_destructor_are_one_exit() {
     struct Both(Bomb);
 
     impl ProcessBody for Both {
@@ -225,7 +225,7 @@ fn a_panic_in_a_poll_and_another_in_a_destructor_are_one_exit() {
 }
 
 #[test]
-fn a_process_that_its_executor_drops_is_lost_after_its_destructors_ran() {
+fn p1_a_process_dropped_by_its_executor_is_lost() {
     let world = World::new();
     let tattle = Tattle(world.clone());
     let mut process = world.process(body(async move {
@@ -238,7 +238,7 @@ fn a_process_that_its_executor_drops_is_lost_after_its_destructors_ran() {
 }
 
 #[test]
-fn a_process_that_its_executor_refuses_is_lost() {
+fn p1_a_process_that_its_executor_refuses_is_lost() {
     let world = World::new();
     drop(world.process(body(ready(Exit::Normal))));
     assert_eq!(world.log(), ["was dropped by its executor"]);
@@ -256,7 +256,7 @@ fn after_ready_the_process_lets_go_of_the_thread_once() {
 }
 
 #[test]
-fn the_context_is_there_in_a_poll_and_nowhere_else() {
+fn p7_the_context_is_there_in_a_poll_and_nowhere_else() {
     let world = World::new();
     let inner = world.clone();
     let mut process = world.process(body(async move {
@@ -270,7 +270,7 @@ fn the_context_is_there_in_a_poll_and_nowhere_else() {
 }
 
 #[test]
-fn a_process_that_is_polled_inside_another_has_a_context_of_its_own() {
+fn p7_a_process_polled_in_another_has_its_own_context() {
     let world = World::new();
     let (outer, inner) = (world.clone(), world.clone());
     let mut process = world.process(body(async move {
@@ -291,7 +291,7 @@ fn a_process_that_is_polled_inside_another_has_a_context_of_its_own() {
 }
 
 #[test]
-fn the_last_incarnation_drops_the_specification_before_its_exit() {
+fn r78_the_last_incarnation_drops_its_spec_before_its_exit() {
     let world = World::new();
     let mut process = world.process(body(pending()));
     world.cell.request(Flags::NO_SUCCESSOR | Flags::ABORT);

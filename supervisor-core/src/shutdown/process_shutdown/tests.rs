@@ -44,7 +44,7 @@ fn is_fired(shutdown: &mut ProcessShutdown) -> bool {
 }
 
 #[test]
-fn the_signal_is_latched_and_fused() {
+fn p6_the_signal_is_latched_and_fused() {
     let (mut shutdown, handle) = ProcessShutdown::paired();
     assert!(!is_fired(&mut shutdown));
     handle.trigger();
@@ -67,7 +67,7 @@ fn noop_never_fires() {
 }
 
 #[test]
-fn a_wait_that_is_cancelled_in_a_select_loop_does_not_fire_by_itself_and_loses_nothing() {
+fn p6_case_q_a_cancelled_wait_loses_no_signal() {
     block_on(async {
         let (mut shutdown, handle) = ProcessShutdown::paired();
         let mut ticks = 0;
@@ -116,7 +116,7 @@ impl Wake for Counting {
 }
 
 #[test]
-fn a_clone_fires_when_its_incarnation_ends_however_it_ends() {
+fn p6_a_clone_fires_however_its_incarnation_ends() {
     let child = child();
     let (id, mut shutdown) = incarnation(&child);
     let mut clone = shutdown.clone();
@@ -127,7 +127,7 @@ fn a_clone_fires_when_its_incarnation_ends_however_it_ends() {
 }
 
 #[test]
-fn a_clone_never_sees_the_signal_of_a_successor_nor_does_the_successor_see_its_own_early() {
+fn p6_a_clone_never_sees_the_signal_of_a_successor() {
     let child = child();
     let (first, old) = incarnation(&child);
     child.0.end(first);
@@ -139,7 +139,7 @@ fn a_clone_never_sees_the_signal_of_a_successor_nor_does_the_successor_see_its_o
 }
 
 #[test]
-fn a_wrapped_future_fires_all_clones_whoever_drives_it() {
+fn a_wrapped_future_fires_all_its_clones() {
     block_on(async {
         let (sender, receiver) = async_channel::bounded::<()>(1);
         let mut one = ProcessShutdown::wrapped(async move { receiver.recv().await });
@@ -167,7 +167,7 @@ fn a_wrapped_future_wakes_all_that_wait_when_it_can_go_on() {
 }
 
 #[test]
-fn a_wrapped_future_that_keeps_its_waker_goes_with_the_last_who_wait_for_it() {
+fn a_wrapped_future_goes_with_its_last_waiter() {
     let (kept, dropped) = (Arc::new(Mutex::new(None)), Arc::new(()));
     let mut shutdown = {
         let (kept, dropped) = (kept.clone(), dropped.clone());
@@ -249,7 +249,7 @@ fn held_up() -> (ProcessShutdown, HeldUp) {
 }
 
 #[test]
-fn who_was_woken_while_another_thread_polled_the_wrapped_future_drives_it_next() {
+fn a_waiter_woken_during_a_foreign_poll_drives_it_next() {
     let (shutdown, HeldUp { bell, polled, go_on }) = held_up();
     let mut first = shutdown.clone();
     let driver = thread::spawn(move || assert!(!is_fired(&mut first)));
@@ -266,7 +266,7 @@ fn who_was_woken_while_another_thread_polled_the_wrapped_future_drives_it_next()
 }
 
 #[test]
-fn who_meets_another_thread_in_the_wrapped_future_is_not_woken_for_that() {
+fn a_waiter_that_meets_a_foreign_poll_is_not_woken_for_it() {
     let (shutdown, HeldUp { bell, polled, go_on }) = held_up();
     let mut first = shutdown.clone();
     let driver = thread::spawn(move || assert!(!is_fired(&mut first)));
@@ -283,7 +283,7 @@ fn who_meets_another_thread_in_the_wrapped_future_is_not_woken_for_that() {
 }
 
 #[test]
-fn a_waker_that_panics_leaves_no_other_waiter_asleep() {
+fn p3_a_waker_that_panics_leaves_no_other_waiter_asleep() {
     struct Bomb;
 
     impl Wake for Bomb {

@@ -26,7 +26,7 @@ const CASES: u32 = 10_000;
 const STEPS: usize = 250_000;
 
 #[test]
-fn whatever_comes_in_the_engine_does_what_the_reference_model_does() {
+fn the_engine_does_what_the_reference_model_does() {
     let persistence = FileFailurePersistence::WithSource("regressions");
     let mut config = Config {
         source_file: Some(file!()),

@@ -39,7 +39,7 @@ const CASES: u32 = 8_000;
 const STEPS: usize = 1_000_000;
 
 #[test]
-fn whatever_happens_the_engine_does_what_the_model_does() {
+fn the_engine_does_what_the_model_does() {
     let persistence = FileFailurePersistence::WithSource("regressions");
     let mut config =
         Config { source_file: Some(file!()), failure_persistence: Some(Box::new(persistence)), ..Config::default() };
