@@ -4,8 +4,8 @@ use std::{future::pending, time::Duration};
 
 use futures_lite::future::{poll_once, yield_now};
 use supervisor_core::{
-    Backoff, ChildKind, ChildState, EventKind, RestartStrategy, RestartType, ShutdownStrategy, Supervisor,
-    SupervisorError, worker,
+    AutoShutdown, Backoff, ChildKind, ChildState, EventKind, RestartMode, RestartStrategy, RestartType,
+    ShutdownStrategy, Supervisor, SupervisorError, worker,
 };
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
 };
 
 mount! { everywhere:
+    r8_the_defaults_are_those_of_otp
     r68_the_spec_of_a_child_can_be_asked_for
     d2_find_returns_all_that_have_the_name
     r58_r63_r64_r65_the_life_of_a_child_by_calls
@@ -56,6 +57,23 @@ async fn r68_the_spec_of_a_child_can_be_asked_for(world: World) {
     assert_eq!((spec.kind, spec.shutdown), (ChildKind::Supervisor, ShutdownStrategy::UNLIMITED));
     let spec = handle.child_spec(c).await.unwrap();
     assert_eq!((spec.start_timeout, spec.backoff), (Some(Duration::from_secs(2)), Some(backoff)));
+    tree.shutdown().await.unwrap();
+}
+
+async fn r8_the_defaults_are_those_of_otp(world: World) {
+    let mut root = Supervisor::new("root").unwrap();
+    root.add_worker(worker("w", |shutdown| shutdown));
+    root.add_worker(Supervisor::new("s").unwrap());
+    let tree = world.start(root).await.unwrap();
+    let snapshot = tree.snapshot().await;
+    let supervisor = snapshot.supervisor.as_ref().expect("it is one");
+    assert_eq!((supervisor.mode, supervisor.intensity), (RestartMode::OneForOne, 1));
+    assert_eq!((supervisor.period, supervisor.auto_shutdown), (Duration::from_secs(5), AutoShutdown::Never));
+    let stops = [ShutdownStrategy::Graceful(Duration::from_secs(5)), ShutdownStrategy::UNLIMITED];
+    for (child, stop) in tree.handle().children().await.unwrap().iter().zip(stops) {
+        let spec = tree.handle().child_spec(child.id).await.unwrap();
+        assert_eq!((spec.restart, spec.significant, spec.shutdown), (RestartType::Permanent, false, stop));
+    }
     tree.shutdown().await.unwrap();
 }
 

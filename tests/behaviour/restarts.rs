@@ -7,7 +7,8 @@ use std::{
 };
 
 use supervisor_core::{
-    Backoff, BoxError, Event, EventKind, RestartMode, RestartStrategy, SupervisorError, process, worker,
+    AutoShutdown, Backoff, BoxError, Event, EventKind, Exit, RestartMode, RestartStrategy, RestartType, StopReason,
+    SupervisorError, process, worker,
 };
 
 use crate::{
@@ -23,6 +24,8 @@ mount! { everywhere, also added at run time:
     a1_case_u_a_give_up_error_tells_its_failures
     r35_failure_climbs_until_a_restart_covers_it
     r36_a_restarted_supervisor_runs_new_processes
+    r36_a_restarted_supervisor_has_no_history
+    r13_d5_all_ends_of_a_supervisor_restart_and_are_told_apart
 }
 
 mount! { virtual time, also added at run time:
@@ -220,6 +223,78 @@ async fn r36_a_restarted_supervisor_runs_new_processes(world: World) {
     assert_eq!(before[0].id, after[0].id, "the child is the same");
     assert_ne!(before[0].process, after[0].process, "its process is another");
     assert_eq!(handle.path(), "root.inner");
+    tree.shutdown().await.unwrap();
+}
+
+async fn r36_a_restarted_supervisor_has_no_history(world: World) {
+    let (strings, once) = (Strings::new(), RestartStrategy::one_for_one());
+    let pulled = strings.clone();
+    let mut inner =
+        supervisor("inner", once).with_restart_strategy(once.with_intensity_and_period(1, Duration::from_secs(3600)));
+    inner.add_worker(worker("brittle", move |shutdown| {
+        let strings = pulled.clone();
+        async move { strings.hang(shutdown).await }
+    }));
+    let mut root = root();
+    root.add_worker(inner);
+    let mut stream = root.handle().events();
+    let tree = world.start(root).await.unwrap();
+    let fail = async || {
+        strings.pull(Err("boom"));
+        strings.pulled(&world.probe).await;
+    };
+    fail().await;
+    let id = tree.handle().find("inner").await.unwrap()[0].id;
+    tree.handle().kill_child(id).await.unwrap();
+    world.probe.quiet().await;
+    fail().await;
+    let restarts = async || tree.handle().snapshot().await.find("root.inner").expect("it is there").restarts;
+    assert_eq!(restarts().await, 1, "the one that killed it");
+    fail().await;
+    while restarts().await < 2 {
+        stream.next().await.expect("the tree runs");
+    }
+    tree.shutdown().await.unwrap();
+}
+
+async fn r13_d5_all_ends_of_a_supervisor_restart_and_are_told_apart(world: World) {
+    let (strings, none) = (Strings::new(), RestartStrategy::one_for_one());
+    let pulled = strings.clone();
+    let mut inner = supervisor("inner", none)
+        .with_restart_strategy(none.with_intensity_and_period(0, Duration::from_secs(5)))
+        .with_auto_shutdown(AutoShutdown::AnySignificant);
+    let job = worker("job", move |shutdown| {
+        let strings = pulled.clone();
+        async move { strings.hang(shutdown).await }
+    });
+    inner.add_worker(job.with_restart_type(RestartType::Transient).with_significance());
+    let handle = inner.handle();
+    let mut root = root();
+    root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    let gives_up: (fn(&StopReason) -> bool, &dyn Fn()) =
+        (|reason| matches!(reason, StopReason::GaveUp(_)), &|| strings.pull(Err("boom")));
+    let is_done: (fn(&StopReason) -> bool, &dyn Fn()) =
+        (|reason| matches!(reason, StopReason::AutoShutdown { .. }), &|| strings.pull(Ok(())));
+    let is_asked: (fn(&StopReason) -> bool, &dyn Fn()) =
+        (|reason| matches!(reason, StopReason::Requested), &|| handle.shutdown().unwrap());
+    for (is_that, end) in [gives_up, is_done, is_asked] {
+        world.probe.quiet().await;
+        let mut stream = tree.events();
+        end();
+        let termination = loop {
+            let event = stream.next().await.expect("the tree runs");
+            match &event.kind {
+                EventKind::Exited(Exit::Shutdown(termination)) if event.path == "root.inner" => {
+                    break termination.clone();
+                }
+                _ => {}
+            }
+        };
+        assert!(is_that(&termination.reason), "{termination:?}");
+        world.probe.quiet().await;
+        assert_eq!(handle.count().await.unwrap().active, 1, "it runs again");
+    }
     tree.shutdown().await.unwrap();
 }
 

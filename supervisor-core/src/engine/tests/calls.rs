@@ -426,3 +426,24 @@ fn callers_that_gave_up_are_forgotten_others_are_answered() {
     world.told("terminate a: ok");
     assert!(world.engine.callers.is_empty());
 }
+
+#[test]
+fn r57_d1_calls_are_served_while_children_start_and_stop() {
+    let backoff = child("d").backoff(Backoff::constant(SECOND));
+    let mut world = World::up(one_for_one(9), [child("a"), child("b"), child("c").transient(), backoff]);
+    world.plan("a", [None]);
+    world.exit("a", error());
+    world.deaf.push("b");
+    world.terminate("b");
+    world.exit("c", Exit::Normal);
+    world.exit("d", error());
+    world.shows("a? b! c- d~");
+    world.restart("c");
+    world.start_child(child("e"));
+    world.kill("e");
+    world.delete("a");
+    world.told("restart c: ok, start e: ok, kill e: ok, delete a: Running");
+    world.shows("a? b! c d~ e");
+    world.exit("b", Exit::Normal);
+    world.told("terminate b: ok");
+}

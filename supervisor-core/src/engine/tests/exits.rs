@@ -128,6 +128,17 @@ fn r35_a_supervisor_that_gives_up_is_judged_like_any_child() {
 }
 
 #[test]
+fn r13_d5_every_stop_of_a_supervisor_restarts_alike() {
+    let shut_down = |exit| StopReason::AutoShutdown { path: "root.a".into(), child: "root.a.b".into(), exit };
+    for reason in [StopReason::Requested, shut_down(Exit::Normal), shut_down(error())] {
+        let exit = Exit::Shutdown(Arc::new(Termination { reason, unclean: vec![] }));
+        after(supervisor("a"), exit.clone(), "start a", "a z");
+        after(supervisor("a").transient(), exit.clone(), "", "a- z");
+        after(supervisor("a").temporary(), exit, "", "z");
+    }
+}
+
+#[test]
 fn a_killed_supervisor_has_failed_though_it_stopped_in_order() {
     let killed = Termination { reason: StopReason::Killed, unclean: vec![] };
     after(supervisor("a").transient(), Exit::Shutdown(Arc::new(killed)), "start a", "a z");

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::incarnation::{StopReason, Termination};
 
 fn any() -> SupervisorSettings {
     SupervisorSettings { auto_shutdown: AutoShutdown::AnySignificant, ..one_for_one(5) }
@@ -90,6 +93,32 @@ fn r54_a_significant_transient_child_that_failed_restarts() {
     let mut world = World::up(any(), [child("a").transient().significant()]);
     world.exit("a", error());
     world.did("start a");
+}
+
+#[test]
+fn r55_auto_shutdown_stops_the_rest_like_any_stop() {
+    let rest = [
+        child("a"),
+        child("b").shutdown(ShutdownStrategy::Brutal),
+        child("c").shutdown(ShutdownStrategy::Graceful(SECOND)),
+        child("d").temporary().significant(),
+    ];
+    let mut world = World::up(any(), rest);
+    world.deaf.push("c");
+    world.exit("d", Exit::Normal);
+    world.did("ask c");
+    world.pass(SECOND);
+    world.did("abort c, abort b, ask a, finish");
+    assert!(matches!(world.engine.poll_outcome().cause, Cause::AutoShutdown { .. }));
+}
+
+#[test]
+fn r56_a_significant_supervisor_that_shuts_down_triggers() {
+    for (reason, did) in [(StopReason::Requested, "ask a, finish"), (StopReason::Killed, "start s")] {
+        let mut world = World::up(any(), [child("a"), supervisor("s").transient().significant()]);
+        world.exit("s", Exit::Shutdown(Arc::new(Termination { reason, unclean: vec![] })));
+        world.did(did);
+    }
 }
 
 #[test]
