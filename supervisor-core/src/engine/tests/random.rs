@@ -7,6 +7,75 @@ use super::{
     *,
 };
 
+/// What happens to an engine, and how often.
+const STEPS: [(Step, u32); 6] = [
+    (Step::TakeTurns, 4),
+    (Step::PassTime, 2),
+    (Step::Report, 6),
+    (Step::StartChild, 3),
+    (Step::Call, 4),
+    (Step::Shutdown, 1),
+];
+
+/// What a process reports, and how often.
+const REPORTS: [(Report, u32); 5] = [
+    (Report::TurnStubborn, 1),
+    (Report::Ready, 1),
+    (Report::Acknowledged, 1),
+    (Report::OfPredecessor, 1),
+    (Report::Exit, 2),
+];
+
+/// What is called on a child, and how often.
+const CALLS: [(Call, u32); 4] = [(Call::Terminate, 2), (Call::Restart, 1), (Call::Delete, 1), (Call::Kill, 1)];
+
+/// How processes that were not told to go end, and how often.
+const ENDS: [(End, u32); 4] = [(End::Ignored, 1), (End::Normal, 2), (End::Panicked, 1), (End::Failed, 2)];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    TakeTurns,
+    PassTime,
+    Report,
+    StartChild,
+    Call,
+    Shutdown,
+}
+
+#[derive(Clone, Copy)]
+enum Report {
+    /// From now on nothing ends it; or, if it was stubborn, it ends.
+    TurnStubborn,
+    Ready,
+    Acknowledged,
+    /// What its predecessor reports arrives late.
+    OfPredecessor,
+    Exit,
+}
+
+#[derive(Clone, Copy)]
+enum Call {
+    Terminate,
+    Restart,
+    Delete,
+    Kill,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    /// Of a process that is not ready; of any other it is normal.
+    Ignored,
+    Normal,
+    Panicked,
+    Failed,
+}
+
+impl Step {
+    fn is_call(self) -> bool {
+        matches!(self, Self::StartChild | Self::Call)
+    }
+}
+
 /// What an engine is put through.
 struct Trial {
     watched: Watched,
@@ -32,7 +101,7 @@ impl Trial {
             &mut rng,
             &[RestartStrategy::one_for_one(), RestartStrategy::one_for_all(), RestartStrategy::rest_for_one()],
         );
-        let dynamic = rng.u8(..5) == 0;
+        let dynamic = one_in(&mut rng, 5);
         let auto_shutdown = if dynamic {
             AutoShutdown::Never
         } else {
@@ -46,11 +115,11 @@ impl Trial {
             shutdown_order: *pick(&mut rng, &[ShutdownOrder::Reverse, ShutdownOrder::Concurrent]),
             max_children: rng.bool().then_some(8),
             shutdown_budget: rng.bool().then_some(7 * SECOND),
-            backoff: (rng.u8(..4) == 0).then_some(Backoff::constant(SECOND)),
+            backoff: one_in(&mut rng, 4).then_some(Backoff::constant(SECOND)),
             ..SupervisorSettings::default()
         };
         let children = if dynamic { 0 } else { rng.usize(..6) };
-        let specs: Vec<_> = (0..children).map(|n| (ChildId::next(), spec(&mut rng, n))).collect();
+        let specs: Vec<_> = (0..children).map(|n| (ChildId::next(), random_child(&mut rng, n))).collect();
         let known = specs.iter().map(|(id, _)| *id).collect();
         let (mut watched, now) = (Watched::new(settings, specs, seed), Instant::now());
         watched.input(Input::Begin { no_successor: rng.bool() }, now);
@@ -92,69 +161,68 @@ impl Trial {
     }
 
     fn step(&mut self) {
-        let what = self.rng.u8(..20);
+        let step = draw(&mut self.rng, &STEPS);
         // Calls are the last that is taken in in a turn.
-        if !(12..=18).contains(&what) && self.has_called {
+        if !step.is_call() && self.has_called {
             self.drain();
         }
-        self.has_called = (12..=18).contains(&what);
-        match what {
-            0..=3 => self.drain(),
-            4..=5 => {
+        self.has_called = step.is_call();
+        match step {
+            Step::TakeTurns => self.drain(),
+            Step::PassTime => {
                 let time = *pick(&mut self.rng, &[SECOND / 2, SECOND, 6 * SECOND]);
                 self.pass(time);
             }
-            6..=11 => {
-                let children: Vec<_> = self.live.keys().copied().collect();
-                if children.is_empty() {
-                    return;
-                }
-                let child = *pick(&mut self.rng, &children);
-                let (process_key, is_ready) = self.live[&child];
-                match self.rng.u8(..6) {
-                    0 if !self.stubborn.remove(&child) => drop(self.stubborn.insert(child)),
-                    1 if !is_ready => {
-                        self.live.insert(child, (process_key, true));
-                        self.input(Input::Ready(process_key));
-                    }
-                    2 if self.told.contains(&child) => self.input(Input::Acknowledged(process_key)),
-                    3 => {
-                        let earlier = ProcessKey::new(process_key.child_key(), process_key.incarnation - 1);
-                        self.watched.stale(ReportKind::Exited(error()), earlier, self.now);
-                        self.watched.stale(ReportKind::Ready, earlier, self.now);
-                    }
-                    _ => self.end(child),
-                }
-            }
-            12..=14 => {
-                let (id, spec) = (ChildId::next(), spec(&mut self.rng, self.known.len()));
+            Step::Report if self.live.is_empty() => return,
+            Step::Report => self.report(),
+            Step::StartChild => {
+                let (id, child) = (ChildId::next(), random_child(&mut self.rng, self.known.len()));
                 self.known.push(id);
                 let caller = self.rng.bool().then(|| self.caller());
-                self.input(Input::Start { id, spec, caller });
+                self.input(Input::Start { id, child, caller });
             }
-            15..=18 => {
-                if self.known.is_empty() {
-                    return;
-                }
-                let (child, caller) = (*pick(&mut self.rng, &self.known.clone()), self.caller());
-                let call = match self.rng.u8(..5) {
-                    0 | 1 => Input::Terminate(child, caller),
-                    2 => Input::Restart(child, caller),
-                    3 => Input::Delete(child, caller),
-                    _ => Input::Kill(child, caller),
-                };
-                self.input(call);
-            }
-            _ => {
-                if self.rng.u8(..4) == 0 {
-                    self.stop();
-                }
-            }
+            Step::Call if self.known.is_empty() => return,
+            Step::Call => self.call(),
+            // Few go on for long after it.
+            Step::Shutdown if one_in(&mut self.rng, 4) => self.stop(),
+            Step::Shutdown => {}
         }
         // Sometimes several things come in before the engine has its next turn.
         if self.rng.bool() {
             self.drain();
         }
+    }
+
+    fn report(&mut self) {
+        let children: Vec<_> = self.live.keys().copied().collect();
+        let child = *pick(&mut self.rng, &children);
+        let (process_key, is_ready) = self.live[&child];
+        match draw(&mut self.rng, &REPORTS) {
+            Report::TurnStubborn if !self.stubborn.remove(&child) => drop(self.stubborn.insert(child)),
+            Report::Ready if !is_ready => {
+                self.live.insert(child, (process_key, true));
+                self.input(Input::Ready(process_key));
+            }
+            Report::Acknowledged if self.told.contains(&child) => self.input(Input::Acknowledged(process_key)),
+            Report::OfPredecessor => {
+                let earlier = ProcessKey::new(process_key.child_key(), process_key.incarnation - 1);
+                self.watched.stale(ReportKind::Exited(error()), earlier, self.now);
+                self.watched.stale(ReportKind::Ready, earlier, self.now);
+            }
+            // Or what cannot be reported now.
+            _ => self.end(child),
+        }
+    }
+
+    fn call(&mut self) {
+        let (child, caller) = (*pick(&mut self.rng, &self.known.clone()), self.caller());
+        let call = match draw(&mut self.rng, &CALLS) {
+            Call::Terminate => Input::Terminate(child, caller),
+            Call::Restart => Input::Restart(child, caller),
+            Call::Delete => Input::Delete(child, caller),
+            Call::Kill => Input::Kill(child, caller),
+        };
+        self.input(call);
     }
 
     fn input(&mut self, input: Input) {
@@ -164,13 +232,13 @@ impl Trial {
     fn caller(&mut self) -> Caller {
         self.calls += 1;
         let within =
-            (self.rng.u8(..4) == 0 && !self.known.is_empty()).then(|| *pick(&mut self.rng, &self.known.clone()));
+            (one_in(&mut self.rng, 4) && !self.known.is_empty()).then(|| *pick(&mut self.rng, &self.known.clone()));
         Caller { key: self.calls, within, is_in_circle: false }
     }
 
     fn stop(&mut self) {
-        let order = StopRequest { no_successor: self.rng.bool(), kill: self.rng.u8(..4) == 0 };
-        self.input(Input::Shutdown(order));
+        let request = StopRequest { no_successor: self.rng.bool(), kill: one_in(&mut self.rng, 4) };
+        self.input(Input::Shutdown(request));
     }
 
     fn pass(&mut self, time: Duration) {
@@ -184,12 +252,12 @@ impl Trial {
             return;
         }
         let Some((process_key, is_ready)) = self.live.remove(&child) else { return };
-        let exit = match self.rng.u8(..6) {
+        let exit = match draw(&mut self.rng, &ENDS) {
             _ if self.told.remove(&child) => pick(&mut self.rng, &[Exit::Normal, Exit::Aborted, error()]).clone(),
-            0 if !is_ready => Exit::Ignored,
-            0..=2 => Exit::Normal,
-            3 => Exit::Panicked(Failure::new("ouch")),
-            _ => error(),
+            End::Ignored if !is_ready => Exit::Ignored,
+            End::Ignored | End::Normal => Exit::Normal,
+            End::Panicked => Exit::Panicked(Failure::new("ouch")),
+            End::Failed => error(),
         };
         // A process that was not ready can only have failed to become so, or have been told to go.
         let exit = if !is_ready && matches!(exit, Exit::Normal) { Exit::Aborted } else { exit };
@@ -210,14 +278,14 @@ impl Trial {
     fn play(&mut self, effect: Effect<Child>) {
         match effect {
             Effect::Start { key, incarnation, .. } => {
-                let Some(spec) = self.watched.engine.child(key) else { return };
-                let is_ready = spec.settings.ready_at_once;
+                let Some(child) = self.watched.engine.child(key) else { return };
+                let is_ready = child.settings.ready_at_once;
                 self.live.insert(key.id, (ProcessKey::new(key, incarnation), is_ready));
                 self.told.remove(&key.id);
             }
-            Effect::Ask { child: spec, .. } | Effect::Abort { child: spec, .. } => {
-                let child = self.watched.engine.children().find(|(_, child, _)| child.name == spec.name);
-                self.told.extend(child.map(|(id, ..)| id).filter(|id| self.live.contains_key(id)));
+            Effect::Ask { child, .. } | Effect::Abort { child, .. } => {
+                let found = self.watched.engine.children().find(|(_, other, _)| other.name == child.name);
+                self.told.extend(found.map(|(id, ..)| id).filter(|id| self.live.contains_key(id)));
             }
             Effect::SampleHeartbeat { key, incarnation } => {
                 let sign_of_life = self.rng.bool();
@@ -229,30 +297,49 @@ impl Trial {
     }
 }
 
-fn spec(rng: &mut Rng, number: usize) -> Child {
-    let mut spec = if rng.u8(..4) == 0 { supervisor(name(number)) } else { child(name(number)) };
-    spec.settings.ready_at_once = spec.settings.kind == ChildKind::Worker && rng.bool();
-    spec.settings.restart = Some(*pick(rng, &[RestartType::Permanent, RestartType::Transient, RestartType::Temporary]));
-    spec.settings.significant = spec.settings.restart != Some(RestartType::Permanent) && rng.bool();
-    if rng.u8(..4) == 0 {
-        spec = spec.shutdown(*pick(rng, &[ShutdownStrategy::Brutal, ShutdownStrategy::Graceful(SECOND)]));
+fn random_child(rng: &mut Rng, number: usize) -> Child {
+    let mut child = if one_in(rng, 4) { supervisor(name(number)) } else { child(name(number)) };
+    let is_worker = child.settings.kind == ChildKind::Worker;
+    child.settings.ready_at_once = is_worker && rng.bool();
+    child.settings.restart =
+        Some(*pick(rng, &[RestartType::Permanent, RestartType::Transient, RestartType::Temporary]));
+    child.settings.significant = child.settings.restart != Some(RestartType::Permanent) && rng.bool();
+    if one_in(rng, 4) {
+        child = child.shutdown(*pick(rng, &[ShutdownStrategy::Brutal, ShutdownStrategy::Graceful(SECOND)]));
     }
-    if rng.u8(..4) == 0 {
-        spec = spec.start_timeout(2 * SECOND);
+    if one_in(rng, 4) {
+        child = child.start_timeout(2 * SECOND);
     }
-    if spec.settings.kind == ChildKind::Worker && rng.u8(..4) == 0 {
-        spec = spec.watchdog(SECOND);
+    if is_worker && one_in(rng, 4) {
+        child = child.watchdog(SECOND);
     }
-    if rng.u8(..4) == 0 {
-        spec = spec.backoff(Backoff::constant(SECOND));
+    if one_in(rng, 4) {
+        child = child.backoff(Backoff::constant(SECOND));
     }
-    spec
+    child
 }
 
 /// A name for each number.
 fn name(number: usize) -> &'static str {
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| (0..200).map(|number| format!("c{number}")).collect());
     &NAMES[number]
+}
+
+/// One of the rows of a table, as often as its weight says.
+fn draw<T: Copy>(rng: &mut Rng, table: &[(T, u32)]) -> T {
+    let total: u32 = table.iter().map(|(_, weight)| weight).sum();
+    let mut left = rng.u32(..total);
+    for (row, weight) in table {
+        match left.checked_sub(*weight) {
+            Some(rest) => left = rest,
+            None => return *row,
+        }
+    }
+    unreachable!("what is drawn is less than the sum of the weights")
+}
+
+fn one_in(rng: &mut Rng, many: u32) -> bool {
+    rng.u32(..many) == 0
 }
 
 fn pick<'a, T>(rng: &mut Rng, choice: &'a [T]) -> &'a T {
