@@ -28,11 +28,11 @@ fn r58_start_child_answers_when_the_child_is_ready() {
 
 #[test]
 fn r60_case_t_a_failed_start_child_leaves_nothing_behind() {
-    for spec in [child("b"), child("b").transient(), child("b").temporary()] {
+    for added in [child("b"), child("b").transient(), child("b").temporary()] {
         for exit in [error(), Exit::Panicked(Failure::new("ouch")), Exit::Lost] {
             let mut world = World::up(one_for_all(0), [child("a")]);
             world.plan("b", [Some(exit)]);
-            world.start_child(spec.clone());
+            world.start_child(added.clone());
             assert!(world.answers[0].starts_with("start b: FailedToStart("), "{:?}", world.answers);
             world.did("start b");
             world.shows("a");
@@ -80,10 +80,10 @@ fn d3_an_added_child_that_is_late_and_stuck_delays_no_other() {
 
 #[test]
 fn r61_an_added_child_with_nothing_to_run_is_kept_stopped() {
-    for (spec, shows) in [(child("b"), "a b-"), (child("b").transient(), "a b-"), (child("b").temporary(), "a")] {
+    for (added, shows) in [(child("b"), "a b-"), (child("b").transient(), "a b-"), (child("b").temporary(), "a")] {
         let mut world = World::up(one_for_one(0), [child("a")]);
         world.plan("b", [Some(Exit::Ignored)]);
-        world.start_child(spec);
+        world.start_child(added);
         world.told("start b: ok");
         world.shows(shows);
     }

@@ -21,10 +21,10 @@ fn r71_instances_restart_one_by_one() {
 #[test]
 fn r72_a_failing_or_ignoring_start_leaves_no_trace() {
     for exit in [error(), Exit::Ignored] {
-        for spec in [child("a"), child("a").transient(), child("a").temporary()] {
+        for instance in [child("a"), child("a").transient(), child("a").temporary()] {
             let mut world = dynamic(0);
             world.plan("a", [Some(exit.clone())]);
-            world.start_child(spec);
+            world.start_child(instance);
             world.shows("");
             assert_eq!(world.forgotten, ["a"]);
             let is_told_of_failure = world.answers[0].starts_with("start a: FailedToStart");
@@ -131,10 +131,10 @@ fn a4_at_the_end_of_the_budget_all_are_aborted_at_once() {
     world.did("ask a, abort a, ask b, abort b, abort c");
     world.pass(5 * SECOND);
     world.did("abandoned a, abandoned b, finish");
-    let conclusion = world.engine.poll_outcome();
-    assert!(!conclusion.killed, "it was asked to stop, and did");
+    let outcome = world.engine.poll_outcome();
+    assert!(!outcome.killed, "it was asked to stop, and did");
     let unclean: Vec<_> =
-        conclusion.unclean.iter().map(|(child, unclean)| format!("{} {unclean:?}", child.name)).collect();
+        outcome.unclean.iter().map(|(child, unclean)| format!("{} {unclean:?}", child.name)).collect();
     assert_eq!(unclean, ["c Aborted", "a Abandoned", "b Abandoned"]);
 }
 

@@ -16,8 +16,8 @@ fn failures() -> [Exit; 4] {
 }
 
 #[track_caller]
-fn after(spec: Child, exit: Exit, did: &str, shows: &str) {
-    let mut world = World::up(one_for_one(1), [spec, child("z")]);
+fn after(a: Child, exit: Exit, did: &str, shows: &str) {
+    let mut world = World::up(one_for_one(1), [a, child("z")]);
     world.exit("a", exit);
     world.did(did);
     world.shows(shows);
@@ -118,12 +118,12 @@ fn kill_of_a_stopped_or_removed_child_is_refused() {
 
 #[test]
 fn r35_a_supervisor_that_gives_up_is_judged_like_any_child() {
-    for (spec, did, shows) in [
+    for (a, did, shows) in [
         (supervisor("a"), "start a", "a z"),
         (supervisor("a").transient(), "", "a- z"),
         (supervisor("a").temporary(), "", "z"),
     ] {
-        after(spec, gave_up(), did, shows);
+        after(a, gave_up(), did, shows);
     }
 }
 
@@ -201,9 +201,9 @@ fn b3_without_subscribers_no_event_is_made() {
 fn told_of_restarts(world: &mut World) -> Vec<String> {
     let mut told = Vec::new();
     while let Some(effect) = world.engine.poll_effect() {
-        if let Effect::Emit { child: spec, kind, .. } = &effect {
+        if let Effect::Emit { child, kind, .. } = &effect {
             if let EventKind::Restarting { .. } | EventKind::RestartCancelled = **kind {
-                told.push(format!("{} {}", spec.name, kind.name()));
+                told.push(format!("{} {}", child.name, kind.name()));
             }
         }
     }

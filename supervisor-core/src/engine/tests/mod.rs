@@ -224,20 +224,20 @@ impl World {
     }
 
     /// Adds a child, and waits for the answer.
-    fn start_child(&mut self, spec: Child) {
-        let caller = self.call("start", spec.name);
-        self.add(spec, Some(caller));
+    fn start_child(&mut self, child: Child) {
+        let caller = self.call("start", child.name);
+        self.add(child, Some(caller));
     }
 
     /// Adds a child. Nobody waits.
-    fn spawn(&mut self, spec: Child) {
-        self.add(spec, None);
+    fn spawn(&mut self, child: Child) {
+        self.add(child, None);
     }
 
-    fn add(&mut self, spec: Child, caller: Option<Caller>) {
+    fn add(&mut self, child: Child, caller: Option<Caller>) {
         let id = ChildId::next();
-        self.names.insert(spec.name, id);
-        self.engine.handle_start_child(id, spec, caller, self.now);
+        self.names.insert(child.name, id);
+        self.engine.handle_start_child(id, child, caller, self.now);
         self.settle();
     }
 
@@ -315,15 +315,15 @@ impl World {
                     Some(None) => {}
                 }
             }
-            Effect::Ask { child: spec, .. } => {
-                let name = spec.name;
+            Effect::Ask { child, .. } => {
+                let name = child.name;
                 self.log.push(format!("ask {name}"));
                 if !self.deaf.contains(&name) {
                     self.report(name, ReportKind::Exited(Exit::Normal));
                 }
             }
-            Effect::Abort { child: spec, .. } => {
-                let name = spec.name;
+            Effect::Abort { child, .. } => {
+                let name = child.name;
                 self.log.push(format!("abort {name}"));
                 if !self.stuck.contains(&name) {
                     self.report(name, ReportKind::Exited(Exit::Aborted));
@@ -335,15 +335,15 @@ impl World {
                 self.alive.retain(|alive| *alive != name);
                 self.engine.handle_heartbeat(ProcessKey::new(key, incarnation), sign_of_life, self.now);
             }
-            Effect::Emit { child: spec, kind, .. } => match *kind {
-                EventKind::Stuck => self.log.push(format!("stuck {}", spec.name)),
-                EventKind::Unresponsive { .. } => self.log.push(format!("unresponsive {}", spec.name)),
-                EventKind::Abandoned => self.log.push(format!("abandoned {}", spec.name)),
+            Effect::Emit { child, kind, .. } => match *kind {
+                EventKind::Stuck => self.log.push(format!("stuck {}", child.name)),
+                EventKind::Unresponsive { .. } => self.log.push(format!("unresponsive {}", child.name)),
+                EventKind::Abandoned => self.log.push(format!("abandoned {}", child.name)),
                 EventKind::Restarting { delay, .. } if !delay.is_zero() => {
-                    self.log.push(format!("delay {} {}", spec.name, delay.as_millis()));
+                    self.log.push(format!("delay {} {}", child.name, delay.as_millis()));
                 }
                 EventKind::LeftDown { siblings } => {
-                    self.log.push(format!("{} leaves down {}", spec.name, siblings.join(" ")));
+                    self.log.push(format!("{} leaves down {}", child.name, siblings.join(" ")));
                 }
                 _ => {}
             },
@@ -351,12 +351,12 @@ impl World {
                 let answer = answer.map_or_else(|refusal| format!("{refusal:?}"), |()| "ok".into());
                 self.answers.push(format!("{}: {answer}", self.calls[caller.key]));
             }
-            Effect::Refuse { child: spec, caller, refusal } => {
+            Effect::Refuse { child, caller, refusal } => {
                 let call =
-                    caller.map_or_else(|| format!("spawn {}", spec.name), |caller| self.calls[caller.key].clone());
+                    caller.map_or_else(|| format!("spawn {}", child.name), |caller| self.calls[caller.key].clone());
                 self.answers.push(format!("{call}: {refusal:?}"));
             }
-            Effect::Forget { child: spec, .. } => self.forgotten.push(spec.name),
+            Effect::Forget { child, .. } => self.forgotten.push(child.name),
             Effect::Ready => self.log.push("ready".into()),
             Effect::GaveUp => self.log.push("gave up".into()),
             Effect::Finish => self.log.push("finish".into()),

@@ -13,18 +13,18 @@ fn all() -> SupervisorSettings {
 
 #[test]
 fn r49_any_significant_shuts_down_on_the_first_end() {
-    for (spec, exit) in [
+    for (b, exit) in [
         (child("b").transient(), Exit::Normal),
         (child("b").temporary(), Exit::Normal),
         (child("b").temporary(), error()),
     ] {
-        let mut world = World::up(any(), [child("a"), spec.significant(), child("c").transient().significant()]);
+        let mut world = World::up(any(), [child("a"), b.significant(), child("c").transient().significant()]);
         world.exit("b", exit);
         world.did("ask c, ask a, finish");
-        let Cause::AutoShutdown { child: spec, .. } = world.engine.poll_outcome().cause else {
+        let Cause::AutoShutdown { child, .. } = world.engine.poll_outcome().cause else {
             panic!("not an auto-shutdown")
         };
-        assert_eq!(spec.name, "b");
+        assert_eq!(child.name, "b");
     }
 }
 

@@ -32,10 +32,10 @@ fn r3_a_failed_start_rolls_back_in_reverse() {
         world.plan("c", [Some(error())]);
         world.start();
         world.did("start a, start b, start c, ask b, ask a, finish");
-        let Cause::FailedToStart { child: spec, .. } = world.engine.poll_outcome().cause else {
+        let Cause::FailedToStart { child, .. } = world.engine.poll_outcome().cause else {
             panic!("not a failed start")
         };
-        assert_eq!(spec.name, "c");
+        assert_eq!(child.name, "c");
     }
 }
 
@@ -101,9 +101,9 @@ fn n1_shutdown_in_the_first_start_aborts_the_set_up() {
     world.start();
     world.shutdown();
     world.did("start a, start b, abort b, ask a, finish");
-    let conclusion = world.engine.poll_outcome();
-    assert!(matches!(conclusion.cause, Cause::Requested));
-    assert!(conclusion.unclean.is_empty(), "a set-up that is cut short is not unclean");
+    let outcome = world.engine.poll_outcome();
+    assert!(matches!(outcome.cause, Cause::Requested));
+    assert!(outcome.unclean.is_empty(), "a set-up that is cut short is not unclean");
 }
 
 #[test]

@@ -22,10 +22,10 @@ impl ChargesStayWithinTheIntensity {
 impl Invariant for ChargesStayWithinTheIntensity {
     fn effect(&mut self, effect: &Effect<Child>, Moment { now, .. }: Moment) {
         match effect {
-            Effect::Emit { child: spec, kind, .. } if matches!(**kind, EventKind::Restarting { .. }) => {
+            Effect::Emit { child, kind, .. } if matches!(**kind, EventKind::Restarting { .. }) => {
                 self.charges.push(now);
                 let (charges, intensity) = (self.within_period(now), self.intensity);
-                assert!(charges <= intensity, "{} is restart {charges} of {intensity}", spec.name);
+                assert!(charges <= intensity, "{} is restart {charges} of {intensity}", child.name);
             }
             Effect::GaveUp => {
                 let (charges, intensity) = (self.within_period(now), self.intensity);

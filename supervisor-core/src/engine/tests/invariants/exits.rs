@@ -14,12 +14,12 @@ impl Invariant for EachIncarnationEndsOnce {
                 let name = moment.name(key.id);
                 assert!(self.open.insert(name), "{name} starts, and no end of its last process was told");
             }
-            Effect::Emit { child: spec, kind, .. } => {
+            Effect::Emit { child, kind, .. } => {
                 let is_end = matches!(
                     **kind,
                     EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored | EventKind::Abandoned
                 );
-                assert!(!is_end || self.open.remove(spec.name), "{} ends without a process: {kind:?}", spec.name);
+                assert!(!is_end || self.open.remove(child.name), "{} ends without a process: {kind:?}", child.name);
             }
             _ => {}
         }

@@ -35,14 +35,14 @@ impl Invariant for NoMoreLiveThanDeclared {
                 assert!(self.declared.contains(&key.id), "a process of a child that nobody declared");
                 assert!(self.live.len() <= self.max, "{} processes, of {} at most", self.live.len(), self.max);
             }
-            Effect::Forget { id, child: spec } => {
+            Effect::Forget { id, child } => {
                 self.declared.remove(id);
-                assert!(!self.live.contains(id), "{} is forgotten beside its process", spec.name);
+                assert!(!self.live.contains(id), "{} is forgotten beside its process", child.name);
             }
             // What is abandoned is not looked after any longer.
-            Effect::Emit { child: spec, kind, .. } if matches!(**kind, EventKind::Abandoned) => {
-                let child = moment.id(spec.name).expect("a child that is still there");
-                self.live.remove(&child);
+            Effect::Emit { child, kind, .. } if matches!(**kind, EventKind::Abandoned) => {
+                let id = moment.id(child.name).expect("a child that is still there");
+                self.live.remove(&id);
             }
             _ => {}
         }

@@ -83,20 +83,20 @@ impl Invariant for StartsAreInOrder {
         match effect {
             Effect::Start { key, .. } => {
                 self.starts(key.id, moment);
-                if moment.engine.child(*key).is_some_and(|spec| spec.settings.is_ready_at_once()) {
+                if moment.engine.child(*key).is_some_and(|child| child.settings.is_ready_at_once()) {
                     self.coming.remove(&key.id);
                 }
             }
             Effect::Ready => self.is_up = true,
-            Effect::Emit { child: spec, kind, .. } => {
-                let Some(child) = moment.id(spec.name) else { return };
+            Effect::Emit { child, kind, .. } => {
+                let Some(id) = moment.id(child.name) else { return };
                 match **kind {
                     EventKind::Restarting { .. } => {
-                        let from = if self.mode == RestartMode::OneForAll { ChildId::FIRST } else { child };
-                        self.pending = Some((child, from)).filter(|_| self.mode != RestartMode::OneForOne);
+                        let from = if self.mode == RestartMode::OneForAll { ChildId::FIRST } else { id };
+                        self.pending = Some((id, from)).filter(|_| self.mode != RestartMode::OneForOne);
                     }
                     EventKind::Ready | EventKind::StartFailed(_) | EventKind::Ignored => {
-                        self.by_call.remove(&child);
+                        self.by_call.remove(&id);
                     }
                     _ => {}
                 }

@@ -59,7 +59,7 @@ impl Invariant for StopsAreInReverse {
                     set.remove(&child);
                 }
             }
-            Input::Shutdown(order) => self.is_killed |= order.kill,
+            Input::Shutdown(request) => self.is_killed |= request.kill,
             Input::Terminate(child, _) | Input::Kill(child, _) => {
                 self.stopped.insert(*child);
             }
@@ -75,15 +75,15 @@ impl Invariant for StopsAreInReverse {
             Effect::Start { key, .. } => {
                 self.live.insert(key.id);
                 self.stopped.remove(&key.id);
-                let is_ready = moment.engine.child(*key).is_some_and(|spec| spec.settings.is_ready_at_once());
+                let is_ready = moment.engine.child(*key).is_some_and(|child| child.settings.is_ready_at_once());
                 if is_ready { &mut self.running } else { &mut self.starting }.insert(key.id);
             }
-            Effect::Ask { child: spec, .. } | Effect::Abort { child: spec, .. } => {
-                let child = moment.id(spec.name).expect("a child that is still there");
-                self.stops(child, moment);
+            Effect::Ask { child, .. } | Effect::Abort { child, .. } => {
+                let id = moment.id(child.name).expect("a child that is still there");
+                self.stops(id, moment);
             }
-            Effect::Emit { child: spec, kind, .. } if matches!(**kind, EventKind::Stuck | EventKind::Abandoned) => {
-                self.stuck.extend(moment.id(spec.name));
+            Effect::Emit { child, kind, .. } if matches!(**kind, EventKind::Stuck | EventKind::Abandoned) => {
+                self.stuck.extend(moment.id(child.name));
             }
             _ => {}
         }

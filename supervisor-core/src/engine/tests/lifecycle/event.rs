@@ -106,9 +106,9 @@ impl Event {
                 Some(scene.outcome_of(Scene::wait))
             }
             Self::AskedToStop | Self::AskedToStopLast | Self::ToldToStopAtOnce => {
-                let order =
+                let request =
                     StopRequest { no_successor: self == Self::AskedToStopLast, kill: self == Self::ToldToStopAtOnce };
-                Some(scene.outcome_of(|scene| scene.engine.handle_shutdown(order, scene.now)))
+                Some(scene.outcome_of(|scene| scene.engine.handle_shutdown(request, scene.now)))
             }
             Self::Terminate | Self::Restart | Self::Delete | Self::Kill => {
                 let caller = scene.caller(self.title());

@@ -8,7 +8,7 @@ pub(super) struct Scene {
     pub(super) subject: ChildId,
     /// The child, where it is to be added to the supervisor.
     pub(super) added: Option<Child>,
-    tickets: BTreeMap<ChildId, ProcessKey>,
+    process_keys: BTreeMap<ChildId, ProcessKey>,
     calls: Vec<&'static str>,
     outcome: Outcome,
 }
@@ -34,7 +34,7 @@ impl Scene {
             now: Instant::now(),
             subject: subject.unwrap_or_else(ChildId::next),
             added: None,
-            tickets: BTreeMap::new(),
+            process_keys: BTreeMap::new(),
             calls: Vec::new(),
             outcome: Outcome::default(),
         }
@@ -45,7 +45,7 @@ impl Scene {
         let Some(slot) = self.slot() else { return "removed".into() };
         match &slot.state {
             State::Stopped => "Stopped".into(),
-            State::PendingStart => "Owed".into(),
+            State::PendingStart => "PendingStart".into(),
             State::Delayed { .. } => "Delayed".into(),
             State::Starting { .. } => "Starting".into(),
             State::Running { .. } => "Running".into(),
@@ -100,7 +100,7 @@ impl Scene {
     /// An earlier run of the supervisor has left a process of the child behind, and the first start begins.
     pub(super) fn adopt(&mut self) {
         if let Some(key) = self.engine.handle_left_behind(self.subject, self.now) {
-            self.tickets.insert(self.subject, ProcessKey::new(key, 0));
+            self.process_keys.insert(self.subject, ProcessKey::new(key, 0));
         }
         self.start();
     }
@@ -117,9 +117,9 @@ impl Scene {
 
     /// The child is added, if it is one that is.
     pub(super) fn add(&mut self) {
-        let Some(spec) = self.added.take() else { return };
+        let Some(child) = self.added.take() else { return };
         let caller = self.caller("start");
-        self.engine.handle_start_child(self.subject, spec, Some(caller), self.now);
+        self.engine.handle_start_child(self.subject, child, Some(caller), self.now);
         self.settle();
     }
 
@@ -128,8 +128,8 @@ impl Scene {
         let added = self.added.as_mut();
         if let Some(key) = self.engine.children.find(self.subject) {
             self.engine.children.edit(key, |slot| slot.child = slot.child.clone().backoff(backoff));
-        } else if let Some(spec) = added {
-            *spec = spec.clone().backoff(backoff);
+        } else if let Some(child) = added {
+            *child = child.clone().backoff(backoff);
         }
     }
 
@@ -147,7 +147,7 @@ impl Scene {
     }
 
     pub(super) fn process_key(&self, child: ChildId) -> Option<ProcessKey> {
-        self.tickets.get(&child).copied()
+        self.process_keys.get(&child).copied()
     }
 
     pub(super) fn named(&self, name: &str) -> ChildId {
@@ -208,22 +208,24 @@ impl Scene {
         match effect {
             Effect::Start { key, incarnation, .. } => {
                 self.outcome.effects.push(about(key.id, "start"));
-                self.tickets.insert(key.id, ProcessKey::new(key, incarnation));
+                self.process_keys.insert(key.id, ProcessKey::new(key, incarnation));
             }
-            Effect::Ask { child: spec, no_successor } => {
-                self.outcome.effects.push(about(self.named(spec.name), if no_successor { "ask, last" } else { "ask" }));
-            }
-            Effect::Abort { child: spec, no_successor } => {
+            Effect::Ask { child, no_successor } => {
                 self.outcome
                     .effects
-                    .push(about(self.named(spec.name), if no_successor { "abort, last" } else { "abort" }));
+                    .push(about(self.named(child.name), if no_successor { "ask, last" } else { "ask" }));
+            }
+            Effect::Abort { child, no_successor } => {
+                self.outcome
+                    .effects
+                    .push(about(self.named(child.name), if no_successor { "abort, last" } else { "abort" }));
             }
             Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
             Effect::Forget { .. } => self.outcome.effects.push("forget".into()),
             Effect::Ready => self.outcome.effects.push("supervisor: ready".into()),
             Effect::GaveUp => self.outcome.effects.push("supervisor: gave up".into()),
             Effect::Finish => self.outcome.effects.push("supervisor: finish".into()),
-            Effect::Emit { child: spec, kind, .. } => {
+            Effect::Emit { child, kind, .. } => {
                 let kind = match *kind {
                     EventKind::Exited(_) => "exited".into(),
                     EventKind::StartFailed(StartFailure::TimedOut(_)) => "failed to start: timed out".into(),
@@ -234,8 +236,8 @@ impl Scene {
                     EventKind::Restarting { .. } => "is restarted after a delay".into(),
                     kind => kind.to_string(),
                 };
-                let is_subject = spec.name == "subject";
-                self.outcome.told.push(if is_subject { kind } else { format!("{}: {kind}", spec.name) });
+                let is_subject = child.name == "subject";
+                self.outcome.told.push(if is_subject { kind } else { format!("{}: {kind}", child.name) });
             }
             Effect::Answer { caller, answer, .. } => {
                 let answer = match answer {

@@ -43,12 +43,12 @@ impl Setting {
         use Situation::*;
         match self {
             Self::Worker | Self::Supervisor => &[
-                OwedFirst,
+                PendingFirst,
                 StartingFirst,
                 FailingFirst,
                 Added,
                 Running,
-                Owed,
+                Pending,
                 Delayed,
                 StartingAgain,
                 FailingAgain,
@@ -65,11 +65,13 @@ impl Setting {
                 LeftBehindStuck,
                 Stopped,
             ],
-            Self::Group => &[Running, OwedBeforeSibling, OwedBehindSibling, Group, GroupAborted, GroupStuck, Stopped],
-            Self::ReadyAtOnce => &[OwedFirst, Running, Owed, Delayed, Stopped],
+            Self::Group => {
+                &[Running, PendingBeforeSibling, PendingBehindSibling, Group, GroupAborted, GroupStuck, Stopped]
+            }
+            Self::ReadyAtOnce => &[PendingFirst, Running, Pending, Delayed, Stopped],
             Self::Significant => &[Running, Delayed, StartingAgain, Terminated, Killed, Stopped],
             Self::OutOfRestarts => &[Running, Killed],
-            Self::Dynamic => &[Added, Running, Owed, Delayed, StartingAgain, FailingAgain, Terminated, Killed],
+            Self::Dynamic => &[Added, Running, Pending, Delayed, StartingAgain, FailingAgain, Terminated, Killed],
         }
     }
 

@@ -3,14 +3,14 @@ use super::*;
 /// Where the child is when something happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Situation {
-    OwedFirst,
+    PendingFirst,
     StartingFirst,
     FailingFirst,
     Added,
     Running,
-    Owed,
-    OwedBehindSibling,
-    OwedBeforeSibling,
+    Pending,
+    PendingBehindSibling,
+    PendingBeforeSibling,
     Delayed,
     StartingAgain,
     FailingAgain,
@@ -34,14 +34,14 @@ pub(super) enum Situation {
 impl Situation {
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::OwedFirst => "Owed: its turn in the first start comes",
+            Self::PendingFirst => "PendingStart: its turn in the first start comes",
             Self::StartingFirst => "Starting: the first start",
             Self::FailingFirst => "Stopping: killed in the first start",
             Self::Added => "Starting: added by `start_child`",
             Self::Running => "Running",
-            Self::Owed => "Owed: failed, its turn comes",
-            Self::OwedBehindSibling => "Owed: its turn in a group restart comes, after `first`",
-            Self::OwedBeforeSibling => "Owed: failed, and `last` has to stop before it starts",
+            Self::Pending => "PendingStart: failed, its turn comes",
+            Self::PendingBehindSibling => "PendingStart: its turn in a group restart comes, after `first`",
+            Self::PendingBeforeSibling => "PendingStart: failed, and `last` has to stop before it starts",
             Self::Delayed => "Delayed: failed, and waits for its backoff",
             Self::StartingAgain => "Starting: a restart",
             Self::FailingAgain => "Stopping: killed in a restart",
@@ -65,7 +65,9 @@ impl Situation {
 
     pub(super) fn state(self) -> &'static str {
         match self {
-            Self::OwedFirst | Self::Owed | Self::OwedBehindSibling | Self::OwedBeforeSibling => "Owed",
+            Self::PendingFirst | Self::Pending | Self::PendingBehindSibling | Self::PendingBeforeSibling => {
+                "PendingStart"
+            }
             Self::StartingFirst | Self::Added | Self::StartingAgain | Self::StartingByHand => "Starting",
             Self::FailingFirst | Self::FailingAgain | Self::TimedOut => "Stopping (aborted, then fail start)",
             Self::Running => "Running",
@@ -89,7 +91,7 @@ impl Situation {
     /// Brings the child there, as far as it can get there.
     pub(super) fn arrange(self, scene: &mut Scene) {
         match self {
-            Self::OwedFirst => scene.engine.handle_start(false),
+            Self::PendingFirst => scene.engine.handle_start(false),
             Self::StartingFirst => scene.start(),
             Self::FailingFirst => {
                 scene.start();
@@ -100,27 +102,27 @@ impl Situation {
                 scene.add();
             }
             Self::Running => scene.come_up(),
-            Self::Owed => {
+            Self::Pending => {
                 scene.come_up();
                 scene.exit(scene.subject, error());
             }
-            Self::OwedBehindSibling => {
+            Self::PendingBehindSibling => {
                 Self::Group.arrange(scene);
                 scene.exit(scene.named("last"), Exit::Normal);
                 scene.settle();
                 scene.exit(scene.subject, Exit::Normal);
                 scene.settle();
             }
-            Self::OwedBeforeSibling => {
-                Self::Owed.arrange(scene);
+            Self::PendingBeforeSibling => {
+                Self::Pending.arrange(scene);
                 scene.settle();
             }
             Self::Delayed => {
                 scene.delay(Backoff::constant(SECOND));
-                Self::Owed.arrange(scene);
+                Self::Pending.arrange(scene);
             }
             Self::StartingAgain => {
-                Self::Owed.arrange(scene);
+                Self::Pending.arrange(scene);
                 scene.settle();
             }
             Self::FailingAgain => {

@@ -83,7 +83,7 @@ pub(super) struct By {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum How {
     Well,
-    UncleanKind,
+    Failed,
     /// As it was told to.
     Aborted,
     /// It has left something behind.
@@ -124,7 +124,8 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
 
 fn input() -> impl Strategy<Value = Input> {
     let who = 0..1000_usize;
-    let how = prop_oneof![4 => Just(How::UncleanKind), 3 => Just(How::Well), 2 => Just(How::Aborted), 1 => Just(How::Abandoning)];
+    let how =
+        prop_oneof![4 => Just(How::Failed), 3 => Just(How::Well), 2 => Just(How::Aborted), 1 => Just(How::Abandoning)];
     let time = prop_oneof![
         3 => Just(Pass::UntilDue),
         2 => Just(Pass::Late),

@@ -96,7 +96,7 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
         return match how {
             How::Well if is_ready => (Exit::Normal, model::Exit::Normal),
             How::Well => (Exit::Ignored, model::Exit::Ignored),
-            How::UncleanKind => (error(), model::Exit::Failed),
+            How::Failed => (error(), model::Exit::Failed),
             How::Aborted | How::Abandoning => (Exit::Aborted, model::Exit::Aborted),
         };
     }
@@ -108,7 +108,7 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
     let aborted = (UncleanStop::Aborted, model::Bad::Aborted);
     match how {
         How::Well => ended(StopReason::Requested, false, Vec::new()),
-        How::UncleanKind => (Exit::Lost, model::Exit::Failed),
+        How::Failed => (Exit::Lost, model::Exit::Failed),
         How::Aborted => ended(StopReason::Killed, true, vec![aborted]),
         How::Abandoning => {
             let failed = (UncleanStop::Failed(Failure::new("boom")), model::Bad::Failed);
@@ -121,21 +121,21 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
 pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -> Option<Act> {
     Some(match effect {
         Effect::Start { key, .. } => Act::Start(number(key.id)),
-        Effect::Ask { child: spec, .. } => Act::Ask(spec.number),
-        Effect::Abort { child: spec, .. } => Act::Abort(spec.number),
-        Effect::Forget { child: spec, .. } => Act::Forget(spec.number),
+        Effect::Ask { child, .. } => Act::Ask(child.number),
+        Effect::Abort { child, .. } => Act::Abort(child.number),
+        Effect::Forget { child, .. } => Act::Forget(child.number),
         Effect::Answer { caller, answer, .. } => {
             Act::Answer(caller.key, answer.as_ref().err().map_or(model::Reply::Ok, reply_of))
         }
         Effect::Refuse { caller: Some(caller), refusal, .. } => Act::Answer(caller.key, reply_of(refusal)),
-        Effect::Refuse { caller: None, child: spec, refusal } => Act::Refuse(spec.number, reply_of(refusal)),
+        Effect::Refuse { caller: None, child, refusal } => Act::Refuse(child.number, reply_of(refusal)),
         Effect::Ready => Act::Ready,
         Effect::GaveUp => Act::GaveUp,
-        Effect::Emit { child: spec, kind, .. } => match **kind {
-            EventKind::Restarting { attempt, delay, .. } => Act::Restarting { child: spec.number, attempt, delay },
-            EventKind::Unresponsive { .. } => Act::Unresponsive(spec.number),
-            EventKind::Stuck => Act::Stuck(spec.number),
-            EventKind::Abandoned => Act::Abandoned(spec.number),
+        Effect::Emit { child, kind, .. } => match **kind {
+            EventKind::Restarting { attempt, delay, .. } => Act::Restarting { child: child.number, attempt, delay },
+            EventKind::Unresponsive { .. } => Act::Unresponsive(child.number),
+            EventKind::Stuck => Act::Stuck(child.number),
+            EventKind::Abandoned => Act::Abandoned(child.number),
             _ => return None,
         },
         Effect::SampleHeartbeat { key, .. } => Act::Listen(number(key.id)),
@@ -145,20 +145,20 @@ pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -
 
 /// How the engine has ended.
 pub(super) fn end_of(engine: &mut Engine<Peer>) -> Act {
-    let conclusion = engine.poll_outcome();
-    let cause = match conclusion.cause {
+    let outcome = engine.poll_outcome();
+    let cause = match outcome.cause {
         Cause::Requested => model::Cause::Requested,
         Cause::GaveUp => model::Cause::GaveUp,
-        Cause::AutoShutdown { child: spec, .. } => model::Cause::AutoShutdown(spec.number),
-        Cause::FailedToStart { child: spec, .. } => model::Cause::FailedToStart(spec.number),
+        Cause::AutoShutdown { child, .. } => model::Cause::AutoShutdown(child.number),
+        Cause::FailedToStart { child, .. } => model::Cause::FailedToStart(child.number),
     };
-    let bad = conclusion.unclean.iter().flat_map(|(spec, unclean)| match unclean {
-        UncleanKind::Aborted => vec![(spec.number, model::Bad::Aborted)],
-        UncleanKind::Abandoned => vec![(spec.number, model::Bad::Abandoned)],
-        UncleanKind::Failed(_) => vec![(spec.number, model::Bad::Failed)],
-        UncleanKind::Below(unclean) => unclean.iter().map(|unclean| (spec.number, bad_of(&unclean.stop))).collect(),
+    let bad = outcome.unclean.iter().flat_map(|(child, unclean)| match unclean {
+        UncleanKind::Aborted => vec![(child.number, model::Bad::Aborted)],
+        UncleanKind::Abandoned => vec![(child.number, model::Bad::Abandoned)],
+        UncleanKind::Failed(_) => vec![(child.number, model::Bad::Failed)],
+        UncleanKind::Below(unclean) => unclean.iter().map(|unclean| (child.number, bad_of(&unclean.stop))).collect(),
     });
-    Act::End { cause, is_killed: conclusion.killed, bad: bad.collect() }
+    Act::End { cause, is_killed: outcome.killed, bad: bad.collect() }
 }
 
 fn bad_of(stop: &UncleanStop) -> model::Bad {

@@ -12,7 +12,7 @@
 
 mod calls;
 mod case;
-mod conclusion;
+mod outcome;
 mod generate;
 mod inputs;
 mod process;

@@ -9,9 +9,9 @@ use crate::{
 };
 
 pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
-    let conclusion = engine.poll_outcome();
+    let outcome = engine.poll_outcome();
     let mut named = Vec::new();
-    for (seat, unclean) in conclusion.unclean {
+    for (seat, unclean) in outcome.unclean {
         match unclean {
             UncleanKind::Aborted => named.push((seat.node.number, Bad::Aborted)),
             UncleanKind::Failed(_) => named.push((seat.node.number, Bad::Failed)),
@@ -21,20 +21,20 @@ pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
     }
     named.sort_unstable();
     let name = |seat: Seat| seat.node.number.to_string();
-    let (why, reason) = match conclusion.cause {
-        _ if conclusion.killed => (Why::Killed, StopReason::Killed),
+    let (why, reason) = match outcome.cause {
+        _ if outcome.killed => (Why::Killed, StopReason::Killed),
         Cause::Requested => (Why::Requested, StopReason::Requested),
         Cause::GaveUp => {
             let history = GaveUp::new(who.to_string(), 0, SECOND, Vec::new());
             (Why::GaveUp, StopReason::GaveUp(history))
         }
-        Cause::AutoShutdown { child: spec, exit } => {
-            let why = Why::AutoShutdown(spec.node.number);
-            (why, StopReason::AutoShutdown { path: who.to_string(), child: name(spec), exit })
+        Cause::AutoShutdown { child, exit } => {
+            let why = Why::AutoShutdown(child.node.number);
+            (why, StopReason::AutoShutdown { path: who.to_string(), child: name(child), exit })
         }
-        Cause::FailedToStart { child: spec, failure: cause } => {
-            let why = Why::FailedToStart(spec.node.number);
-            (why, StopReason::FailedToStart { path: name(spec), cause })
+        Cause::FailedToStart { child, failure: cause } => {
+            let why = Why::FailedToStart(child.node.number);
+            (why, StopReason::FailedToStart { path: name(child), cause })
         }
     };
     let ended = What::Ended(why, named.clone());

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{
     case::*,
-    conclusion::conclude,
+    outcome::conclude,
     process::Process,
     seat::{Seat, settings_of},
     trace::*,
@@ -159,30 +159,30 @@ impl Forest {
                 self.start(&node, who, ProcessKey::new(key, incarnation));
             }
             Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
-            Effect::Ask { child: spec, no_successor } => {
-                let number = spec.node.number;
+            Effect::Ask { child, no_successor } => {
+                let number = child.node.number;
                 self.log(number, What::Ask);
                 self.request(number, |process| {
                     process.is_asked = true;
                     process.is_last |= no_successor;
                 });
             }
-            Effect::Abort { child: spec, no_successor } => {
-                let number = spec.node.number;
+            Effect::Abort { child, no_successor } => {
+                let number = child.node.number;
                 self.log(number, What::Abort);
                 self.request(number, |process| {
                     (process.is_asked, process.is_aborted) = (true, true);
                     process.is_last |= no_successor;
                 });
             }
-            Effect::Emit { child: spec, kind, .. } => {
+            Effect::Emit { child, kind, .. } => {
                 if matches!(*kind, EventKind::Restarting { .. }) {
-                    self.log(spec.node.number, What::Restarting);
+                    self.log(child.node.number, What::Restarting);
                 }
             }
             Effect::Answer { caller, answer, .. } => self.answer(caller, answer.err()),
             Effect::Refuse { caller, refusal, .. } => self.answer(caller.expect("a caller"), Some(refusal)),
-            Effect::Forget { child: spec, .. } => self.log(spec.node.number, What::Forgotten),
+            Effect::Forget { child, .. } => self.log(child.node.number, What::Forgotten),
             Effect::Ready => {
                 self.log(who, What::Ready);
                 self.to_do.push(ToDo::Report(who, ReportKind::Ready));
@@ -225,12 +225,12 @@ impl Forest {
         else {
             return;
         };
-        let order = StopRequest { no_successor: process.is_last, kill: process.is_aborted };
+        let request = StopRequest { no_successor: process.is_last, kill: process.is_aborted };
         if process.engine.is_some() {
             if who != 0 {
                 self.to_do.push(ToDo::Report(who, ReportKind::Acknowledged));
             }
-            self.input(who, |engine, now| engine.handle_shutdown(order, now));
+            self.input(who, |engine, now| engine.handle_shutdown(request, now));
         } else if process.is_aborted {
             self.ends(who, How::Aborted);
         } else if process.ends.is_none() {
