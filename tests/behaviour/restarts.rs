@@ -272,13 +272,14 @@ async fn r13_d5_all_ends_of_a_supervisor_restart_and_are_told_apart(world: World
     let mut root = root();
     root.add_worker(inner);
     let tree = world.start(root).await.unwrap();
-    let gives_up: (fn(&StopReason) -> bool, &dyn Fn()) =
-        (|reason| matches!(reason, StopReason::GaveUp(_)), &|| strings.pull(Err("boom")));
-    let is_done: (fn(&StopReason) -> bool, &dyn Fn()) =
-        (|reason| matches!(reason, StopReason::AutoShutdown { .. }), &|| strings.pull(Ok(())));
-    let is_asked: (fn(&StopReason) -> bool, &dyn Fn()) =
-        (|reason| matches!(reason, StopReason::Requested), &|| handle.shutdown().unwrap());
-    for (is_that, end) in [gives_up, is_done, is_asked] {
+    // What it says of its end, and what ends it.
+    type End<'a> = (fn(&StopReason) -> bool, &'a dyn Fn());
+    let ends: [End<'_>; 3] = [
+        (|reason| matches!(reason, StopReason::GaveUp(_)), &|| strings.pull(Err("boom"))),
+        (|reason| matches!(reason, StopReason::AutoShutdown { .. }), &|| strings.pull(Ok(()))),
+        (|reason| matches!(reason, StopReason::Requested), &|| handle.shutdown().unwrap()),
+    ];
+    for (is_that, end) in ends {
         world.probe.quiet().await;
         let mut stream = tree.events();
         end();
