@@ -17,7 +17,10 @@ use supervisor_core::{
 
 use crate::{
     actors::{Census, idle, set_up, until},
-    harness::World,
+    harness::{
+        World,
+        draw::{draw, one_in, pick},
+    },
 };
 
 mount! { everywhere:
@@ -27,6 +30,46 @@ mount! { everywhere:
 const ROUNDS: u64 = 6;
 const CALLERS: u64 = 6;
 const CALLS: usize = 25;
+
+/// What callers do, and how often.
+const DEEDS: [(Deed, u32); 8] = [
+    (Deed::StartChild, 3),
+    (Deed::Spawn, 2),
+    (Deed::Terminate, 2),
+    (Deed::Restart, 1),
+    (Deed::Delete, 1),
+    (Deed::Kill, 1),
+    (Deed::ChildSpec, 1),
+    (Deed::Children, 1),
+];
+
+#[derive(Clone, Copy)]
+enum Deed {
+    StartChild,
+    Spawn,
+    Terminate,
+    Restart,
+    Delete,
+    Kill,
+    ChildSpec,
+    Children,
+}
+
+/// What children are added, each as often as any other.
+const CHILDREN: [Kind; 8] =
+    [Kind::Idle, Kind::Deaf, Kind::Brittle, Kind::Failing, Kind::Slow, Kind::NeverReady, Kind::Short, Kind::Nested];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Idle,
+    Deaf,
+    Brittle,
+    Failing,
+    Slow,
+    NeverReady,
+    Short,
+    Nested,
+}
 
 async fn every_caller_of_a_crowd_is_answered(world: World) {
     for round in 0..ROUNDS {
@@ -66,29 +109,29 @@ async fn call_anything(mut rng: Rng, handles: &[SupervisorHandle], ids: &RefCell
         let handle = pick(&mut rng, handles);
         let known = ids.borrow().clone();
         let id = (!known.is_empty()).then(|| *pick(&mut rng, &known));
-        let mut call: Pin<Box<dyn Future<Output = ()>>> = match (rng.u8(..12), id) {
-            (0..=2, _) | (_, None) => {
-                let spec = anybody(&mut rng, census);
+        let mut call: Pin<Box<dyn Future<Output = ()>>> = match (draw(&mut rng, &DEEDS), id) {
+            (Deed::StartChild, _) | (_, None) => {
+                let spec = any_child(&mut rng, census);
                 Box::pin(async {
                     if let Ok(id) = handle.start_child(spec).await {
                         ids.borrow_mut().push(id);
                     }
                 })
             }
-            (3..=4, _) => {
-                if let Ok(id) = handle.spawn(anybody(&mut rng, census)) {
+            (Deed::Spawn, _) => {
+                if let Ok(id) = handle.spawn(any_child(&mut rng, census)) {
                     ids.borrow_mut().push(id);
                 }
                 continue;
             }
-            (5..=6, Some(id)) => Box::pin(async move { drop(handle.terminate_child(id).await) }),
-            (7, Some(id)) => Box::pin(async move { drop(handle.restart_child(id).await) }),
-            (8, Some(id)) => Box::pin(async move { drop(handle.delete_child(id).await) }),
-            (9, Some(id)) => Box::pin(async move { drop(handle.kill_child(id).await) }),
-            (10, Some(id)) => Box::pin(async move { drop(handle.child_spec(id).await) }),
-            _ => Box::pin(async move { drop(handle.children().await) }),
+            (Deed::Terminate, Some(id)) => Box::pin(async move { drop(handle.terminate_child(id).await) }),
+            (Deed::Restart, Some(id)) => Box::pin(async move { drop(handle.restart_child(id).await) }),
+            (Deed::Delete, Some(id)) => Box::pin(async move { drop(handle.delete_child(id).await) }),
+            (Deed::Kill, Some(id)) => Box::pin(async move { drop(handle.kill_child(id).await) }),
+            (Deed::ChildSpec, Some(id)) => Box::pin(async move { drop(handle.child_spec(id).await) }),
+            (Deed::Children, _) => Box::pin(async move { drop(handle.children().await) }),
         };
-        if rng.u8(..8) == 0 {
+        if one_in(&mut rng, 8) {
             // A call that is not waited for is carried out all the same.
             let _ = poll_once(&mut call).await;
         } else {
@@ -98,18 +141,18 @@ async fn call_anything(mut rng: Rng, handles: &[SupervisorHandle], ids: &RefCell
 }
 
 /// A child of any kind.
-fn anybody(rng: &mut Rng, census: &Census) -> ChildSpec {
+fn any_child(rng: &mut Rng, census: &Census) -> ChildSpec {
     let (counted, owned) = (census.clone(), census.enter());
     let moment = Duration::from_millis(1);
-    let spec = match rng.u8(..8) {
-        0 => worker("idle", move |shutdown| {
+    let spec = match *pick(rng, &CHILDREN) {
+        Kind::Idle => worker("idle", move |shutdown| {
             let (_owned, present) = (&owned, counted.enter());
             async move {
                 let _present = present;
                 shutdown.await;
             }
         }),
-        1 => worker("deaf", move |_| {
+        Kind::Deaf => worker("deaf", move |_| {
             let (_owned, present) = (&owned, counted.enter());
             async move {
                 let _present = present;
@@ -117,7 +160,7 @@ fn anybody(rng: &mut Rng, census: &Census) -> ChildSpec {
             }
         })
         .with_shutdown_strategy(*pick(rng, &[ShutdownStrategy::Brutal, ShutdownStrategy::Graceful(moment)])),
-        2 => worker("brittle", move |_| {
+        Kind::Brittle => worker("brittle", move |_| {
             let (_owned, present) = (&owned, counted.enter());
             async move {
                 let _present = present;
@@ -125,28 +168,28 @@ fn anybody(rng: &mut Rng, census: &Census) -> ChildSpec {
                 Err::<(), _>("boom")
             }
         }),
-        3 => set_up("failing", move |_| {
+        Kind::Failing => set_up("failing", move |_| {
             let _owned = &owned;
             async { Err("no route".into()) }
         }),
-        4 => set_up("slow", move |shutdown| {
+        Kind::Slow => set_up("slow", move |shutdown| {
             let _owned = &owned;
             async move {
                 process::sleep(moment).await;
                 Ok(until(shutdown))
             }
         }),
-        5 => set_up("never", move |_| {
+        Kind::NeverReady => set_up("never", move |_| {
             let _owned = &owned;
             pending()
         })
         .with_start_timeout(moment),
-        6 => {
+        Kind::Short => {
             return one_shot("short", async move {
                 let _present = (owned, counted.enter());
             });
         }
-        _ => {
+        Kind::Nested => {
             let mut nested = Supervisor::new("nested").unwrap().with_restart_strategy(generous(rng));
             nested.add_worker(worker("inside", move |shutdown| {
                 let (_owned, present) = (&owned, counted.enter());
@@ -169,10 +212,6 @@ fn generous(rng: &mut Rng) -> RestartStrategy {
 /// Some of the trees give up in the middle of it all. What fails below three supervisors fails as often as the product.
 fn limit(rng: &mut Rng) -> usize {
     *pick(rng, &[1, 10, 40])
-}
-
-fn pick<'a, T>(rng: &mut Rng, choice: &'a [T]) -> &'a T {
-    &choice[rng.usize(..choice.len())]
 }
 
 async fn all(mut futures: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {

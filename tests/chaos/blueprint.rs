@@ -8,13 +8,16 @@ use supervisor_core::{
 
 use super::{
     diary::Diary,
-    pick,
+    draw::{draw, one_in, pick},
     site::Site,
     sites::{SitePlan, Sites},
     worker::worker,
 };
 
 const MOMENT: Duration = Duration::from_millis(1);
+/// When supervisors shut down by themselves, and how often.
+const AUTO_SHUTDOWNS: [(AutoShutdown, u32); 3] =
+    [(AutoShutdown::Never, 2), (AutoShutdown::AnySignificant, 1), (AutoShutdown::AllSignificant, 1)];
 /// How deep a tree may be.
 const DEPTH: u32 = 4;
 /// How long supervisors wait for what they have aborted.
@@ -80,7 +83,7 @@ impl Blueprint {
     }
 
     fn below(rng: &mut Rng, name: String, depth: u32, spec: SpecSettings, sites: usize) -> Self {
-        let is_dynamic = depth > 0 && rng.u8(..5) == 0;
+        let is_dynamic = depth > 0 && one_in(rng, 5);
         let strategies =
             [RestartStrategy::one_for_one(), RestartStrategy::one_for_all(), RestartStrategy::rest_for_one()];
         let strategy = if is_dynamic { strategies[0] } else { *pick(rng, &strategies) };
@@ -88,26 +91,23 @@ impl Blueprint {
         let intensity = if depth == 0 { 10_000 } else { *pick(rng, &[0, 1, 3, 10]) };
         let auto_shutdown = match is_dynamic || depth == 0 {
             true => AutoShutdown::Never,
-            false => *pick(
-                rng,
-                &[AutoShutdown::Never, AutoShutdown::Never, AutoShutdown::AnySignificant, AutoShutdown::AllSignificant],
-            ),
+            false => draw(rng, &AUTO_SHUTDOWNS),
         };
         let settings = Settings {
             strategy: strategy.with_intensity_and_period(intensity, 20 * MOMENT),
             auto_shutdown,
-            order: match is_dynamic || rng.u8(..3) == 0 {
+            order: match is_dynamic || one_in(rng, 3) {
                 true => ShutdownOrder::Concurrent,
                 false => ShutdownOrder::Reverse,
             },
-            budget: (rng.u8(..3) == 0).then_some(50 * MOMENT),
+            budget: one_in(rng, 3).then_some(50 * MOMENT),
             is_dynamic,
         };
         let count = if is_dynamic { 0 } else { rng.usize(1..6) };
         let may_signify = auto_shutdown != AutoShutdown::Never;
         let children = (0..count).map(|index| {
             let spec = SpecSettings::random(rng, may_signify).placed(rng, sites);
-            match depth < DEPTH && rng.u8(..3) == 0 {
+            match depth < DEPTH && one_in(rng, 3) {
                 true => {
                     let spec = spec.without_limits();
                     Node::Supervisor(Self::below(rng, format!("s{index}"), depth + 1, spec, sites))
@@ -243,8 +243,8 @@ impl SpecSettings {
             restart,
             significant: may_signify && restart != RestartType::Permanent && rng.bool(),
             shutdown: Some(*pick(rng, &shutdowns)),
-            start_timeout: (rng.u8(..4) == 0).then_some(5 * MOMENT),
-            backoff: (rng.u8(..4) == 0).then(|| Backoff::exponential(MOMENT, 10 * MOMENT)),
+            start_timeout: one_in(rng, 4).then_some(5 * MOMENT),
+            backoff: one_in(rng, 4).then(|| Backoff::exponential(MOMENT, 10 * MOMENT)),
             place: None,
         }
     }
@@ -299,5 +299,5 @@ impl SpecSettings {
 }
 
 fn draw_place(rng: &mut Rng, sites: usize) -> Option<usize> {
-    (sites > 0 && rng.u8(..4) == 0).then(|| rng.usize(..sites))
+    (sites > 0 && one_in(rng, 4)).then(|| rng.usize(..sites))
 }

@@ -7,12 +7,51 @@ use supervisor_core::{ChildId, Events, SupervisionTree, SupervisorError};
 use super::{
     blueprint::{Built, Ground, SpecSettings},
     calls::Calls,
-    pick,
+    draw::{draw, one_in, pick},
     stage::Stage,
     worker::worker,
 };
 
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// What callers do, and how often.
+const DEEDS: [(Deed, u32); 12] = [
+    (Deed::Spawn, 1),
+    (Deed::StartChild, 3),
+    (Deed::Terminate, 2),
+    (Deed::Restart, 1),
+    (Deed::Delete, 1),
+    (Deed::Kill, 2),
+    (Deed::ChildSpec, 1),
+    (Deed::Subscribe, 1),
+    (Deed::Unsubscribe, 1),
+    (Deed::EndExecutor, 1),
+    (Deed::Snapshot, 1),
+    (Deed::Count, 1),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Spawn,
+    StartChild,
+    Terminate,
+    Restart,
+    Delete,
+    Kill,
+    ChildSpec,
+    Subscribe,
+    Unsubscribe,
+    EndExecutor,
+    Snapshot,
+    Count,
+}
+
+impl Deed {
+    /// Whether it changes what the child does.
+    fn is_command(self) -> bool {
+        matches!(self, Self::Terminate | Self::Restart | Self::Delete | Self::Kill)
+    }
+}
 
 /// Calls anything on anybody, subscribes and unsubscribes, reads, and ends executors.
 pub(crate) struct Commander<'a> {
@@ -68,43 +107,43 @@ impl<'a> Commander<'a> {
             self.known.sort_unstable();
             self.known.dedup();
         }
-        let choice = self.rng.u8(..16);
+        let deed = draw(&mut self.rng, &DEEDS);
         let child = (!self.known.is_empty()).then(|| pick(&mut self.rng, &self.known).clone());
-        if let (4..=9, Some((_, path))) = (choice, &child) {
+        if let Some((_, path)) = child.as_ref().filter(|_| deed.is_command()) {
             self.ground.diary.calls_on(path);
         }
         let child = child.map(|(id, _)| id);
         let handle = handle.clone();
-        let mut call: Pin<Box<dyn Future<Output = ()>>> = match (choice, child) {
-            (0..=3, _) | (_, None) => {
+        let mut call: Pin<Box<dyn Future<Output = ()>>> = match (deed, child) {
+            (Deed::Spawn | Deed::StartChild, _) | (_, None) => {
                 self.added += 1;
                 let name = format!("x{}", self.added);
                 let sites = self.ground.sites;
                 let settings = SpecSettings::random(&mut self.rng, false).placed(&mut self.rng, sites.count());
                 let worker = worker(self.ground, name.clone(), &name, settings.site(sites, site));
                 let spec = settings.apply(worker, sites);
-                if choice == 0 {
+                if let Deed::Spawn = deed {
                     let _ = handle.spawn(spec);
                     return self.ground.diary.called();
                 }
                 Box::pin(async move { drop(handle.start_child(spec).await) })
             }
-            (4..=5, Some(child)) => Box::pin(async move { drop(handle.terminate_child(child).await) }),
-            (6, Some(child)) => Box::pin(async move { drop(handle.restart_child(child).await) }),
-            (7, Some(child)) => Box::pin(async move { drop(handle.delete_child(child).await) }),
-            (8..=9, Some(child)) => Box::pin(async move { drop(handle.kill_child(child).await) }),
-            (10, Some(child)) => Box::pin(async move { drop(handle.child_spec(child).await) }),
-            (11, _) => return self.subscriptions.push(handle.events()),
-            (12, _) => return drop(self.subscriptions.pop()),
-            (13, _) => return self.ground.sites.end_one(&mut self.rng),
-            (14, _) => return drop(self.stage.at_once("a snapshot", handle.snapshot()).await),
-            _ => return drop(self.stage.at_once("a count", handle.count()).await),
+            (Deed::Terminate, Some(child)) => Box::pin(async move { drop(handle.terminate_child(child).await) }),
+            (Deed::Restart, Some(child)) => Box::pin(async move { drop(handle.restart_child(child).await) }),
+            (Deed::Delete, Some(child)) => Box::pin(async move { drop(handle.delete_child(child).await) }),
+            (Deed::Kill, Some(child)) => Box::pin(async move { drop(handle.kill_child(child).await) }),
+            (Deed::ChildSpec, Some(child)) => Box::pin(async move { drop(handle.child_spec(child).await) }),
+            (Deed::Subscribe, _) => return self.subscriptions.push(handle.events()),
+            (Deed::Unsubscribe, _) => return drop(self.subscriptions.pop()),
+            (Deed::EndExecutor, _) => return self.ground.sites.end_one(&mut self.rng),
+            (Deed::Snapshot, _) => return drop(self.stage.at_once("a snapshot", handle.snapshot()).await),
+            (Deed::Count, _) => return drop(self.stage.at_once("a count", handle.count()).await),
         };
-        if self.rng.u8(..6) == 0 {
+        if one_in(&mut self.rng, 6) {
             // A call that nobody waits for is carried out all the same.
             let _ = poll_once(&mut call).await;
         } else if poll_once(&mut call).await.is_none() {
-            self.calls.add(format!("call {choice} on {}", self.supervisors[0].handle.path()), call);
+            self.calls.add(format!("{deed:?} on {}", self.supervisors[0].handle.path()), call);
         }
         self.ground.diary.called();
     }

@@ -9,6 +9,8 @@ mod blueprint;
 mod calls;
 mod commander;
 mod diary;
+#[path = "../harness/draw.rs"]
+mod draw;
 mod faults;
 mod invariants;
 mod life;
@@ -250,8 +252,4 @@ pub(crate) fn silence_scripted_panics() {
             }
         }));
     });
-}
-
-fn pick<'a, T>(rng: &mut Rng, choice: &'a [T]) -> &'a T {
-    &choice[rng.usize(..choice.len())]
 }

@@ -2,9 +2,38 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::{pick, site::Site};
+use super::{
+    draw::{draw, one_in, pick},
+    site::Site,
+};
 
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// How starts go, and how often.
+const STARTS: [(StartKind, u32); 6] = [
+    (StartKind::Fails, 1),
+    (StartKind::Ignores, 1),
+    (StartKind::Panics, 1),
+    (StartKind::Slowly, 5),
+    (StartKind::Blocks, 1),
+    (StartKind::Well, 31),
+];
+
+/// How lives go, and how often.
+const LIVES: [(LifeKind, u32); 12] = [
+    (LifeKind::Ends, 1),
+    (LifeKind::Fails, 3),
+    (LifeKind::Panics, 1),
+    (LifeKind::Deaf, 1),
+    (LifeKind::StopsSlowly, 1),
+    (LifeKind::FailsToStop, 1),
+    (LifeKind::Restless, 1),
+    (LifeKind::AddsSiblings, 1),
+    (LifeKind::TerminatesItself, 1),
+    (LifeKind::Blocks, 3),
+    (LifeKind::StopsBlocking, 1),
+    (LifeKind::UntilAsked, 9),
+];
 
 /// What the lives of a worker are drawn from.
 pub(crate) struct Script {
@@ -68,23 +97,51 @@ pub(crate) enum Act {
     Calls,
 }
 
+/// A [`Start`], before its times are drawn.
+#[derive(Clone, Copy)]
+enum StartKind {
+    Fails,
+    Ignores,
+    Panics,
+    Slowly,
+    Blocks,
+    Well,
+}
+
+/// A [`Life`], before its times are drawn.
+#[derive(Clone, Copy)]
+enum LifeKind {
+    Ends,
+    Fails,
+    Panics,
+    Deaf,
+    StopsSlowly,
+    FailsToStop,
+    Restless,
+    AddsSiblings,
+    TerminatesItself,
+    Blocks,
+    StopsBlocking,
+    UntilAsked,
+}
+
 impl Script {
     pub(crate) fn new(mut rng: Rng) -> Self {
-        Self { may_fail: rng.u8(..20) == 0, rng }
+        Self { may_fail: one_in(&mut rng, 20), rng }
     }
 
     pub(crate) fn role(&mut self, site: &Site) -> Role {
-        Role { start: self.start(site), life: self.life(site), panics_in_drop: self.rng.u8(..20) == 0 }
+        Role { start: self.start(site), life: self.life(site), panics_in_drop: one_in(&mut self.rng, 20) }
     }
 
     fn start(&mut self, site: &Site) -> Start {
-        let start = match self.rng.u8(..40) {
-            0 => Start::Fails,
-            1 => Start::Ignores,
-            2 => Start::Panics,
-            3..=7 => Start::Slowly,
-            8 => Start::Blocks(site.draw(&mut self.rng)),
-            _ => Start::Well,
+        let start = match draw(&mut self.rng, &STARTS) {
+            StartKind::Fails => Start::Fails,
+            StartKind::Ignores => Start::Ignores,
+            StartKind::Panics => Start::Panics,
+            StartKind::Slowly => Start::Slowly,
+            StartKind::Blocks => Start::Blocks(site.draw(&mut self.rng)),
+            StartKind::Well => Start::Well,
         };
         let may_fail = std::mem::replace(&mut self.may_fail, true);
         if may_fail || matches!(start, Start::Slowly) { start } else { Start::Well }
@@ -92,24 +149,24 @@ impl Script {
 
     fn life(&mut self, site: &Site) -> Life {
         let time = self.rng.u32(..30) * MOMENT;
-        match self.rng.u8(..24) {
-            0 => Life::Ends(time),
-            1..=3 => Life::Fails(time),
-            4 => Life::Panics(time),
-            5 => Life::Deaf,
-            6 => Life::StopsSlowly(time),
-            7 => Life::FailsToStop,
-            8 => Life::Restless,
-            9 => Life::AddsSiblings,
-            10 => Life::TerminatesItself,
-            11..=13 => Life::Blocks {
+        match draw(&mut self.rng, &LIVES) {
+            LifeKind::Ends => Life::Ends(time),
+            LifeKind::Fails => Life::Fails(time),
+            LifeKind::Panics => Life::Panics(time),
+            LifeKind::Deaf => Life::Deaf,
+            LifeKind::StopsSlowly => Life::StopsSlowly(time),
+            LifeKind::FailsToStop => Life::FailsToStop,
+            LifeKind::Restless => Life::Restless,
+            LifeKind::AddsSiblings => Life::AddsSiblings,
+            LifeKind::TerminatesItself => Life::TerminatesItself,
+            LifeKind::Blocks => Life::Blocks {
                 after: if self.rng.bool() { time } else { Duration::ZERO },
                 act: *pick(&mut self.rng, &[Act::Nothing, Act::Spawns, Act::Calls]),
                 time: site.draw(&mut self.rng),
                 ends: self.rng.bool(),
             },
-            14 => Life::StopsBlocking(site.draw(&mut self.rng)),
-            _ => Life::UntilAsked,
+            LifeKind::StopsBlocking => Life::StopsBlocking(site.draw(&mut self.rng)),
+            LifeKind::UntilAsked => Life::UntilAsked,
         }
     }
 }

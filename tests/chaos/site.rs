@@ -10,9 +10,22 @@ use std::{
 use executor_sim::{block_for, block_for_good};
 use fastrand::Rng;
 
+use super::draw::draw;
+
 /// Longer than any tree takes to stop.
 const FOR_GOOD: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// For how long processes block, and how often: in a simulation, and in real time.
+const SIMULATED_BLOCKS: [(Block, u32); 3] = [(Block::ForGood, 2), (Block::Long, 4), (Block::Short, 10)];
+const REAL_BLOCKS: [(Block, u32); 2] = [(Block::Long, 1), (Block::Short, 15)];
+
+#[derive(Clone, Copy)]
+enum Block {
+    ForGood,
+    Long,
+    Short,
+}
 
 /// An executor, as those that run on it know it: how many of its threads they may block.
 ///
@@ -46,12 +59,13 @@ impl Site {
 
     /// For how long somebody blocks here.
     pub(crate) fn draw(&self, rng: &mut Rng) -> Duration {
-        match (self.is_simulated, rng.u8(..16)) {
-            (true, 0..=1) => FOR_GOOD,
-            (true, 2..=5) => 200 * MOMENT,
-            (true, _) => rng.u32(1..40) * MOMENT,
-            (false, 0) => rng.u32(300..1000) * MOMENT,
-            (false, _) => rng.u32(10..80) * MOMENT,
+        let table: &[_] = if self.is_simulated { &SIMULATED_BLOCKS } else { &REAL_BLOCKS };
+        match (self.is_simulated, draw(rng, table)) {
+            (_, Block::ForGood) => FOR_GOOD,
+            (true, Block::Long) => 200 * MOMENT,
+            (true, Block::Short) => rng.u32(1..40) * MOMENT,
+            (false, Block::Long) => rng.u32(300..1000) * MOMENT,
+            (false, Block::Short) => rng.u32(10..80) * MOMENT,
         }
     }
 

@@ -9,10 +9,18 @@ use std::{
 use fastrand::Rng;
 use supervisor_core::Placement;
 
-use super::{other::Other, pick, site::Site, stage::Stage};
+use super::{
+    draw::{draw, pick},
+    other::Other,
+    site::Site,
+    stage::Stage,
+};
 
 /// How many executors a simulated [`Fresh`](Placement::Fresh) has to give.
 const READY: usize = 4;
+
+/// How many threads executors have, and how often. One without a thread is not driven.
+const THREADS: [(usize, u32); 3] = [(0, 1), (1, 3), (2, 4)];
 
 /// An executor beside the main one, before it is made.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +50,7 @@ struct Beside {
 impl SitePlan {
     pub(crate) fn random(rng: &mut Rng) -> Vec<Self> {
         let count = rng.usize(..4);
-        let plan =
-            |_| Self { threads: *pick(rng, &[0, 1, 1, 1, 2, 2, 2, 2]), like_tokio: rng.bool(), is_fresh: rng.bool() };
+        let plan = |_| Self { threads: draw(rng, &THREADS), like_tokio: rng.bool(), is_fresh: rng.bool() };
         (0..count).map(plan).collect()
     }
 }

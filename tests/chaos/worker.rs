@@ -12,12 +12,23 @@ use supervisor_core::{
 use super::{
     blueprint::Ground,
     diary::{Diary, Presence},
+    draw::draw,
     life::{SCRIPTED, live},
     script::{Role, Script, Start},
     site::Site,
 };
 
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// How workers become ready, and how often.
+const KINDS: [(Kind, u32); 3] = [(Kind::Unprepared, 1), (Kind::SaysReady, 1), (Kind::SetUp, 6)];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Unprepared,
+    SaysReady,
+    SetUp,
+}
 
 /// A worker that does something else in each of its lives: what, its seed says.
 struct Worker {
@@ -38,13 +49,13 @@ struct Play {
 pub(crate) fn worker(ground: &Ground<'_>, name: String, path: &str, site: Arc<Site>) -> ChildSpec {
     let seed = path.bytes().fold(ground.seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
     let mut rng = Rng::with_seed(seed);
-    let kind = rng.u8(..8);
+    let kind = draw(&mut rng, &KINDS);
     let diary = ground.diary.clone();
     let play = Play { script: Mutex::new(Script::new(rng)), site, _owned: diary.owned(path), diary };
     match kind {
-        0 => unprepared(name, play),
-        1 => says_ready(name, play),
-        _ => ChildSpec::from(Worker { name, play }),
+        Kind::Unprepared => unprepared(name, play),
+        Kind::SaysReady => says_ready(name, play),
+        Kind::SetUp => ChildSpec::from(Worker { name, play }),
     }
 }
 

@@ -1,9 +1,76 @@
-//! Writes scenarios that nobody has seen, in which starts are held up while anything comes in.
+//! Writes scenarios of its own, in which starts are held up while anything comes in.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::scenario::Scenario;
+use super::{
+    harness::draw::{draw, one_in, pick},
+    scenario::Scenario,
+};
+
+/// What a script does, and how often.
+const OPERATIONS: [(&str, u32); 11] = [
+    ("exit", 6),
+    ("release", 3),
+    ("start_child", 2),
+    ("terminate_child", 2),
+    ("restart_child", 2),
+    ("delete_child", 1),
+    ("which_children", 1),
+    ("count_children", 1),
+    ("get_childspec", 1),
+    ("wait_ms", 1),
+    ("stop", 1),
+];
+
+const RESTARTS: [(&str, u32); 3] = [("permanent", 2), ("transient", 1), ("temporary", 1)];
+const AUTO_SHUTDOWNS: [(&str, u32); 3] = [("never", 2), ("any_significant", 1), ("all_significant", 1)];
+const EXITS: [(&str, u32); 5] = [("normal", 1), ("error", 2), ("panic", 1), ("shutdown", 1), ("kill", 1)];
+
+/// What becomes of a start when its gate opens.
+const GATED_STARTS: [(&str, u32); 4] = [("ok", 2), ("error", 1), ("panic", 1), ("ignore", 1)];
+
+/// What the first attempt to start comes to, where its supervisor starts without a gate and where it may have one.
+const FIRST_STARTS: [(Attempt, u32); 2] = [(Attempt::Plain("ignore"), 1), (Attempt::Plain("ok"), 19)];
+const FIRST_STARTS_WITH_GATE: [(Attempt, u32); 3] =
+    [(Attempt::Plain("ignore"), 1), (Attempt::Gated, 7), (Attempt::Plain("ok"), 12)];
+
+/// What later attempts to start come to.
+const LATER_STARTS: [(Attempt, u32); 5] = [
+    (Attempt::Plain("error"), 1),
+    (Attempt::Plain("panic"), 1),
+    (Attempt::Plain("ignore"), 1),
+    (Attempt::Plain("ok"), 1),
+    (Attempt::Gated, 4),
+];
+
+/// How workers stop, and how often. Never in doubt which comes first: the limit, or the end.
+const STOPS: [(Stop, u32); 7] = [
+    (Stop::Brutal, 1),
+    (Stop::Deaf, 1),
+    (Stop::SlowWithoutLimit, 1),
+    (Stop::TooSlow, 1),
+    (Stop::WithError, 1),
+    (Stop::Normal, 1),
+    (Stop::Plain, 4),
+];
+
+#[derive(Clone, Copy)]
+enum Attempt {
+    Plain(&'static str),
+    Gated,
+}
+
+#[derive(Clone, Copy)]
+enum Stop {
+    Brutal,
+    Deaf,
+    SlowWithoutLimit,
+    TooSlow,
+    WithError,
+    Normal,
+    Plain,
+}
 
 /// A tree, a script, and no trace: only the reference model can judge it.
 pub(crate) fn write(seed: u64) -> Value {
@@ -30,17 +97,17 @@ struct Author {
 impl Author {
     fn supervisor(&mut self, id: &str, above: &str, ends_above: &str, depth: usize) -> Value {
         let path = join(above, id);
-        let period = *self.pick(&[1000, 5000, 60_000]);
+        let period = *pick(&mut self.rng, &[1000, 5000, 60_000]);
         let mut node = json!({"id": id, "type": "supervisor", "intensity": self.rng.usize(0..6), "period_ms": period});
-        if depth > 0 && self.rng.u8(..4) == 0 {
+        if depth > 0 && one_in(&mut self.rng, 4) {
             self.supervisors.push((path, None));
             node["strategy"] = "dynamic".into();
             let start = self.starts(false);
             node["template"] = self.worker("w", "never", start);
         } else {
-            let ends = *self.pick(&["never", "never", "any_significant", "all_significant"]);
+            let ends = draw(&mut self.rng, &AUTO_SHUTDOWNS);
             self.supervisors.push((path.clone(), Some(ends)));
-            node["strategy"] = (*self.pick(&["one_for_one", "one_for_all", "rest_for_one"])).into();
+            node["strategy"] = (*pick(&mut self.rng, &["one_for_one", "one_for_all", "rest_for_one"])).into();
             node["auto_shutdown"] = ends.into();
             let children: Vec<_> = ["a", "b", "c", "d"][..self.rng.usize(..5)]
                 .iter()
@@ -52,7 +119,7 @@ impl Author {
     }
 
     fn child(&mut self, id: &str, above: &str, ends: &str, depth: usize) -> Value {
-        if depth < 2 && self.rng.u8(..4) == 0 {
+        if depth < 2 && one_in(&mut self.rng, 4) {
             return self.supervisor(id, above, ends, depth + 1);
         }
         self.workers.push(join(above, id));
@@ -62,15 +129,14 @@ impl Author {
 
     fn worker(&mut self, id: &str, ends: &str, start: Vec<Value>) -> Value {
         let mut node = json!({"id": id, "start": start});
-        // Never in doubt which comes first: the limit, or the end.
-        let (shutdown, on_shutdown) = match self.rng.u8(..10) {
-            0 => (json!("brutal"), json!("exit")),
-            1 => (json!({"graceful_ms": 2000}), json!("ignore")),
-            2 => (json!("infinity"), json!({"after_ms": 20})),
-            3 => (json!({"graceful_ms": 20}), json!({"after_ms": 3000})),
-            4 => (json!({"graceful_ms": 3000}), json!("error")),
-            5 => (json!({"graceful_ms": 3000}), json!("normal")),
-            _ => (json!({"graceful_ms": 5000}), json!("exit")),
+        let (shutdown, on_shutdown) = match draw(&mut self.rng, &STOPS) {
+            Stop::Brutal => (json!("brutal"), json!("exit")),
+            Stop::Deaf => (json!({"graceful_ms": 2000}), json!("ignore")),
+            Stop::SlowWithoutLimit => (json!("infinity"), json!({"after_ms": 20})),
+            Stop::TooSlow => (json!({"graceful_ms": 20}), json!({"after_ms": 3000})),
+            Stop::WithError => (json!({"graceful_ms": 3000}), json!("error")),
+            Stop::Normal => (json!({"graceful_ms": 3000}), json!("normal")),
+            Stop::Plain => (json!({"graceful_ms": 5000}), json!("exit")),
         };
         (node["shutdown"], node["on_shutdown"]) = (shutdown, on_shutdown);
         self.mark(node, ends)
@@ -78,7 +144,7 @@ impl Author {
 
     /// What every child has.
     fn mark(&mut self, mut node: Value, ends: &str) -> Value {
-        let restart = *self.pick(&["permanent", "permanent", "transient", "temporary"]);
+        let restart = draw(&mut self.rng, &RESTARTS);
         node["restart"] = restart.into();
         node["significant"] = (restart != "permanent" && ends != "never" && self.rng.bool()).into();
         node
@@ -86,62 +152,36 @@ impl Author {
 
     /// What the attempts to start come to. With a gate before the first one, nobody may wait for the start of the tree.
     fn starts(&mut self, may_begin_with_gate: bool) -> Vec<Value> {
-        let first = match self.rng.u8(..20) {
-            0 => json!("ignore"),
-            1..8 if may_begin_with_gate => json!({"gated": self.pick(&["ok", "ok", "error", "panic", "ignore"])}),
-            2 if may_begin_with_gate => json!("error"),
-            _ => json!("ok"),
-        };
-        let mut starts = vec![first];
+        let first: &[_] = if may_begin_with_gate { &FIRST_STARTS_WITH_GATE } else { &FIRST_STARTS };
+        let mut starts = vec![self.start(first)];
         for _ in 0..self.rng.usize(..4) {
-            starts.push(match self.rng.u8(..8) {
-                0 => json!("error"),
-                1 => json!("panic"),
-                2 => json!("ignore"),
-                3 => json!("ok"),
-                _ => json!({"gated": self.pick(&["ok", "ok", "error", "panic", "ignore"])}),
-            });
+            starts.push(self.start(&LATER_STARTS));
         }
         starts.push("ok".into());
         starts
     }
 
+    fn start(&mut self, table: &[(Attempt, u32)]) -> Value {
+        match draw(&mut self.rng, table) {
+            Attempt::Plain(start) => start.into(),
+            Attempt::Gated => json!({"gated": draw(&mut self.rng, &GATED_STARTS)}),
+        }
+    }
+
     fn step(&mut self) -> Value {
         let worker = self.workers.get(self.rng.usize(..self.workers.len().max(1))).cloned();
-        let (supervisor, ends) = self.pick(&self.supervisors.clone()).clone();
+        let (supervisor, ends) = pick(&mut self.rng, &self.supervisors.clone()).clone();
         let nested = if supervisor == "root" { None } else { Some(supervisor.clone()) };
-        let target = if self.rng.u8(..5) == 0 { nested.or(worker) } else { worker.or(nested) };
-        let op = *self.pick(&[
-            "exit",
-            "exit",
-            "exit",
-            "exit",
-            "exit",
-            "exit",
-            "release",
-            "release",
-            "release",
-            "start_child",
-            "start_child",
-            "terminate_child",
-            "terminate_child",
-            "restart_child",
-            "restart_child",
-            "delete_child",
-            "which_children",
-            "count_children",
-            "get_childspec",
-            "wait_ms",
-            "stop",
-        ]);
+        let target = if one_in(&mut self.rng, 5) { nested.or(worker) } else { worker.or(nested) };
+        let op = draw(&mut self.rng, &OPERATIONS);
         match (op, target) {
             ("start_child", _) => self.start_child(&supervisor, ends),
             ("which_children" | "count_children", _) => json!({"op": op, "target": supervisor}),
-            ("wait_ms", _) => json!({"op": op, "ms": self.pick(&[500, 7000, 70_000])}),
+            ("wait_ms", _) => json!({"op": op, "ms": pick(&mut self.rng, &[500, 7000, 70_000])}),
             // Few scripts go on for long after it.
-            ("stop", _) if self.rng.u8(..3) == 0 => json!({"op": op, "async": true}),
+            ("stop", _) if one_in(&mut self.rng, 3) => json!({"op": op, "async": true}),
             ("exit", Some(target)) if self.workers.contains(&target) => {
-                let how = self.pick(&["normal", "error", "error", "panic", "shutdown", "kill"]);
+                let how = draw(&mut self.rng, &EXITS);
                 json!({"op": op, "target": target, "how": how})
             }
             ("release" | "terminate_child" | "restart_child" | "delete_child" | "get_childspec", Some(target)) => {
@@ -158,24 +198,20 @@ impl Author {
             self.workers.push(join(supervisor, &id));
             return json!({"op": "start_child", "target": supervisor, "instance": id, "start": start, "async": true});
         };
-        let mut spec = if self.rng.u8(..5) == 0 {
+        let mut spec = if one_in(&mut self.rng, 5) {
             self.supervisor(&id, supervisor, ends, 1)
         } else {
-            if self.rng.u8(..5) == 0 {
+            if one_in(&mut self.rng, 5) {
                 id = "a".into();
             }
             self.workers.push(join(supervisor, &id));
             self.worker(&id, ends, start)
         };
-        if self.rng.u8(..20) == 0 {
+        if one_in(&mut self.rng, 20) {
             // Not valid under most.
             spec["significant"] = true.into();
         }
         json!({"op": "start_child", "target": supervisor, "spec": spec, "async": true})
-    }
-
-    fn pick<'a, T>(&mut self, choice: &'a [T]) -> &'a T {
-        &choice[self.rng.usize(..choice.len())]
     }
 }
 

@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+pub(crate) mod draw;
+
 use std::{
     future::poll_fn,
     pin::Pin,
