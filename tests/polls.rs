@@ -1,20 +1,20 @@
 //! Polls that do not end are named while they last, also where nothing else moves any more.
 
+#[path = "harness/counting.rs"]
+mod counting;
+
 use std::{
-    pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-        mpsc,
-    },
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
+use counting::Counting;
+
 use executor_smol::Smol;
 use executor_tokio::Tokio;
 use futures_lite::future::block_on;
-use supervision::{ChildSpec, Event, EventKind, Process, Spawner, Supervisor, Timer, process, watch_polls, worker};
+use supervision::{ChildSpec, Event, EventKind, Spawner, Supervisor, process, watch_polls, worker};
 use tokio::runtime::Builder;
 
 const LONGEST: Duration = Duration::from_millis(100);
@@ -201,36 +201,12 @@ fn polls_that_end_are_not_reported() {
     assert_eq!(block_on(quiet()), 0);
 }
 
-/// A Tokio runtime whose nudges are counted.
-#[derive(Clone, Debug)]
-struct Counted(Tokio, Arc<AtomicUsize>);
-
-impl Spawner for Counted {
-    fn spawn(&self, process: Process) {
-        self.0.spawn(process);
-    }
-
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn timer(&self) -> Pin<Box<dyn Timer>> {
-        self.0.timer()
-    }
-
-    fn nudge(&self) {
-        self.1.fetch_add(1, SeqCst);
-        self.0.nudge();
-    }
-}
-
 #[test]
 fn timers_behind_a_blocked_poll_are_heard_when_it_is_found() {
     // Long enough that the timer was not heard before.
     let _watch = watch_polls(3 * LONGEST).unwrap();
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let nudges = Arc::new(AtomicUsize::new(0));
-    let spawner = Counted(Tokio::try_from(runtime.handle().clone()).unwrap(), nudges.clone());
+    let spawner = Counting::new(Tokio::try_from(runtime.handle().clone()).unwrap());
     let (release, wait) = mpsc::channel::<()>();
     let wait = Arc::new(Mutex::new(Some(wait)));
     let mut root = Supervisor::new("root").unwrap();
@@ -253,12 +229,12 @@ fn timers_behind_a_blocked_poll_are_heard_when_it_is_found() {
         }
     }));
     let mut events = root.handle().events();
-    let tree = block_on(root.start_on(spawner)).unwrap();
+    let tree = block_on(root.start_on(spawner.clone())).unwrap();
     hears.recv_timeout(100 * LONGEST).expect("another thread waits for the timers now");
     block_on(async { while !matches!(events.next().await.expect("the tree runs").kind, EventKind::Blocked { .. }) {} });
     // Others watch in this test program, too: each tells once.
     thread::sleep(10 * LONGEST);
-    let counted = nudges.load(SeqCst);
+    let counted = spawner.nudges();
     assert!((1..=8).contains(&counted), "{counted} nudges for one poll");
     drop(release);
     block_on(tree.shutdown()).unwrap();

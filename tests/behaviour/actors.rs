@@ -4,7 +4,7 @@ use std::{
     future::{Future, pending},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
 
@@ -15,14 +15,14 @@ use supervisor_core::{
     worker,
 };
 
-/// A root of this name with a generous budget, so that only what a test is about ends it.
+pub(crate) use crate::harness::{
+    census::Census,
+    children::{idle, supervisor},
+};
+
+/// A root that only what a test is about ends.
 pub(crate) fn root() -> Supervisor {
     supervisor("root", RestartStrategy::one_for_one())
-}
-
-pub(crate) fn supervisor(name: &'static str, strategy: RestartStrategy) -> Supervisor {
-    let generous = strategy.with_intensity_and_period(100, std::time::Duration::from_secs(5));
-    Supervisor::new(name).expect("a valid name").with_restart_strategy(generous)
 }
 
 /// A `Supervisable` from a closure: its `initialize`.
@@ -64,11 +64,6 @@ pub(crate) fn until(shutdown: ProcessShutdown) -> SupervisorFuture {
     })
 }
 
-/// Until it is asked to stop.
-pub(crate) fn idle(name: &'static str) -> ChildSpec {
-    worker(name, |shutdown| shutdown)
-}
-
 /// Does not react to being asked.
 pub(crate) fn deaf(name: &'static str) -> ChildSpec {
     worker(name, |_| pending::<()>())
@@ -83,46 +78,6 @@ pub(crate) fn failing(name: &'static str) -> ChildSpec {
 pub(crate) async fn state_of(handle: &SupervisorHandle, id: ChildId) -> Option<ChildState> {
     let children = handle.children().await.unwrap();
     children.iter().find(|child| child.id == id).map(|child| child.state)
-}
-
-/// Counts who is there, and how many there were at once at most.
-#[derive(Clone, Default)]
-pub(crate) struct Census(Arc<Numbers>);
-
-#[derive(Default)]
-struct Numbers {
-    present: AtomicUsize,
-    most: AtomicUsize,
-    ever: AtomicUsize,
-}
-
-pub(crate) struct Present(Census);
-
-impl Census {
-    pub(crate) fn enter(&self) -> Present {
-        self.0.ever.fetch_add(1, SeqCst);
-        let present = self.0.present.fetch_add(1, SeqCst) + 1;
-        self.0.most.fetch_max(present, SeqCst);
-        Present(self.clone())
-    }
-
-    pub(crate) fn present(&self) -> usize {
-        self.0.present.load(SeqCst)
-    }
-
-    pub(crate) fn most(&self) -> usize {
-        self.0.most.load(SeqCst)
-    }
-
-    pub(crate) fn ever(&self) -> usize {
-        self.0.ever.load(SeqCst)
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        self.0.0.present.fetch_sub(1, SeqCst);
-    }
 }
 
 /// Lets a test end a worker, as often as it runs.

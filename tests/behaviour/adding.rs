@@ -280,7 +280,7 @@ async fn p3_what_a_spec_owns_is_dropped_in_a_process_of_its_own(world: World) {
     });
     handle.start_child(failing).await.unwrap_err();
     // A whole subsystem. Two panics in one process, one while the other unwinds, would be the end of the program.
-    struct Ruthless(crate::actors::Present);
+    struct Ruthless(crate::harness::census::Present);
 
     impl Drop for Ruthless {
         fn drop(&mut self) {

@@ -2,10 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
 
@@ -17,7 +14,7 @@ use supervisor_core::{
 
 use crate::{
     actors::{Bomb, Census, Diary, events, failing, idle, root, set_up, supervisor, until},
-    harness::World,
+    harness::{World, counting::Counting},
 };
 
 mount! { everywhere:
@@ -145,33 +142,14 @@ async fn a_one_shot_does_not_run_again_after_a_restart(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-/// Counts the processes that it is given.
-#[derive(Clone, Debug)]
-struct Counted(Arc<dyn Spawner>, Arc<AtomicUsize>);
-
-impl Spawner for Counted {
-    fn spawn(&self, process: Process) {
-        self.1.fetch_add(1, SeqCst);
-        self.0.spawn(process);
-    }
-
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn timer(&self) -> Pin<Box<dyn Timer>> {
-        self.0.timer()
-    }
-}
-
 async fn p3_a_spec_that_owns_nothing_needs_no_process_to_drop_it(world: World) {
-    let (census, spawns) = (Census::default(), Arc::new(AtomicUsize::new(0)));
+    let (census, spawner) = (Census::default(), Counting::new(world.spawner.clone()));
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     inner.add_worker(idle("idle"));
     let mut root = root();
     root.add_worker(inner);
     root.add_worker(worker("ended", |_| async {}).with_restart_type(RestartType::Transient));
-    let tree = world.probe.start(root, Counted(world.spawner.clone(), spawns.clone())).await.unwrap();
+    let tree = world.probe.start(root, spawner.clone()).await.unwrap();
     let owned = census.enter();
     let once = set_up("set_up", move |_| {
         let _ = &owned;
@@ -190,7 +168,7 @@ async fn p3_a_spec_that_owns_nothing_needs_no_process_to_drop_it(world: World) {
     tree.shutdown().await.unwrap();
     world.probe.quiet().await;
     let starts = events(&world.probe).iter().filter(|event| matches!(event.kind, EventKind::Started)).count();
-    assert_eq!((starts, spawns.load(SeqCst)), (6, 7), "the root has none above that tells of it");
+    assert_eq!((starts, spawner.processes()), (6, 7), "the root has none above that tells of it");
 }
 
 async fn a2_ready_said_in_a_set_up_means_nothing(world: World) {

@@ -15,6 +15,7 @@ mod faults;
 mod invariants;
 mod life;
 mod limit;
+#[path = "../harness/other.rs"]
 mod other;
 mod script;
 mod site;

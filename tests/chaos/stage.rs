@@ -73,7 +73,10 @@ impl<'a> Stage<'a> {
     /// Another executor.
     pub(crate) fn other(&self, threads: usize, like_tokio: bool) -> Other {
         match self.sim {
-            Some(sim) => Other::simulated(sim, threads, like_tokio),
+            Some(sim) => {
+                let threads = if like_tokio { Threads::like_tokio(threads) } else { Threads::new(threads) };
+                Other::simulated(sim, threads)
+            }
             None => Other::real(self.family, threads),
         }
     }

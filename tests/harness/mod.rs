@@ -5,6 +5,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+pub(crate) mod census;
+pub(crate) mod children;
+pub(crate) mod counting;
 pub(crate) mod draw;
 
 use std::{

@@ -5,7 +5,10 @@ use supervisor_core::{
     SupervisionTree, Supervisor, SupervisorError, SupervisorHandle, UncleanProcess, UncleanStop, worker,
 };
 
-use crate::stage::{BLOCK, HOUR, LIMIT, Other, Stage, event, idle, supervisor};
+use crate::{
+    other::Other,
+    stage::{BLOCK, HOUR, LIMIT, Stage, event, idle, supervisor},
+};
 
 stage! { also on one thread:
     d3_a_shutdown_holds_its_limit_and_names_the_blocker

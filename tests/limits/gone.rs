@@ -14,7 +14,10 @@ use supervisor_core::{
     Supervisor, SupervisorError, one_shot, worker,
 };
 
-use crate::stage::{LIMIT, Stage, event, idle, supervisor};
+use crate::{
+    census::Census,
+    stage::{LIMIT, Stage, event, idle, supervisor},
+};
 
 stage! { everywhere:
     p1_a_supervisor_outlives_the_executor_of_its_children
@@ -72,42 +75,6 @@ async fn b4_a_tree_is_read_though_the_executor_of_children_is_gone(stage: Stage)
     assert_eq!(last.how, Exit::Lost.to_string());
     // The other one may be lost while it is stopped, which is told.
     let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
-}
-
-/// How many run at once.
-#[derive(Clone, Default)]
-struct Census {
-    live: Arc<AtomicUsize>,
-    most: Arc<AtomicUsize>,
-    ever: Arc<AtomicUsize>,
-}
-
-struct Present(Census);
-
-impl Census {
-    fn enter(&self) -> Present {
-        self.most.fetch_max(self.live.fetch_add(1, SeqCst) + 1, SeqCst);
-        self.ever.fetch_add(1, SeqCst);
-        Present(self.clone())
-    }
-
-    fn ever(&self) -> usize {
-        self.ever.load(SeqCst)
-    }
-
-    fn most(&self) -> usize {
-        self.most.load(SeqCst)
-    }
-
-    fn live(&self) -> usize {
-        self.live.load(SeqCst)
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        self.0.live.fetch_sub(1, SeqCst);
-    }
 }
 
 /// A worker that blocks in its first poll, wherever it runs.
@@ -249,7 +216,7 @@ async fn n8_what_lets_go_in_time_is_not_named(stage: Stage) {
     assert_eq!(stage.in_time("the loss", lost).await.path, "root.inner");
     // It blocks for longer than anything here takes, and shorter than the grace.
     tree.shutdown().await.unwrap();
-    assert_eq!(census.live(), 0);
+    assert_eq!(census.present(), 0);
 }
 
 async fn a7_what_a_lost_supervisor_had_not_read_is_refused(stage: Stage) {
@@ -284,7 +251,7 @@ async fn a7_what_a_lost_supervisor_had_not_read_is_refused(stage: Stage) {
         assert_eq!(refused, 1, "it had no turn in between");
     }
     // Though a handle is left.
-    stage.until("the drop", || census.live() == 0).await;
+    stage.until("the drop", || census.present() == 0).await;
     drop(handle);
 }
 

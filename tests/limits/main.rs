@@ -6,6 +6,12 @@
 
 #[macro_use]
 mod stage;
+#[path = "../harness/census.rs"]
+mod census;
+#[path = "../harness/children.rs"]
+mod children;
+#[path = "../harness/other.rs"]
+mod other;
 
 mod blocked;
 mod circles;

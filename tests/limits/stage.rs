@@ -9,16 +9,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_executor::Executor;
-use executor_sim::{Sim, SimExecutor, Threads, block_for};
-use executor_smol::Smol;
+use executor_sim::{Sim, Threads, block_for};
 use executor_tokio::Tokio;
 use futures_lite::future::or;
 use supervisor_core::{
-    ChildSpec, Event, EventKind, Events, Placement, ProcessShutdown, RestartStrategy, ShutdownStrategy, Spawner,
-    Supervisor, worker,
+    ChildSpec, Event, EventKind, Events, ProcessShutdown, RestartStrategy, ShutdownStrategy, Spawner, Supervisor,
+    worker,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
+
+use crate::{
+    children,
+    other::{Family, Other},
+};
+
+pub(crate) use crate::children::idle;
 
 /// What supervisors and children are limited to.
 pub(crate) const LIMIT: Duration = Duration::from_millis(100);
@@ -41,19 +46,6 @@ enum Kind {
     Sim(Rc<Sim>),
     Tokio,
     Smol,
-}
-
-/// An executor beside the main one.
-pub(crate) struct Other {
-    pub(crate) spawner: Arc<dyn Spawner>,
-    held: Held,
-}
-
-/// What it takes to end it.
-enum Held {
-    Sim(SimExecutor),
-    Tokio(Runtime),
-    Smol { executor: Arc<Executor<'static>>, stop: async_channel::Sender<()>, threads: Vec<thread::JoinHandle<()>> },
 }
 
 impl Stage {
@@ -83,7 +75,7 @@ impl Stage {
     }
 
     pub(crate) fn smol(test: impl AsyncFn(Self)) {
-        let main = Other::smol(4);
+        let main = Other::real(Family::Smol, 4);
         smol::block_on(test(Self { spawner: main.spawner.clone(), kind: Kind::Smol }));
     }
 
@@ -110,12 +102,9 @@ impl Stage {
     /// Another executor, with so many threads.
     pub(crate) fn other(&self, threads: usize) -> Other {
         match &self.kind {
-            Kind::Sim(sim) => {
-                let executor = sim.executor_with(Threads::new(threads).with_strict_timers());
-                Other { spawner: Arc::new(executor.spawner()), held: Held::Sim(executor) }
-            }
-            Kind::Smol => Other::smol(threads),
-            Kind::Tokio => Other::tokio(threads),
+            Kind::Sim(sim) => Other::simulated(sim, Threads::new(threads)),
+            Kind::Smol => Other::real(Family::Smol, threads),
+            Kind::Tokio => Other::real(Family::Tokio, threads),
         }
     }
 
@@ -174,56 +163,9 @@ impl Stage {
     }
 }
 
-impl Other {
-    fn smol(threads: usize) -> Self {
-        let executor = Arc::new(Executor::new());
-        let (stop, stopped) = async_channel::bounded::<()>(1);
-        let run = |_| {
-            let (executor, stopped) = (executor.clone(), stopped.clone());
-            thread::spawn(move || {
-                let _ = smol::block_on(executor.run(stopped.recv()));
-            })
-        };
-        let threads = (0..threads).map(run).collect();
-        Self { spawner: Arc::new(Smol::on(&executor)), held: Held::Smol { executor, stop, threads } }
-    }
-
-    fn tokio(threads: usize) -> Self {
-        // A current-thread runtime that nobody blocks on is one that nobody drives.
-        let mut builder = if threads == 0 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-        let runtime = builder.worker_threads(threads.max(1)).enable_all().build().expect("a runtime");
-        let spawner = Tokio::try_from(runtime.handle().clone()).expect("a clock");
-        Self { spawner: Arc::new(spawner), held: Held::Tokio(runtime) }
-    }
-
-    pub(crate) fn placement(&self) -> Placement {
-        Placement::On(self.spawner.clone())
-    }
-
-    /// It goes, with all that it runs, as far as nothing blocks. Nobody is waited for.
-    pub(crate) fn end(self) {
-        match self.held {
-            Held::Sim(executor) => executor.end(),
-            Held::Tokio(runtime) => runtime.shutdown_background(),
-            Held::Smol { executor, stop, threads } => {
-                stop.close();
-                thread::spawn(move || {
-                    threads.into_iter().for_each(|thread| drop(thread.join()));
-                    drop(executor);
-                });
-            }
-        }
-    }
-}
-
 /// With a budget that no test uses up, and little patience.
 pub(crate) fn supervisor(name: &'static str) -> Supervisor {
-    let generous = RestartStrategy::one_for_one().with_intensity_and_period(1000, Duration::from_secs(5));
-    Supervisor::new(name).expect("a valid name").with_restart_strategy(generous).with_abort_grace(LIMIT)
-}
-
-pub(crate) fn idle(name: &'static str) -> ChildSpec {
-    worker(name, |shutdown| shutdown)
+    children::supervisor(name, RestartStrategy::one_for_one()).with_abort_grace(LIMIT)
 }
 
 /// The next event that is one of these.

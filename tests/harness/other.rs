@@ -1,10 +1,14 @@
+//! Executors beside the one that a test runs on.
+
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
 use std::{sync::Arc, thread};
 
 use async_executor::Executor;
 use executor_sim::{Sim, SimExecutor, Threads};
 use executor_smol::Smol;
 use executor_tokio::Tokio;
-use supervisor_core::Spawner;
+use supervisor_core::{Placement, Spawner};
 use tokio::runtime::{Builder, Runtime};
 
 /// Of which kind real executors are.
@@ -14,7 +18,7 @@ pub(crate) enum Family {
     Smol,
 }
 
-/// An executor that ends when this is dropped. Nobody waits for what blocks there.
+/// An executor that ends when this is dropped. What blocks there is not waited for.
 pub(crate) struct Other {
     pub(crate) spawner: Arc<dyn Spawner>,
     held: Option<Held>,
@@ -28,13 +32,12 @@ enum Held {
 }
 
 impl Other {
-    pub(crate) fn simulated(sim: &Sim, threads: usize, like_tokio: bool) -> Self {
-        let threads = if like_tokio { Threads::like_tokio(threads) } else { Threads::new(threads) };
+    pub(crate) fn simulated(sim: &Sim, threads: Threads) -> Self {
         let executor = sim.executor_with(threads.with_strict_timers());
         Self { spawner: Arc::new(executor.spawner()), held: Some(Held::Sim(executor)) }
     }
 
-    /// With no thread, nobody drives it.
+    /// Without a thread, nothing runs on it.
     pub(crate) fn real(family: Family, threads: usize) -> Self {
         match family {
             Family::Tokio => Self::tokio(threads),
@@ -43,6 +46,7 @@ impl Other {
     }
 
     fn tokio(threads: usize) -> Self {
+        // A current-thread runtime on which no thread blocks is not driven.
         let mut builder = if threads == 0 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
         let runtime = builder.worker_threads(threads.max(1)).enable_all().build().expect("a runtime");
         let spawner = Tokio::try_from(runtime.handle().clone()).expect("a runtime with a clock");
@@ -60,6 +64,15 @@ impl Other {
         };
         let threads = (0..threads).map(run).collect();
         Self { spawner: Arc::new(Smol::on(&executor)), held: Some(Held::Smol { executor, stop, threads }) }
+    }
+
+    pub(crate) fn placement(&self) -> Placement {
+        Placement::On(self.spawner.clone())
+    }
+
+    /// It goes, with all that it runs, as far as nothing blocks.
+    pub(crate) fn end(self) {
+        drop(self);
     }
 }
 
