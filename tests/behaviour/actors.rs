@@ -64,6 +64,18 @@ pub(crate) fn until(shutdown: ProcessShutdown) -> SupervisorFuture {
     })
 }
 
+/// Counts itself while it runs, which is until it is asked to stop.
+pub(crate) fn present(name: &'static str, census: &Census) -> ChildSpec {
+    let census = census.clone();
+    worker(name, move |shutdown| {
+        let present = census.enter();
+        async move {
+            let _present = present;
+            shutdown.await;
+        }
+    })
+}
+
 /// Does not react to being asked.
 pub(crate) fn deaf(name: &'static str) -> ChildSpec {
     worker(name, |_| pending::<()>())
@@ -91,6 +103,15 @@ impl Strings {
     pub(crate) fn new() -> Self {
         let (sender, receiver) = async_channel::unbounded();
         Self { sender, receiver }
+    }
+
+    /// A worker that hangs on these.
+    pub(crate) fn worker(&self, name: &'static str) -> ChildSpec {
+        let strings = self.clone();
+        worker(name, move |shutdown| {
+            let strings = strings.clone();
+            async move { strings.hang(shutdown).await }
+        })
     }
 
     /// The worker that hears of it first ends like this.

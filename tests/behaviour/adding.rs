@@ -225,13 +225,9 @@ async fn n5_a_child_added_in_a_group_restart_starts_last(world: World) {
     let (open, gate) = async_channel::unbounded();
     open.try_send(()).unwrap();
     let strings = Strings::new();
-    let pulled = strings.clone();
     let mut root = supervisor("root", RestartStrategy::one_for_all());
     root.add_worker(gated("gated", &gate));
-    root.add_worker(worker("brittle", move |shutdown| {
-        let strings = pulled.clone();
-        async move { strings.hang(shutdown).await }
-    }));
+    root.add_worker(strings.worker("brittle"));
     let tree = world.start(root).await.unwrap();
     let handle = tree.handle();
     strings.pull(Err("boom"));

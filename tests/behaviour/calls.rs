@@ -217,12 +217,8 @@ async fn r70_a7_a_call_whose_supervisor_stops_first_is_an_error(world: World) {
 
 async fn r28_terminating_the_failed_child_names_the_group_left_down(world: World) {
     let strings = Strings::new();
-    let pulled = strings.clone();
     let mut root = supervisor("root", RestartStrategy::one_for_all());
-    let spec = worker("brittle", move |shutdown| {
-        let strings = pulled.clone();
-        async move { strings.hang(shutdown).await }
-    });
+    let spec = strings.worker("brittle");
     let id = root.add_worker(spec.with_backoff(Backoff::constant(Duration::from_secs(3600))));
     let sibling = root.add_worker(idle("sibling"));
     let tree = world.start(root).await.unwrap();

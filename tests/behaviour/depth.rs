@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use supervisor_core::{
     AutoShutdown, ChildSpec, InvalidSpec, RestartStrategy, RestartType, Supervisor, SupervisorError, SupervisorHandle,
-    worker,
 };
 
 use crate::{
@@ -72,14 +71,10 @@ async fn the_deepest_tree_that_fails_to_start_names_the_one_that_did(world: Worl
 
 async fn a_failure_climbs_the_deepest_tree_and_the_error_can_be_told(world: World) {
     let strings = Strings::new();
-    let pulled = strings.clone();
     let (root, _) = nested_like(
         Supervisor::MAX_DEPTH,
         |innermost| {
-            innermost.add_worker(worker("w", move |shutdown| {
-                let strings = pulled.clone();
-                async move { strings.hang(shutdown).await }
-            }));
+            innermost.add_worker(strings.worker("w"));
         },
         || {
             let strategy = RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(5));
@@ -97,14 +92,10 @@ async fn a_failure_climbs_the_deepest_tree_and_the_error_can_be_told(world: Worl
 
 async fn an_end_climbs_the_deepest_tree_and_its_story_can_be_told(world: World) {
     let strings = Strings::new();
-    let pulled = strings.clone();
     let (root, _) = nested_like(
         Supervisor::MAX_DEPTH,
         |innermost| {
-            let worker = worker("w", move |shutdown| {
-                let strings = pulled.clone();
-                async move { strings.hang(shutdown).await }
-            });
+            let worker = strings.worker("w");
             innermost.add_worker(worker.with_restart_type(RestartType::Temporary).with_significance());
         },
         || supervisor("s", RestartStrategy::one_for_one()).with_auto_shutdown(AutoShutdown::AnySignificant),

@@ -8,7 +8,7 @@ use supervisor_core::{
 };
 
 use crate::{
-    actors::{Census, Strings, deaf, events, idle, root, supervisor},
+    actors::{Census, Strings, deaf, events, idle, present, root, supervisor},
     harness::World,
 };
 
@@ -111,15 +111,8 @@ async fn r75_children_of_a_dynamic_one_may_be_supervisors(world: World) {
     root.add_worker(pool);
     let tree = world.start(root).await.unwrap();
     let census = Census::default();
-    let counted = census.clone();
     let mut session = supervisor("session", RestartStrategy::one_for_one());
-    session.add_worker(worker("part", move |shutdown| {
-        let present = counted.enter();
-        async move {
-            let _present = present;
-            shutdown.await;
-        }
-    }));
+    session.add_worker(present("part", &census));
     let session_handle = session.handle();
     let id = handle.start_child(session).await.unwrap();
     assert_eq!(session_handle.path(), "root.pool.session");
@@ -142,11 +135,7 @@ async fn r50_case_m_all_significant_counts_added_children(world: World) {
     let handle = tree.handle();
     let (first, second) = (Strings::new(), Strings::new());
     for (name, strings) in [("first", &first), ("second", &second)] {
-        let strings = strings.clone();
-        let spec = worker(name, move |shutdown| {
-            let strings = strings.clone();
-            async move { strings.hang(shutdown).await }
-        });
+        let spec = strings.worker(name);
         handle.spawn(spec.with_significance()).unwrap();
     }
     // An exit goes before a start that comes at the same time, so both have to be there.
@@ -191,12 +180,8 @@ async fn a_flood_of_spawns_does_not_delay_a_shutdown(world: World) {
 
 async fn a_flood_of_spawns_does_not_delay_an_exit(world: World) {
     let strings = Strings::new();
-    let pulled = strings.clone();
     let mut root = root();
-    let spec = worker("brittle", move |shutdown| {
-        let strings = pulled.clone();
-        async move { strings.hang(shutdown).await }
-    });
+    let spec = strings.worker("brittle");
     root.add_worker(spec);
     let tree = world.start(root).await.unwrap();
     let handle = tree.handle();

@@ -19,13 +19,9 @@ mount! { everywhere:
 
 async fn r66_children_are_listed_in_start_order_with_their_state(world: World) {
     let strings = Strings::new();
-    let pulled = strings.clone();
     let mut root = root();
     let b = root.add_worker(worker("b", |shutdown| shutdown));
-    let spec = worker("a", move |shutdown| {
-        let strings = pulled.clone();
-        async move { strings.hang(shutdown).await }
-    });
+    let spec = strings.worker("a");
     let a = root.add_worker(spec.with_restart_type(RestartType::Transient));
     let s = root.add_worker(supervisor("s", RestartStrategy::one_for_one()));
     let tree = world.start(root).await.unwrap();

@@ -143,7 +143,7 @@ async fn n6_case_w_a_worker_shuts_its_own_tree_down(world: World) {
 
 async fn n6_start_child_in_set_up_of_a_group_member_would_deadlock(world: World) {
     let (diary, strings) = (Diary::default(), Strings::new());
-    let (written, pulled) = (diary.clone(), strings.clone());
+    let written = diary.clone();
     let mut root = supervisor("root", RestartStrategy::one_for_all());
     root.add_worker(set_up("a", move |shutdown| {
         let diary = written.clone();
@@ -158,10 +158,7 @@ async fn n6_start_child_in_set_up_of_a_group_member_would_deadlock(world: World)
             Ok(until(shutdown))
         }
     }));
-    root.add_worker(worker("b", move |shutdown| {
-        let strings = pulled.clone();
-        async move { strings.hang(shutdown).await }
-    }));
+    root.add_worker(strings.worker("b"));
     let tree = world.start(root).await.unwrap();
     strings.pull(Err("boom"));
     strings.pulled(&world.probe).await;

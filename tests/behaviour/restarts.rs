@@ -12,7 +12,7 @@ use supervisor_core::{
 };
 
 use crate::{
-    actors::{Census, Strings, root, supervisor},
+    actors::{Census, Strings, present, root, supervisor},
     harness::World,
 };
 
@@ -65,11 +65,7 @@ async fn n2_case_l_two_children_that_fail_together_cost_one(world: World) {
         RestartStrategy::one_for_all().with_intensity_and_period(1, Duration::from_secs(3600)),
     );
     for name in ["a", "b"] {
-        let strings = strings.clone();
-        root.add_worker(worker(name, move |shutdown| {
-            let strings = strings.clone();
-            async move { strings.hang(shutdown).await }
-        }));
+        root.add_worker(strings.worker(name));
     }
     // Stops when it is let go, so that there is time for the other one to fail.
     let (release, gate) = async_channel::bounded::<()>(1);
@@ -106,14 +102,7 @@ async fn n8_case_n_restarting_a_supervisor_orphans_no_grandchild(world: World) {
     let census = Census::default();
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
     for name in ["a", "b", "c"] {
-        let census = census.clone();
-        inner.add_worker(worker(name, move |shutdown| {
-            let present = census.enter();
-            async move {
-                let _present = present;
-                shutdown.await;
-            }
-        }));
+        inner.add_worker(present(name, &census));
     }
     let mut root = root();
     root.add_worker(inner);
@@ -132,16 +121,12 @@ async fn n8_case_n_restarting_a_supervisor_orphans_no_grandchild(world: World) {
 
 async fn case_s_no_limit_is_too_large(world: World) {
     let strings = Strings::new();
-    let hanging = strings.clone();
     let limitless = RestartStrategy::new(RestartMode::RestForOne).with_intensity_and_period(usize::MAX, Duration::MAX);
     let mut group = supervisor("group", limitless)
         .with_restart_strategy(limitless)
         .with_abort_grace(Duration::MAX)
         .with_default_backoff(Backoff::constant(Duration::ZERO));
-    let spec = worker("a", move |shutdown| {
-        let strings = hanging.clone();
-        async move { strings.hang(shutdown).await }
-    });
+    let spec = strings.worker("a");
     group.add_worker(
         spec.with_start_timeout(Duration::MAX)
             .with_shutdown_strategy(supervisor_core::ShutdownStrategy::Graceful(Duration::MAX)),
@@ -177,18 +162,8 @@ async fn r35_failure_climbs_until_a_restart_covers_it(world: World) {
     let mut inner = supervisor("inner", RestartStrategy::one_for_one())
         .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(5)));
     let (strings, outer_starts) = (Strings::new(), Census::default());
-    let (pulled, counted) = (strings.clone(), outer_starts.clone());
-    inner.add_worker(worker("leaf", move |shutdown| {
-        let strings = pulled.clone();
-        async move { strings.hang(shutdown).await }
-    }));
-    middle.add_worker(worker("bystander", move |shutdown| {
-        let present = counted.enter();
-        async move {
-            let _present = present;
-            shutdown.await;
-        }
-    }));
+    inner.add_worker(strings.worker("leaf"));
+    middle.add_worker(present("bystander", &outer_starts));
     middle.add_worker(inner);
     let mut root = root();
     root.add_worker(middle);
@@ -228,13 +203,9 @@ async fn r36_a_restarted_supervisor_runs_new_processes(world: World) {
 
 async fn r36_a_restarted_supervisor_has_no_history(world: World) {
     let (strings, once) = (Strings::new(), RestartStrategy::one_for_one());
-    let pulled = strings.clone();
     let mut inner =
         supervisor("inner", once).with_restart_strategy(once.with_intensity_and_period(1, Duration::from_secs(3600)));
-    inner.add_worker(worker("brittle", move |shutdown| {
-        let strings = pulled.clone();
-        async move { strings.hang(shutdown).await }
-    }));
+    inner.add_worker(strings.worker("brittle"));
     let mut root = root();
     root.add_worker(inner);
     let mut stream = root.handle().events();
@@ -259,14 +230,10 @@ async fn r36_a_restarted_supervisor_has_no_history(world: World) {
 
 async fn r13_d5_all_ends_of_a_supervisor_restart_and_are_told_apart(world: World) {
     let (strings, none) = (Strings::new(), RestartStrategy::one_for_one());
-    let pulled = strings.clone();
     let mut inner = supervisor("inner", none)
         .with_restart_strategy(none.with_intensity_and_period(0, Duration::from_secs(5)))
         .with_auto_shutdown(AutoShutdown::AnySignificant);
-    let job = worker("job", move |shutdown| {
-        let strings = pulled.clone();
-        async move { strings.hang(shutdown).await }
-    });
+    let job = strings.worker("job");
     inner.add_worker(job.with_restart_type(RestartType::Transient).with_significance());
     let handle = inner.handle();
     let mut root = root();

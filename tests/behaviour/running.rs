@@ -16,7 +16,7 @@ use supervisor_core::{
 };
 
 use crate::{
-    actors::{Census, Strings, root, supervisor},
+    actors::{Census, Strings, present, root, supervisor},
     harness::World,
 };
 
@@ -32,17 +32,6 @@ mount! { everywhere:
     the_first_shutdown_trigger_shuts_the_tree_down
     a_deep_tree_starts_and_stops
     n1_a_stop_before_the_first_poll_makes_no_executor
-}
-
-fn present(name: &'static str, census: &Census) -> ChildSpec {
-    let census = census.clone();
-    worker(name, move |shutdown| {
-        let present = census.enter();
-        async move {
-            let _present = present;
-            shutdown.await;
-        }
-    })
 }
 
 async fn a_run_ends_well_when_it_is_asked_to_end(world: World) {
@@ -101,13 +90,9 @@ async fn a6_case_r_a_dropped_tree_stops_in_the_background(world: World) {
 
 async fn a_tree_that_has_ended_says_how_every_time(world: World) {
     let strings = Strings::new();
-    let pulled = strings.clone();
     let mut root = root()
         .with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(1)));
-    root.add_worker(worker("a", move |shutdown| {
-        let strings = pulled.clone();
-        async move { strings.hang(shutdown).await }
-    }));
+    root.add_worker(strings.worker("a"));
     let mut tree = world.start(root).await.unwrap();
     strings.pull(Err("boom"));
     for _ in 0..2 {

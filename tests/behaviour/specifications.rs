@@ -9,7 +9,7 @@ use std::{
 use futures_lite::future::yield_now;
 use supervisor_core::{
     BoxError, ChildSpec, EventKind, InitializationError, Placement, Process, RestartStrategy, RestartType, Spawner,
-    SupervisorFuture, Timer, one_shot, process, worker,
+    SupervisionTree, Supervisor, SupervisorFuture, Timer, one_shot, process, worker,
 };
 
 use crate::{
@@ -101,6 +101,17 @@ async fn r36_an_added_spec_is_dropped_when_its_supervisor_restarts(world: World)
     assert_eq!(census.present(), 0);
 }
 
+/// The tree of a supervisor that has restarted once.
+async fn restarted(world: &World, inner: Supervisor) -> SupervisionTree {
+    let mut root = root();
+    let id = root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    tree.handle().kill_child(id).await.unwrap();
+    world.probe.quiet().await;
+    tree
+}
+
 async fn r36_a_static_temporary_child_runs_again_after_a_restart(world: World) {
     let census = Census::default();
     let counted = census.clone();
@@ -110,12 +121,7 @@ async fn r36_a_static_temporary_child_runs_again_after_a_restart(world: World) {
         async {}
     });
     inner.add_worker(temporary.with_restart_type(RestartType::Temporary));
-    let mut root = root();
-    let id = root.add_worker(inner);
-    let tree = world.start(root).await.unwrap();
-    world.probe.quiet().await;
-    tree.handle().kill_child(id).await.unwrap();
-    world.probe.quiet().await;
+    let tree = restarted(&world, inner).await;
     assert_eq!(census.ever(), 2);
     tree.shutdown().await.unwrap();
 }
@@ -127,12 +133,7 @@ async fn a_one_shot_does_not_run_again_after_a_restart(world: World) {
     inner.add_worker(one_shot("once", async move { drop(counted.enter()) }));
     inner.add_worker(idle("idle"));
     let handle = inner.handle();
-    let mut root = root();
-    let id = root.add_worker(inner);
-    let tree = world.start(root).await.unwrap();
-    world.probe.quiet().await;
-    tree.handle().kill_child(id).await.unwrap();
-    world.probe.quiet().await;
+    let tree = restarted(&world, inner).await;
     let told = events(&world.probe);
     let starts =
         told.iter().filter(|event| event.path == "root.inner.once" && matches!(event.kind, EventKind::Started));

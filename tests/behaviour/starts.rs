@@ -10,7 +10,7 @@ use std::{
 use supervisor_core::{InitializationError, RestartStrategy, StartFailure, SupervisorError, SupervisorFuture, worker};
 
 use crate::{
-    actors::{Census, Diary, Strings, root, set_up, supervisor, until},
+    actors::{Census, Diary, Strings, present, root, set_up, supervisor, until},
     harness::World,
 };
 
@@ -84,21 +84,11 @@ async fn a1_a_failed_start_names_its_path_and_chains_its_source(world: World) {
 
 async fn r3_a_failed_start_deep_in_the_tree_stops_all_that_started(world: World) {
     let census = Census::default();
-    let present = |name| {
-        let census = census.clone();
-        worker(name, move |shutdown| {
-            let present = census.enter();
-            async move {
-                let _present = present;
-                shutdown.await;
-            }
-        })
-    };
     let mut inner = supervisor("inner", RestartStrategy::one_for_one());
-    inner.add_worker(present("b"));
+    inner.add_worker(present("b", &census));
     inner.add_worker(set_up("c", |_| async { panic!("in set-up") }));
     let mut root = root();
-    root.add_worker(present("a"));
+    root.add_worker(present("a", &census));
     root.add_worker(inner);
     let error = world.start(root).await.unwrap_err();
     assert_eq!(error.to_string(), "`root.inner.c` failed to start: panicked: in set-up");

@@ -14,7 +14,7 @@ use supervisor_core::{
 };
 
 use crate::{
-    actors::{Census, events, root, set_up, supervisor},
+    actors::{Census, events, present, root, set_up, supervisor},
     harness::World,
 };
 
@@ -59,15 +59,8 @@ async fn in_time<T>(begin: Instant, future: impl Future<Output = T>) -> T {
 async fn d3_case_e_a_shutdown_names_a_child_that_never_yields(world: World) {
     let (blocked, mut block) = block();
     let census = Census::default();
-    let counted = census.clone();
     let mut root = root().with_abort_grace(GRACE);
-    root.add_worker(worker("sibling", move |shutdown| {
-        let present = counted.enter();
-        async move {
-            let _present = present;
-            shutdown.await;
-        }
-    }));
+    root.add_worker(present("sibling", &census));
     root.add_worker(impatient(worker("blocker", move |_| {
         block();
         async {}
