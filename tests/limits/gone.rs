@@ -10,12 +10,13 @@ use std::{
 
 use futures_lite::future::yield_now;
 use supervisor_core::{
-    Backoff, ChildSpec, ChildState, EventKind, Exit, Placement, ProcessShutdown, RestartStrategy, RestartType,
-    Supervisor, SupervisorError, one_shot, worker,
+    Backoff, ChildSpec, ChildState, EventKind, Events, Exit, Placement, ProcessShutdown, RestartStrategy, RestartType,
+    SupervisionTree, Supervisor, SupervisorError, one_shot, worker,
 };
 
 use crate::{
     census::Census,
+    other::Other,
     stage::{LIMIT, Stage, event, idle, supervisor},
 };
 
@@ -94,17 +95,41 @@ fn port(stage: &Stage, census: &Census) -> ChildSpec {
     child.with_placement(Placement::On(stage.spawner.clone()))
 }
 
-async fn p2_no_two_incarnations_run_at_once_when_a_supervisor_is_lost(stage: Stage) {
+/// A supervisor that is lost with its executor, when its child on the main one has begun to block.
+struct Lost {
+    tree: SupervisionTree,
+    events: Events,
+    census: Census,
+}
+
+/// `adapt` says where the supervisor runs, and what becomes of it.
+async fn lose(stage: &Stage, mut root: Supervisor, adapt: impl FnOnce(Supervisor, &Other) -> ChildSpec) -> Lost {
     let (other, census) = (stage.other(1), Census::default());
     let mut inner = supervisor("inner");
-    inner.add_worker(port(&stage, &census));
-    inner.add_worker(idle("behind"));
-    let mut root = supervisor("root");
-    root.add_worker(ChildSpec::from(inner).with_placement(lives_on(&stage, other.spawner.clone())));
-    let mut events = root.handle().events();
+    inner.add_worker(port(stage, &census));
+    root.add_worker(adapt(inner, &other));
+    let events = root.handle().events();
     let tree = root.start_on(stage.spawner.clone()).await.unwrap();
     stage.until("the first one", || census.ever() == 1).await;
     other.end();
+    Lost { tree, events, census }
+}
+
+/// The same, and waits until it is told.
+async fn lose_for_good(stage: &Stage, root: Supervisor, adapt: impl FnOnce(ChildSpec) -> ChildSpec) -> Lost {
+    let place = |inner: Supervisor, other: &Other| adapt(ChildSpec::from(inner).with_placement(other.placement()));
+    let mut lost = lose(stage, root, place).await;
+    let told = event(&mut lost.events, |kind| matches!(kind, EventKind::Exited(Exit::Lost)));
+    assert_eq!(stage.in_time("the loss", told).await.path, "root.inner");
+    lost
+}
+
+async fn p2_no_two_incarnations_run_at_once_when_a_supervisor_is_lost(stage: Stage) {
+    let Lost { tree, mut events, census } = lose(&stage, supervisor("root"), |mut inner, other| {
+        inner.add_worker(idle("behind"));
+        ChildSpec::from(inner).with_placement(lives_on(&stage, other.spawner.clone()))
+    })
+    .await;
     // The supervisor runs again, and waits for what it has left behind.
     let stuck = event(&mut events, |kind| matches!(kind, EventKind::Stuck));
     assert_eq!(stage.in_time("the grace", stuck).await.path, "root.inner.port");
@@ -152,42 +177,27 @@ async fn p2_it_holds_when_a_supervisor_is_lost_again_and_again(stage: Stage) {
 }
 
 async fn p2_what_a_lost_supervisor_left_is_named_and_can_be_given_up(stage: Stage) {
-    let (other, census) = (stage.other(1), Census::default());
-    let mut inner = supervisor("inner");
-    inner.add_worker(port(&stage, &census));
-    let mut root = supervisor("root");
-    root.add_worker(ChildSpec::from(inner).with_placement(lives_on(&stage, other.spawner.clone())));
-    let handle = root.handle();
-    let mut events = handle.events();
-    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
-    stage.until("the first one", || census.ever() == 1).await;
-    other.end();
+    let Lost { tree, mut events, .. } = lose(&stage, supervisor("root"), |inner, other| {
+        ChildSpec::from(inner).with_placement(lives_on(&stage, other.spawner.clone()))
+    })
+    .await;
     let stuck = event(&mut events, |kind| matches!(kind, EventKind::Stuck));
     assert_eq!(stage.in_time("the grace", stuck).await.path, "root.inner.port");
-    let snapshot = handle.snapshot().await;
+    let snapshot = tree.handle().snapshot().await;
     assert_eq!(snapshot.find("root.inner.port").unwrap().state, ChildState::Restarting);
     assert!(!snapshot.ready);
-    let outcome = stage.in_time("the shutdown", tree.shutdown()).await;
+    is_named(stage.in_time("the shutdown", tree.shutdown()).await);
+}
+
+/// The process that was left behind, and no other.
+fn is_named(outcome: Result<(), SupervisorError>) {
     let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
     assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.inner.port"]);
 }
 
-/// A subtree with a child that lives on the main executor, and is lost when that child has begun to block.
 async fn lost_and_not_run_again(stage: Stage, adapt: impl FnOnce(ChildSpec) -> ChildSpec) {
-    let (other, census) = (stage.other(1), Census::default());
-    let mut inner = supervisor("inner");
-    inner.add_worker(port(&stage, &census));
-    let mut root = supervisor("root");
-    root.add_worker(adapt(ChildSpec::from(inner).with_placement(other.placement())));
-    let mut events = root.handle().events();
-    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
-    stage.until("the first one", || census.ever() == 1).await;
-    other.end();
-    let lost = event(&mut events, |kind| matches!(kind, EventKind::Exited(Exit::Lost)));
-    assert_eq!(stage.in_time("the loss", lost).await.path, "root.inner");
-    let outcome = stage.in_time("the shutdown", tree.shutdown()).await;
-    let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
-    assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.inner.port"]);
+    let Lost { tree, mut events, .. } = lose_for_good(&stage, supervisor("root"), adapt).await;
+    is_named(stage.in_time("the shutdown", tree.shutdown()).await);
     let told = event(&mut events, |kind| matches!(kind, EventKind::Abandoned));
     assert_eq!(stage.in_time("its end", told).await.path, "root.inner.port");
 }
@@ -202,18 +212,9 @@ async fn n8_it_is_named_while_the_restart_waits_too(stage: Stage) {
 }
 
 async fn n8_what_lets_go_in_time_is_not_named(stage: Stage) {
-    let (other, census) = (stage.other(1), Census::default());
-    let mut inner = supervisor("inner");
-    inner.add_worker(port(&stage, &census));
-    let mut root = supervisor("root").with_abort_grace(crate::stage::HOUR);
-    let spec = ChildSpec::from(inner).with_placement(other.placement());
-    root.add_worker(spec.with_restart_type(RestartType::Temporary));
-    let mut events = root.handle().events();
-    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
-    stage.until("the first one", || census.ever() == 1).await;
-    other.end();
-    let lost = event(&mut events, |kind| matches!(kind, EventKind::Exited(Exit::Lost)));
-    assert_eq!(stage.in_time("the loss", lost).await.path, "root.inner");
+    let root = supervisor("root").with_abort_grace(crate::stage::HOUR);
+    let Lost { tree, census, .. } =
+        lose_for_good(&stage, root, |inner| inner.with_restart_type(RestartType::Temporary)).await;
     // It blocks for longer than anything here takes, and shorter than the grace.
     tree.shutdown().await.unwrap();
     assert_eq!(census.present(), 0);
