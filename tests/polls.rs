@@ -86,23 +86,23 @@ fn on_its_thread<R>(runtime: tokio::runtime::Runtime, test: impl FnOnce(Tokio) -
 }
 
 #[test]
-fn on_tokio_with_two_threads() {
+fn b2_a_blocked_poll_is_named_on_tokio_with_two_threads() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     names_it(Tokio::try_from(runtime.handle().clone()).unwrap());
 }
 
 #[test]
-fn on_tokio_with_one_thread() {
+fn b2_a_blocked_poll_is_named_on_tokio_with_one_thread() {
     on_its_thread(Builder::new_current_thread().enable_all().build().unwrap(), names_it);
 }
 
 #[test]
-fn on_smol_with_its_one_thread() {
+fn b2_a_blocked_poll_is_named_on_smol_with_its_one_thread() {
     names_it(Smol::global());
 }
 
 #[test]
-fn a_destructor_that_blocks_is_named_too() {
+fn b2_a_destructor_that_blocks_is_named_too() {
     struct Blocks(mpsc::Receiver<()>);
 
     impl Drop for Blocks {
@@ -143,7 +143,7 @@ fn a_destructor_that_blocks_is_named_too() {
 }
 
 #[test]
-fn a_poll_that_runs_an_executor_is_named_when_it_blocks() {
+fn b2_a_poll_that_runs_an_executor_is_named_when_it_blocks() {
     // The inner process comes and goes; the outer one is in one poll all the time, which is not to be forgotten over it.
     let _watch = watch_polls(LONGEST).unwrap();
     let (release, wait) = mpsc::channel::<()>();
@@ -179,7 +179,7 @@ fn a_poll_that_runs_an_executor_is_named_when_it_blocks() {
 }
 
 #[test]
-fn polls_that_end_are_not_reported() {
+fn b2_polls_that_end_are_not_reported() {
     async fn quiet() -> usize {
         let mut root = Supervisor::new("root").unwrap();
         root.add_worker(worker("busy", |_| async {

@@ -1,4 +1,4 @@
-//! Nothing is kept of what is gone: counted in bytes of the heap, of this program alone.
+//! What is kept of what is there, and that nothing is kept of what is gone: in bytes of the heap of this program alone.
 
 use std::{
     alloc::System,
@@ -67,7 +67,7 @@ async fn leaves_nothing<F: Future<Output = ()>>(what: &str, mut action: impl FnM
 }
 
 #[test]
-fn of_processes_with_a_watchdog() {
+fn ended_watchdogs_leave_nothing() {
     alone(async {
         let mut root = root().with_default_backoff(Backoff::constant(Duration::from_millis(1)));
         let id = root.add_worker(worker("a", |shutdown| shutdown).with_watchdog(HOUR));
@@ -88,7 +88,7 @@ fn of_processes_with_a_watchdog() {
 }
 
 #[test]
-fn of_calls_that_were_given_up() {
+fn calls_that_gave_up_leave_nothing() {
     alone(async {
         let mut root = root();
         let deaf =
@@ -121,7 +121,7 @@ fn of_calls_that_were_given_up() {
 }
 
 #[test]
-fn of_tasks_that_waited_for_a_signal() {
+fn tasks_that_waited_for_a_signal_leave_nothing() {
     alone(async {
         let (shutdown, handle) = ProcessShutdown::paired();
         leaves_nothing("waits", || async {
@@ -149,7 +149,7 @@ fn of_tasks_that_waited_for_a_signal() {
 }
 
 #[test]
-fn of_restarts_that_no_longer_count() {
+fn d4_restarts_that_no_longer_count_leave_nothing() {
     alone(async {
         let strategy = RestartStrategy::one_for_one().with_intensity_and_period(1_000_000, Duration::from_secs(1));
         let mut root = root().with_restart_strategy(strategy);
@@ -183,7 +183,7 @@ fn of_restarts_that_no_longer_count() {
 }
 
 #[test]
-fn of_trees() {
+fn ended_trees_leave_nothing() {
     alone(async {
         leaves_nothing("trees", || async {
             let mut inner = root();
@@ -205,5 +205,21 @@ fn of_trees() {
             drop(events);
         })
         .await;
+    });
+}
+
+#[test]
+fn b3_an_idle_subscriber_takes_some_hundred_bytes() {
+    const SUBSCRIBERS: usize = 1000;
+    alone(async {
+        let root = root();
+        let mut subscribers = Vec::with_capacity(SUBSCRIBERS);
+        let before = live();
+        subscribers.extend((0..SUBSCRIBERS).map(|_| root.handle().events()));
+        let each = (live() - before) / SUBSCRIBERS as isize;
+        assert!(each < 512, "{each} bytes");
+        subscribers.clear();
+        let left = live() - before;
+        assert!(left < 512, "{left} bytes are left of {SUBSCRIBERS} subscribers");
     });
 }
