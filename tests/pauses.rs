@@ -124,7 +124,7 @@ fn d3_a_process_that_a_sibling_holds_up_is_not_called_stuck() {
 
 /// The supervisor comes late to see that start limits have passed, and has more reports to read than it takes at a time.
 #[test]
-fn a2_who_was_ready_in_time_has_not_failed_to_start() {
+fn a2_a_child_that_was_ready_in_time_has_not_failed_to_start() {
     for seed in 0..5 {
         let sim = Sim::with_threads(seed, Threads::like_tokio(1));
         let other = sim.executor();

@@ -21,9 +21,9 @@ use crate::{
 mount! { everywhere:
     events_are_compared_with_what_is_expected
     a_trigger_may_resolve_to_anything
-    what_a_trigger_resolves_to_may_panic_when_it_is_dropped
+    p3_the_output_of_a_trigger_may_panic_in_drop
     chained_children_start_in_the_order_of_the_chain
-    all_incarnations_of_a_shared_worker_are_set_up_from_the_same_one
+    all_incarnations_of_a_shared_worker_use_the_same_one
 }
 
 async fn events_are_compared_with_what_is_expected(world: World) {
@@ -54,7 +54,7 @@ async fn a_trigger_may_resolve_to_anything(world: World) {
     run.with_shutdown(async { Err::<u32, _>("the line is dead") }).await.unwrap();
 }
 
-async fn what_a_trigger_resolves_to_may_panic_when_it_is_dropped(world: World) {
+async fn p3_the_output_of_a_trigger_may_panic_in_drop(world: World) {
     let run = root().with_worker(idle("a")).run_on(world.spawner.clone());
     run.with_shutdown(async { Bomb(Arc::new(true.into())) }).await.unwrap();
 }
@@ -88,7 +88,7 @@ impl Supervisable for Counter {
     }
 }
 
-async fn all_incarnations_of_a_shared_worker_are_set_up_from_the_same_one(world: World) {
+async fn all_incarnations_of_a_shared_worker_use_the_same_one(world: World) {
     let counter = Arc::new(Counter::default());
     let mut root = root();
     let id = root.add_worker(counter.clone());

@@ -349,7 +349,7 @@ fn n2_a_failure_before_the_group_does_not_cut_its_delay_short() {
 }
 
 #[test]
-fn r18_a_child_that_declines_before_its_turn_to_stop_starts_with_its_group() {
+fn r18_a_child_that_declines_in_a_group_starts_with_it() {
     let mut world = World::up(one_for_all(5), [child("a"), child("b"), child("c")]);
     world.terminate("b");
     world.plan("b", [None]);

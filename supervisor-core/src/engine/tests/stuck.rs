@@ -282,7 +282,7 @@ fn p2_a_child_started_meanwhile_goes_on() {
 }
 
 #[test]
-fn p2_without_a_limit_to_the_grace_nothing_starts_beside_what_was_left() {
+fn p2_an_unlimited_grace_starts_nothing_beside_what_is_left() {
     let settings = SupervisorSettings { abort_grace: Duration::MAX, ..one_for_one(0) };
     let mut world = World::left_behind(settings, [child("a"), child("b")], &["a"]);
     world.did("abort a");
