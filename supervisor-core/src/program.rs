@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gave_up_tells_the_whole_history() {
+    fn a1_a_give_up_tells_the_whole_history() {
         let restart = |ago| RestartRecord::new("root.w".into(), Duration::from_secs(ago), "failed: boom".into());
         let gave_up = GaveUp::new("root".into(), 1, Duration::from_secs(5), vec![restart(2), restart(0)]);
         for error in [

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn n6_who_waits_for_itself_or_for_one_above_it_would_wait_in_vain() {
+    fn n6_a_wait_for_itself_or_one_above_is_in_vain() {
         let [worker, inner, root] = ids();
         for awaited in [worker, inner, root] {
             assert!(wait(&[worker, inner, root], awaited).is_none());
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn n6_two_that_wait_for_each_other_would_wait_in_vain_until_one_has_given_up() {
+    fn n6_two_that_wait_for_each_other_wait_in_vain() {
         let [one, left, other, right, root] = ids();
         let first = wait(&[one, left, root], other);
         assert!(first.is_some());

@@ -193,7 +193,7 @@ pub fn the_clock_is_one_for_all_threads_and_never_goes_back<B: Backend>() {
 }
 
 /// An executor whose clock stands still or jumps says so: what runs in real time cannot be placed below it.
-pub fn a_clock_that_does_not_go_with_the_worlds_is_said_to_be_virtual<B: Backend>() {
+pub fn a_clock_that_jumps_is_said_to_be_virtual<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
     let begin = spawner.now();
@@ -378,7 +378,7 @@ pub fn a_timer_can_be_made_and_armed_on_a_foreign_thread<B: Backend>() {
 
 /// An executor that ends drops what it runs, and each process says so, with its destructors done. Processes keep their
 /// spawner, so a spawner must not keep its executor alive.
-pub fn the_end_of_the_executor_loses_every_process_after_its_destructors<B: Backend>() {
+pub fn the_end_of_the_executor_loses_every_process<B: Backend>() {
     struct Flag(Arc<AtomicBool>);
 
     impl Drop for Flag {
@@ -450,7 +450,7 @@ pub fn the_end_of_the_executor_survives_destructors_that_panic<B: Backend>() {
 }
 
 /// A process that another executor has refused owns user code, whose destructor may take its time.
-pub fn a_process_that_is_discarded_is_lost_and_not_dropped_on_the_calling_stack<B: Backend>() {
+pub fn a_discarded_process_is_lost_and_dropped_elsewhere<B: Backend>() {
     thread_local! { static DISCARDING: Cell<bool> = const { Cell::new(false) }; }
     struct Slow(Arc<AtomicBool>);
 

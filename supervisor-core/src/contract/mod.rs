@@ -56,7 +56,7 @@ macro_rules! contract_tests {
             an_abort_reaches_a_process_that_waits
             a_panic_in_one_process_harms_no_other
             the_clock_is_one_for_all_threads_and_never_goes_back
-            a_clock_that_does_not_go_with_the_worlds_is_said_to_be_virtual
+            a_clock_that_jumps_is_said_to_be_virtual
             the_clock_is_there_at_the_very_end_of_a_thread
             a_timer_that_is_not_armed_never_elapses
             a_timer_elapses_at_its_deadline_and_not_before
@@ -69,9 +69,9 @@ macro_rules! contract_tests {
             a_timer_can_be_armed_for_a_time_beyond_all_reason
             a_timer_wakes_the_task_that_polled_it_last
             a_timer_can_be_made_and_armed_on_a_foreign_thread
-            the_end_of_the_executor_loses_every_process_after_its_destructors
+            the_end_of_the_executor_loses_every_process
             the_end_of_the_executor_survives_destructors_that_panic
-            a_process_that_is_discarded_is_lost_and_not_dropped_on_the_calling_stack
+            a_discarded_process_is_lost_and_dropped_elsewhere
             a_process_that_is_spawned_after_the_end_is_lost
             a_timer_of_a_dead_executor_neither_panics_nor_fires
             a_timer_can_be_made_after_the_end_of_its_executor

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_same_as_a_sorted_list_whatever_is_added_and_removed() {
+    fn the_start_order_is_the_same_as_a_sorted_list() {
         let mut rng = Rng::with_seed(7);
         let (mut order, mut list) = (StartOrder::new([].into_iter()), Vec::new());
         let mut ever = vec![ChildId::next()];

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_letters_digits_and_underscores_is_replaced_and_runs_collapse() {
+    fn other_characters_are_replaced_and_runs_collapse() {
         cleans("listener", "listener");
         cleans("http-server", "http_server");
         cleans("a..b//c", "a_b_c");

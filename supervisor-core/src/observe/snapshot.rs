@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_tree_is_shown_copied_searched_and_dropped_on_a_small_stack() {
+    fn a_deep_tree_needs_no_deep_stack() {
         on_a_small_stack(|| {
             let deep = chain(DEPTH);
             assert_eq!(deep.to_string().lines().count(), DEPTH);

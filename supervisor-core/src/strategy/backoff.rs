@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strategy_that_gives_up_before_the_longest_wait_cuts_it_short() {
+    fn a_give_up_before_the_longest_wait_cuts_it_short() {
         let backoff = Backoff::exponential(100 * MS, 30_000 * MS);
         let of = |intensity, seconds| {
             let strategy = RestartStrategy::one_for_one();
