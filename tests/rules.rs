@@ -66,12 +66,7 @@ fn named_by_code() -> BTreeSet<String> {
 /// What the names of tests begin with: `fn r12_a_child_that_is_killed_has_failed`.
 fn named_by_tests() -> BTreeSet<String> {
     let mut named = BTreeSet::new();
-    for file in CODE
-        .iter()
-        .chain(&TESTS)
-        .filter(|folder| root().join(folder).is_dir())
-        .flat_map(|folder| files(&root().join(folder)))
-    {
+    for file in CODE.iter().chain(&TESTS).flat_map(|folder| files(&root().join(folder))) {
         let text = fs::read_to_string(&file).expect("a readable file");
         for name in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
             let numbers = name.split('_').map(str::to_uppercase).take_while(|word| is_rule(word));
@@ -103,6 +98,21 @@ fn every_rule_is_named_by_a_test() {
     for page in ["otp.md", "behaviour.md"] {
         assert_eq!(missing(&rules_of(page), &named), Vec::<String>::new(), "rules of {page} that no test names");
     }
+}
+
+/// The letters of `docs/cases.md`.
+#[test]
+fn every_case_is_named_by_a_test() {
+    let text = fs::read_to_string(root().join("docs/cases.md")).expect("the page of cases");
+    let letter = |line: &str| line.strip_prefix("| ")?.split_once(" |").map(|(letter, _)| letter.to_owned());
+    let cases: BTreeSet<_> = text.lines().filter_map(letter).filter(|word| word.len() == 1).collect();
+    assert_eq!(cases.len(), 23, "{cases:?}");
+    let mut tests = String::new();
+    for file in CODE.iter().chain(&TESTS).flat_map(|folder| files(&root().join(folder))) {
+        tests += &fs::read_to_string(&file).expect("a readable file");
+    }
+    let untested: Vec<_> = cases.iter().filter(|case| !tests.contains(&format!("case_{case}_"))).collect();
+    assert!(untested.is_empty(), "cases that no test names: {untested:?}");
 }
 
 #[test]
