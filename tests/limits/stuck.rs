@@ -1,8 +1,12 @@
 //! What blocks further down.
 
-use supervisor_core::{ChildSpec, ChildState, RestartStrategy, RestartType, ShutdownStrategy, SupervisorError};
+use std::thread;
 
-use crate::stage::{LIMIT, Stage, idle, supervisor};
+use supervisor_core::{
+    ChildSpec, ChildState, ProcessShutdown, RestartStrategy, RestartType, ShutdownStrategy, SupervisorError, worker,
+};
+
+use crate::stage::{BLOCK, LIMIT, Stage, idle, supervisor};
 
 stage! { everywhere:
     n8_a_terminated_supervisor_with_a_blocked_child_is_stuck
@@ -10,6 +14,17 @@ stage! { everywhere:
     n8_its_restart_starts_nothing_beside_the_grandchild
     n8_a_supervisor_killed_while_it_stops_names_the_blocker
     d3_a_give_up_does_not_wait_for_a_child_that_blocks
+}
+
+/// In real time: a simulation cannot block a closure, which is no future.
+#[test]
+fn d3_a_closure_that_blocks_holds_up_no_tree_on_tokio() {
+    Stage::tokio(a_closure_that_blocks_holds_up_no_tree);
+}
+
+#[test]
+fn d3_a_closure_that_blocks_holds_up_no_tree_on_smol() {
+    Stage::smol(a_closure_that_blocks_holds_up_no_tree);
 }
 
 async fn n8_a_terminated_supervisor_with_a_blocked_child_is_stuck(stage: Stage) {
@@ -103,4 +118,26 @@ async fn d3_a_give_up_does_not_wait_for_a_child_that_blocks(stage: Stage) {
     handle.kill_child(brittle).await.unwrap();
     let outcome = stage.in_time("giving up", tree.wait()).await;
     assert!(matches!(outcome, Err(SupervisorError::GaveUp(_))), "{outcome:?}");
+}
+
+/// The closure blocks, before there is a future. Its supervisor abandons it, and the root has to dispose of both.
+async fn a_closure_that_blocks_holds_up_no_tree(stage: Stage) {
+    let (say, begun) = async_channel::unbounded();
+    let hasher = worker("hasher", move |shutdown: ProcessShutdown| {
+        let _ = say.try_send(());
+        thread::sleep(BLOCK);
+        shutdown
+    });
+    let mut inner = supervisor("inner");
+    inner.add_worker(hasher.with_shutdown_strategy(ShutdownStrategy::Graceful(LIMIT)));
+    let mut root = supervisor("root");
+    let id = root.add_worker(inner);
+    let tree = root.start_on(stage.spawner.clone()).await.unwrap();
+    begun.recv().await.unwrap();
+    // Stopped by a call it may start again, so it keeps what it would start.
+    let answer = stage.in_time("the answer", tree.handle().terminate_child(id)).await;
+    assert!(matches!(answer, Err(SupervisorError::Stuck { .. })), "{answer:?}");
+    let outcome = stage.in_time("the shutdown", tree.shutdown()).await;
+    let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.inner.hasher"]);
 }

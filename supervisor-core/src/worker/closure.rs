@@ -3,7 +3,7 @@ use std::{
     future::Future,
     mem::needs_drop,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     task::{Context, Poll},
 };
 
@@ -72,7 +72,7 @@ where
     ChildSpec::new(Name::new(name), settings, Closure(Mutex::new(Some(closure))))
 }
 
-/// Touched by the child's own process only, so nobody ever waits for the lock.
+/// The child's own process holds the lock while it calls the closure, which may block. So no other process may wait for it.
 struct Closure<F>(Mutex<Option<F>>);
 
 impl<F> Release for Closure<F> {
@@ -94,7 +94,13 @@ where
     }
 
     fn is_loaded(&self) -> bool {
-        needs_drop::<F>() && self.lock().is_some()
+        // D3: asked by a supervisor that ends, maybe while the closure blocks. Then it is there.
+        needs_drop::<F>()
+            && match self.0.try_lock() {
+                Ok(closure) => closure.is_some(),
+                Err(TryLockError::Poisoned(closure)) => closure.into_inner().is_some(),
+                Err(TryLockError::WouldBlock) => true,
+            }
     }
 }
 
