@@ -17,5 +17,6 @@ mod blocked;
 mod circles;
 mod gone;
 mod last_act;
+mod locks;
 mod ready;
 mod stuck;

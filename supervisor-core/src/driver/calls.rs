@@ -108,7 +108,8 @@ impl Io {
         // N6: an order that cannot be entered leads back to the caller.
         is_in_circle |= has_order && order.is_none();
         // The engine knows its own children only. So it is told which of them the caller is, or is below.
-        let within = from.and_then(|position| position.within(&self.scope));
+        let within = from.as_ref().and_then(|origin| origin.within(&self.scope));
+        self.origins.extend(from);
         Caller { key: self.calls.insert(PendingCall { reply, _order: order }), within, is_in_circle }
     }
 

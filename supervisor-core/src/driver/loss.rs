@@ -34,7 +34,8 @@ impl Driver {
             if let Report { process_key, kind: ReportKind::Exited(exit) } = message {
                 // Known to the engine, for those who read the last state (B4), but without policy: nothing is started
                 // any more.
-                let ended = locked.lock().handle_exit_unsupervised(process_key, &exit, io.scope.now());
+                let now = io.scope.now();
+                let ended = locked.lock().handle_exit_unsupervised(process_key, &exit, now);
                 if let Some(child) = ended {
                     io.emit(&*child, EventKind::Exited(exit));
                 }

@@ -34,7 +34,7 @@ use crate::{
         ChildId, Control, Exit, Flags, Parent, ProcessBody, ProcessId, ProcessKey, Report, ReportKind, Step, guard,
     },
     mailbox::{Envelope, Mailbox, Taken},
-    node::{Child, Command, LockedEngine, Scope, Shared, Tree},
+    node::{CallOrigin, Child, Command, LockedEngine, Scope, Shared, Tree},
     observe::{Event, EventKind},
     placement::Placed,
     quiescence::{InFlight, Unsettled},
@@ -80,6 +80,9 @@ struct Io {
     armed: Option<Instant>,
     /// Who waits for an answer, by the keys that the engine knows them by.
     calls: Slab<PendingCall>,
+    /// Where the calls of this turn came from. Dropped after the lock: one may be the last owner of a tree that has ended, whose
+    /// executors and subscribers are foreign code.
+    origins: Vec<CallOrigin>,
     /// With so many calls it looks who still waits.
     calls_to_look_at: usize,
     /// What the engine wants done, and was not yet.
@@ -156,6 +159,7 @@ impl Driver {
             timer: None,
             armed: None,
             calls: Slab::new(),
+            origins: Vec::new(),
             calls_to_look_at: CALLS,
             to_do: VecDeque::new(),
             left: Vec::new(),
@@ -169,7 +173,9 @@ impl Driver {
             gave_up: None,
             in_flight: Vec::new(),
         };
-        io.start(&mut locked.lock());
+        // Asked before the lock: a clock is foreign code.
+        let now = now(&*io.own.spawner);
+        io.start(&mut locked.lock(), now);
         Self { locked, io }
     }
 
@@ -186,6 +192,7 @@ impl Driver {
             let is_read = io.take_in(&mut engine, request, now);
             engine.poll_effects(&mut io.to_do, BATCH, now) && is_read
         };
+        io.origins.clear();
         let mut step = None;
         while let Some(effect) = io.to_do.pop_front() {
             // What was heard is looked at in the next turn.
@@ -201,6 +208,7 @@ impl Driver {
         }
         if is_done {
             io.to_do.shrink_to(KEPT);
+            io.origins.shrink_to(KEPT);
         }
         // R45: the supervisor ends after its children, and not before it has read what came until it was closed: as
         // long as the engine is there, calls that wait are answered by it (A7).
@@ -218,8 +226,7 @@ impl Driver {
 
 impl Io {
     /// Has the engine start, beside what an earlier run of this supervisor may have left behind.
-    fn start(&self, engine: &mut Tree) {
-        let now = now(&*self.own.spawner);
+    fn start(&self, engine: &mut Tree, now: Instant) {
         // P2: what an earlier run has left behind is adopted before the start, so the engine starts nothing beside
         // it. A root has no earlier run.
         let is_left = |child: &&Arc<dyn Child>| child.cell().process().is_some();
