@@ -37,13 +37,15 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     fn spawn(&self, process: Process);
 
     /// The time on this executor's clock, from whatever thread it is called.
+    ///
+    /// Called under locks of a supervisor: it must not call a handle, or read a tree.
     fn now(&self) -> Instant;
 
     /// Returns whether that clock is not the world's: whether it stands still while there is something to do, and jumps when
     /// there is not. A simulator overrides this, and whoever has a clock that tests can pause.
     ///
     /// The time limits of a supervisor on such an executor do not wait for what runs in real time, so its children cannot be
-    /// placed on an executor that does.
+    /// placed on an executor that does. Called under a lock, as [`now`](Self::now) is.
     fn is_virtual(&self) -> bool {
         false
     }

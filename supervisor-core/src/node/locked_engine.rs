@@ -16,9 +16,10 @@ pub(crate) type Tree = Engine<Arc<dyn Child>>;
 
 /// What a supervisor knows, for itself and for those who read it: its engine, under a lock.
 ///
-/// The lock is held for short: by the supervisor while it feeds its engine, never while code runs that is not ours; by
-/// readers for some hundred children at a time. Under it are those of mailboxes, and of the supervisors below: a supervisor
-/// may look at what a child of it has left behind, never the other way round.
+/// The lock is held for a short time: by the supervisor while it feeds its engine, and never while code runs that is not ours;
+/// by readers for some hundred children at a time. While it is held, these may be locked: a mailbox, and what a supervisor below
+/// shares and knows, to see what that has left behind. A supervisor never looks upwards. ARCHITECTURE.md has the order of all
+/// locks.
 ///
 /// It outlives the supervisor for as long as a handle is there: so the last state can be read.
 pub(crate) struct LockedEngine {

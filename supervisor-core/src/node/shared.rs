@@ -18,7 +18,7 @@ use crate::{
 
 /// Where the handles of a supervisor find it: over its restarts, and also when it does not run.
 ///
-/// Nobody is woken, and nothing of a user's is dropped, under the lock.
+/// Under the lock no task is woken, no user code is dropped, and no engine is locked.
 pub(crate) struct Shared {
     state: Mutex<State>,
     subscribers: Arc<Subscribers>,
