@@ -43,7 +43,7 @@ impl Spawner for SimSpawner {
     fn spawn(&self, process: Process) {
         match self.tasks.upgrade() {
             Some(tasks) if !self.executor.is_closed() => tasks.spawn(process, self.executor.number),
-            // P1: dropped, it says that it is lost, as on any executor that has ended.
+            // P1: an executor that has ended drops the process, which reports itself as lost.
             _ => drop(process),
         }
     }

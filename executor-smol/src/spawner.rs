@@ -69,7 +69,7 @@ impl Spawner for Smol {
             Target::Global => smol::spawn(process).detach(),
             Target::Owned(executor) => match executor.upgrade() {
                 Some(executor) => executor.spawn(process).detach(),
-                // P1: dropped, it says that it is lost.
+                // P1: the executor has ended, so the process is dropped, and reports itself as lost.
                 None => drop(process),
             },
         }

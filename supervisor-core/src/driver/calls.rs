@@ -92,8 +92,8 @@ impl Io {
             Some(caller) => self.answer(caller, Some(&*child), Err(refusal)),
             None => self.emit(&*child, EventKind::Refused(self.error(Some(&*child), refusal))),
         }
-        // N5, A8: a child that is refused leaves nothing. What its specification owns is user code, and dropped in a
-        // process (P3).
+        // A child that is refused leaves nothing behind. What its specification owns is user code, so a process drops it
+        // (P3).
         self.dispose(child);
     }
 

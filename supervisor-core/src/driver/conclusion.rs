@@ -40,7 +40,7 @@ impl Driver {
             let children: Vec<_> = engine.children().map(|(id, child, _)| (id, child.clone())).collect();
             (engine.poll_outcome(), children)
         };
-        // A5, N8: before the outcome is made, which names them.
+        // A5, N8: before the outcome is made, because that names them.
         let left = io.abandon_left();
         let path_of = |child: &Arc<dyn Child>| io.scope.path_of(child.name());
         let unclean = unclean.into_iter().flat_map(|(child, unclean)| match unclean {

@@ -32,8 +32,8 @@ impl Driver {
         let reports = mem::replace(&mut io.reports, Taken::nothing());
         for Envelope { message, .. } in reports.chain(io.scope.close_lost()) {
             if let Report { process_key, kind: ReportKind::Exited(exit) } = message {
-                // Known to the engine, for those who read the last state (B4), but without policy: nothing is started
-                // any more.
+                // The engine is told, so that the last state shows it (B4). No policy is applied, because nothing is
+                // started any more.
                 let now = io.scope.now();
                 let ended = locked.lock().handle_exit_unsupervised(process_key, &exit, now);
                 if let Some(child) = ended {

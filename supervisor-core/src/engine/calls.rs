@@ -94,7 +94,8 @@ impl<C: Spec> Engine<C> {
             let group = self.group;
             self.children.edit(key, |slot| slot.leave_out_of(group));
         }
-        // R28. Asked before anything changes, because the answer depends on the state that the call finds.
+        // R28: if a group restart waits for this child, it is cancelled below, and the siblings stay down. Asked before anything
+        // changes, because the answer depends on the state that the call finds.
         let siblings_stay_down = self.leads_group(key);
         let Some(slot) = self.children.get(key) else { return };
         match &slot.state {
@@ -108,7 +109,8 @@ impl<C: Spec> Engine<C> {
                 if siblings_stay_down {
                     self.cancel_group(key, now);
                 }
-                // While it still waits: what was announced is told to be cancelled, and what was not is not (B1).
+                // B1: a restart that was announced, and does not come, is told. Before the state changes: the state shows
+                // whether it was announced.
                 self.emit_cancelled(key);
                 self.answer_start(key, Err(StartFailure::Aborted));
                 self.stop_or_remove(key);

@@ -85,7 +85,8 @@ impl<C: Spec> Engine<C> {
             // N2: asked before the restart type is, so even an end that would not restart it joins.
             self.down_with_group(key);
         } else if settings.restart().restarts_after(&exit) {
-            // R9. R54: asked before significance is, so a significant child that failed is an ordinary restart.
+            // R9: its restart type says that it is restarted after this exit. R54: asked before significance is, so a significant
+            // child that failed is an ordinary restart.
             self.schedule_restart(key, RestartCause::Exit(exit), since, now);
         } else {
             // R19: nothing happens to its siblings, whatever the strategy. R30: and nothing is charged.
@@ -227,7 +228,7 @@ impl<C: Spec> Engine<C> {
             }
             // N1: a set-up that was cut short had nothing to end well.
             _ if stopping.unready => None,
-            // P8: also if it was aborted. In that very moment it has ended well.
+            // P8: its exit says that it has ended well, even if it was aborted in that moment. So it is clean.
             Exit::Normal | Exit::Ignored => None,
             Exit::Aborted | Exit::Unresponsive { .. } => (!is_brutal).then_some(UncleanKind::Aborted),
             // D9: a last flush that failed is no success, though R43 lets it change no policy.

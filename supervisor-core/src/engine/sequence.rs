@@ -78,9 +78,10 @@ impl<C: Spec> Engine<C> {
     /// again or reaches further down. What was stopped before is started with the group.
     pub(super) fn begin_group(&mut self, key: ChildKey, until: Option<Option<Instant>>, now: Instant) {
         let from = match self.settings.strategy.mode() {
-            // R15. R25: also when a start in the group has failed, so all that it had started stops again.
+            // R15: the whole list. R25: also when a start in the group has failed, so all that it had started stops again.
             RestartMode::OneForAll => ChildId::FIRST,
-            // R16. R24: the child that failed to start is the first one of its retry. R23: so those before it go on running.
+            // R16: it and those after it. R24: a child that failed to start is the first one of its retry. R23: so those before
+            // it go on running.
             RestartMode::RestForOne | RestartMode::OneForOne => key.id,
         };
         // N2: a retry is the same restart, so who was left out of that stays left out. Never 0, which is the number of none.
