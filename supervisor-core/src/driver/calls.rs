@@ -14,13 +14,13 @@ use crate::{
     waits::Waiting,
 };
 
-/// A longer order is no link of a chain: to look for those who wait in so many children takes too long.
+/// A longer order is not entered in the table of waits: a search through so many children takes too long.
 const LONGEST_ORDER: usize = 256;
 
 /// A call that was taken, and not answered yet.
 pub(super) struct PendingCall {
     pub(super) reply: Sender<Result<(), SupervisorError>>,
-    /// Whom the child waits for that it is about.
+    /// The children that have to start, or to stop, before the child that the call is about.
     _order: Option<Waiting>,
 }
 
@@ -68,8 +68,8 @@ impl Io {
         }
     }
 
-    /// Lets go of callers that do not wait any longer. Only before the engine is fed: what it has not said yet may be about one
-    /// of them, by a key that is the next one's then.
+    /// Forgets the callers that no longer wait. Runs only before the engine is fed, when it holds no answers: an answer to one of
+    /// them would reach the next caller that gets its key.
     pub(super) fn forget_given_up(&mut self, engine: &mut Tree) {
         let mut given_up = BTreeSet::new();
         self.calls.retain(|key, pending| {
@@ -87,7 +87,7 @@ impl Io {
 
     /// A child that was to be added is not.
     pub(super) fn refuse(&mut self, child: Arc<dyn Child>, caller: Option<Caller>, refusal: Refusal) {
-        // N7: without a caller there is nobody to answer, and it is told.
+        // N7: a `spawn` has no caller to answer, so an event tells it.
         match caller {
             Some(caller) => self.answer(caller, Some(&*child), Err(refusal)),
             None => self.emit(&*child, EventKind::Refused(self.error(Some(&*child), refusal))),
@@ -100,8 +100,8 @@ impl Io {
     /// A call waits for its answer. `id`: the child that it is about.
     fn expect(&mut self, engine: &Tree, id: ChildId, call: Call) -> Caller {
         let Call { reply, from, mut is_in_circle } = call;
-        // N6: the order of a stop, or of a group, is a link of the chain of who waits for whom, like a call. Where no
-        // process calls there is no chain: such a caller waits as anybody does.
+        // N6: the order of a stop, or of a group, is a link of the chain of who waits for whom, like a call. A caller
+        // outside of a process is in no chain.
         let others = if from.is_some() { engine.comes_after(id) } else { Vec::new() };
         let has_order = (1..=LONGEST_ORDER).contains(&others.len());
         let order = has_order.then(|| Waiting::begin([id].into(), others.into())).flatten();
@@ -113,7 +113,7 @@ impl Io {
         Caller { key: self.calls.insert(PendingCall { reply, _order: order }), within, is_in_circle }
     }
 
-    /// The refusal in words. `child`: the child that it is about.
+    /// Makes the error of a refusal. `child`: the child that it is about.
     pub(super) fn error(&self, child: Option<&dyn Child>, refusal: Refusal) -> SupervisorError {
         let own = || self.scope.path();
         let path = child.map_or_else(String::new, |child| self.scope.path_of(child.name()));
@@ -144,7 +144,8 @@ impl Io {
     }
 }
 
-/// Whoever does not wait for an answer any longer does not get one. To answer is to wake, and a waker is user code.
+/// Answers a call. A caller that no longer waits gets no answer. Under a guard: an answer wakes the caller, and a waker is user
+/// code.
 fn reply_with<T>(reply: Sender<T>, answer: T) {
     let _ = guard(|| reply.send(answer));
 }

@@ -76,7 +76,7 @@ impl Driver {
                 StopReason::FailedToStart { path: path_of(&child), cause: failure }
             }
         };
-        // While there still is a scope to tell it by, and after the last event of a child: nothing below follows it.
+        // Before the scope is closed, by which it is told, and after the last event of a child: no event from below follows it.
         io.emit_of_itself(EventKind::Ended(reason.clone()));
         // R36, R78: those that were added do not come back. The static ones do, unless nothing comes after this
         // supervisor.
@@ -85,10 +85,10 @@ impl Driver {
         if let (Some(specs), true) = (&io.specs, io.seen.no_successor) {
             specs.iter().for_each(|child| io.dispose(child.clone()));
         }
-        // A timer is foreign code, and what its destructor does is nothing to the outcome.
+        // A timer is foreign code: a panic in its destructor must not change the outcome.
         let timer = io.timer.take();
         let _ = guard(|| drop(timer));
-        // From here on, a child that was abandoned finds nobody to report to. It is told of no more (P1).
+        // P1: an abandoned child was told. From here on its report is not read, so its end is not told again.
         io.scope.close();
         // A7: what came after the last look, and before `Shared` was closed, is not lost: its caller hears that the
         // supervisor does not run, and a `spawn` is told as refused (N7).

@@ -19,9 +19,9 @@ use crate::{
     strategy::ChildKind,
 };
 
-/// One of them.
+/// A process that was left behind.
 pub(super) struct Left {
-    /// The child of this supervisor that it is below of.
+    /// The child of this supervisor under which it is.
     under: ChildId,
     path: String,
     child: Arc<dyn Child>,
@@ -55,23 +55,25 @@ impl Io {
         self.left.retain(|left| left.under != supervisor);
     }
 
-    /// One below that supervisor was woken, which takes its waiter out: by its end, or because it was asked to stop.
+    /// Runs when a process below that supervisor has ended, or was asked to stop. Both take this supervisor's waker out of its
+    /// cell.
     pub(super) fn wait_for_left_again(&mut self, under: ChildId) {
         self.left.iter_mut().filter(|left| left.under == under).for_each(|left| left.is_waited_for = false);
     }
 
-    /// All else has stopped. Until when those that are left have time to let go; `None` if none is there, or none has any.
+    /// Runs when all else has stopped. Returns until when those that are left have time to end; `None` if none is left, or their
+    /// time is up.
     pub(super) fn wait_for_left(&mut self, grace: Duration, now: Instant) -> Option<Instant> {
         self.left.retain(Left::is_there);
         // N8: each has its grace from when it was left behind, and together they have until the last of these ends.
         let until = self.left.iter().filter_map(|left| left.since.checked_add(grace)).max()?;
-        // D3: the supervisor waits for no one longer than that.
+        // D3: the supervisor does not wait for them any longer.
         if until <= now {
             return None;
         }
-        // Once for each: every turn from now on comes by here, and to register all of them again would cost the square of
-        // their number. Whichever goes wakes the supervisor, which looks at all of them: so the key need not say which one
-        // it was, and is one that no process has.
+        // Each is registered once. Every turn from now on runs this, and to register all of them each time would cost the
+        // square of their number. The end of any of them wakes the supervisor, which then looks at all of them. So the key
+        // does not say which one it was: no process has this key.
         let mut left = mem::take(&mut self.left);
         left.retain_mut(|left| {
             let key = ProcessKey::of_disposal(left.under);
@@ -87,11 +89,11 @@ impl Io {
         let mut unclean = Vec::new();
         for Left { path, child, .. } in mem::take(&mut self.left) {
             let flags = child.cell().abandon();
-            // It has gone after the last look, and has told its exit itself.
+            // It has ended since the last look, and has told its exit itself.
             if flags.is_ended() {
                 continue;
             }
-            // P1: told by whoever is first. A supervisor below, when it stopped, has told it of its own children.
+            // P1: told once. A supervisor below has told it of its own children when it stopped.
             if !flags.is_abandoned() {
                 let event = |kind| Event { path: path.clone(), process: child.cell().latest(), kind, took: None };
                 self.scope.emit(EventKind::Abandoned, child.shared(), event);
@@ -100,7 +102,7 @@ impl Io {
                 ChildKind::Worker => UncleanStop::Abandoned,
                 ChildKind::Supervisor => UncleanStop::AbandonedWithSubtree,
             };
-            // A5: the outcome names it, whoever has told the event.
+            // A5: the outcome names it, also if another supervisor has told the event.
             unclean.push(UncleanProcess::new(path, stop));
         }
         unclean
@@ -112,8 +114,8 @@ pub(super) fn left_behind(supervisor: &Arc<dyn Child>, path: String) -> Vec<(Str
     let (mut found, mut to_look) = (Vec::new(), vec![(path, supervisor.clone())]);
     while let Some((path, child)) = to_look.pop() {
         let Some(shared) = child.shared() else { continue };
-        // One that runs looks after its own, and its lock is not taken: locks are taken downwards, and only of
-        // supervisors that have ended.
+        // A supervisor that runs looks after its own children. Its engine is not locked here: engines are locked from the
+        // top down, and only those of supervisors that have ended.
         let Some((locked, None)) = shared.look() else { continue };
         for (_, below, _) in locked.lock().children() {
             let path = format!("{path}.{}", below.name());

@@ -20,14 +20,14 @@ use crate::{
 };
 
 impl Driver {
-    /// The last thing that a supervisor does which has not stopped.
+    /// The last thing that a supervisor does if it is dropped, or panics.
     pub(super) fn lose(&mut self, exit: &Exit) {
         let Self { locked, io } = self;
         // N7: first of all, so no more commands come in while what is there is turned away.
         io.shared.close(&io.scope);
         // A6: what the engine wanted told happened before the loss. It is told first, so that events stay in order.
         io.emit_what_is_left(locked);
-        // A6: then the ends of children that nobody has looked at yet. `close_lost` lets no report in after it: from
+        // A6: then the exits that this supervisor has not read. `close_lost` lets no report in after it: from
         // then on, a child that ends tells it itself, so each end is told once (P1).
         let reports = mem::replace(&mut io.reports, Taken::nothing());
         for Envelope { message, .. } in reports.chain(io.scope.close_lost()) {
@@ -41,7 +41,7 @@ impl Driver {
                 }
             }
         }
-        // A7, N7: nobody is going to carry them out.
+        // A7, N7: no supervisor carries them out, so each caller is told.
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
         }
@@ -49,7 +49,7 @@ impl Driver {
         for (id, child) in children {
             // The next run has the static ones again, if there is one.
             let is_over = io.specs.is_none() || !io.is_static(id);
-            // P2, N8: no orphans. What only drops its child's code goes by itself.
+            // P2, N8: no orphans: what runs is aborted. A process that only drops user code ends by itself.
             if child.cell().is_occupied() {
                 request(&*child, Flags::ABORT, is_over);
             }
@@ -58,8 +58,8 @@ impl Driver {
                 io.dispose(child);
             }
         }
-        // A6: for a root there is nobody above who could tell. It is told when the last process below lets go of the
-        // scope, which may be later. Until then the streams stay open.
+        // A6: a root has no supervisor above that tells its loss. The scope tells it, when the last process below lets go
+        // of the scope, which may be later. Until then the streams stay open.
         if io.scope.is_root() {
             io.shared.outlive_root();
             io.scope.emit_at_the_end(io.own.id, exit.clone());
@@ -74,7 +74,7 @@ impl Driver {
 }
 
 impl Io {
-    /// What the engine wanted to have told, and was not yet.
+    /// Emits the events that the engine wanted emitted before the loss, and that were not yet.
     fn emit_what_is_left(&mut self, locked: &LockedEngine) {
         let now = self.scope.now();
         let untaken = locked.lock().take_effects();
@@ -88,7 +88,7 @@ impl Io {
         }
     }
 
-    /// A command that is not going to be carried out. Who waits for it is told by the end of the call.
+    /// Drops a command that is not carried out. Its caller learns that by the end of the channel.
     pub(super) fn turn_away(&self, command: Command) {
         let (child, call) = match command {
             Command::Start { child, call } => (Some(child), call),
@@ -107,8 +107,8 @@ impl Io {
         let _ = guard(|| drop(call));
     }
 
-    /// Has this supervisor told when what an earlier run of it has left behind is gone. Returns whether it is still there: one
-    /// that is not is told of by no one. So nothing is woken in here, where the engine may be locked.
+    /// Registers this supervisor with a process that an earlier run has left behind: its end wakes the supervisor. Returns whether
+    /// the process is still there. If not, no wake comes: nothing is woken in here, where the engine may be locked.
     #[must_use]
     pub(super) fn wait_for_vacancy(&self, child: &dyn Child, process_key: ProcessKey) -> bool {
         let cell = child.cell();
@@ -121,7 +121,7 @@ impl Io {
         cell.process() == Some(left)
     }
 
-    /// Looks whether it is gone. It may just have been asked to stop, which wakes those who wait, too.
+    /// Looks whether a process that was left behind is gone. If it was only asked to stop, that has woken this supervisor, too.
     pub(super) fn look_for_vacancy(&mut self, engine: &mut Tree, process_key: ProcessKey, now: Instant) {
         self.wait_for_left_again(process_key.child_key().id);
         let Some(child) = engine.child(process_key.child_key()) else { return };

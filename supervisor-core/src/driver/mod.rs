@@ -1,13 +1,13 @@
 //! A running supervisor: the loop between an engine and the world.
 //!
 //! One turn takes what has come in, the request to stop first, then exits, then what is due, and commands last, each in
-//! batches, and then does what the engine wants done. Nothing in here waits for anything but the next turn.
+//! batches, and then does what the engine wants done. Nothing in here waits for anything but the next turn. So a child that
+//! starts, stops or waits is a state in the engine, and everything else is served meanwhile (D1).
 //!
 //! The engine stands under a lock, so that a tree can be read without the help of its supervisors (B4). A turn has two halves
 //! for that: in the first one it holds the lock, feeds the engine and takes out what that wants done; in the second one it
 //! does that, without the lock. Whatever may run code that is not ours (a spawn, a wake, an observer, a destructor) is in the
 //! second half.
-//! So a child that starts, stops or waits is a state in the engine, and everything else is served meanwhile (D1).
 
 mod calls;
 mod conclusion;
@@ -48,7 +48,7 @@ const BATCH: usize = 256;
 /// How many commands: new work is less urgent than what has happened, and makes more to do.
 const COMMANDS: usize = 128;
 
-/// So many calls may wait before it is worth a look who has given up.
+/// While fewer calls than this wait, the supervisor does not look for callers that have given up.
 const CALLS: usize = 64;
 
 /// Room for more than this is not kept for the next turn.
@@ -73,7 +73,7 @@ struct Io {
     shared: Arc<Shared>,
     /// Its static children, alive or not: to be disposed of when nothing comes after it. A root has them in the engine alone.
     specs: Option<Arc<[Arc<dyn Child>]>>,
-    /// Those up to here it had when it started.
+    /// The last of the children that it had when it started.
     last_static: ChildId,
     own: Own,
     timer: Option<Pin<Box<dyn Timer>>>,
@@ -89,7 +89,7 @@ struct Io {
     to_do: VecDeque<ToDo>,
     /// What supervisors below have left behind.
     left: Vec<Left>,
-    /// Until when those have time to let go, when all else has stopped.
+    /// When all else has stopped: until when the processes in `left` have time to end.
     left_until: Option<Instant>,
     /// Whether anybody listened when this turn began.
     is_heard: bool,
@@ -133,8 +133,8 @@ impl Driver {
         let own_id = own.process_key.child_key().id;
         let home = own.spawner.clone();
         let scope = parent.below(name, own_id, shared.clone(), home, spawner);
-        // R36: a supervisor that is restarted is new. It has its static children, no history, and nobody that was
-        // added. What can run only once, and has, is left out.
+        // R36: a supervisor that is restarted is new. It has its static children, no history, and no child that was
+        // added. A child that runs only once, and has run, is left out.
         let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
         let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
         let last_static = specs.last().map_or(ChildId::FIRST, |last| last.id());
@@ -143,7 +143,7 @@ impl Driver {
         let engine = Engine::new(to_do, children, seed(&*own.spawner));
         let locked = Arc::new(LockedEngine::new(engine, &own.spawner, own.id, own.process_key.incarnation));
         let commands = shared.open(&scope, &own.control, &settings, &locked);
-        // An earlier run of it has, or had no reason to.
+        // Only the first run warns.
         let has_warned = own.process_key.incarnation > 1;
         let io = Io {
             unsettled: scope.quiescence.unsettled(),
@@ -225,7 +225,7 @@ impl Driver {
 }
 
 impl Io {
-    /// Has the engine start, beside what an earlier run of this supervisor may have left behind.
+    /// Starts the engine. What an earlier run of this supervisor has left behind is adopted first.
     fn start(&self, engine: &mut Tree, now: Instant) {
         // P2: what an earlier run has left behind is adopted before the start, so the engine starts nothing beside
         // it. A root has no earlier run.
@@ -451,8 +451,8 @@ impl Io {
         id <= self.last_static
     }
 
-    /// A child is not started again, by anybody, so what its specification owns is dropped. Where it runs, or ran, its process
-    /// does that; otherwise one that is made for it, so that no destructor can hold anything up.
+    /// Drops what the specification of a child owns, because the child is not started again. If it runs, its process does that;
+    /// otherwise a process that is made for it, so that no destructor holds up this supervisor.
     fn dispose(&self, child: Arc<dyn Child>) {
         // R78. First said, then looked: a process that ends in between has read it, or is seen to have ended. What
         // both drop is there once.
@@ -471,7 +471,7 @@ impl Io {
             // D3: a timer of the executor that polls the supervisor. A supervisor that never waits for a time has
             // none.
             let mut timer = self.own.spawner.timer();
-            // It does without, if it has to.
+            // If this panics, the timer still works, but a blocked poll may delay it.
             let _ = guard(|| timer.as_mut().insist());
             timer
         });

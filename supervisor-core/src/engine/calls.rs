@@ -293,7 +293,7 @@ impl<C: Spec> Engine<C> {
         self.callers.entry(key).or_default().push((awaited, caller));
     }
 
-    /// Runs when it is known what a child's start has come to. Answers who waits for that.
+    /// Answers the callers that wait for a child to be ready. Runs when its start has succeeded or failed.
     pub(super) fn answer_start(&mut self, key: ChildKey, result: Result<(), StartFailure>) {
         // Asked first, because most starts have no caller, and need no box for their failure.
         if self.callers.contains_key(&key) {
@@ -302,7 +302,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when that has happened, or cannot happen any more, which callers have waited for.
+    /// Answers the callers that wait for this. Runs when it has happened, or cannot happen any more.
     pub(super) fn answer(&mut self, key: ChildKey, awaited: Awaited, answer: Result<(), Refusal>) {
         let Some(callers) = self.callers.get_mut(&key) else { return };
         let answered: Vec<_> = callers.iter().filter(|(what, _)| *what == awaited).map(|(_, caller)| *caller).collect();
@@ -315,7 +315,8 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when the supervisor begins to stop. N1: nothing is started any more. Who waits for an end waits on: that comes.
+    /// Runs when the supervisor begins to stop. N1: nothing is started any more. A caller that waits for an end goes on waiting, because
+    /// that end comes.
     pub(super) fn turn_away_starts(&mut self) {
         let children: Vec<_> = self.callers.keys().copied().collect();
         for key in children {
@@ -325,7 +326,7 @@ impl<C: Spec> Engine<C> {
 
     /// Runs when a child is removed for good: it was deleted (R65), or ended and is not kept (R10, R73).
     pub(super) fn forget(&mut self, key: ChildKey) {
-        // Who still waits is answered now (A7): no input will be about this child any more.
+        // A7: the callers that still wait are answered now, because no later input is about this child.
         self.answer_start(key, Err(StartFailure::Aborted));
         self.answer(key, Awaited::Gone, Ok(()));
         // R78: the effect takes the last thing that the engine has of it.
@@ -340,7 +341,7 @@ impl<C: Spec> Engine<C> {
         self.effects.push_back(Effect::Answer { caller, child: Some(child), answer: Err(refusal) });
     }
 
-    /// These callers do not wait any longer. What they have asked for goes on, but of them nothing is kept.
+    /// Forgets callers that no longer wait. What they have asked for goes on.
     pub(crate) fn handle_callers_gone(&mut self, are_gone: impl Fn(Caller) -> bool) {
         self.callers.retain(|_, waiting| {
             waiting.retain(|(_, caller)| !are_gone(*caller));

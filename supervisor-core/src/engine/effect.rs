@@ -11,7 +11,7 @@ use crate::{
 pub(crate) enum Effect<C> {
     /// Start the child. Its process answers with this incarnation.
     Start { key: ChildKey, incarnation: u32, child: C },
-    /// Ask the child to stop. `no_successor`: it will not be started again under anybody. R78: its process drops its
+    /// Ask the child to stop. `no_successor`: no supervisor starts it again. R78: its process drops its
     /// specification.
     Ask { child: C, no_successor: bool },
     /// Abort the child.

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct StartSequence {
     pub(super) from: ChildId,
-    /// The child whose failure it was, where this is a group restart: the restart waits for it. R28: who terminates it, cancels
+    /// The child whose failure it was, where this is a group restart: the restart waits for it. R28: to terminate it cancels
     /// the restart.
     leader: Option<ChildKey>,
     phase: StartPhase,
@@ -156,7 +156,7 @@ impl<C: Spec> Engine<C> {
     /// Starts a child that is restarted alone. Runs when ordered work has no step to take.
     pub(super) fn advance_restarts(&mut self, now: Instant) -> bool {
         let Some(key) = self.restarts.pop_front() else { return false };
-        // Anything may have happened to it meanwhile: it was terminated (R28), removed, or started by hand.
+        // Its state may have changed meanwhile: it was terminated (R28), removed, or started by hand.
         if self.children.get(key).is_some_and(|slot| slot.state == State::PendingStart) {
             self.begin_start(key, now);
         }

@@ -2,7 +2,7 @@
 //!
 //! An executor that has ended drops what it is given, inside of `spawn`, on the stack of a supervisor. What is dropped there is
 //! user code, and its destructor may block. So a process that is dropped while it is handed over is kept, and its supervisor
-//! has it dropped where that holds nobody up.
+//! has it dropped where that delays no other process.
 
 use std::{
     cell::{Cell, RefCell},
@@ -38,7 +38,7 @@ pub(super) fn is_under_way() -> bool {
     STATE.get() != State::Idle
 }
 
-/// A process was dropped meanwhile.
+/// Keeps a process that was dropped while it was handed over.
 #[cold]
 pub(super) fn give_back(process: Process) {
     STATE.set(State::Refused);
@@ -50,7 +50,7 @@ pub(super) fn give_back(process: Process) {
 #[inline]
 pub(crate) fn hand_over(spawn: impl FnOnce()) -> Vec<Process> {
     let before = STATE.replace(State::HandingOver);
-    // The method of a backend, which may be anybody's. If it panics, the process is dropped, and so given back.
+    // `spawn` is a backend's method, which is foreign code. If it panics, the process is dropped, and so given back.
     let _ = guard(spawn);
     match STATE.replace(before) {
         State::Refused => take_refused(),

@@ -1,7 +1,7 @@
-//! Who is being polled on which thread, for whoever wants to find polls that do not end.
+//! Which process is polled on which thread. The poll watcher reads this to find polls that do not end.
 //!
-//! While somebody watches, each thread has a slot in which a process leaves its tag for as long as it is polled or dropped,
-//! with a number that is new for each time. No clock is read for that. While nobody watches, a poll costs one load more.
+//! While there is a watcher, each thread has a slot in which a process leaves its tag for as long as it is polled or dropped,
+//! with a number that is new for each time. No clock is read for that. Without a watcher, a poll costs one load more.
 
 use std::{
     mem::{self, ManuallyDrop},
@@ -27,7 +27,7 @@ thread_local! {
     };
 }
 
-/// Of one thread.
+/// What one thread polls.
 #[derive(Default)]
 pub(crate) struct ThreadSlot(Mutex<Occupancy>);
 
@@ -46,7 +46,7 @@ pub(crate) struct Polled {
 
 /// While it lives, the process's tag is in its thread's slot.
 struct Mark {
-    /// Whoever polls the one who polls: a process may run an executor of its own.
+    /// The process that was marked before: a process may run an executor of its own, and poll others there.
     before: Option<Polled>,
 }
 
@@ -98,7 +98,7 @@ impl ThreadSlot {
     }
 }
 
-/// Does something in a process, and marks its thread meanwhile if anybody watches.
+/// Runs `f` for a process. If there is a watcher, marks the thread meanwhile.
 #[inline]
 pub(super) fn marked<R>(
     current: &mut Option<ManuallyDrop<Current>>,

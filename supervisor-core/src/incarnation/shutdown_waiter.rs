@@ -6,8 +6,8 @@ use std::{
 use super::{Control, ControlCell, ProcessId, WaiterKey};
 use crate::sync::{Mutex, MutexGuard};
 
-/// Somebody who waits for a signal in another task than the process's own, and so has a place of its own among the wakers of
-/// the cell. Stands where the control stood: few need this, so the others do not pay for the space.
+/// Waits for a signal in another task than the process's own, and so has a place of its own among the wakers of the cell. A
+/// `ProcessShutdown` has this in place of its control: few need it, so the others do not pay for the space.
 pub(crate) struct ShutdownWaiter {
     control: Arc<dyn Control>,
     id: ProcessId,
@@ -24,7 +24,7 @@ impl ShutdownWaiter {
         &self.control
     }
 
-    /// It waits on, perhaps in yet another task.
+    /// Replaces the waker: it may wait in yet another task now.
     pub(crate) fn update(&self, waker: &Waker) {
         self.control.cell().register_waiter(self.id, &mut self.lock(), waker);
     }

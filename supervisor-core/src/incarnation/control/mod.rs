@@ -64,7 +64,7 @@ pub(crate) trait Control: Send + Sync {
         ChildId::FIRST
     }
 
-    /// Where this only stands for somebody who waits.
+    /// The waiter, where this stands for one.
     fn waiter(&self) -> Option<&ShutdownWaiter> {
         None
     }
@@ -73,7 +73,7 @@ pub(crate) trait Control: Send + Sync {
 /// What is asked of an incarnation, and what is known of it.
 ///
 /// All flags are in one word with the id, so each change is one atomic step: it reaches this incarnation, or none
-/// (P5). And of two flags that decide something together, nobody sees one without the other.
+/// (P5). And where two flags decide something together, no reader sees one without the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flags(u64);
 
@@ -109,10 +109,10 @@ impl Flags {
     /// it, under the same guard and in the same context (P3, P7). And in the step that sets `ENDED`, for a request
     /// that came in between.
     ///
-    /// It is in the word with `ENDED` because somebody has to drop the specification. Each side changes the word in
-    /// one step. So either the process finds this flag when it ends, or whoever sets it finds after that that the
-    /// process has ended, and has the specification dropped in another one. If both happen, the second one finds
-    /// nothing to drop.
+    /// It is in the word with `ENDED` because one of two sides has to drop the specification, and each changes the word
+    /// in one step. So either the process finds this flag when it ends. Or the supervisor that has set it then finds that
+    /// the process has ended, and has another process drop the specification. If both happen, the second one finds nothing
+    /// to drop.
     pub(crate) const NO_SUCCESSOR: Self = Self(4);
     /// Says that the incarnation has finished its set-up. Nothing is asked with this. It is there from the beginning
     /// where there is no set-up; otherwise the process sets it when `initialize` is done, or when it says so itself
@@ -122,7 +122,7 @@ impl Flags {
     /// that strike what is ready. The supervisor does not: a report tells it, in order with what else the process
     /// reports.
     ///
-    /// It is in the word because `ready` can be called late, by whoever has kept the `CurrentProcess` of an earlier
+    /// It is in the word because `ready` can be called late, by code that has kept the `CurrentProcess` of an earlier
     /// incarnation. Beside the id, such a call fails (P5).
     pub(crate) const READY: Self = Self(16);
     /// Says that the incarnation has given a sign of life since the supervisor last looked (B2). Nothing is asked
@@ -140,23 +140,23 @@ impl Flags {
     /// It is in the word because a `Control` knows no settings, and because `say_ready` so decides by what it reads
     /// of one incarnation.
     pub(crate) const SAYS_READY: Self = Self(64);
-    /// Says that nobody waits for this incarnation any longer, and that the event `Abandoned` was the last that is
-    /// told of it (D3). A supervisor that stops sets it on what was aborted and has not yielded. Whoever sets it
-    /// first tells the event: so what a supervisor has abandoned, and the one above it finds still there, is named
-    /// once. Nothing is asked with this.
+    /// Says that no supervisor waits for this incarnation any longer, and that the event `Abandoned` is the last one about
+    /// it (D3). A supervisor that stops sets it on what was aborted and has not yielded. The supervisor above it may find
+    /// that still there, and set the flag again; the event is told by the one that sets it first. Nothing is asked with
+    /// this.
     ///
     /// The process reads it when it ends, in the step that sets `ENDED`, and keeps its exit to itself then: of each
     /// process, one end is told (P1).
     ///
-    /// Whoever is abandoned was aborted before. So this without `ABORT` has a meaning of its own: an incarnation that
-    /// begins with it runs no user code, and only drops what its child owns. Nobody hears of that one, and nobody
+    /// What is abandoned was aborted before. So this flag without `ABORT` has a meaning of its own: an incarnation that
+    /// begins with it runs no user code, and only drops what its child owns. It is told in no event, and no supervisor
     /// waits for it.
     pub(crate) const ABANDONED: Self = Self(128);
     /// Says that the incarnation is over: its future is dropped (P2). The process sets it, right before its report.
-    /// From then on a request reaches nobody, waiters are let go (P6), and a successor may begin, which takes the
+    /// From then on a request does nothing, waiters are let go (P6), and a successor may begin, which takes the
     /// flag away. A new cell has it, so the first incarnation begins as any other.
     ///
-    /// It is in the word because the id stays beside it. So whoever kept the id learns that this incarnation has
+    /// It is in the word because the id stays beside it. So code that kept the id learns that this incarnation has
     /// ended, and takes no successor for it; and events can still say which process was the last one.
     const ENDED: Self = Self(8);
 
@@ -205,7 +205,7 @@ impl ControlCell {
     /// A new incarnation starts. The one before it has ended: a supervisor waits for that, also where it was an earlier run of
     /// the supervisor that has started it (P2).
     pub(crate) fn begin(&self, id: ProcessId, flags: Flags) {
-        // One swap, so that nobody sees the new id beside a flag of the incarnation before: a successor does not
+        // One swap, so that no thread sees the new id beside a flag of the incarnation before: a successor does not
         // inherit a signal (P6).
         let before = self.word.swap(id.as_u64() << FLAG_BITS | flags.0, Ordering::AcqRel);
         debug_assert!(Flags(before).contains(Flags::ENDED), "two incarnations of a child at once");

@@ -8,7 +8,7 @@ use slab::Slab;
 
 use crate::incarnation::wake;
 
-/// Whom to wake. Most processes have nobody but themselves, so that is two words.
+/// The wakers of an incarnation. Most have only that of the process itself, so this is two words.
 #[derive(Debug)]
 pub(super) enum Wakers {
     /// The process; where it is not known yet, or not there any more, one that does nothing.
@@ -113,8 +113,8 @@ impl Wakers {
     }
 }
 
-/// Wakes them one by one: a waker is code of somebody else, and one that panics is no reason not to wake the others. Never called
-/// under the lock of a cell.
+/// Wakes them one by one, each under a guard: a waker is foreign code, and one that panics must not keep the others asleep. Never
+/// called under the lock of a cell.
 pub(super) fn wake_all(others: Waiters) {
     others.into_iter().for_each(|(_, waiter)| wake(waiter.waker));
 }

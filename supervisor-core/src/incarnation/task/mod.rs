@@ -102,7 +102,7 @@ pub(crate) enum Step {
     Moved,
 }
 
-/// What a poll has come to. This is handed on at each of them, so it is a byte; an exit is put down beside it.
+/// How a poll has ended. Returned by each poll, so it is one byte; an exit is put down beside it.
 enum PollOutcome {
     Pending,
     Ready,
@@ -395,7 +395,7 @@ impl<L: ProcessBody> Task<L> {
     /// The end of the incarnation: drops user code, lets go of all that wait, and then reports.
     fn end(self: Pin<&mut Self>, exit: Exit) {
         let mut this = self.project();
-        // P1: taken out once and never put back, so a second end finds nothing, whoever causes it.
+        // P1: taken out once and never put back, so a second end finds nothing, whatever causes it.
         let mut current = this.current.take();
         let own = current.as_ref().map(|current| (current.control.clone(), current.id));
         let Some((control, id)) = own else { return };
@@ -429,12 +429,12 @@ impl<L: ProcessBody> Task<L> {
         let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
         let process_key = current.process_key();
         let Current { parent, control: own, .. } = current;
-        // P2: the future is dropped by now, and the cell is vacant before the report is sent. Whoever reads the
-        // report may begin a successor at once, and would find the cell occupied otherwise. P6: those who wait for
+        // P2: the future is dropped by now, and the cell is vacant before the report is sent. The supervisor that
+        // reads the report may begin a successor at once, and would find the cell occupied otherwise. P6: those who wait for
         // the signal are let go with it.
         let asked = control.cell().end(id);
         if !has_no_successor && asked.contains(Flags::NO_SUCCESSOR) {
-            // Said too late for what is above.
+            // It was set after the future was dropped.
             let _ = guard(|| control.release());
         }
         // The other one of the two references goes last, under a guard: the last owner of a child drops user code
