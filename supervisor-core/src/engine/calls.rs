@@ -147,8 +147,8 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Whether a child that is going to be stopped with its supervisor has its turn after the one from within which the call is
-    /// made. Asked when it is terminated (N6): the caller would hold up the very turn that it waits for.
+    /// Whether the supervisor is stopping, and stops this child only after the one in which the call is made. Asked when the child
+    /// is terminated (N6): the caller would hold up the very turn that it waits for.
     fn stops_after(&self, key: ChildKey, caller: Caller) -> bool {
         let comes_before =
             |within: ChildId| within > key.id && self.children.find(within).is_some_and(|within| self.is_live(within));

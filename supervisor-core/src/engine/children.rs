@@ -30,7 +30,7 @@ pub(crate) struct Children<C> {
     tallies: Tallies,
 }
 
-/// Of which child there is something to do, and when.
+/// When there is something to do about a child, and about which.
 #[derive(Debug, Default)]
 struct Deadlines(BTreeSet<(Instant, ChildKey)>);
 

@@ -170,7 +170,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when a child has to be restarted: restarts it, if there is a restart left.
+    /// Runs when a child has to be restarted. Charges a restart; then the child waits for its start, or the supervisor gives up.
     fn schedule_restart(&mut self, key: ChildKey, cause: RestartCause, since: Option<Instant>, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
         let child = slot.child.clone();
@@ -226,7 +226,7 @@ impl<C: Spec> Engine<C> {
                 let below: Vec<_> = termination.unclean.iter().filter(counts).cloned().collect();
                 (!below.is_empty()).then_some(UncleanKind::Below(below))
             }
-            // N1: a set-up that was cut short had nothing to end well.
+            // N1: a set-up that was cut short is not unclean.
             _ if stopping.unready => None,
             // P8: its exit says that it has ended well, even if it was aborted in that moment. So it is clean.
             Exit::Normal | Exit::Ignored => None,

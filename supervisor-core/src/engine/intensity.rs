@@ -58,7 +58,7 @@ impl<C> Intensity<C> {
         while self.window.front().is_some_and(|then| is_over(*then)) {
             self.window.pop_front();
         }
-        // There may have been a storm of them, and the room for it would be kept for ever.
+        // Otherwise the room for the largest storm of restarts would be kept for ever.
         if self.window.len() < self.window.capacity() / 4 {
             self.window.shrink_to(2 * self.window.len().max(KEPT));
         }

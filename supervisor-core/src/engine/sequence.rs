@@ -16,7 +16,7 @@ use crate::{
     strategy::{AutoShutdown, RestartMode},
 };
 
-/// Brings the children from `from` on up, in order. What runs there is stopped first.
+/// Starts the children from `from` on, in order. Those that run are stopped first.
 #[derive(Debug)]
 pub(super) struct StartSequence {
     pub(super) from: ChildId,

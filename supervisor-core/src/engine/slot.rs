@@ -72,7 +72,7 @@ pub(crate) struct Slot<C> {
 /// Many children are a slot each.
 const _: () = assert!(size_of::<State>() == 16 && size_of::<Option<Box<Extra>>>() == 8);
 
-/// What was, and what is watched.
+/// What few children need: the last end, the failures in a row, the look of a watchdog.
 #[derive(Debug, Default)]
 struct Extra {
     end: Option<End>,
@@ -88,9 +88,9 @@ struct Extra {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Look {
     pub(super) due: Instant,
-    /// The one before came too late to prove anything.
+    /// It repeats a look that came too late to prove anything.
     pub(super) is_repeated: bool,
-    /// It is under way: no deadline any more, or the supervisor would look again before it knows the answer.
+    /// It is under way, and no deadline any more: otherwise the supervisor would look again before it has the answer.
     pub(super) has_begun: bool,
 }
 
@@ -223,7 +223,7 @@ impl<C: Spec> Slot<C> {
         look.or_else(|| self.state.deadline(self.settings()))
     }
 
-    /// There is none but while it runs.
+    /// The next look for a sign of life. Only a child that runs has one.
     pub(super) fn look(&self) -> Option<Look> {
         self.extra.as_ref()?.look
     }

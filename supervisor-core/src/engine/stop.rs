@@ -195,8 +195,9 @@ impl<C: Spec> Engine<C> {
         let (kind, shutdown) = (settings.kind, settings.shutdown());
         let phase = match &slot.state {
             State::Stopping(stopping) => {
-                // Who comes back with its group was decided when that began (R18). If it were decided at its turn, it would
-                // depend on which of two is gone first. All else overrules what was to follow: R63 a restart, N1 everything.
+                // R18: which children come back with their group was decided when that restart began. Decided at its turn, it
+                // would depend on which of two is gone first. Any other reason overrules what was to follow: R63 a restart, N1
+                // everything.
                 let then = if then == AfterStop::Restart { stopping.then } else { then };
                 // Counted once: it may be part of this sequence already.
                 if stop_sequence.is_some() && stopping.stop_sequence != stop_sequence {
@@ -274,7 +275,7 @@ impl<C: Spec> Engine<C> {
     /// Runs when a child is killed, gives no sign of life, or its time is up: to be ready, or to stop. Aborts it. One whose
     /// turn to stop comes anyway has not failed, as if its turn had come a moment earlier.
     pub(super) fn abort(&mut self, key: ChildKey, then: AfterStop, now: Instant) {
-        // Decided now, and not when it is gone: its turn to stop may come before that or after it, and must make no difference.
+        // Decided now, and not when it is gone: its turn to stop may come before or after that, and both must give the same result.
         let then = match then {
             // A5: so that it is named in the outcome.
             AfterStop::ApplyPolicy { .. } | AfterStop::FailStart { .. } if self.is_stopping() => {
@@ -315,8 +316,8 @@ impl<C: Spec> Engine<C> {
         self.stop_sequence.awaited = None;
     }
 
-    /// Runs when a supervisor that stops hears that nothing comes after it. R78: those that are on their way out have to know,
-    /// to drop their specifications.
+    /// Runs when a supervisor that stops hears that nothing comes after it. R78: children that are stopping already have to know
+    /// it, because they drop their specifications then.
     pub(super) fn pass_on_no_successor(&mut self) {
         for key in self.places_of(|state| matches!(state, State::Stopping(_))) {
             if let Some(stopping) = self.stopping(key) {
@@ -394,7 +395,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when a child is aborted. It is so by its own process, at its next poll.
+    /// Runs when a child is aborted. Its own process does that, at its next poll.
     fn have_aborted(&mut self, key: ChildKey) {
         let no_successor = self.is_final();
         if let Some(child) = self.child(key).cloned() {

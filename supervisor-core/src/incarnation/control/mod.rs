@@ -287,8 +287,8 @@ impl ControlCell {
             };
             (Flags(before & FLAG_MASK), mem::take(&mut *wakers))
         };
-        // The task's own waker is not kept, that would be a cycle: the task owns the process, which owns the cell. Whoever
-        // else waits in that task has to look, unless a signal has had it do so before.
+        // The task's own waker is not kept: the task owns the process, which owns the cell, so that would be a cycle. Other
+        // code in that task may wait for the end, and has to look now, unless a signal has woken the task before.
         if !before.contains(Flags::SHUTDOWN) {
             let _ = guard(|| left.process().wake_by_ref());
         }
@@ -322,7 +322,7 @@ impl ControlCell {
         self.flags(id).is_none_or(|flags| flags.intersects(Flags::SHUTDOWN | Flags::ENDED))
     }
 
-    /// The waker through which the incarnation is polled. To be looked at after this: the flags.
+    /// Registers the waker by which the incarnation is polled. The caller looks at the flags after this.
     pub(crate) fn register_process(&self, id: ProcessId, waker: &Waker) {
         let mut wakers = self.lock();
         if !self.is(id) {
@@ -337,7 +337,7 @@ impl ControlCell {
         drop(old);
     }
 
-    /// Registers, or updates, someone who waits for shutdown. To be looked at after this: the word.
+    /// Registers, or updates, a waiter for shutdown. The caller looks at the word after this.
     pub(crate) fn register_waiter(&self, id: ProcessId, key: &mut Option<WaiterKey>, waker: &Waker) {
         let mut wakers = self.lock();
         // Asked under the lock, with the id: a wait of an earlier incarnation must not enter itself among those of a
