@@ -120,8 +120,8 @@ impl SupervisorHandle {
     /// [`NotFound`](SupervisorError::NotFound) for a child of another supervisor, or one that was removed;
     /// [`Stuck`](SupervisorError::Stuck) if it was aborted and does not let go: it is stopped when it does;
     /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
-    pub async fn terminate_child(&self, child: ChildId) -> Result<(), SupervisorError> {
-        self.call(child, |call| Command::Terminate(child, call)).await
+    pub async fn terminate_child(&self, id: ChildId) -> Result<(), SupervisorError> {
+        self.call(id, |call| Command::Terminate(id, call)).await
     }
 
     /// Starts a stopped child again, and waits until it is ready. If that fails it stays stopped, and nothing is charged.
@@ -133,8 +133,8 @@ impl SupervisorHandle {
     /// [`FailedToStart`](SupervisorError::FailedToStart); [`Dynamic`](SupervisorError::Dynamic);
     /// [`ShuttingDown`](SupervisorError::ShuttingDown); [`WouldDeadlock`](SupervisorError::WouldDeadlock);
     /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
-    pub async fn restart_child(&self, child: ChildId) -> Result<(), SupervisorError> {
-        self.call(child, |call| Command::Restart(child, call)).await
+    pub async fn restart_child(&self, id: ChildId) -> Result<(), SupervisorError> {
+        self.call(id, |call| Command::Restart(id, call)).await
     }
 
     /// Removes a stopped child. One that the supervisor was given before it ran is back when the supervisor itself is
@@ -146,8 +146,8 @@ impl SupervisorHandle {
     /// [`Restarting`](SupervisorError::Restarting) or [`Stopping`](SupervisorError::Stopping) for one that is not stopped;
     /// [`Dynamic`](SupervisorError::Dynamic); [`Overloaded`](SupervisorError::Overloaded);
     /// [`NotRunning`](SupervisorError::NotRunning).
-    pub async fn delete_child(&self, child: ChildId) -> Result<(), SupervisorError> {
-        self.call(child, |call| Command::Delete(child, call)).await
+    pub async fn delete_child(&self, id: ChildId) -> Result<(), SupervisorError> {
+        self.call(id, |call| Command::Delete(id, call)).await
     }
 
     /// Aborts a child, which counts as its failure: it is restarted if it is permanent or transient. A child that is just
@@ -159,8 +159,8 @@ impl SupervisorHandle {
     ///
     /// [`NotFound`](SupervisorError::NotFound); [`ChildNotRunning`](SupervisorError::ChildNotRunning) if it has no process
     /// now; [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
-    pub async fn kill_child(&self, child: ChildId) -> Result<(), SupervisorError> {
-        self.call(child, |call| Command::Kill(child, call)).await
+    pub async fn kill_child(&self, id: ChildId) -> Result<(), SupervisorError> {
+        self.call(id, |call| Command::Kill(id, call)).await
     }
 
     /// The children, in start order.
@@ -217,8 +217,8 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotFound`](SupervisorError::NotFound), [`NotRunning`](SupervisorError::NotRunning).
-    pub async fn child_spec(&self, child: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
-        self.0.child_spec(child)
+    pub async fn child_spec(&self, id: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
+        self.0.child_spec(id)
     }
 
     /// What happens to this supervisor and to everything below it, from now on. Can be asked for before it runs.
@@ -244,11 +244,11 @@ impl SupervisorHandle {
         self.0.shutdown()
     }
 
-    async fn call(&self, child: ChildId, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {
+    async fn call(&self, id: ChildId, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let mut call = Call::new(reply);
         // N6: kept until the answer is there, or the call is given up.
-        let _waiting = call.awaits(child);
+        let _waiting = call.awaits(id);
         self.0.send(command(call))?;
         // A7, R70: a supervisor that ends before it answers drops the other end.
         answer.await.unwrap_or_else(|_| Err(self.0.not_running()))

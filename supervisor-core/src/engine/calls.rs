@@ -229,15 +229,15 @@ impl<C: Spec> Engine<C> {
             self.effects.push_back(Effect::Answer { caller, child: None, answer: Err(Refusal::Dynamic) });
             return None;
         }
-        let id = self.found(id, caller)?;
+        let key = self.found(id, caller)?;
         // The state as users see it, so that the refusal agrees with what they read.
-        let refusal = match self.children.get(id)?.public_state() {
-            ChildState::Stopped => return Some(id),
+        let refusal = match self.children.get(key)?.public_state() {
+            ChildState::Stopped => return Some(key),
             ChildState::Starting | ChildState::Running => Refusal::Running,
             ChildState::Restarting => Refusal::Restarting,
             ChildState::Stopping => Refusal::Stopping,
         };
-        self.refuse(id, caller, refusal);
+        self.refuse(key, caller, refusal);
         None
     }
 

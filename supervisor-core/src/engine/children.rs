@@ -156,8 +156,8 @@ impl<C: Spec> Children<C> {
     }
 
     /// Behind this child, or all, in start order.
-    pub(super) fn behind(&self, child: Option<ChildId>) -> impl Iterator<Item = (ChildKey, &Slot<C>)> {
-        self.order.behind(child).map(|key| self.with_slot(key))
+    pub(super) fn behind(&self, id: Option<ChildId>) -> impl Iterator<Item = (ChildKey, &Slot<C>)> {
+        self.order.behind(id).map(|key| self.with_slot(key))
     }
 
     fn with_slot(&self, key: ChildKey) -> (ChildKey, &Slot<C>) {

@@ -157,10 +157,10 @@ pub(crate) struct EngineOutcome<C> {
 impl<C: Spec> Engine<C> {
     /// R36: each run of a supervisor has an engine of its own, so it begins without a history and with its static children
     /// only.
-    pub(crate) fn new(settings: SupervisorSettings, specs: impl Iterator<Item = (ChildId, C)>, seed: u64) -> Self {
+    pub(crate) fn new(settings: SupervisorSettings, children: impl Iterator<Item = (ChildId, C)>, seed: u64) -> Self {
         Self {
             intensity: Intensity::new(settings.strategy),
-            children: Children::new(specs, settings.unique_names),
+            children: Children::new(children, settings.unique_names),
             settings,
             work: Work::None,
             stop_sequence: StopSequence::NONE,
@@ -429,8 +429,8 @@ impl<C: Spec> Engine<C> {
 
     /// All that is known of the children behind this one, or of all, in start order. B4: a reader takes them piece by piece, so
     /// it has to be able to go on behind the last one that it has read.
-    pub(crate) fn slots_behind(&self, child: Option<ChildId>) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
-        self.children.behind(child).map(|(key, slot)| (key.id, slot))
+    pub(crate) fn slots_behind(&self, id: Option<ChildId>) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
+        self.children.behind(id).map(|(key, slot)| (key.id, slot))
     }
 
     /// Whether all children that are going to run do, and nothing is on its way out or back.

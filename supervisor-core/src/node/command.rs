@@ -34,9 +34,9 @@ impl Call {
     }
 
     /// What it waits for. The caller keeps what this returns for as long as it waits.
-    pub(crate) fn awaits(&mut self, child: ChildId) -> Option<Waiting> {
+    pub(crate) fn awaits(&mut self, id: ChildId) -> Option<Waiting> {
         // N6: entered before the call is sent. Two that call each other at once: the second one sees the first.
-        let waiting = Waiting::begin(self.from.as_ref()?.chain(), [child].into());
+        let waiting = Waiting::begin(self.from.as_ref()?.chain(), [id].into());
         self.is_in_circle = waiting.is_none();
         waiting
     }

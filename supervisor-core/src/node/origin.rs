@@ -6,7 +6,7 @@ use crate::incarnation::{ChildId, current};
 /// Where a call comes from: a process, as a child of its supervisor.
 pub(crate) struct CallOrigin {
     scope: Arc<Scope>,
-    child: ChildId,
+    id: ChildId,
 }
 
 impl CallOrigin {
@@ -14,28 +14,28 @@ impl CallOrigin {
     pub(crate) fn current() -> Option<Self> {
         // N6: known from the process that runs on this thread. A task that was spawned by other means has none, and
         // waits as anybody does.
-        let (parent, child) = current(|current| (current.parent.clone(), current.child_id()))?;
-        Some(Self { scope: Scope::above(&parent)?, child })
+        let (parent, id) = current(|current| (current.parent.clone(), current.child_id()))?;
+        Some(Self { scope: Scope::above(&parent)?, id })
     }
 
     /// The process as a child of its supervisor, and the supervisors above it, each as a child of the next.
     pub(crate) fn upwards(&self) -> impl Iterator<Item = (&Arc<Scope>, ChildId)> {
         // N6: whoever waits for one above waits for this process, too, because that ends after all below it.
-        iter::successors(Some((&self.scope, self.child)), |(scope, _)| Some((scope.parent.as_ref()?, scope.child)))
+        iter::successors(Some((&self.scope, self.id)), |(scope, _)| Some((scope.parent.as_ref()?, scope.id)))
     }
 
     /// Who waits, as [`Waiting`](crate::waits::Waiting) knows it.
     pub(crate) fn chain(&self) -> Box<[ChildId]> {
-        self.upwards().map(|(_, child)| child).collect()
+        self.upwards().map(|(_, id)| id).collect()
     }
 
     /// The child of that supervisor which this is, or is below of.
     pub(crate) fn within(&self, supervisor: &Scope) -> Option<ChildId> {
-        let (mut scope, mut child) = (&self.scope, self.child);
+        let (mut scope, mut id) = (&self.scope, self.id);
         while !ptr::eq(&**scope, supervisor) {
-            child = scope.child;
+            id = scope.id;
             scope = scope.parent.as_ref()?;
         }
-        Some(child)
+        Some(id)
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Scope {
     name: Option<Name>,
     pub(super) parent: Option<Arc<Scope>>,
     /// As which child of its parent.
-    pub(super) child: ChildId,
+    pub(super) id: ChildId,
     /// What handles on the supervisor hold.
     shared: Arc<Shared>,
     /// The executor of its children.
@@ -83,7 +83,7 @@ impl Scope {
         Arc::new(Self {
             name: None,
             parent: None,
-            child: ChildId::FIRST,
+            id: ChildId::FIRST,
             shared,
             home: spawner.clone(),
             spawner,
@@ -101,14 +101,14 @@ impl Scope {
     pub(crate) fn below(
         self: Arc<Self>,
         name: Name,
-        child: ChildId,
+        id: ChildId,
         shared: Arc<Shared>,
         home: Executor,
         spawner: Executor,
     ) -> Arc<Self> {
         Arc::new(Self {
             name: Some(name),
-            child,
+            id,
             shared,
             spawner,
             home,

@@ -122,26 +122,26 @@ impl Shared {
         Ok(self.running()?.lock().counts())
     }
 
-    pub(crate) fn child_spec(&self, child: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
+    pub(crate) fn child_spec(&self, id: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
         let locked = self.running()?;
         // R68: as the supervisor has it, with all defaults filled in.
-        let spec = locked.lock().find(child).cloned();
-        match spec {
-            Some(spec) => Ok(ChildSpecInfo::new(spec.name(), spec.settings())),
+        let child = locked.lock().find(id).cloned();
+        match child {
+            Some(child) => Ok(ChildSpecInfo::new(child.name(), child.settings())),
             None => Err(SupervisorError::NotFound { path: self.path() }),
         }
     }
 
     /// What a child is doing, if the supervisor runs.
-    pub(crate) fn state_of(&self, child: ChildId) -> Option<ChildState> {
-        self.running().ok()?.lock().state_of(child)
+    pub(crate) fn state_of(&self, id: ChildId) -> Option<ChildState> {
+        self.running().ok()?.lock().state_of(id)
     }
 
     /// Whether a child is stopped, or is going to be with its supervisor.
-    pub(crate) fn is_stopping_with(&self, child: ChildId) -> bool {
+    pub(crate) fn is_stopping_with(&self, id: ChildId) -> bool {
         let Ok(locked) = self.running() else { return true };
         let engine = locked.lock();
-        engine.is_stopping() || engine.state_of(child) == Some(ChildState::Stopping)
+        engine.is_stopping() || engine.state_of(id) == Some(ChildState::Stopping)
     }
 
     fn running(&self) -> Result<Arc<LockedEngine>, SupervisorError> {
@@ -254,13 +254,13 @@ fn shared_of(child: &Arc<dyn Child>) -> Option<Arc<Shared>> {
 }
 
 fn info(id: ChildId, slot: &Slot<Arc<dyn Child>>) -> ChildInfo {
-    let spec = &slot.child;
+    let child = &slot.child;
     ChildInfo {
         id,
-        name: spec.name().to_owned(),
-        process: spec.cell().process(),
+        name: child.name().to_owned(),
+        process: child.cell().process(),
         state: slot.public_state(),
-        kind: spec.settings().kind,
+        kind: child.settings().kind,
     }
 }
 
