@@ -99,7 +99,7 @@ impl Control for Above {
     }
 
     fn name(&self) -> &str {
-        "specimen"
+        "test_process"
     }
 
     fn release(&self) {}

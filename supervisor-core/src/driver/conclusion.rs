@@ -80,10 +80,10 @@ impl Driver {
         io.emit_of_itself(EventKind::Ended(reason.clone()));
         // R36, R78: those that were added do not come back. The static ones do, unless nothing comes after this
         // supervisor.
-        let is_over = |id: &ChildId| io.specs.is_none() || !io.is_static(*id);
+        let is_over = |id: &ChildId| io.static_children.is_none() || !io.is_static(*id);
         children.into_iter().filter(|(id, _)| is_over(id)).for_each(|(_, child)| io.dispose(child));
-        if let (Some(specs), true) = (&io.specs, io.seen.no_successor) {
-            specs.iter().for_each(|child| io.dispose(child.clone()));
+        if let (Some(children), true) = (&io.static_children, io.seen.no_successor) {
+            children.iter().for_each(|child| io.dispose(child.clone()));
         }
         // A timer is foreign code: a panic in its destructor must not change the outcome.
         let timer = io.timer.take();

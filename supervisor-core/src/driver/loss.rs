@@ -48,7 +48,7 @@ impl Driver {
         let children: Vec<_> = locked.lock().children().map(|(id, child, _)| (id, child.clone())).collect();
         for (id, child) in children {
             // The next run has the static ones again, if there is one.
-            let is_over = io.specs.is_none() || !io.is_static(id);
+            let is_over = io.static_children.is_none() || !io.is_static(id);
             // P2, N8: no orphans: what runs is aborted. A process that only drops user code ends by itself.
             if child.cell().is_occupied() {
                 request(&*child, Flags::ABORT, is_over);

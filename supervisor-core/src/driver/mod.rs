@@ -72,7 +72,7 @@ struct Io {
     commands_taken: Taken<Command>,
     shared: Arc<Shared>,
     /// Its static children, alive or not: to be disposed of when nothing comes after it. A root has them in the engine alone.
-    specs: Option<Arc<[Arc<dyn Child>]>>,
+    static_children: Option<Arc<[Arc<dyn Child>]>>,
     /// The last of the children that it had when it started.
     last_static: ChildId,
     own: Own,
@@ -128,19 +128,19 @@ enum Turn {
 
 impl Driver {
     fn new(parts: DriverParts, spawner: Executor) -> Self {
-        let DriverParts { settings, specs, shared, parent, name, own } = parts;
+        let DriverParts { settings, children, shared, parent, name, own } = parts;
         let is_root = parent.is_outside();
         let own_id = own.process_key.child_key().id;
         let home = own.spawner.clone();
         let scope = parent.below(name, own_id, shared.clone(), home, spawner);
         // R36: a supervisor that is restarted is new. It has its static children, no history, and no child that was
         // added. A child that runs only once, and has run, is left out.
-        let specs_to_start: Vec<_> = specs.iter().filter(|child| child.can_start()).collect();
-        let children = specs_to_start.into_iter().map(|child| (child.id(), child.clone()));
-        let last_static = specs.last().map_or(ChildId::FIRST, |last| last.id());
+        let able: Vec<_> = children.iter().filter(|child| child.can_start()).collect();
+        let children_to_start = able.into_iter().map(|child| (child.id(), child.clone()));
+        let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
         // The engine outlives the supervisor for as long as a handle is kept, and needs no executor.
-        let to_do = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
-        let engine = Engine::new(to_do, children, seed(&*own.spawner));
+        let kept = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
+        let engine = Engine::new(kept, children_to_start, seed(&*own.spawner));
         let locked = Arc::new(LockedEngine::new(engine, &own.spawner, own.id, own.process_key.incarnation));
         let commands = shared.open(&scope, &own.control, &settings, &locked);
         // Only the first run warns.
@@ -153,7 +153,7 @@ impl Driver {
             commands,
             commands_taken: Taken::nothing(),
             shared,
-            specs: (!is_root).then_some(specs),
+            static_children: (!is_root).then_some(children),
             last_static,
             own,
             timer: None,
@@ -230,7 +230,7 @@ impl Io {
         // P2: what an earlier run has left behind is adopted before the start, so the engine starts nothing beside
         // it. A root has no earlier run.
         let is_left = |child: &&Arc<dyn Child>| child.cell().process().is_some();
-        for child in self.specs.iter().flat_map(|specs| specs.iter()).filter(is_left) {
+        for child in self.static_children.iter().flat_map(|children| children.iter()).filter(is_left) {
             if let Some(key) = engine.handle_left_behind(child.id(), now) {
                 // Incarnation 0, which no process of this run has: the end of what was left behind is taken for no
                 // other (P5).
@@ -400,7 +400,7 @@ impl Io {
             Effect::Forget { id, child } => {
                 // R78: nothing starts this child again, so its specification goes. A static one is kept for the next
                 // run of this supervisor (R36); a root has none.
-                if !self.is_static(id) || self.specs.is_none() {
+                if !self.is_static(id) || self.static_children.is_none() {
                     self.dispose(child);
                 }
             }

@@ -23,7 +23,7 @@ pub(crate) enum SupervisorProcess {
 /// All that it takes to run a supervisor.
 pub(crate) struct DriverParts {
     pub(super) settings: SupervisorSettings,
-    pub(super) specs: Arc<[Arc<dyn Child>]>,
+    pub(super) children: Arc<[Arc<dyn Child>]>,
     pub(super) shared: Arc<Shared>,
     pub(super) parent: Arc<Scope>,
     pub(super) name: Name,
@@ -33,7 +33,7 @@ pub(crate) struct DriverParts {
 impl SupervisorProcess {
     pub(crate) fn new(
         settings: SupervisorSettings,
-        specs: Arc<[Arc<dyn Child>]>,
+        children: Arc<[Arc<dyn Child>]>,
         shared: Arc<Shared>,
         parent: Arc<Scope>,
         context: &ProcessContext,
@@ -48,7 +48,7 @@ impl SupervisorProcess {
             spawner: spawner.clone(),
         };
         let placement = Placement::clone(&settings.placement);
-        let parts = DriverParts { settings, specs, shared, parent, name, own };
+        let parts = DriverParts { settings, children, shared, parent, name, own };
         match placement {
             // D3: whatever the placement, the supervisor itself stays on the executor that its process was given to.
             // Only its children move.

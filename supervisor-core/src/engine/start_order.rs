@@ -15,8 +15,8 @@ pub(super) struct StartOrder {
 
 impl StartOrder {
     /// They come in the order of their ids.
-    pub(super) fn new(places: impl Iterator<Item = ChildKey>) -> Self {
-        Self { entries: places.map(|key| (key.id, Some(key.slot))).collect(), gaps: 0 }
+    pub(super) fn new(keys: impl Iterator<Item = ChildKey>) -> Self {
+        Self { entries: keys.map(|key| (key.id, Some(key.slot))).collect(), gaps: 0 }
     }
 
     pub(super) fn push(&mut self, key: ChildKey) {

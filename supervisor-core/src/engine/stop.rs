@@ -111,7 +111,7 @@ impl<C: Spec> Engine<C> {
         }
         // R29, N1: what is on its way up turns round at once; what runs waits for its turn (R39). What is stopping already
         // becomes part of this stop, and one that is stuck is abandoned now, because its grace is over (D3).
-        let moving: Vec<_> = self.places_of(|state| !matches!(state, State::Stopped | State::Running { .. }));
+        let moving: Vec<_> = self.keys_of(|state| !matches!(state, State::Stopped | State::Running { .. }));
         for key in moving.into_iter().rev() {
             if self.children.get(key).is_some_and(|slot| slot.state.is_live()) {
                 self.stop_child(key, AfterStop::SupervisorStops, Some(self.stop_sequence.number), now);
@@ -152,7 +152,7 @@ impl<C: Spec> Engine<C> {
     /// Runs when a supervisor starts beside what an earlier run has left behind. P2: what is stopping already is waited for.
     /// Nothing else is stopped: a caller may have started a child beside the first start (N5), and that goes on.
     pub(super) fn wait_for_what_stops(&mut self) {
-        for key in self.places_of(|state| matches!(state, State::Stopping(_))) {
+        for key in self.keys_of(|state| matches!(state, State::Stopping(_))) {
             let Some(stopping) = self.stopping(key) else { continue };
             self.children
                 .set(key, State::stopping(Stopping { stop_sequence: Some(self.stop_sequence.number), ..stopping }));
@@ -304,7 +304,7 @@ impl<C: Spec> Engine<C> {
     /// Runs when the stop has used up its budget, or the supervisor is killed. A4: everything that is left is aborted at once,
     /// and shares one grace.
     pub(super) fn abort_all(&mut self, now: Instant) {
-        for key in self.places_of(State::is_live) {
+        for key in self.keys_of(State::is_live) {
             // Makes it part of the stop, if it is not yet: otherwise the stop would be done before this one is gone.
             self.stop_child(key, AfterStop::SupervisorStops, Some(self.stop_sequence.number), now);
             // One that is aborted already has a grace that has begun, and gets no other.
@@ -319,7 +319,7 @@ impl<C: Spec> Engine<C> {
     /// Runs when a supervisor that stops hears that nothing comes after it. R78: children that are stopping already have to know
     /// it, because they drop their specifications then.
     pub(super) fn pass_on_no_successor(&mut self) {
-        for key in self.places_of(|state| matches!(state, State::Stopping(_))) {
+        for key in self.keys_of(|state| matches!(state, State::Stopping(_))) {
             if let Some(stopping) = self.stopping(key) {
                 self.join(key, stopping);
             }
@@ -335,7 +335,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// The keys of the children in such a state, in start order. A list, because what is done with them changes the children.
-    fn places_of(&self, state: impl Fn(&State) -> bool) -> Vec<ChildKey> {
+    fn keys_of(&self, state: impl Fn(&State) -> bool) -> Vec<ChildKey> {
         self.children.iter().filter(|(_, slot)| state(&slot.state)).map(|(key, _)| key).collect()
     }
 

@@ -18,9 +18,9 @@ pub(crate) struct Envelope<M> {
 /// Messages in the order in which they came. Nobody waits in here: who puts one in wakes the supervisor by other means.
 ///
 /// The reader takes out all at once, so in the common case neither side allocates, and they meet once for many messages.
-pub(crate) struct Mailbox<M>(Mutex<Option<Waiting<M>>>);
+pub(crate) struct Mailbox<M>(Mutex<Option<Unread<M>>>);
 
-struct Waiting<M> {
+struct Unread<M> {
     messages: VecDeque<Envelope<M>>,
     /// When the first of them came.
     since: Option<Instant>,
@@ -34,15 +34,15 @@ const KEPT: usize = 1024;
 
 impl<M> Mailbox<M> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Some(Waiting { messages: VecDeque::new(), since: None })))
+        Self(Mutex::new(Some(Unread { messages: VecDeque::new(), since: None })))
     }
 
     /// Gives the message back if the mailbox is closed. `now` is asked for the first of several that wait.
     pub(crate) fn put(&self, envelope: Envelope<M>, now: impl FnOnce() -> Instant) -> Result<(), Envelope<M>> {
         match &mut *self.lock() {
-            Some(waiting) => {
-                waiting.since.get_or_insert_with(now);
-                waiting.messages.push_back(envelope);
+            Some(unread) => {
+                unread.since.get_or_insert_with(now);
+                unread.messages.push_back(envelope);
                 Ok(())
             }
             None => Err(envelope),
@@ -51,7 +51,7 @@ impl<M> Mailbox<M> {
 
     /// How many messages wait to be taken out.
     pub(crate) fn len(&self) -> usize {
-        self.lock().as_ref().map_or(0, |waiting| waiting.messages.len())
+        self.lock().as_ref().map_or(0, |unread| unread.messages.len())
     }
 
     /// Since when a message waits to be taken out.
@@ -65,9 +65,9 @@ impl<M> Mailbox<M> {
             if taken.0.capacity() > KEPT {
                 taken.0 = VecDeque::new();
             }
-            if let Some(waiting) = &mut *self.lock() {
-                waiting.since = None;
-                mem::swap(&mut waiting.messages, &mut taken.0);
+            if let Some(unread) = &mut *self.lock() {
+                unread.since = None;
+                mem::swap(&mut unread.messages, &mut taken.0);
             }
         }
         taken.0.pop_front()
@@ -75,10 +75,10 @@ impl<M> Mailbox<M> {
 
     /// There is nobody any more to read what is put in. What is left in it is given back.
     pub(crate) fn close(&self) -> Taken<M> {
-        Taken(self.lock().take().map(|waiting| waiting.messages).unwrap_or_default())
+        Taken(self.lock().take().map(|unread| unread.messages).unwrap_or_default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Waiting<M>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Unread<M>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

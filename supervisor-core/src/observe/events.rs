@@ -96,8 +96,8 @@ impl Events {
 
     /// The next event; `None` when there are no more. Cancel-safe.
     pub async fn next(&mut self) -> Option<Arc<Event>> {
-        let waiting = Waiting(&self.subscription);
-        poll_fn(|cx| waiting.0.poll_next(cx)).await
+        let next = NextEvent(&self.subscription);
+        poll_fn(|cx| next.0.poll_next(cx)).await
     }
 
     /// How many events were lost in all, because this subscriber was too far behind.
@@ -130,12 +130,12 @@ impl fmt::Debug for Events {
     }
 }
 
-/// While it lives, somebody waits for the next event.
-struct Waiting<'a>(&'a Subscription);
+/// A wait for the next event.
+struct NextEvent<'a>(&'a Subscription);
 
-impl Drop for Waiting<'_> {
+impl Drop for NextEvent<'_> {
     fn drop(&mut self) {
-        // Whoever has stopped to wait is not kept alive by the waker.
+        // A subscriber that no longer waits is not kept alive by its waker.
         let waker = self.0.inbox().waker.take();
         drop(waker);
     }
