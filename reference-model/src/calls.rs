@@ -42,7 +42,7 @@ impl Supervisor {
             self.act(Act::Answer(caller.call, Reply::WouldDeadlock));
         } else {
             let child = self.child_mut(id);
-            (child.state, child.wanted) = (State::Owed, Wanted::ByCall);
+            (child.state, child.wanted) = (State::PendingStart, Wanted::ByCall);
             self.start_in_turn(id, Some(caller), now);
         }
     }
@@ -73,7 +73,7 @@ impl Supervisor {
         }
         match state {
             State::Stopped => self.act(Act::Answer(call, Reply::Ok)),
-            State::Owed | State::Delayed { .. } => {
+            State::PendingStart | State::Delayed { .. } => {
                 self.answer_all(id, Await::Ready, Reply::FailedToStart);
                 self.put_down(id);
                 self.act(Act::Answer(call, Reply::Ok));
@@ -101,7 +101,7 @@ impl Supervisor {
     pub fn kill_child(&mut self, id: Id, call: Call, now: Time) {
         let Some(child) = self.find(id) else { return self.act(Act::Answer(call, Reply::NotFound)) };
         let reply = match child.state {
-            State::Stopped | State::Owed | State::Delayed { .. } => Reply::NotRunning,
+            State::Stopped | State::PendingStart | State::Delayed { .. } => Reply::NotRunning,
             State::Stopping { then: Then::Succeed, .. } => Reply::NotRunning,
             State::Starting { .. } | State::Running { .. } => {
                 let then = match child.state {

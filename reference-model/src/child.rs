@@ -36,7 +36,7 @@ pub(crate) struct Look {
 pub(crate) enum State {
     Stopped,
     /// To be started when its turn comes.
-    Owed,
+    PendingStart,
     /// To be started then.
     Delayed {
         until: Time,
@@ -129,7 +129,7 @@ pub enum ChildState {
     Starting,
     /// It is ready.
     Running,
-    /// It has no process, and is owed one.
+    /// It has no process, and its turn to start has not come.
     Restarting,
     /// It is on its way out.
     Stopping,
@@ -142,7 +142,7 @@ impl Child {
         Self {
             id,
             spec,
-            state: State::Owed,
+            state: State::PendingStart,
             wanted,
             has_started: false,
             has_been_ready: false,
@@ -203,15 +203,15 @@ impl Child {
                 [self.spec.stop_by(at), answer_by].into_iter().flatten().min()
             }
             State::Stopping { how: How::Aborted { yield_by }, .. } => yield_by,
-            State::Stopping { how: How::Stuck, .. } | State::Stopped | State::Owed => None,
+            State::Stopping { how: How::Stuck, .. } | State::Stopped | State::PendingStart => None,
         }
     }
 
     pub(crate) fn public_state(&self) -> ChildState {
         match self.state {
             State::Stopped => ChildState::Stopped,
-            State::Owed if !self.has_started => ChildState::Starting,
-            State::Owed | State::Delayed { .. } => ChildState::Restarting,
+            State::PendingStart if !self.has_started => ChildState::Starting,
+            State::PendingStart | State::Delayed { .. } => ChildState::Restarting,
             State::Starting { .. } => ChildState::Starting,
             State::Running { .. } => ChildState::Running,
             State::Stopping { then: Then::Succeed, .. } => ChildState::Restarting,

@@ -72,7 +72,7 @@ impl Supervisor {
             Then::Fail { since } => self.ended(id, exit, since, now),
             Then::FailStart => self.failed_to_start(id, exit, now),
             Then::Again => self.down_with_group(id),
-            Then::Succeed => self.child_mut(id).state = State::Owed,
+            Then::Succeed => self.child_mut(id).state = State::PendingStart,
             Then::Stay => {
                 self.answer_all(id, Await::Ready, Reply::FailedToStart);
                 self.put_down(id);
@@ -122,12 +122,12 @@ impl Supervisor {
         self.act(Act::Restarting { child: id, attempt, delay });
         let until = (!delay.is_zero()).then(|| now + delay);
         if self.settings.strategy != Strategy::OneForOne {
-            self.child_mut(id).state = State::Owed;
+            self.child_mut(id).state = State::PendingStart;
             self.begin_group(id, until, now);
         } else if let Some(until) = until {
             self.child_mut(id).state = State::Delayed { until };
         } else {
-            self.child_mut(id).state = State::Owed;
+            self.child_mut(id).state = State::PendingStart;
             self.queue.push(id);
         }
     }
@@ -149,7 +149,7 @@ impl Supervisor {
         if self.child(id).is_temporary() {
             self.forget(id);
         } else {
-            self.child_mut(id).state = State::Owed;
+            self.child_mut(id).state = State::PendingStart;
         }
     }
 

@@ -101,7 +101,7 @@ impl Supervisor {
         for child in self.children.iter_mut().filter(|child| child.id >= from && !child.is_left_out) {
             let is_wanted = child.is_wanted();
             match &mut child.state {
-                State::Stopped => child.state = State::Owed,
+                State::Stopped => child.state = State::PendingStart,
                 // R18, also of one that is on its way to be stopped.
                 State::Stopping { then, .. } if *then == Then::Stay => *then = Then::Again,
                 State::Stopping { then, .. } if *then == Then::FailStart && is_wanted => *then = Then::Again,
@@ -148,7 +148,7 @@ impl Supervisor {
                     return false;
                 }
                 let is_next = |child: &&Child| {
-                    child.state == State::Owed && child.id >= from && begun.is_none_or(|begun| child.id > begun)
+                    child.state == State::PendingStart && child.id >= from && begun.is_none_or(|begun| child.id > begun)
                 };
                 if let Some(next) = self.children.iter().find(is_next).map(|child| child.id) {
                     self.set_phase(Phase::Up(Some(next)));
@@ -169,7 +169,7 @@ impl Supervisor {
         }
         let id = self.queue.remove(0);
         // Anything may have happened to it meanwhile.
-        if self.find(id).is_some_and(|child| child.state == State::Owed) {
+        if self.find(id).is_some_and(|child| child.state == State::PendingStart) {
             self.start(id, now);
         }
         true
@@ -212,8 +212,8 @@ impl Supervisor {
         for id in self.those(|child| child.id >= from && child.id != leader) {
             let child = self.child_mut(id);
             match &mut child.state {
-                State::Owed if child.wanted != Wanted::BySupervisor => self.start(id, now),
-                State::Owed => child.state = State::Stopped,
+                State::PendingStart if child.wanted != Wanted::BySupervisor => self.start(id, now),
+                State::PendingStart => child.state = State::Stopped,
                 State::Stopping { then, .. } if *then == Then::Again => *then = Then::Stay,
                 _ => {}
             }

@@ -45,7 +45,7 @@ pub enum Act {
         delay: Duration,
     },
     /// It looks whether a child has given a sign of life.
-    Listen(Id),
+    SampleHeartbeat(Id),
     /// A child has given none in time.
     Unresponsive(Id),
     /// A child does not yield. It is still waited for.
@@ -164,7 +164,7 @@ impl Supervisor {
             State::Running { since } => self.ended(id, exit, since, now),
             State::Stopping { then, was_starting, .. } => self.has_stopped(id, then, was_starting, exit, now),
             // Nobody waits for it any longer.
-            State::Stopped | State::Owed | State::Delayed { .. } => {}
+            State::Stopped | State::PendingStart | State::Delayed { .. } => {}
         }
         self.answer_all(id, Await::Gone, Reply::Ok);
     }
@@ -184,7 +184,7 @@ impl Supervisor {
         while let Some((_, id)) = self.children.iter().filter_map(due).min() {
             match self.child(id).state {
                 State::Delayed { .. } => {
-                    self.child_mut(id).state = State::Owed;
+                    self.child_mut(id).state = State::PendingStart;
                     self.queue.push(id);
                 }
                 State::Starting { .. } => self.abort(id, Then::FailStart, now),

@@ -43,7 +43,7 @@ impl Supervisor {
             look.has_begun = true;
         }
         if !is_stopping {
-            self.act(Act::Listen(id));
+            self.act(Act::SampleHeartbeat(id));
         }
     }
 }

@@ -35,7 +35,7 @@ pub enum ChildState {
     Starting,
     /// It runs, and is ready.
     Running,
-    /// It is owed a start and has no process yet: it waits for its backoff, or for its turn.
+    /// It is going to be started again, and has no process yet: it waits for its backoff, or for its turn.
     Restarting,
     /// It was asked to stop, or aborted, and is not gone yet.
     Stopping,

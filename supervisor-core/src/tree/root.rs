@@ -27,7 +27,7 @@ pub(super) struct Root {
     has_ended: bool,
 }
 
-pub(super) enum RootNews {
+pub(super) enum RootReport {
     Ready,
     Ended(Exit),
 }
@@ -50,17 +50,17 @@ impl Root {
         Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
     }
 
-    pub(super) fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<RootNews> {
+    pub(super) fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<RootReport> {
         self.outside.register(cx.waker());
         while let Some(Envelope { message: Report { kind, .. }, in_flight: _in_flight }) =
             self.outside.next_report(&mut self.reports)
         {
             match kind {
-                ReportKind::Ready => return Poll::Ready(RootNews::Ready),
+                ReportKind::Ready => return Poll::Ready(RootReport::Ready),
                 ReportKind::Acknowledged | ReportKind::Vacated => {}
                 ReportKind::Exited(exit) => {
                     self.has_ended = true;
-                    return Poll::Ready(RootNews::Ended(exit));
+                    return Poll::Ready(RootReport::Ended(exit));
                 }
             }
         }

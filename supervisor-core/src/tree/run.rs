@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::root::{Root, RootNews};
+use super::root::{Root, RootReport};
 use crate::{
     error::SupervisorError,
     incarnation::guard,
@@ -202,8 +202,8 @@ impl Future for RunFuture {
                 Asked::StopNow => root.abort(),
             }
         }
-        while let Poll::Ready(kind) = root.poll_news(cx) {
-            if let RootNews::Ended(exit) = kind {
+        while let Poll::Ready(kind) = root.poll_report(cx) {
+            if let RootReport::Ended(exit) = kind {
                 let outcome = root.outcome(exit);
                 self.state = State::Ended;
                 return Poll::Ready(outcome);

@@ -1,6 +1,6 @@
 use std::{fmt, future::poll_fn, sync::Arc};
 
-use super::root::{Root, RootNews};
+use super::root::{Root, RootReport};
 use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
@@ -43,9 +43,9 @@ impl SupervisionTree {
     ) -> Result<Self, SupervisorError> {
         let mut root = Root::launch(supervisor, spawner, observers, quiescence)?;
         let _waiting = root.wait_for_it()?;
-        let exit = match poll_fn(|cx| root.poll_news(cx)).await {
-            RootNews::Ready => return Ok(Self { root, outcome: None }),
-            RootNews::Ended(exit) => exit,
+        let exit = match poll_fn(|cx| root.poll_report(cx)).await {
+            RootReport::Ready => return Ok(Self { root, outcome: None }),
+            RootReport::Ended(exit) => exit,
         };
         // N1: a tree that is asked to stop while it starts has not failed. To start it did not succeed, either.
         let was_asked =
@@ -131,7 +131,7 @@ impl SupervisionTree {
             }
             // N6: a process of the tree would wait for its own end.
             let _waiting = self.root.wait_for_it()?;
-            if let RootNews::Ended(exit) = poll_fn(|cx| self.root.poll_news(cx)).await {
+            if let RootReport::Ended(exit) = poll_fn(|cx| self.root.poll_report(cx)).await {
                 self.outcome = Some(self.root.outcome(exit));
             }
         }

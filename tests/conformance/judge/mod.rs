@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use self::{
     part::Part,
-    process::News,
+    process::Report,
     supervisor::{Live, World},
 };
 use super::scenario::{Entry, Scenario};
@@ -121,7 +121,7 @@ impl Judge {
             }
         }
         if self.own_event().as_deref() == Some(event) {
-            self.root_has_news();
+            self.root_has_report();
         } else if let Some(root) = &mut self.root {
             root.happen(event, &mut self.world);
         }
@@ -145,28 +145,28 @@ impl Judge {
 
     /// What happens to the root next.
     fn own_event(&self) -> Option<String> {
-        let event = match self.root.as_ref().map(|root| root.news.front()) {
+        let event = match self.root.as_ref().map(|root| root.reports.front()) {
             None if self.is_invalid => "start_failed root error",
-            Some(Some(News::Ready)) => "started root",
-            Some(Some(News::Ended)) if self.has_started => "stopped root shutdown",
-            Some(Some(News::Ended)) => "start_failed root error",
+            Some(Some(Report::Ready)) => "started root",
+            Some(Some(Report::Ended)) if self.has_started => "stopped root shutdown",
+            Some(Some(Report::Ended)) => "start_failed root error",
             None | Some(None) => return None,
         };
         Some(event.into())
     }
 
-    fn root_has_news(&mut self) {
+    fn root_has_report(&mut self) {
         let Some(root) = &mut self.root else {
             self.is_invalid = false;
             self.replies.insert(0, "error:invalid_spec".into());
             return;
         };
-        match root.news.pop_front() {
-            Some(News::Ready) => {
+        match root.reports.pop_front() {
+            Some(Report::Ready) => {
                 self.has_started = true;
                 self.replies.insert(0, "ok".into());
             }
-            Some(News::Ended) => {
+            Some(Report::Ended) => {
                 self.root = None;
                 if !self.has_started {
                     self.replies.insert(0, "error:start_failed".into());

@@ -36,7 +36,7 @@ struct Ends(&'static str);
 
 /// What a supervisor tells the one above it.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum News {
+pub(super) enum Report {
     Ready,
     Ended,
 }

@@ -8,7 +8,7 @@ use reference_model::{Act, Cause, ChildState, Exit, Id, Reply, Supervisor};
 
 use super::{
     part::Part,
-    process::{News, Outcome, Process, Worker},
+    process::{Outcome, Process, Report, Worker},
 };
 
 /// A supervisor that runs, with all below it.
@@ -19,7 +19,7 @@ pub(super) struct Live {
     pub(super) parts: BTreeMap<Id, Rc<Part>>,
     processes: BTreeMap<Id, Process>,
     /// What is on its way to the one above it.
-    pub(super) news: VecDeque<News>,
+    pub(super) reports: VecDeque<Report>,
     next: Id,
 }
 
@@ -42,7 +42,7 @@ impl Live {
             next: parts.len(),
             parts,
             processes: BTreeMap::new(),
-            news: VecDeque::new(),
+            reports: VecDeque::new(),
         };
         live.go_on(world);
         live
@@ -93,9 +93,9 @@ impl Live {
                     self.model.exited(id, &exit, world.now);
                 }
             },
-            Process::Supervisor(below) => match below.news.pop_front().expect("news") {
-                News::Ready => self.model.ready(id, world.now),
-                News::Ended => {
+            Process::Supervisor(below) => match below.reports.pop_front().expect("a report") {
+                Report::Ready => self.model.ready(id, world.now),
+                Report::Ended => {
                     self.processes.remove(&id);
                     self.model.exited(id, &Exit::Ended { is_killed: false, below: Vec::new() }, world.now);
                 }
@@ -158,10 +158,10 @@ impl Live {
         let path = &self.parts.get(&id)?.path;
         match process {
             Process::Worker(worker) => worker.event(path),
-            Process::Supervisor(below) => Some(match below.news.front()? {
-                News::Ready => format!("started {path}"),
-                News::Ended if self.is_starting(id) => format!("start_failed {path} error"),
-                News::Ended => format!("stopped {path} shutdown"),
+            Process::Supervisor(below) => Some(match below.reports.front()? {
+                Report::Ready => format!("started {path}"),
+                Report::Ended if self.is_starting(id) => format!("start_failed {path} error"),
+                Report::Ended => format!("stopped {path} shutdown"),
             }),
         }
     }
@@ -207,9 +207,9 @@ impl Live {
                 },
                 Act::Answer(step, reply) => world.answers.push((step, reply, is_ignored)),
                 Act::Forget(id) => drop(self.parts.remove(&id)),
-                Act::Ready => self.news.push_back(News::Ready),
+                Act::Ready => self.reports.push_back(Report::Ready),
                 Act::End { cause, .. } => {
-                    self.news.push_back(News::Ended);
+                    self.reports.push_back(Report::Ended);
                     let why = match cause {
                         Cause::GaveUp => "intensity",
                         Cause::AutoShutdown(_) => "auto_shutdown",
@@ -218,7 +218,7 @@ impl Live {
                     world.causes.push(format!("{} {why}", self.part.path));
                 }
                 Act::Restarting { .. }
-                | Act::Listen(_)
+                | Act::SampleHeartbeat(_)
                 | Act::Unresponsive(_)
                 | Act::Stuck(_)
                 | Act::Abandoned(_)

@@ -263,7 +263,7 @@ impl Lockstep {
         let due = self.engine.next_deadline().map(|at| at.saturating_duration_since(self.begin));
         let due_in_model = self.model.next_deadline();
         for act in &engine {
-            if let Act::Listen(who) = act {
+            if let Act::SampleHeartbeat(who) = act {
                 self.listen(*who);
             }
         }

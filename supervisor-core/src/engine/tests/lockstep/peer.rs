@@ -138,7 +138,7 @@ pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -
             EventKind::Abandoned => Act::Abandoned(child.number),
             _ => return None,
         },
-        Effect::SampleHeartbeat { key, .. } => Act::Listen(number(key.id)),
+        Effect::SampleHeartbeat { key, .. } => Act::SampleHeartbeat(number(key.id)),
         Effect::Finish => return None,
     })
 }

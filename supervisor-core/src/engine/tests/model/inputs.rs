@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{case::*, seat::Seat, world::Forest, *};
+use super::{case::*, node_spec::NodeSpec, world::Forest, *};
 
 impl Forest {
     pub(super) fn start_tree(&mut self, root: &Rc<Node>) {
@@ -38,7 +38,7 @@ impl Forest {
     }
 
     pub(super) fn add(&mut self, to: usize, node: &Rc<Node>) {
-        let (id, spec) = (self.ids[node.number], Seat::new(node));
+        let (id, spec) = (self.ids[node.number], NodeSpec::new(node));
         self.call(to, node.number, |engine, caller, now| engine.handle_start_child(id, spec, Some(caller), now));
     }
 
@@ -66,7 +66,7 @@ impl Forest {
         self.processes[who].is_some()
     }
 
-    fn call(&mut self, of: usize, who: usize, call: impl FnOnce(&mut Engine<Seat>, Caller, Instant)) {
+    fn call(&mut self, of: usize, who: usize, call: impl FnOnce(&mut Engine<NodeSpec>, Caller, Instant)) {
         let caller = Caller { key: self.calls.len(), within: None, is_in_circle: false };
         self.calls.push(who);
         self.input(of, |engine, now| call(engine, caller, now));

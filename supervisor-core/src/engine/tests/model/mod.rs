@@ -16,7 +16,7 @@ mod outcome;
 mod generate;
 mod inputs;
 mod process;
-mod seat;
+mod node_spec;
 mod supervisor;
 mod trace;
 mod tree;

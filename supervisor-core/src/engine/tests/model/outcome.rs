@@ -2,25 +2,25 @@
 
 use std::sync::Arc;
 
-use super::{seat::Seat, trace::*, *};
+use super::{node_spec::NodeSpec, trace::*, *};
 use crate::{
     error::{GaveUp, UncleanProcess, UncleanStop},
     incarnation::{StopReason, Termination},
 };
 
-pub(super) fn conclude(who: usize, engine: &mut Engine<Seat>) -> (What, Exit) {
+pub(super) fn conclude(who: usize, engine: &mut Engine<NodeSpec>) -> (What, Exit) {
     let outcome = engine.poll_outcome();
     let mut named = Vec::new();
-    for (seat, unclean) in outcome.unclean {
+    for (child, unclean) in outcome.unclean {
         match unclean {
-            UncleanKind::Aborted => named.push((seat.node.number, Bad::Aborted)),
-            UncleanKind::Failed(_) => named.push((seat.node.number, Bad::Failed)),
+            UncleanKind::Aborted => named.push((child.node.number, Bad::Aborted)),
+            UncleanKind::Failed(_) => named.push((child.node.number, Bad::Failed)),
             UncleanKind::Below(unclean) => named.extend(unclean.iter().map(bad)),
-            UncleanKind::Abandoned => panic!("{} lets go when aborted", seat.node.number),
+            UncleanKind::Abandoned => panic!("{} lets go when aborted", child.node.number),
         }
     }
     named.sort_unstable();
-    let name = |seat: Seat| seat.node.number.to_string();
+    let name = |spec: NodeSpec| spec.node.number.to_string();
     let (why, reason) = match outcome.cause {
         _ if outcome.killed => (Why::Killed, StopReason::Killed),
         Cause::Requested => (Why::Requested, StopReason::Requested),

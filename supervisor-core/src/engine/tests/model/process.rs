@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use super::{case::*, seat::Seat, *};
+use super::{case::*, node_spec::NodeSpec, *};
 
 /// The latest incarnation of a node.
 pub(super) struct Process {
@@ -13,7 +13,7 @@ pub(super) struct Process {
     /// When it ends by itself, and how.
     pub(super) ends: Option<(Instant, How)>,
     /// If it is a supervisor.
-    pub(super) engine: Option<Engine<Seat>>,
+    pub(super) engine: Option<Engine<NodeSpec>>,
     pub(super) has_finished: bool,
 }
 

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use super::{
     case::*,
+    node_spec::{NodeSpec, settings_of},
     outcome::conclude,
     process::Process,
-    seat::{Seat, settings_of},
     trace::*,
     *,
 };
@@ -128,7 +128,7 @@ impl Forest {
         true
     }
 
-    pub(super) fn input(&mut self, who: usize, input: impl FnOnce(&mut Engine<Seat>, Instant)) {
+    pub(super) fn input(&mut self, who: usize, input: impl FnOnce(&mut Engine<NodeSpec>, Instant)) {
         let engine = self.processes[who].as_mut().and_then(|process| process.engine.as_mut());
         // The root reports to nobody.
         let Some(engine) = engine else { return assert_eq!(who, 0, "a report to a supervisor that is there") };
@@ -151,11 +151,11 @@ impl Forest {
         effects.into_iter().for_each(|effect| self.perform(who, effect));
     }
 
-    fn perform(&mut self, who: usize, effect: Effect<Seat>) {
+    fn perform(&mut self, who: usize, effect: Effect<NodeSpec>) {
         match effect {
             Effect::Start { key, incarnation, .. } => {
-                let seat = self.engine(who).child(key).expect("a child that is there");
-                let node = seat.node.clone();
+                let child = self.engine(who).child(key).expect("a child that is there");
+                let node = child.node.clone();
                 self.start(&node, who, ProcessKey::new(key, incarnation));
             }
             Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
@@ -197,7 +197,7 @@ impl Forest {
         self.log(who, What::Start);
         let mut process = Process::new(node.clone(), parent, process_key);
         if let Some(supervisor) = node.supervisor() {
-            let specs: Vec<_> = node.children.iter().map(|node| (self.ids[node.number], Seat::new(node))).collect();
+            let specs: Vec<_> = node.children.iter().map(|node| (self.ids[node.number], NodeSpec::new(node))).collect();
             let mut engine = Engine::new(settings_of(node, supervisor), specs.into_iter(), 1);
             engine.handle_start(who == 0);
             self.steps += 1;
@@ -261,7 +261,7 @@ impl Forest {
         let process = self.processes[who].as_mut().expect("a process");
         process.has_finished = true;
         let engine = process.engine.as_mut().expect("a supervisor");
-        let live: Vec<_> = engine.live().map(|seat| seat.node.number).collect();
+        let live: Vec<_> = engine.live().map(|child| child.node.number).collect();
         assert!(live.is_empty(), "{who} leaves {live:?} behind");
         let (ended, exit) = conclude(who, engine);
         self.log(who, ended);
@@ -309,7 +309,7 @@ impl Forest {
         self.events.push(Event { at, who, what });
     }
 
-    fn engine(&self, who: usize) -> &Engine<Seat> {
+    fn engine(&self, who: usize) -> &Engine<NodeSpec> {
         self.processes[who].as_ref().and_then(|process| process.engine.as_ref()).expect("a supervisor")
     }
 }

@@ -4,13 +4,13 @@ use super::{case::*, *};
 
 /// A child as an engine sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Seat {
+pub(super) struct NodeSpec {
     pub(super) node: Rc<Node>,
     name: String,
     settings: ChildSettings,
 }
 
-impl Seat {
+impl NodeSpec {
     pub(super) fn new(node: &Rc<Node>) -> Self {
         let limit = node.limit();
         let limit = if limit == u64::MAX { Duration::MAX } else { Duration::from_micros(limit) };
@@ -36,7 +36,7 @@ impl Seat {
     }
 }
 
-impl Spec for Seat {
+impl Spec for NodeSpec {
     fn name(&self) -> &str {
         &self.name
     }
