@@ -151,7 +151,7 @@ impl Subscriber for Saboteur {
 
 /// All in one, because it is said once in a program.
 #[test]
-fn p3_a_tracing_subscriber_that_panics_loses_its_line() {
+fn p9_a_tracing_subscriber_that_panics_loses_its_line() {
     let _alone = alone();
     for method in ["enter", "exit", "try_close", "new_span", "event", "enabled", "record", "clone_span"] {
         let saboteur = Saboteur::of(method);
@@ -193,7 +193,7 @@ impl Recorder for BrokenRecorder {
 }
 
 #[test]
-fn p3_a_recorder_that_panics_loses_its_numbers() {
+fn p9_a_recorder_that_panics_loses_its_numbers() {
     let _alone = alone();
     let subscriber = Saboteur::of("nothing");
     tracing::subscriber::with_default(subscriber.clone(), || {
@@ -257,7 +257,7 @@ impl Spawner for BrokenSpawner {
 }
 
 #[test]
-fn p3_a_spawner_that_panics_in_nudge_or_seed_ends_nothing() {
+fn p9_a_spawner_that_panics_in_nudge_or_seed_ends_nothing() {
     let _alone = alone();
     for method in ["nudge", "seed"] {
         let sim = Sim::with_seed(1);
@@ -268,7 +268,7 @@ fn p3_a_spawner_that_panics_in_nudge_or_seed_ends_nothing() {
 }
 
 #[test]
-fn p3_a_supervisor_that_cannot_measure_time_panics() {
+fn p9_a_supervisor_that_cannot_measure_time_panics() {
     let _alone = alone();
     for method in ["now", "timer"] {
         let sim = Sim::with_seed(1);
@@ -289,7 +289,7 @@ fn p3_a_supervisor_that_cannot_measure_time_panics() {
 }
 
 #[test]
-fn p3_a_process_whose_discard_panics_is_lost() {
+fn p9_a_process_whose_discard_panics_is_lost() {
     let _alone = alone();
     let sim = Sim::with_seed(1);
     sim.fault(Fault::refuse("root.a").nth(2));
@@ -325,7 +325,7 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn p3_a_shutdown_trigger_that_panics_has_fired() {
+fn p9_a_shutdown_trigger_that_panics_has_fired() {
     let _alone = alone();
     let subscriber = Saboteur::of("nothing");
     tracing::subscriber::with_default(subscriber.clone(), || {

@@ -12,11 +12,16 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The numbers that stand in the first column of a table: `| R12 | ...`.
+/// The numbers that stand in the first column of a table: `| R12 | ...`. Each stands there once.
 fn rules_of(page: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(root().join("docs").join(page)).expect("a page of rules");
     let first = |line: &str| line.strip_prefix("| ")?.split(" |").next().map(str::to_owned);
-    text.lines().filter_map(first).filter(|word| is_rule(word)).collect()
+    let mut rules = BTreeSet::new();
+    for rule in text.lines().filter_map(first).filter(|word| is_rule(word)) {
+        assert!(!rules.contains(&rule), "{page} has two rules with the number {rule}");
+        rules.insert(rule);
+    }
+    rules
 }
 
 fn is_rule(word: &str) -> bool {

@@ -15,7 +15,7 @@ pub(crate) fn guard<R>(user_code: impl FnOnce() -> R) -> Result<R, Failure> {
     catch_unwind(AssertUnwindSafe(user_code)).map_err(told)
 }
 
-/// Wakes somebody who waits. A waker is foreign code: one that panics must not keep the next one from being woken.
+/// Wakes a task. P9: a waker is foreign code, and one that panics must not keep the next one from being woken.
 pub(crate) fn wake(waker: Waker) {
     let _ = guard(|| waker.wake());
 }

@@ -95,7 +95,7 @@ fn emit(slot: &ThreadSlot, number: u64, lasted: Duration) {
         Some((*id, parent.path_of(control.name()), Scope::above(parent)?, Scope::executor(parent)?))
     });
     let Some(Some((id, path, scope, executor))) = found else { return };
-    // P3: executors, the log and wakers are others' code. The nudge comes first: what waits for the thread has waited enough.
+    // P9: executors, the log and wakers are others' code. The nudge comes first: what waits for the thread has waited enough.
     let _ = guard(move || executor.nudge());
     let _ = guard(|| {
         scope.emit(EventKind::Blocked { lasted }, None, |kind| Event { path, process: Some(id), kind, took: None });

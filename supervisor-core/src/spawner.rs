@@ -113,7 +113,7 @@ impl Drop for Executor {
 
 /// The time on this executor's clock, for those who have to go on if that panics: on the system's then.
 pub(crate) fn now(spawner: &dyn Spawner) -> Instant {
-    // P3: those who call this run in places that must not unwind: a destructor, or a reader of a tree.
+    // P9: the callers of this must not unwind: they are destructors, and readers of a tree.
     guard(|| spawner.now()).unwrap_or_else(|_| Instant::now())
 }
 

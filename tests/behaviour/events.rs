@@ -29,9 +29,9 @@ mount! { everywhere:
     b3_a_dropped_subscriber_is_forgotten
     b3_unread_events_are_dropped_with_their_subscriber
     b3_subscribing_takes_no_longer_beside_100_000_others
-    p3_a_waker_that_panics_keeps_no_event_from_others
-    p3_a_waker_that_panics_keeps_no_other_waiting_for_a_tree
-    p3_a_waker_that_panics_keeps_no_answer_from_a_caller
+    p9_a_waker_that_panics_keeps_no_event_from_others
+    p9_a_waker_that_panics_keeps_no_other_waiting_for_a_tree
+    p9_a_waker_that_panics_keeps_no_answer_from_a_caller
     b3_a_subscriber_that_gave_up_is_not_kept_by_its_waker
     b3_after_the_end_the_stream_is_empty
     b3_the_events_of_a_supervisor_that_never_ran_end_with_it
@@ -238,7 +238,7 @@ fn rung(bells: &[Arc<Bell>; 4]) -> [usize; 4] {
     bells.each_ref().map(|bell| bell.rung.load(SeqCst))
 }
 
-async fn p3_a_waker_that_panics_keeps_no_event_from_others(world: World) {
+async fn p9_a_waker_that_panics_keeps_no_event_from_others(world: World) {
     let tree = world.start(root()).await.unwrap();
     let bells = bells();
     let mut streams = bells.each_ref().map(|_| tree.events());
@@ -260,7 +260,7 @@ async fn p3_a_waker_that_panics_keeps_no_event_from_others(world: World) {
     assert_eq!(rung(&bells), [2; 4]);
 }
 
-async fn p3_a_waker_that_panics_keeps_no_other_waiting_for_a_tree(world: World) {
+async fn p9_a_waker_that_panics_keeps_no_other_waiting_for_a_tree(world: World) {
     let tree = world.start(root()).await.unwrap();
     let (go, gate) = async_channel::bounded::<()>(1);
     let late = worker("late", move |shutdown| {
@@ -289,7 +289,7 @@ async fn p3_a_waker_that_panics_keeps_no_other_waiting_for_a_tree(world: World) 
     tree.shutdown().await.unwrap();
 }
 
-async fn p3_a_waker_that_panics_keeps_no_answer_from_a_caller(world: World) {
+async fn p9_a_waker_that_panics_keeps_no_answer_from_a_caller(world: World) {
     let mut root = root();
     let id = root.add_worker(idle("a"));
     let tree = world.start(root).await.unwrap();

@@ -26,8 +26,8 @@ mount! { everywhere:
     a_one_shot_does_not_run_again_after_a_restart
     p3_a_spec_that_owns_nothing_needs_no_process_to_drop_it
     a2_ready_said_in_a_set_up_means_nothing
-    p3_an_executor_that_panics_when_dropped_harms_no_supervisor
-    p3_an_executor_factory_that_panics_in_drop_harms_nothing
+    p9_an_executor_that_panics_when_dropped_harms_no_supervisor
+    p9_an_executor_factory_that_panics_in_drop_harms_nothing
     a_handle_keeps_no_executor_of_a_tree_that_has_ended
 }
 
@@ -274,12 +274,12 @@ async fn come_and_go(world: World, placement: impl Fn() -> Placement) {
     tree.shutdown().await.unwrap();
 }
 
-async fn p3_an_executor_that_panics_when_dropped_harms_no_supervisor(world: World) {
+async fn p9_an_executor_that_panics_when_dropped_harms_no_supervisor(world: World) {
     let spawner = world.spawner.clone();
     come_and_go(world, move || Placement::from(Owns(spawner.clone(), Explodes))).await;
 }
 
-async fn p3_an_executor_factory_that_panics_in_drop_harms_nothing(world: World) {
+async fn p9_an_executor_factory_that_panics_in_drop_harms_nothing(world: World) {
     let spawner = world.spawner.clone();
     let placement = move || {
         let (spawner, owned) = (spawner.clone(), Explodes);

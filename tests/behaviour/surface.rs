@@ -21,7 +21,7 @@ use crate::{
 mount! { everywhere:
     events_are_compared_with_what_is_expected
     a_trigger_may_resolve_to_anything
-    p3_the_output_of_a_trigger_may_panic_in_drop
+    p9_the_output_of_a_trigger_may_panic_in_drop
     chained_children_start_in_the_order_of_the_chain
     all_incarnations_of_a_shared_worker_use_the_same_one
 }
@@ -54,7 +54,7 @@ async fn a_trigger_may_resolve_to_anything(world: World) {
     run.with_shutdown(async { Err::<u32, _>("the line is dead") }).await.unwrap();
 }
 
-async fn p3_the_output_of_a_trigger_may_panic_in_drop(world: World) {
+async fn p9_the_output_of_a_trigger_may_panic_in_drop(world: World) {
     let run = root().with_worker(idle("a")).run_on(world.spawner.clone());
     run.with_shutdown(async { Bomb(Arc::new(true.into())) }).await.unwrap();
 }

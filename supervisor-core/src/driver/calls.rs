@@ -144,8 +144,8 @@ impl Io {
     }
 }
 
-/// Answers a call. A caller that no longer waits gets no answer. Under a guard: an answer wakes the caller, and a waker is user
-/// code.
+/// Answers a call. A caller that no longer waits gets no answer. P9: under a guard, because an answer wakes the caller, and a
+/// waker is foreign code.
 fn reply_with<T>(reply: Sender<T>, answer: T) {
     let _ = guard(|| reply.send(answer));
 }

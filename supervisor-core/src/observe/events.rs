@@ -185,7 +185,7 @@ impl Subscribers {
             let those = state.list.iter().filter(|subscription| subscription.covers(&event.path));
             those.filter_map(|subscription| subscription.inbox().put(event.clone())).collect()
         };
-        // P3: each under a guard, and under no lock: a waker that panics, or subscribes, holds up nobody.
+        // P9: each under a guard, and under no lock: a waker that panics, or subscribes, holds up no other.
         woken.into_iter().for_each(wake);
     }
 

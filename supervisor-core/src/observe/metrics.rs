@@ -28,7 +28,7 @@ mod numbers {
     pub(crate) const ARE_WANTED: bool = true;
 
     impl Metrics {
-        /// P3: a recorder is foreign code. One that panics loses what it is told then.
+        /// P9: a recorder is foreign code. One that panics loses what it is told then.
         pub(crate) fn observe(&self, event: &Event) {
             if let Err(panic) = guard(|| self.count(event)) {
                 warn_of(&panic);

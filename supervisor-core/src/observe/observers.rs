@@ -35,7 +35,7 @@ impl Observers {
     }
 
     pub(crate) fn emit(&self, event: &Event) {
-        // P3: each is foreign code, and under a guard of its own: what one of them does is nothing to the others.
+        // P9: each is foreign code, and under a guard of its own, so a panic in one does not reach the others.
         self.metrics.observe(event);
         if log::wants(&event.kind) {
             log::log(event);

@@ -215,7 +215,7 @@ impl Future for RunFuture {
 
 /// A trigger is foreign code, polled in the task that runs the tree. Whatever it does, the tree stops in order.
 fn has_fired(trigger: &mut Trigger, root: &Root, cx: &mut Context<'_>) -> bool {
-    // P3: it is not ours, and what it does must not end the task that runs the tree.
+    // P9: the trigger is foreign code. A panic of it must not end the task that runs the tree.
     match guard(|| trigger.as_mut().poll(cx)) {
         Ok(polled) => polled.is_ready(),
         Err(panic) => {

@@ -283,7 +283,7 @@ fn a_waiter_that_meets_a_foreign_poll_is_not_woken_for_it() {
 }
 
 #[test]
-fn p3_a_waker_that_panics_leaves_no_other_waiter_asleep() {
+fn p9_a_waker_that_panics_leaves_no_other_waiter_asleep() {
     struct Bomb;
 
     impl Wake for Bomb {
