@@ -240,6 +240,6 @@ fn what_user_code_says_breaks_no_line_and_is_cut() {
     assert!(!log.contains(['\r', '\u{1b}']), "{log}");
     assert!(log.contains(r"root.a failed: a\r\n\u{1b}[2Jxxx"), "{log}");
     assert!(log.len() < 10_000, "{}", log.len());
-    // The failure, and the story of the supervisor with its line for the failure.
+    // The failure, and the history of the supervisor with its line for the failure.
     assert_eq!(log.lines().count(), 3, "{log}");
 }

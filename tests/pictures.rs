@@ -138,10 +138,10 @@ fn what_a_terminal_would_obey_is_escaped_wherever_it_is_shown() {
     assert!(events.iter().all(|line| is_plain(line) && !line.contains('\n')), "{events:?}");
     let line = r"root.a panicked: red \u{1b}[31m\rover\nwritten\u{202e}";
     assert!(events.iter().any(|told| told == line), "{events:?}");
-    let SupervisorError::GaveUp(story) = &error else { panic!("{error}") };
-    assert!(is_plain(&story.to_string()) && story.to_string().lines().count() == 1, "{story}");
-    assert!(is_plain(&format!("{story:#}")) && format!("{story:#}").lines().count() == 3, "{story:#}");
-    assert!(!is_plain(&story.restarts[0].how), "the data are as they are");
+    let SupervisorError::GaveUp(gave_up) = &error else { panic!("{error}") };
+    assert!(is_plain(&gave_up.to_string()) && gave_up.to_string().lines().count() == 1, "{gave_up}");
+    assert!(is_plain(&format!("{gave_up:#}")) && format!("{gave_up:#}").lines().count() == 3, "{gave_up:#}");
+    assert!(!is_plain(&gave_up.restarts[0].how), "the data are as they are");
 }
 
 #[test]
@@ -154,8 +154,8 @@ fn a_long_text_is_cut_where_shown_and_whole_in_the_error() {
     assert!(snapshot.to_dot().len() < 3000);
     assert!(events.iter().all(|line| line.chars().count() < 1100));
     assert!(events.iter().filter(|line| line.ends_with(" more characters)")).count() >= 4, "and say so");
-    let SupervisorError::GaveUp(story) = &error else { panic!("it gave up") };
-    assert!(story.restarts.iter().all(|restart| restart.how.ends_with(&text)) && error.to_string().ends_with(&text));
+    let SupervisorError::GaveUp(gave_up) = &error else { panic!("it gave up") };
+    assert!(gave_up.restarts.iter().all(|restart| restart.how.ends_with(&text)) && error.to_string().ends_with(&text));
 }
 
 #[test]

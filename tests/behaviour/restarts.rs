@@ -150,9 +150,9 @@ async fn a1_case_u_a_give_up_error_tells_its_failures(world: World) {
         async move { Err::<(), BoxError>(format!("failure {n}").into()) }
     }));
     let error = root.run_on(world.spawner.clone()).await.unwrap_err();
-    let SupervisorError::GaveUp(story) = &error else { panic!("not a give-up: {error:?}") };
-    assert_eq!((story.path.as_str(), story.intensity, story.period), ("root", 2, Duration::from_secs(5)));
-    let told: Vec<_> = story.restarts.iter().map(|restart| format!("{} {}", restart.path, restart.how)).collect();
+    let SupervisorError::GaveUp(gave_up) = &error else { panic!("not a give-up: {error:?}") };
+    assert_eq!((gave_up.path.as_str(), gave_up.intensity, gave_up.period), ("root", 2, Duration::from_secs(5)));
+    let told: Vec<_> = gave_up.restarts.iter().map(|restart| format!("{} {}", restart.path, restart.how)).collect();
     assert_eq!(told, ["root.flaky failed: failure 0", "root.flaky failed: failure 1", "root.flaky failed: failure 2"]);
     assert_eq!(error.to_string(), "`root` gave up: more than 2 restarts in 5s; at last `root.flaky` failed: failure 2");
 }

@@ -133,8 +133,10 @@ async fn r56_d6_a_significant_supervisor_that_gave_up_is_told(world: World) {
     let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
     root.add_worker(ChildSpec::from(inner).with_restart_type(RestartType::Transient).with_significance());
     let error = root.run_on(world.spawner.clone()).await.unwrap_err();
-    let SupervisorError::SignificantChildFailed { child, gave_up: Some(story), .. } = &error else { panic!("{error}") };
-    assert_eq!((child.as_str(), story.restarts[0].path.as_str()), ("root.inner", "root.inner.a"));
+    let SupervisorError::SignificantChildFailed { child, gave_up: Some(gave_up), .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!((child.as_str(), gave_up.restarts[0].path.as_str()), ("root.inner", "root.inner.a"));
 }
 
 async fn the_first_shutdown_trigger_shuts_the_tree_down(world: World) {

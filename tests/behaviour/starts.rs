@@ -189,13 +189,13 @@ async fn n3_giving_up_in_the_first_start_is_a_failed_start(world: World) {
     let mut root = root();
     root.add_worker(inner);
     let error = world.start(root).await.unwrap_err();
-    let SupervisorError::FailedToStart { path, cause: StartFailure::GaveUp(story) } = &error else {
+    let SupervisorError::FailedToStart { path, cause: StartFailure::GaveUp(gave_up) } = &error else {
         panic!("not a give-up: {error:?}")
     };
     assert_eq!(path, "root.inner");
-    assert_eq!(story.restarts.len(), 1);
-    assert_eq!(story.restarts[0].path, "root.inner.brittle");
-    assert_eq!(story.restarts[0].how, "failed: boom");
+    assert_eq!(gave_up.restarts.len(), 1);
+    assert_eq!(gave_up.restarts[0].path, "root.inner.brittle");
+    assert_eq!(gave_up.restarts[0].how, "failed: boom");
 }
 
 async fn a2_case_j_a_start_that_is_never_ready_times_out(world: World) {

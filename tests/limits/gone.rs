@@ -45,8 +45,8 @@ async fn p1_a_supervisor_outlives_the_executor_of_its_children(stage: Stage) {
     stage.sleep(LIMIT / 4).await;
     other.end();
     match stage.in_time("giving up", tree.wait()).await {
-        Err(SupervisorError::GaveUp(story)) => {
-            assert!(story.to_string().contains("dropped by its executor"), "{story}")
+        Err(SupervisorError::GaveUp(gave_up)) => {
+            assert!(gave_up.to_string().contains("dropped by its executor"), "{gave_up}")
         }
         outcome => panic!("{outcome:?}"),
     }

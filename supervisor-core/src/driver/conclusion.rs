@@ -18,7 +18,7 @@ impl Io {
     pub(super) fn give_up(&self, engine: &Tree, now: Instant) -> GaveUp {
         let tell = |charge: &crate::engine::Charge<Arc<dyn Child>>| {
             let ago = now.saturating_duration_since(charge.at);
-            // A history that tells the stories below whole grows with each level, and what counts is at its beginning
+            // A history that holds the histories below whole grows with each level, and what counts is at its beginning
             // and at its end.
             let is_give_up = matches!(&charge.cause, RestartCause::Exit(exit) if exit.gave_up().is_some());
             let how = charge.cause.words().to_string();

@@ -4,7 +4,7 @@ use crate::text::{Restarts, Whole};
 
 /// A supervisor was out of restarts: more than `intensity` of them within `period`.
 ///
-/// `{}` prints one line, with the last failure; `{:#}` prints the whole story, one restart a line. Line breaks and other control
+/// `{}` prints one line, with the last failure; `{:#}` prints the whole history, one restart a line. Line breaks and other control
 /// characters in what a failure says are escaped.
 ///
 /// Serialized, an intensity or a period without limit is `null`.

@@ -66,7 +66,7 @@ pub enum SupervisorError {
         child: String,
         /// How the child ended.
         how: String,
-        /// The story, where the child is a supervisor that gave up.
+        /// The history of failures, where the child is a supervisor that gave up.
         #[source]
         gave_up: Option<Box<GaveUp>>,
     },

@@ -113,7 +113,7 @@ impl Exit {
         matches!(self, Self::Shutdown(termination) if termination.unclean.iter().any(is_abandoned))
     }
 
-    /// The story, where a supervisor gave up, be it this one or the significant one that made it stop.
+    /// The history of failures, where a supervisor gave up: this one, or the significant one that made it stop.
     pub fn gave_up(&self) -> Option<&GaveUp> {
         match self {
             Self::Shutdown(termination) => match &termination.reason {
@@ -138,7 +138,7 @@ impl StartFailure {
             Exit::Normal => Self::Ended,
             Exit::Aborted | Exit::Unresponsive { .. } | Exit::Ignored => Self::Aborted,
             Exit::Shutdown(termination) => match &termination.reason {
-                // N3: a supervisor that gives up before it is ready has failed to start, and its story is the cause.
+                // N3: a supervisor that gives up before it is ready has failed to start, and its history is the cause.
                 StopReason::GaveUp(gave_up) => Self::GaveUp(gave_up.clone()),
                 // R3, R38: the failed start of a child is that of its supervisor. It keeps the path of the child, at
                 // whatever depth (A1).

@@ -38,7 +38,7 @@ mod lines {
             _ => (None, None),
         };
         match (level(kind), kind) {
-            // A1: the whole story, as the error tells it.
+            // A1: the whole history, as the error has it.
             (Level::ERROR, EventKind::GaveUp(gave_up)) => {
                 event!(target: "supervision", Level::ERROR, process = %path, id, event, "{}", History(gave_up));
             }

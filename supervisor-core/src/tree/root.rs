@@ -131,7 +131,7 @@ impl Root {
             StopReason::FailedToStart { path, cause } => {
                 Err(SupervisorError::FailedToStart { path: path.clone(), cause: cause.clone() })
             }
-            // D6: work that failed is an error, with the story where a supervisor gave up.
+            // D6: work that failed is an error, with the history where a supervisor gave up.
             StopReason::AutoShutdown { path, child, exit } if !exit.is_success() => {
                 let (path, child, how) = (path.clone(), child.clone(), exit.to_string());
                 let gave_up = exit.gave_up().cloned().map(Box::new);

@@ -8,11 +8,11 @@ pub(super) struct Budget;
 impl Invariant for Budget {
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         let Seen::Event(event) = seen else { return Ok(()) };
-        let EventKind::GaveUp(story) = &event.kind else { return Ok(()) };
-        // The story keeps the last sixteen.
-        let expected = (story.intensity + 1).min(16);
-        if story.restarts.len() != expected {
-            let told = story.restarts.len();
+        let EventKind::GaveUp(gave_up) = &event.kind else { return Ok(()) };
+        // The history keeps the last sixteen.
+        let expected = (gave_up.intensity + 1).min(16);
+        if gave_up.restarts.len() != expected {
+            let told = gave_up.restarts.len();
             return Err(format!("{} gave up after {told} restarts instead of {expected}", event.path));
         }
         Ok(())
