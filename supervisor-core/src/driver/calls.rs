@@ -9,7 +9,7 @@ use crate::{
     engine::{Caller, Refusal},
     error::{StartFailure, SupervisorError},
     incarnation::{ChildId, Parent, guard},
-    node::{Call, Child, Command, Tree},
+    node::{Call, Child, ChildrenEngine, Command},
     observe::{ChildState, EventKind},
     waits::Waiting,
 };
@@ -25,7 +25,7 @@ pub(super) struct PendingCall {
 }
 
 impl Io {
-    pub(super) fn carry_out(&mut self, engine: &mut Tree, command: Command, now: Instant) {
+    pub(super) fn carry_out(&mut self, engine: &mut ChildrenEngine, command: Command, now: Instant) {
         match command {
             Command::Start { child, call } => {
                 // N7: a `spawn` has no caller. What becomes of it is told by an event.
@@ -70,7 +70,7 @@ impl Io {
 
     /// Forgets the callers that no longer wait. Runs only before the engine is fed, when it holds no answers: an answer to one of
     /// them would reach the next caller that gets its key.
-    pub(super) fn forget_given_up(&mut self, engine: &mut Tree) {
+    pub(super) fn forget_given_up(&mut self, engine: &mut ChildrenEngine) {
         let mut given_up = BTreeSet::new();
         self.calls.retain(|key, pending| {
             let waits = !pending.reply.is_closed();
@@ -98,7 +98,7 @@ impl Io {
     }
 
     /// A call waits for its answer. `id`: the child that it is about.
-    fn expect(&mut self, engine: &Tree, id: ChildId, call: Call) -> Caller {
+    fn expect(&mut self, engine: &ChildrenEngine, id: ChildId, call: Call) -> Caller {
         let Call { reply, from, mut is_in_circle } = call;
         // N6: the order of a stop, or of a group, is a link of the chain of who waits for whom, like a call. A caller
         // outside of a process is in no chain.

@@ -15,7 +15,7 @@ use crate::{
     engine::Effect,
     incarnation::{Exit, Flags, Parent, ProcessKey, Report, ReportKind, guard},
     mailbox::{Envelope, Taken},
-    node::{Child, Command, LockedEngine, Scope, Tree},
+    node::{Child, ChildrenEngine, Command, LockedEngine, Scope},
     observe::EventKind,
 };
 
@@ -122,7 +122,7 @@ impl Io {
     }
 
     /// Looks whether a process that was left behind is gone. If it was only asked to stop, that has woken this supervisor, too.
-    pub(super) fn look_for_vacancy(&mut self, engine: &mut Tree, process_key: ProcessKey, now: Instant) {
+    pub(super) fn look_for_vacancy(&mut self, engine: &mut ChildrenEngine, process_key: ProcessKey, now: Instant) {
         self.wait_for_left_again(process_key.child_key().id);
         let Some(child) = engine.child(process_key.child_key()) else { return };
         // A wake takes the waiter out of the cell, so it has to be entered again.

@@ -10,7 +10,7 @@
 //! second half.
 
 mod calls;
-mod conclusion;
+mod outcome;
 mod supervisor_process;
 mod left;
 mod loss;
@@ -34,7 +34,7 @@ use crate::{
         ChildId, Control, Exit, Flags, Parent, ProcessBody, ProcessId, ProcessKey, Report, ReportKind, Step, guard,
     },
     mailbox::{Envelope, Mailbox, Taken},
-    node::{CallOrigin, Child, Command, LockedEngine, Scope, Shared, Tree},
+    node::{CallOrigin, Child, ChildrenEngine, Command, LockedEngine, Scope, Shared},
     observe::{Event, EventKind},
     placement::Placed,
     quiescence::{InFlight, Unsettled},
@@ -226,7 +226,7 @@ impl Driver {
 
 impl Io {
     /// Starts the engine. What an earlier run of this supervisor has left behind is adopted first.
-    fn start(&self, engine: &mut Tree, now: Instant) {
+    fn start(&self, engine: &mut ChildrenEngine, now: Instant) {
         // P2: what an earlier run has left behind is adopted before the start, so the engine starts nothing beside
         // it. A root has no earlier run.
         let is_left = |child: &&Arc<dyn Child>| child.cell().process().is_some();
@@ -244,7 +244,7 @@ impl Io {
     }
 
     /// Feeds the engine. Whether that was all that had come.
-    fn take_in(&mut self, engine: &mut Tree, request: Option<StopRequest>, now: Instant) -> bool {
+    fn take_in(&mut self, engine: &mut ChildrenEngine, request: Option<StopRequest>, now: Instant) -> bool {
         // Read under the lock, and so at once with what is going to happen: who subscribed before looks at the state after
         // that, or hears of the change.
         self.is_heard = self.scope.observers.listen();
@@ -265,7 +265,7 @@ impl Io {
         if let Some(request) = request {
             engine.handle_shutdown(request, now);
         }
-        let is_due = |engine: &Tree| engine.next_deadline().is_some_and(|deadline| deadline <= now);
+        let is_due = |engine: &ChildrenEngine| engine.next_deadline().is_some_and(|deadline| deadline <= now);
         let unread = self.reports.len() + self.scope.unread_reports();
         let before_deadline = is_due(engine).then(|| self.reports_before_deadline.unwrap_or(unread));
         let has_more_reports = self.take_reports(engine, now);
@@ -301,7 +301,7 @@ impl Io {
     }
 
     /// Whether there may be more.
-    fn take_reports(&mut self, engine: &mut Tree, now: Instant) -> bool {
+    fn take_reports(&mut self, engine: &mut ChildrenEngine, now: Instant) -> bool {
         for _ in 0..BATCH {
             let Some(Envelope { message: Report { process_key, kind }, in_flight }) =
                 self.scope.next_report(&mut self.reports)
@@ -335,7 +335,7 @@ impl Io {
     }
 
     /// Whether there may be more.
-    fn take_commands(&mut self, engine: &mut Tree, now: Instant) -> bool {
+    fn take_commands(&mut self, engine: &mut ChildrenEngine, now: Instant) -> bool {
         for _ in 0..COMMANDS {
             // R57: one after the other. None waits here for what it asks for; the engine remembers the caller, and
             // answers later (D1).

@@ -148,7 +148,7 @@ impl<C: Spec> Engine<C> {
                 self.stop_or_remove(key);
             }
             AfterStop::SupervisorStops => {
-                self.tally(key, &stopping, exit);
+                self.record_unclean(key, &stopping, exit);
                 // Not removed, even a temporary one: the last state shows what the supervisor has stopped (B4).
                 self.children.set(key, State::Stopped);
             }
@@ -216,7 +216,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Remembers who did not stop well, for the outcome (A5). Runs when a child has stopped because its supervisor stops.
-    fn tally(&mut self, key: ChildKey, stopping: &Stopping, exit: Exit) {
+    fn record_unclean(&mut self, key: ChildKey, stopping: &Stopping, exit: Exit) {
         let Some(slot) = self.children.get(key) else { return };
         let is_brutal = slot.settings().shutdown() == ShutdownStrategy::Brutal;
         let unclean = match exit {

@@ -11,8 +11,8 @@ use crate::{
     spawner::Executor,
 };
 
-/// The engine of a supervisor.
-pub(crate) type Tree = Engine<Arc<dyn Child>>;
+/// The engine as a supervisor runs it: over its children. Tests run it over others.
+pub(crate) type ChildrenEngine = Engine<Arc<dyn Child>>;
 
 /// What a supervisor knows, for itself and for those who read it: its engine, under a lock.
 ///
@@ -23,7 +23,7 @@ pub(crate) type Tree = Engine<Arc<dyn Child>>;
 ///
 /// It outlives the supervisor for as long as a handle is there: so the last state can be read.
 pub(crate) struct LockedEngine {
-    engine: Mutex<Tree>,
+    engine: Mutex<ChildrenEngine>,
     /// Of the executor that runs, or ran, the supervisor: its times are measured with this.
     clock: Clock,
     pub(crate) process: ProcessId,
@@ -32,12 +32,12 @@ pub(crate) struct LockedEngine {
 }
 
 impl LockedEngine {
-    pub(crate) fn new(engine: Tree, spawner: &Executor, process: ProcessId, incarnation: u32) -> Self {
+    pub(crate) fn new(engine: ChildrenEngine, spawner: &Executor, process: ProcessId, incarnation: u32) -> Self {
         // R37: a restart of a supervisor counts once, here. Its children begin anew with it, from zero.
         Self { engine: Mutex::new(engine), clock: Clock::of(spawner), process, restarts: incarnation.saturating_sub(1) }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Tree> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ChildrenEngine> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

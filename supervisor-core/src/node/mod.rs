@@ -20,7 +20,7 @@ pub(crate) use self::{
     check::{check, check_root},
     child::{Blueprint, Child, ChildFactory, ChildNode, Release},
     command::{Call, Command},
-    locked_engine::{LockedEngine, Tree},
+    locked_engine::{ChildrenEngine, LockedEngine},
     origin::CallOrigin,
     scope::{PlacedParent, Scope},
     shared::{Shared, Tenure},

@@ -8,14 +8,14 @@ use crate::{
     error::{GaveUp, RestartRecord, StartFailure, UncleanProcess, UncleanStop},
     incarnation::{ChildId, Exit, Parent, StopReason, Termination, guard},
     mailbox::Envelope,
-    node::{Child, Tree},
+    node::{Child, ChildrenEngine},
     observe::{EventKind, RestartCause},
     strategy::ChildKind,
     text,
 };
 
 impl Io {
-    pub(super) fn give_up(&self, engine: &Tree, now: Instant) -> GaveUp {
+    pub(super) fn give_up(&self, engine: &ChildrenEngine, now: Instant) -> GaveUp {
         let tell = |charge: &crate::engine::Charge<Arc<dyn Child>>| {
             let ago = now.saturating_duration_since(charge.at);
             // A history that holds the histories below whole grows with each level, and what counts is at its beginning
