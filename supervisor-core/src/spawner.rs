@@ -83,8 +83,8 @@ pub(crate) fn spawn(process: Process, on: &dyn Spawner, home: &dyn Spawner) {
     }
 }
 
-/// An executor, as a tree holds it: let go of under a guard. Whoever is the last to do so may be anybody, and what the
-/// destructor of an executor does is nothing to them.
+/// A spawner, as a tree holds it: dropped under a guard. Any part of a tree may be its last owner, and a panic in the destructor
+/// of an executor must not reach it.
 #[derive(Clone)]
 pub(crate) struct Executor(Option<Arc<dyn Spawner>>);
 
@@ -109,7 +109,7 @@ impl Drop for Executor {
     }
 }
 
-// A backend may be anybody's code. These call its methods so that a panic in one of them ends no supervisor.
+// A backend is foreign code. These call its methods so that a panic in one of them ends no supervisor.
 
 /// The time on this executor's clock, for those who have to go on if that panics: on the system's then.
 pub(crate) fn now(spawner: &dyn Spawner) -> Instant {

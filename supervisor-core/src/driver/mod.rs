@@ -91,7 +91,7 @@ struct Io {
     left: Vec<Left>,
     /// When all else has stopped: until when the processes in `left` have time to end.
     left_until: Option<Instant>,
-    /// Whether anybody listened when this turn began.
+    /// Whether there was a listener when this turn began.
     is_heard: bool,
     /// All has stopped. What was sent before `Shared` was closed is still answered.
     is_closing: bool,

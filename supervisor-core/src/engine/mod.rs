@@ -121,7 +121,7 @@ pub(crate) struct Engine<C> {
     significant_end: Option<(C, Exit)>,
     unclean: Vec<(C, UncleanKind)>,
     effects: VecDeque<Effect<C>>,
-    /// Whether anybody listens. B3: without subscribers no event is made.
+    /// Whether there is a listener. B3: without subscribers no event is made.
     pub(crate) is_heard: bool,
     rng: Rng,
 }

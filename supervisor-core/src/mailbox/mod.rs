@@ -15,7 +15,8 @@ pub(crate) struct Envelope<M> {
     pub(crate) in_flight: InFlight,
 }
 
-/// Messages in the order in which they came. Nobody waits in here: who puts one in wakes the supervisor by other means.
+/// Messages in the order in which they came. It has no waker: a sender wakes the supervisor by other
+/// means.
 ///
 /// The reader takes out all at once, so in the common case neither side allocates, and they meet once for many messages.
 pub(crate) struct Mailbox<M>(Mutex<Option<Unread<M>>>);
@@ -73,7 +74,7 @@ impl<M> Mailbox<M> {
         taken.0.pop_front()
     }
 
-    /// There is nobody any more to read what is put in. What is left in it is given back.
+    /// Closes the mailbox: from now on it takes no message. Returns those that are left.
     pub(crate) fn close(&self) -> Taken<M> {
         Taken(self.lock().take().map(|unread| unread.messages).unwrap_or_default())
     }

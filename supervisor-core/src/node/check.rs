@@ -90,12 +90,12 @@ fn check_alone(
         return Err(SupervisorError::InvalidName { name: child.name().into(), parent: Some(parent()) });
     }
     let settings = child.settings();
-    // R8: what is not set has a default that is valid, so only what somebody has asked for is refused here.
+    // R8: every default is valid, so only a setting that was made can be refused here.
     //
-    // R48: significance means something only where its end is not followed by a restart, and where somebody looks at
-    // it.
+    // R48: significance means something only for a child that is not always restarted, under a supervisor with
+    // auto-shutdown.
     //
-    // A2, B2: a limit of zero could be met by nobody. B1: a wait that shrinks would not let anything recover.
+    // A2, B2: no child could meet a limit of zero. B1: a wait that shrinks would not let anything recover.
     let reason = if settings.runs_once && settings.restart() != RestartType::Temporary {
         InvalidSpec::OneShotNotTemporary
     } else if settings.significant && settings.restart() == RestartType::Permanent {

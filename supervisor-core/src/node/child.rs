@@ -138,7 +138,7 @@ impl<F: ChildFactory> ChildNode<F> {
 /// of two children never panic together, which would be the end of the program.
 impl<F: Release> Drop for ChildNode<F> {
     fn drop(&mut self) {
-        // P1, P3: whoever that is, it is not the one to be unwound.
+        // P1, P3: the last owner may be anything, and must not unwind.
         let _ = guard(|| release_all(&self.factory));
     }
 }
@@ -216,7 +216,7 @@ impl<F: ChildFactory> Child for ChildNode<F> {
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
-        // P3: a destructor is user code and may block. So it gets a process, which nobody waits for.
+        // P3: a destructor is user code and may block. So it gets a process, for which no supervisor waits.
         let context =
             self.clone().begin(ProcessKey::of_disposal(self.id), scope, Flags::NO_SUCCESSOR | Flags::ABANDONED);
         let spawner = match self.settings.placement() {

@@ -5,10 +5,10 @@ use oneshot::Sender;
 use super::{CallOrigin, Child};
 use crate::{error::SupervisorError, incarnation::ChildId, waits::Waiting};
 
-/// What a running supervisor is asked by whoever holds a handle. Dropped unanswered, it answers by that.
-/// So a supervisor that goes away answers all of them, without knowing it (A7, R70).
+/// What a handle asks of a running supervisor. A call that is dropped unanswered tells its caller so. So a supervisor that goes
+/// away answers all of them, without knowing it (A7, R70).
 pub(crate) enum Command {
-    /// Nobody waits for a start without a call.
+    /// Without a call it is a `spawn`, which has no caller.
     Start {
         child: Arc<dyn Child>,
         call: Option<Call>,

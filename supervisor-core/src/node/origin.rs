@@ -13,14 +13,14 @@ impl CallOrigin {
     /// Of the process that this runs in.
     pub(crate) fn current() -> Option<Self> {
         // N6: known from the process that runs on this thread. A task that was spawned by other means has none, and
-        // waits as anybody does.
+        // is in no chain.
         let (parent, id) = current(|current| (current.parent.clone(), current.child_id()))?;
         Some(Self { scope: Scope::above(&parent)?, id })
     }
 
     /// The process as a child of its supervisor, and the supervisors above it, each as a child of the next.
     pub(crate) fn upwards(&self) -> impl Iterator<Item = (&Arc<Scope>, ChildId)> {
-        // N6: whoever waits for one above waits for this process, too, because that ends after all below it.
+        // N6: a call that waits for a supervisor above waits for this process, too, because that supervisor ends last.
         iter::successors(Some((&self.scope, self.id)), |(scope, _)| Some((scope.parent.as_ref()?, scope.id)))
     }
 

@@ -149,8 +149,8 @@ impl Scope {
         self.shared.clone()
     }
 
-    /// Tells all who want to hear of something that happened here. `own`: who listens to the child that it happened to. The
-    /// event is made only if somebody does.
+    /// Emits an event of this supervisor: to the log, the metrics and all subscribers. `own`: what handles share with the child
+    /// that it is about, which may have subscribers of its own. The event is made only if there is a listener.
     pub(crate) fn emit(&self, kind: EventKind, own: Option<&Arc<Shared>>, event: impl FnOnce(EventKind) -> Event) {
         let subscribers = || {
             // B3: a subscriber hears of its supervisor and of all below, so all above hear of this.
@@ -160,7 +160,7 @@ impl Scope {
             let all = own.into_iter().chain(above).map(|shared| shared.subscribers());
             all.filter(|subscribers| !subscribers.is_empty())
         };
-        // B3: one load where nobody in the program subscribes, before anything is walked or made.
+        // B3: without a subscriber in the program this is one load, before anything is walked or made.
         let has_subscribers = Events::are_wanted() && subscribers().next().is_some();
         if !has_subscribers && !self.observers.want(&kind) {
             return;
@@ -185,8 +185,8 @@ impl Scope {
 
     /// The supervisor is lost. Returns what it has not read. What its children report from now on, they tell themselves.
     pub(crate) fn close_lost(&self) -> Taken<Report> {
-        // P1, A6: first the flag, then the mailbox. Whoever finds the mailbox closed then sees that it has to tell
-        // its end itself.
+        // P1, A6: first the flag, then the mailbox. A process that finds the mailbox closed then sees that it has to
+        // tell its end itself.
         self.is_lost.store(true, Ordering::Release);
         self.reports.close()
     }
@@ -198,7 +198,7 @@ impl Scope {
 
     /// The supervisor has something to do, or may have.
     pub(crate) fn register(&self, waker: &Waker) {
-        // Drops the one before, which is that of whoever ran the root.
+        // Drops the waker before, which may be that of the task that runs the root: foreign code.
         let _ = guard(|| self.waker.register(waker));
     }
 
@@ -213,14 +213,14 @@ impl Scope {
     /// Whether it slept.
     fn wake_up(&self) -> bool {
         let Some(waker) = self.waker.take() else { return false };
-        // It may be the waker of whoever runs the root.
+        // It may be the waker of the task that runs the root: foreign code.
         let _ = guard(|| waker.wake());
         true
     }
 
     /// Gives the report back if the supervisor is gone.
     fn deliver(&self, report: Report) -> Result<(), Report> {
-        // A tree is quiet though nobody outside has looked yet.
+        // A report to the outside does not count: a tree is quiet although the task that runs it has not looked yet.
         let in_flight = if self.is_outside() { InFlight::none() } else { self.quiescence.in_flight() };
         // The report is in the mailbox before the supervisor is woken. Woken before, it could look too early, and
         // sleep.
@@ -268,7 +268,7 @@ impl Drop for Scope {
 
 impl Parent for Scope {
     fn report(&self, report: Report) {
-        // A supervisor that is gone has nobody to tell.
+        // If the supervisor is gone, the report is of no use.
         let _ = self.deliver(report);
     }
 
@@ -284,7 +284,7 @@ impl Parent for Scope {
     }
 
     fn path_of(&self, segment: &str) -> String {
-        // A1: whole names are made when somebody asks. A process keeps its own segment only.
+        // A1: whole names are made on demand. A process keeps its own segment only.
         let mut path = self.path();
         if !path.is_empty() {
             path.push('.');

@@ -58,9 +58,9 @@ impl Running {
         }
     }
 
-    /// Who has to be woken, once the lock is let go of.
+    /// Sends a command. Returns the scope that the caller has to wake, once it has released the lock.
     fn post(&self, command: Command) -> Arc<Scope> {
-        // A7: it is never closed: as long as it can be found here, somebody is going to look into it.
+        // A7: it is never closed: as long as it can be found here, a supervisor is going to read it.
         let _ = self.commands.put(self.scope.envelope(command), || self.scope.now());
         self.scope.clone()
     }

@@ -34,7 +34,7 @@ struct Reading {
     cursor: Cursor,
     /// Read, and not put into the snapshot yet.
     rows: vec::IntoIter<Row>,
-    /// Whether all children up to here are ready, or in nobody's way.
+    /// Whether all children up to here are ready, or need not be.
     is_ready: bool,
 }
 
@@ -147,7 +147,7 @@ impl Shared {
     fn running(&self) -> Result<Arc<LockedEngine>, SupervisorError> {
         match self.look() {
             Some((locked, Some(_))) => Ok(locked),
-            // N7, R70: nobody supervises these children, so what they are is not said as if somebody did.
+            // N7, R70: no supervisor runs these children, so their last states are not returned as if one did.
             _ => Err(self.not_running()),
         }
     }

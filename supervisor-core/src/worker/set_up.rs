@@ -19,7 +19,7 @@ use crate::{
 
 impl<W: Supervisable> From<W> for ChildSpec {
     fn from(worker: W) -> Self {
-        // P3: name and shutdown strategy are read here, once, by whoever makes the specification. A supervisor never
+        // P3: name and shutdown strategy are read here, once, where the specification is made. A supervisor never
         // calls a user's method.
         let name = Name::new(worker.name().to_owned());
         let settings = ChildSettings::worker(worker.shutdown_strategy());

@@ -21,9 +21,9 @@
 //!
 //! Every change of the word is `AcqRel`, every look at it is `Acquire`. Two things need that:
 //!
-//! - Whoever sees a signal sees what its sender did before: a worker that is asked to stop reads what the caller of
+//! - A thread that sees a signal sees what its sender did before: a worker that is asked to stop reads what the caller of
 //!   `shutdown` wrote. So `request` releases, and `flags` and `is_shutdown` acquire.
-//! - Whoever sees `ENDED` sees what the destructors of that incarnation did (P2). A report of the exit carries that,
+//! - A thread that sees `ENDED` sees what the destructors of that incarnation did (P2). A report of the exit carries that,
 //!   too, through the lock of the mailbox. But a supervisor that adopts what an earlier run has left behind gets no
 //!   report, and looks at the word alone. So `end` releases, and `process` and `is_occupied` acquire.
 //!
