@@ -103,7 +103,7 @@ impl SupervisorHandle {
     /// [`InvalidName`](SupervisorError::InvalidName), [`InvalidSpec`](SupervisorError::InvalidSpec),
     /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning).
     pub fn spawn(&self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
-        // R8, R10: what is spawned usually comes and goes, so it is temporary where its specification does not say
+        // A child that is spawned usually comes and goes. So it is temporary (R10), unless its specification says
         // otherwise.
         let (id, _) = self.0.start(child.into().temporary_by_default(), None)?;
         Ok(id)

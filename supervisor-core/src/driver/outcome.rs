@@ -68,7 +68,7 @@ impl Driver {
             Cause::AutoShutdown { child, exit } => {
                 StopReason::AutoShutdown { path: io.scope.path(), child: path_of(&child), exit }
             }
-            // R3, A1: the failure climbs as it is, with the path of the child that failed.
+            // A1: the failure climbs as it is, with the path of the child that failed.
             Cause::FailedToStart { failure: StartFailure::Below { path, cause }, .. } => {
                 StopReason::FailedToStart { path, cause: *cause }
             }

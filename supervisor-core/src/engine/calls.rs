@@ -194,7 +194,7 @@ impl<C: Spec> Engine<C> {
                 self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
-            // A child that is killed before it was ready has failed to start: fatal in a first start (R3), charged later (R22).
+            // A child that is killed before it was ready has failed to start. `on_start_failed` knows what that means.
             State::Starting { .. } => Some(AfterStop::FailStart { limit: None }),
             &State::Running { since } => Some(AfterStop::ApplyPolicy { since, unresponsive: false }),
             // P2: there is a process, but an earlier run's, and that is aborted already. This run's child has none yet.

@@ -109,8 +109,8 @@ impl<C: Spec> Engine<C> {
         if self.children.count_of(&moving) == 0 {
             return;
         }
-        // R29, N1: what is on its way up turns round at once; what runs waits for its turn (R39). What is stopping already
-        // becomes part of this stop, and one that is stuck is abandoned now, because its grace is over (D3).
+        // R29, N1: a child that is starting is stopped at once; one that runs waits for its turn (R39). A child that is stopping
+        // already becomes part of this stop. One that is stuck is abandoned now, because its grace is over (D3).
         let moving: Vec<_> = self.keys_of(|state| !matches!(state, State::Stopped | State::Running { .. }));
         for key in moving.into_iter().rev() {
             if self.children.get(key).is_some_and(|slot| slot.state.is_live()) {
@@ -174,7 +174,7 @@ impl<C: Spec> Engine<C> {
         else {
             // So the next look, at each exit, does not go through the children again.
             self.stop_sequence.reached = Some(self.stop_sequence.from);
-            // Not done while one is there that was asked at once (R46), or that is stuck and was passed (D3).
+            // Not done while a child is there that was asked together with others, or that is stuck and was passed (D3).
             return if self.stop_sequence.outstanding == 0 { Progress::Done } else { Progress::Waiting };
         };
         self.stop_sequence.reached = Some(key.id);
