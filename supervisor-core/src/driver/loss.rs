@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Driver, Io, request};
+use super::{Driver, Io, effects::request};
 use crate::{
     engine::Effect,
     incarnation::{Exit, Flags, Parent, ProcessKey, Report, ReportKind, guard},

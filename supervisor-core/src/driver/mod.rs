@@ -5,11 +5,13 @@
 //! starts, stops or waits is a state in the engine, and everything else is served meanwhile (D1).
 //!
 //! The engine stands under a lock, so that a tree can be read without the help of its supervisors (B4). A turn has two halves
-//! for that: in the first one it holds the lock, feeds the engine and takes out what that wants done; in the second one it
-//! does that, without the lock. Whatever may run code that is not ours (a spawn, a wake, an observer, a destructor) is in the
+//! for that: in the first one it holds the lock, feeds the engine (`inputs.rs`) and takes out what that wants done; in the second
+//! one it does that, without the lock (`effects.rs`). Whatever may run code that is not ours (a spawn, a wake, an observer, a destructor) is in the
 //! second half.
 
 mod calls;
+mod effects;
+mod inputs;
 mod outcome;
 mod supervisor_process;
 mod left;
@@ -20,7 +22,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use slab::Slab;
@@ -30,17 +32,13 @@ use self::{calls::PendingCall, left::Left, supervisor_process::DriverParts};
 use crate::{
     engine::{Effect, Engine, StopRequest},
     error::GaveUp,
-    incarnation::{
-        ChildId, Control, Exit, Flags, Parent, ProcessBody, ProcessId, ProcessKey, Report, ReportKind, Step, guard,
-    },
-    mailbox::{Envelope, Mailbox, Taken},
+    incarnation::{ChildId, Control, Exit, Parent, ProcessBody, ProcessId, ProcessKey, Report, Step, guard},
+    mailbox::{Mailbox, Taken},
     node::{CallOrigin, Child, ChildrenEngine, Command, LockedEngine, Scope, Shared},
-    observe::{Event, EventKind},
     placement::Placed,
     quiescence::{InFlight, Unsettled},
     spawner::{Executor, Timer, now, seed},
-    strategy::{ChildKind, RestartType, SupervisorSettings},
-    trace,
+    strategy::SupervisorSettings,
 };
 
 /// How much of a kind is taken, or done, before the rest gets its turn.
@@ -243,225 +241,6 @@ impl Io {
         engine.handle_start(self.seen.no_successor);
     }
 
-    /// Feeds the engine. Whether that was all that had come.
-    fn take_in(&mut self, engine: &mut ChildrenEngine, request: Option<StopRequest>, now: Instant) -> bool {
-        // Read under the lock, and so at once with what is going to happen: who subscribed before looks at the state after
-        // that, or hears of the change.
-        self.is_heard = self.scope.observers.listen();
-        // Only here, before the engine is fed: all that it had to say was done in the turn before, so no answer is
-        // under way to a key that another caller may get now.
-        if self.calls.len() >= self.calls_to_look_at {
-            self.forget_given_up(engine);
-        }
-        engine.is_heard = self.is_heard;
-        // N1: a shutdown first, so no report and no call of this turn can start anything after it.
-        //
-        // Then the reports, as many as a batch has. A deadline that has passed waits until all of them are read that were
-        // there when it was seen: a process that has ended, or become ready, is not late because its supervisor is (see
-        // "Pauses" in the docs). It does not wait for those that come after, so a flood of reports keeps no limit from
-        // being held.
-        //
-        // Calls come last. They are new work, and a flood of them must not hold up what has happened.
-        if let Some(request) = request {
-            engine.handle_shutdown(request, now);
-        }
-        let is_due = |engine: &ChildrenEngine| engine.next_deadline().is_some_and(|deadline| deadline <= now);
-        let unread = self.reports.len() + self.scope.unread_reports();
-        let before_deadline = is_due(engine).then(|| self.reports_before_deadline.unwrap_or(unread));
-        let has_more_reports = self.take_reports(engine, now);
-        self.reports_before_deadline =
-            before_deadline.map(|left| left.saturating_sub(BATCH)).filter(|left| has_more_reports && *left > 0);
-        if self.reports_before_deadline.is_none() && is_due(engine) {
-            engine.handle_deadline(now);
-        }
-        let has_more_commands = self.take_commands(engine, now);
-        !(has_more_reports || has_more_commands)
-    }
-
-    /// Looks at what is asked of this supervisor as a process. Returns what is new.
-    fn look_for_request(&mut self) -> Option<StopRequest> {
-        // Read from the cell, and not sent as a message: a request that waits behind 100,000 reports would not go
-        // before them (N1).
-        let flags = self.own.control.cell().flags(self.own.id)?;
-        let kill = flags.contains(Flags::ABORT);
-        let is_asked = kill || flags.contains(Flags::SHUTDOWN);
-        let request = StopRequest { no_successor: self.seen.no_successor || flags.contains(Flags::NO_SUCCESSOR), kill };
-        if !is_asked || (self.is_asked && request == self.seen) {
-            return None;
-        }
-        // N8: said for each new request, and a kill after a stop is one: the supervisor above measures anew whether
-        // it is heard.
-        if !self.is_asked || request.kill != self.seen.kill {
-            let report = Report { process_key: self.own.process_key, kind: ReportKind::Acknowledged };
-            self.own.parent.report(report);
-        }
-        (self.is_asked, self.seen) = (true, request);
-        self.shared.acknowledge();
-        Some(request)
-    }
-
-    /// Whether there may be more.
-    fn take_reports(&mut self, engine: &mut ChildrenEngine, now: Instant) -> bool {
-        for _ in 0..BATCH {
-            let Some(Envelope { message: Report { process_key, kind }, in_flight }) =
-                self.scope.next_report(&mut self.reports)
-            else {
-                return false;
-            };
-            // Kept until the engine has nothing more to do: what follows from the message is not done yet.
-            self.in_flight.push(in_flight);
-            match kind {
-                ReportKind::Ready => engine.handle_ready(process_key, now),
-                ReportKind::Acknowledged => engine.handle_acknowledged(process_key),
-                ReportKind::Exited(exit) => {
-                    // In a stop, the engine takes over the names of what was abandoned below, as the supervisor that
-                    // ended tells them.
-                    let is_told = engine.is_stopping() && matches!(exit, Exit::Shutdown(_));
-                    // D3, N8: looked for before the engine hears of the exit. After that, the child may be removed,
-                    // and with it the way to what is below.
-                    if exit.may_have_left_any() && !is_told {
-                        if let Some(child) = engine.child(process_key.child_key()) {
-                            self.remember_left(child, now);
-                        }
-                    }
-                    // R77, P5: the engine looks who that is. The end of a process that it does not know changes
-                    // nothing.
-                    engine.handle_exit(process_key, exit, now);
-                }
-                ReportKind::Vacated => self.look_for_vacancy(engine, process_key, now),
-            }
-        }
-        true
-    }
-
-    /// Whether there may be more.
-    fn take_commands(&mut self, engine: &mut ChildrenEngine, now: Instant) -> bool {
-        for _ in 0..COMMANDS {
-            // R57: one after the other. None waits here for what it asks for; the engine remembers the caller, and
-            // answers later (D1).
-            let Some(Envelope { message, in_flight }) = self.commands.next(&mut self.commands_taken) else {
-                return false;
-            };
-            self.in_flight.push(in_flight);
-            self.carry_out(engine, message, now);
-        }
-        true
-    }
-
-    fn perform(&mut self, locked: &LockedEngine, effect: ToDo, now: Instant) -> Option<Step> {
-        match effect {
-            Effect::Start { key, incarnation, child } => {
-                // P2: the new run of that supervisor adopts what was left behind, and waits for it.
-                if !self.left.is_empty() {
-                    self.forget_left(key.id);
-                }
-                let settings = child.settings();
-                // What is added and runs once only drops its specification itself, with what it leaves behind.
-                let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
-                let flags = if is_only_run && !self.is_static(key.id) { Flags::NO_SUCCESSOR } else { Flags::NONE };
-                // The id is there before the event that has it, and the event before the process can run: B3.
-                let context = child.clone().begin(ProcessKey::new(key, incarnation), &self.scope, flags);
-                if incarnation == 1 && settings.restart() != RestartType::Temporary {
-                    self.warn_of_short_intensity(locked, &*child);
-                }
-                // B3: told before the process is spawned, because another thread may run it at once, and what it does
-                // is told, too.
-                if self.is_heard {
-                    self.emit(&*child, EventKind::Started);
-                }
-                child.start(context, &self.scope);
-            }
-            Effect::Ask { child, no_successor } => request(&*child, Flags::SHUTDOWN, no_successor),
-            Effect::Abort { child, no_successor } => request(&*child, Flags::ABORT, no_successor),
-            Effect::SampleHeartbeat { key, incarnation } => {
-                let mut engine = locked.lock();
-                // B2: the look takes the sign back, so it is made once for each look of the engine, with its answer
-                // in the same lock.
-                let sign_of_life = engine.child(key).is_some_and(|child| child.cell().take_alive());
-                engine.handle_heartbeat(ProcessKey::new(key, incarnation), sign_of_life, now);
-            }
-            Effect::Emit { child, kind, took } => {
-                // What an earlier run of this supervisor has abandoned before is not told again.
-                if !matches!(*kind, EventKind::Abandoned) || !child.cell().abandon().is_abandoned() {
-                    self.emit_timed(&*child, took, *kind);
-                }
-            }
-            // R2: a supervisor is ready when its children are. Its process reports that, as any process does.
-            Effect::Ready => return Some(Step::Ready),
-            Effect::GaveUp => {
-                // A1: made now, because the failures that are still counted are those that it gave up for. Later,
-                // some would be forgotten.
-                let gave_up = self.give_up(&locked.lock(), now);
-                self.emit_of_itself(EventKind::GaveUp(gave_up.clone()));
-                self.gave_up = Some(gave_up);
-            }
-            Effect::Answer { caller, child, answer } => self.answer(caller, child.as_deref(), answer),
-            Effect::Refuse { child, caller, refusal } => self.refuse(child, caller, refusal),
-            Effect::Forget { id, child } => {
-                // R78: nothing starts this child again, so its specification goes. A static one is kept for the next
-                // run of this supervisor (R36); a root has none.
-                if !self.is_static(id) || self.static_children.is_none() {
-                    self.dispose(child);
-                }
-            }
-            Effect::Finish => {
-                // N7: from here on, a handle says that the supervisor does not run. What was sent before that is
-                // still read: the engine answers it, or `finish` turns it away (A7).
-                self.shared.close(&self.scope);
-                self.is_closing = true;
-            }
-        }
-        None
-    }
-
-    fn warn_of_short_intensity(&mut self, locked: &LockedEngine, child: &dyn Child) {
-        // Said once; and most have no backoff.
-        if self.has_warned || !(self.has_backoff || child.settings().backoff().is_some()) {
-            return;
-        }
-        let Some((after, longest)) = locked.lock().settings().cuts_short(child.settings()) else { return };
-        self.has_warned = true;
-        trace::warn_of_short_intensity(&self.scope.path_of(child.name()), after, longest);
-    }
-
-    fn emit(&self, child: &dyn Child, kind: EventKind) {
-        self.emit_timed(child, None, kind);
-    }
-
-    fn emit_timed(&self, child: &dyn Child, took: Option<Duration>, kind: EventKind) {
-        self.scope.emit(kind, child.shared(), |kind| Event {
-            path: self.scope.path_of(child.name()),
-            process: child.cell().latest(),
-            kind,
-            took,
-        });
-    }
-
-    fn emit_of_itself(&self, kind: EventKind) {
-        self.scope.emit(kind, None, |kind| Event {
-            path: self.scope.path(),
-            process: Some(self.own.id),
-            kind,
-            took: None,
-        });
-    }
-
-    /// Whether it is one of those that this supervisor has when it starts.
-    fn is_static(&self, id: ChildId) -> bool {
-        id <= self.last_static
-    }
-
-    /// Drops what the specification of a child owns, because the child is not started again. If it runs, its process does that;
-    /// otherwise a process that is made for it, so that no destructor holds up this supervisor.
-    fn dispose(&self, child: Arc<dyn Child>) {
-        // R78. First said, then looked: a process that ends in between has read it, or is seen to have ended. What
-        // both drop is there once.
-        request(&*child, Flags::NONE, true);
-        if child.cell().process().is_none() && child.is_loaded() {
-            child.dispose(&self.scope);
-        }
-    }
-
     /// Arms the timer for what is due next. Whether that is now.
     fn poll_timer(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         if deadline.is_none() && self.timer.is_none() {
@@ -485,11 +264,6 @@ impl Io {
             None => Poll::Pending,
         }
     }
-}
-
-fn request(child: &dyn Child, flags: Flags, no_successor: bool) {
-    let flags = if no_successor { flags | Flags::NO_SUCCESSOR } else { flags };
-    child.cell().request(flags);
 }
 
 /// Nothing in here is pinned.

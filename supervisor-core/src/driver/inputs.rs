@@ -1,0 +1,118 @@
+//! The first half of a turn: what has come in goes to the engine, which is locked meanwhile.
+
+use std::time::Instant;
+
+use super::{BATCH, COMMANDS, Io};
+use crate::{
+    engine::StopRequest,
+    incarnation::{Exit, Flags, Report, ReportKind},
+    mailbox::Envelope,
+    node::ChildrenEngine,
+};
+
+impl Io {
+    /// Feeds the engine. Whether that was all that had come.
+    pub(super) fn take_in(&mut self, engine: &mut ChildrenEngine, request: Option<StopRequest>, now: Instant) -> bool {
+        // Read under the lock, and so at once with what is going to happen: who subscribed before looks at the state after
+        // that, or hears of the change.
+        self.is_heard = self.scope.observers.listen();
+        // Only here, before the engine is fed: all that it had to say was done in the turn before, so no answer is
+        // under way to a key that another caller may get now.
+        if self.calls.len() >= self.calls_to_look_at {
+            self.forget_given_up(engine);
+        }
+        engine.is_heard = self.is_heard;
+        // N1: a shutdown first, so no report and no call of this turn can start anything after it.
+        //
+        // Then the reports, as many as a batch has. A deadline that has passed waits until all of them are read that were
+        // there when it was seen: a process that has ended, or become ready, is not late because its supervisor is (see
+        // "Pauses" in the docs). It does not wait for those that come after, so a flood of reports keeps no limit from
+        // being held.
+        //
+        // Calls come last. They are new work, and a flood of them must not hold up what has happened.
+        if let Some(request) = request {
+            engine.handle_shutdown(request, now);
+        }
+        let is_due = |engine: &ChildrenEngine| engine.next_deadline().is_some_and(|deadline| deadline <= now);
+        let unread = self.reports.len() + self.scope.unread_reports();
+        let before_deadline = is_due(engine).then(|| self.reports_before_deadline.unwrap_or(unread));
+        let has_more_reports = self.take_reports(engine, now);
+        self.reports_before_deadline =
+            before_deadline.map(|left| left.saturating_sub(BATCH)).filter(|left| has_more_reports && *left > 0);
+        if self.reports_before_deadline.is_none() && is_due(engine) {
+            engine.handle_deadline(now);
+        }
+        let has_more_commands = self.take_commands(engine, now);
+        !(has_more_reports || has_more_commands)
+    }
+
+    /// Looks at what is asked of this supervisor as a process. Returns what is new.
+    pub(super) fn look_for_request(&mut self) -> Option<StopRequest> {
+        // Read from the cell, and not sent as a message: a request that waits behind 100,000 reports would not go
+        // before them (N1).
+        let flags = self.own.control.cell().flags(self.own.id)?;
+        let kill = flags.contains(Flags::ABORT);
+        let is_asked = kill || flags.contains(Flags::SHUTDOWN);
+        let request = StopRequest { no_successor: self.seen.no_successor || flags.contains(Flags::NO_SUCCESSOR), kill };
+        if !is_asked || (self.is_asked && request == self.seen) {
+            return None;
+        }
+        // N8: said for each new request, and a kill after a stop is one: the supervisor above measures anew whether
+        // it is heard.
+        if !self.is_asked || request.kill != self.seen.kill {
+            let report = Report { process_key: self.own.process_key, kind: ReportKind::Acknowledged };
+            self.own.parent.report(report);
+        }
+        (self.is_asked, self.seen) = (true, request);
+        self.shared.acknowledge();
+        Some(request)
+    }
+
+    /// Whether there may be more.
+    pub(super) fn take_reports(&mut self, engine: &mut ChildrenEngine, now: Instant) -> bool {
+        for _ in 0..BATCH {
+            let Some(Envelope { message: Report { process_key, kind }, in_flight }) =
+                self.scope.next_report(&mut self.reports)
+            else {
+                return false;
+            };
+            // Kept until the engine has nothing more to do: what follows from the message is not done yet.
+            self.in_flight.push(in_flight);
+            match kind {
+                ReportKind::Ready => engine.handle_ready(process_key, now),
+                ReportKind::Acknowledged => engine.handle_acknowledged(process_key),
+                ReportKind::Exited(exit) => {
+                    // In a stop, the engine takes over the names of what was abandoned below, as the supervisor that
+                    // ended tells them.
+                    let is_told = engine.is_stopping() && matches!(exit, Exit::Shutdown(_));
+                    // D3, N8: looked for before the engine hears of the exit. After that, the child may be removed,
+                    // and with it the way to what is below.
+                    if exit.may_have_left_any() && !is_told {
+                        if let Some(child) = engine.child(process_key.child_key()) {
+                            self.remember_left(child, now);
+                        }
+                    }
+                    // R77, P5: the engine looks who that is. The end of a process that it does not know changes
+                    // nothing.
+                    engine.handle_exit(process_key, exit, now);
+                }
+                ReportKind::Vacated => self.look_for_vacancy(engine, process_key, now),
+            }
+        }
+        true
+    }
+
+    /// Whether there may be more.
+    pub(super) fn take_commands(&mut self, engine: &mut ChildrenEngine, now: Instant) -> bool {
+        for _ in 0..COMMANDS {
+            // R57: one after the other. None waits here for what it asks for; the engine remembers the caller, and
+            // answers later (D1).
+            let Some(Envelope { message, in_flight }) = self.commands.next(&mut self.commands_taken) else {
+                return false;
+            };
+            self.in_flight.push(in_flight);
+            self.carry_out(engine, message, now);
+        }
+        true
+    }
+}
