@@ -23,6 +23,7 @@ use crate::{
 pub(super) struct Left {
     /// The child of this supervisor that it is below of.
     under: ChildId,
+    id: ChildId,
     path: String,
     child: Arc<dyn Child>,
     since: Instant,
@@ -43,6 +44,7 @@ impl Io {
         let left = left_behind(supervisor, self.scope.path_of(supervisor.name()));
         self.left.extend(left.into_iter().map(|(path, child)| Left {
             under,
+            id: child.id(),
             path,
             child,
             since: now,
@@ -55,9 +57,9 @@ impl Io {
         self.left.retain(|left| left.under != supervisor);
     }
 
-    /// One below that supervisor was woken, which takes its waiter out: by its end, or because it was asked to stop.
-    pub(super) fn wait_for_left_again(&mut self, under: ChildId) {
-        self.left.iter_mut().filter(|left| left.under == under).for_each(|left| left.is_waited_for = false);
+    /// It was woken, which takes its waiter out: by its end, or because it was asked to stop.
+    pub(super) fn wait_for_left_again(&mut self, id: ChildId) {
+        self.left.iter_mut().filter(|left| left.id == id).for_each(|left| left.is_waited_for = false);
     }
 
     /// All else has stopped. Until when those that are left have time to let go; `None` if none is there, or none has any.
@@ -70,11 +72,10 @@ impl Io {
             return None;
         }
         // Once for each: every turn from now on comes by here, and to register all of them again would cost the square of
-        // their number. Whichever goes wakes the supervisor, which looks at all of them: so the key need not say which one
-        // it was, and is one that no process has.
+        // their number. The key is one that no process has, and says which one it was: only that one has lost its waiter.
         let mut left = mem::take(&mut self.left);
         left.retain_mut(|left| {
-            let key = ProcessKey::of_disposal(left.under);
+            let key = ProcessKey::of_disposal(left.id);
             left.is_waited_for = left.is_waited_for || self.wait_for_vacancy(&*left.child, key);
             left.is_waited_for
         });
