@@ -156,3 +156,47 @@ fn a2_a_child_that_was_ready_in_time_has_not_failed_to_start() {
         drop(tree);
     }
 }
+
+/// Another limit passes while the supervisor reads what had come before the first one was seen to have passed.
+#[test]
+fn a2_a_limit_that_passes_meanwhile_waits_for_its_own_reports() {
+    for seed in 0..5 {
+        let sim = Sim::with_threads(seed, Threads::like_tokio(1));
+        let other = sim.executor();
+        let pool = Supervisor::dynamic("pool").unwrap().with_child_placement(other.spawner());
+        let handle = pool.handle();
+        let mut root = root();
+        root.add_worker(pool);
+        root.add_worker(worker("blocks", |_| async {
+            process::sleep(SECOND / 10).await;
+            block_for(3 * SECOND).await;
+            loop {
+                yield_now().await;
+                block_for(3 * SECOND / 10).await;
+            }
+        }));
+        let mut events = handle.events();
+        let tree = sim.start(root).unwrap();
+        let spawn = |name: String, ready: Duration, limit: Duration| {
+            let child = worker(name, move |shutdown: ProcessShutdown| async move {
+                process::sleep(ready).await;
+                process::ready();
+                shutdown.await;
+            });
+            handle.spawn(child.with_explicit_ready().with_start_timeout(limit)).unwrap();
+        };
+        spawn("never".into(), 1000 * SECOND, SECOND);
+        // Four times what is read in a turn.
+        (0..1024).for_each(|n| spawn(format!("w{n}"), SECOND / 2, SECOND));
+        (0..300).for_each(|n| spawn(format!("v{n}"), 32 * SECOND / 10, 35 * SECOND / 10));
+        sim.advance(8 * SECOND);
+        let mut failed = Vec::new();
+        while let Some(Some(event)) = sim.run_until(poll_once(events.next())) {
+            if let EventKind::StartFailed(_) = event.kind {
+                failed.push(event.path.clone());
+            }
+        }
+        assert_eq!(failed, ["root.pool.never"], "seed {seed}");
+        drop(tree);
+    }
+}

@@ -3,16 +3,17 @@
 use std::{
     alloc::System,
     future::pending,
-    pin::pin,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use executor_tokio::Tokio;
 use futures_lite::future::poll_once;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use supervisor_core::{
-    Backoff, ProcessShutdown, RestartStrategy, ShutdownStrategy, SupervisionTree, Supervisor, one_shot, process, worker,
+    Backoff, Process, ProcessShutdown, RestartStrategy, ShutdownStrategy, Spawner, SupervisionTree, Supervisor, Timer,
+    one_shot, process, worker,
 };
 use tokio::{runtime::Builder, task::yield_now};
 
@@ -138,7 +139,7 @@ fn tasks_that_waited_for_a_signal_leave_nothing() {
         .await;
         handle.trigger();
         let bell = tokio::sync::Notify::new();
-        let bell = std::sync::Arc::new(bell);
+        let bell = Arc::new(bell);
         leaves_nothing("signals that wrap a future", || async {
             let bell = bell.clone();
             let mut wrapped = ProcessShutdown::wrapped(async move { bell.notified().await });
@@ -221,5 +222,55 @@ fn b3_an_idle_subscriber_takes_some_hundred_bytes() {
         subscribers.clear();
         let left = live() - before;
         assert!(left < 512, "{left} bytes are left of {SUBSCRIBERS} subscribers");
+    });
+}
+
+/// Holds processes, and runs none.
+#[derive(Clone, Debug)]
+struct Held(Arc<Mutex<Vec<Process>>>, Arc<dyn Spawner>);
+
+impl Spawner for Held {
+    fn spawn(&self, process: Process) {
+        self.0.lock().unwrap().push(process);
+    }
+
+    fn now(&self) -> Instant {
+        self.1.now()
+    }
+
+    fn is_virtual(&self) -> bool {
+        self.1.is_virtual()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.1.timer()
+    }
+}
+
+#[test]
+fn n8_to_wait_for_what_was_left_takes_no_more_as_it_goes() {
+    alone(async {
+        let held = Held(Arc::default(), Arc::new(Tokio::current().unwrap()));
+        let mut inner = Supervisor::new("inner").unwrap().with_child_placement(held.clone());
+        for n in 0..TIMES / 4 {
+            inner.add_worker(
+                worker(format!("w{n}"), |_| pending::<()>()).with_shutdown_strategy(ShutdownStrategy::Brutal),
+            );
+        }
+        let mut root = root().with_abort_grace(HOUR);
+        let id = root.add_worker(inner);
+        let mut tree = start(root).await;
+        let _stuck = tree.handle().terminate_child(id).await;
+        tree.handle().shutdown().unwrap();
+        settle().await;
+        let before = live();
+        let take = || held.0.lock().unwrap().pop();
+        while let Some(process) = take() {
+            drop(process);
+            settle().await;
+            let more = live() - before;
+            assert!(more <= SLACK, "{more} bytes more with {} left", held.0.lock().unwrap().len());
+        }
+        tree.wait().await.unwrap();
     });
 }

@@ -25,6 +25,10 @@ pub(crate) enum Work {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
     from: Id,
+    /// What a first start had still to bring up before `from`, when a group restart took its place: from here on, or behind the
+    /// one that it had begun with.
+    first: Id,
+    resumed: Option<Id>,
     /// The child that has failed, if this is a group restart.
     leader: Option<Id>,
     phase: Phase,
@@ -44,7 +48,7 @@ enum Phase {
 
 impl Work {
     pub(crate) fn first_start() -> Self {
-        Self::Start(Start { from: 0, leader: None, phase: Phase::Up(None), not_before: None })
+        Self::Start(Start { from: 0, first: 0, resumed: None, leader: None, phase: Phase::Up(None), not_before: None })
     }
 
     /// The first start waits for what an earlier run has left behind.
@@ -65,16 +69,19 @@ impl Work {
     /// The delay of a group restart is over.
     pub(crate) fn go_on(&mut self) {
         if let Self::Start(start) = self {
-            start.phase = Phase::Up(None);
+            start.phase = Phase::Up(start.resumed);
         }
     }
 }
 
 impl Supervisor {
     /// Whether a group restart is still to stop and start this child, so that nothing which happens to it now costs anything
-    /// (N2).
+    /// (N2). A first start is no group restart.
     pub(crate) fn is_pending(&self, id: Id) -> bool {
-        matches!(self.work, Work::Start(Start { from, phase: Phase::Down | Phase::Waiting, .. }) if id >= from)
+        match self.work {
+            Work::Start(Start { from, leader: Some(_), phase: Phase::Down | Phase::Waiting, .. }) => id >= from,
+            _ => false,
+        }
     }
 
     /// Whether a group restart is going to start this child.
@@ -109,7 +116,19 @@ impl Supervisor {
             }
         }
         let not_before = pending.max(until);
-        self.work = Work::Start(Start { from, leader: Some(id), phase: Phase::Down, not_before });
+        // What is still to be started before the group is started all the same.
+        let (first, resumed) = match self.work {
+            Work::Start(Start { first, resumed, phase, .. }) => {
+                let begun = if let Phase::Up(begun) = phase { begun } else { resumed };
+                match begun {
+                    None => (first.min(from), None),
+                    Some(begun) if begun < from => (first, Some(begun)),
+                    Some(_) => (from, None),
+                }
+            }
+            _ => (from, None),
+        };
+        self.work = Work::Start(Start { from, first, resumed, leader: Some(id), phase: Phase::Down, not_before });
         self.turn_away_circles(now);
     }
 
@@ -127,28 +146,31 @@ impl Supervisor {
                 }
                 is_down
             }
-            Work::Start(Start { from, leader, phase: Phase::Down, not_before }) => {
+            Work::Start(Start { from, resumed, leader, phase: Phase::Down, not_before, .. }) => {
                 let is_down = if leader.is_some() {
                     if self.stop_next(from, Then::Again, now) {
                         return true;
                     }
-                    !self.children.iter().any(|child| child.id >= from && child.is_live())
+                    let is_left = |child: &Child| child.id >= from && child.is_live() || child.is_left_behind();
+                    !self.children.iter().any(is_left)
                 } else {
                     // What was added meanwhile starts beside it (N5).
                     !self.children.iter().any(Child::is_left_behind)
                 };
                 if is_down {
-                    self.set_phase(if not_before.is_some() { Phase::Waiting } else { Phase::Up(None) });
+                    self.set_phase(if not_before.is_some() { Phase::Waiting } else { Phase::Up(resumed) });
                 }
                 is_down
             }
             Work::Start(Start { phase: Phase::Waiting, .. }) => false,
-            Work::Start(Start { from, phase: Phase::Up(begun), .. }) => {
+            Work::Start(Start { first, phase: Phase::Up(begun), .. }) => {
                 if begun.and_then(|begun| self.find(begun)).is_some_and(Child::is_coming) {
                     return false;
                 }
                 let is_next = |child: &&Child| {
-                    child.state == State::PendingStart && child.id >= from && begun.is_none_or(|begun| child.id > begun)
+                    child.state == State::PendingStart
+                        && child.id >= first
+                        && begun.is_none_or(|begun| child.id > begun)
                 };
                 if let Some(next) = self.children.iter().find(is_next).map(|child| child.id) {
                     self.set_phase(Phase::Up(Some(next)));

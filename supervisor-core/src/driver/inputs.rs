@@ -33,14 +33,20 @@ impl Io {
         if let Some(request) = request {
             engine.handle_shutdown(request, now);
         }
-        let is_due = |engine: &ChildrenEngine| engine.next_deadline().is_some_and(|deadline| deadline <= now);
+        let is_due = |engine: &ChildrenEngine, seen| engine.next_deadline().is_some_and(|deadline| deadline <= seen);
         let unread = self.reports.len() + self.scope.unread_reports();
-        let before_deadline = is_due(engine).then(|| self.reports_before_deadline.unwrap_or(unread));
+        let (before_deadline, seen) =
+            self.reports_before_deadline.filter(|(_, seen)| is_due(engine, *seen)).unwrap_or((unread, now));
         let has_more_reports = self.take_reports(engine, now);
-        self.reports_before_deadline =
-            before_deadline.map(|left| left.saturating_sub(BATCH)).filter(|left| has_more_reports && *left > 0);
-        if self.reports_before_deadline.is_none() && is_due(engine) {
-            engine.handle_deadline(now);
+        let left = before_deadline.saturating_sub(BATCH);
+        self.reports_before_deadline = None;
+        // What comes due while the supervisor reads waits for its own reports, from the next turn on.
+        if is_due(engine, seen) {
+            if has_more_reports && left > 0 {
+                self.reports_before_deadline = Some((left, seen));
+            } else {
+                engine.handle_deadline(seen, now);
+            }
         }
         let has_more_commands = self.take_commands(engine, now);
         !(has_more_reports || has_more_commands)

@@ -23,6 +23,7 @@ use crate::{
 pub(super) struct Left {
     /// The child of this supervisor under which it is.
     under: ChildId,
+    id: ChildId,
     path: String,
     child: Arc<dyn Child>,
     since: Instant,
@@ -43,6 +44,7 @@ impl Io {
         let left = left_behind(supervisor, self.scope.path_of(supervisor.name()));
         self.left.extend(left.into_iter().map(|(path, child)| Left {
             under,
+            id: child.id(),
             path,
             child,
             since: now,
@@ -55,10 +57,9 @@ impl Io {
         self.left.retain(|left| left.under != supervisor);
     }
 
-    /// Runs when a process below that supervisor has ended, or was asked to stop. Both take this supervisor's waker out of its
-    /// cell.
-    pub(super) fn wait_for_left_again(&mut self, under: ChildId) {
-        self.left.iter_mut().filter(|left| left.under == under).for_each(|left| left.is_waited_for = false);
+    /// Runs when that process has ended, or was asked to stop. Both take this supervisor's waker out of its cell.
+    pub(super) fn wait_for_left_again(&mut self, id: ChildId) {
+        self.left.iter_mut().filter(|left| left.id == id).for_each(|left| left.is_waited_for = false);
     }
 
     /// Runs when all else has stopped. Returns until when those that are left have time to end; `None` if none is left, or their
@@ -72,11 +73,10 @@ impl Io {
             return None;
         }
         // Each is registered once. Every turn from now on runs this, and to register all of them each time would cost the
-        // square of their number. The end of any of them wakes the supervisor, which then looks at all of them. So the key
-        // does not say which one it was: no process has this key.
+        // square of their number. No process has this key. It says which one was woken: only that one has lost its waker.
         let mut left = mem::take(&mut self.left);
         left.retain_mut(|left| {
-            let key = ProcessKey::of_disposal(left.under);
+            let key = ProcessKey::of_disposal(left.id);
             left.is_waited_for = left.is_waited_for || self.wait_for_vacancy(&*left.child, key);
             left.is_waited_for
         });

@@ -64,8 +64,8 @@ struct Io {
     /// What its children have above them.
     scope: Arc<Scope>,
     reports: Taken<Report>,
-    /// A deadline has passed, and so many reports are read before the engine hears of it.
-    reports_before_deadline: Option<usize>,
+    /// A deadline was seen at that time to have passed, and so many reports are read before the engine hears of it.
+    reports_before_deadline: Option<(usize, Instant)>,
     commands: Arc<Mailbox<Command>>,
     commands_taken: Taken<Command>,
     shared: Arc<Shared>,

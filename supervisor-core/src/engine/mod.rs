@@ -298,10 +298,13 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Does what is due. R34: the intensity is no part of this; old restarts are forgotten when a new one is charged.
-    pub(crate) fn handle_deadline(&mut self, now: Instant) {
+    /// Does what is due. `seen`: when the deadlines were looked at. What has come due after that stays, because reports that
+    /// speak against it may be unread.
+    ///
+    /// R34: the intensity is no part of this; old restarts are forgotten when a new one is charged.
+    pub(crate) fn handle_deadline(&mut self, seen: Instant, now: Instant) {
         // It ends, because what is done about a child takes its deadline away, or moves it behind `now`.
-        while let Some(key) = self.children.due(now) {
+        while let Some(key) = self.children.due(seen) {
             let Some(slot) = self.children.get(key) else { return };
             match &slot.state {
                 // B1: the backoff is over.
@@ -317,7 +320,7 @@ impl<C: Spec> Engine<C> {
                 State::Stopping(stopping) => {
                     let stopping = **stopping;
                     // First its time to stop, which R41 ends by an abort; the grace of D3 begins only then.
-                    if stopping.has_had_its_time(now) {
+                    if stopping.has_had_its_time(seen) {
                         self.abort(key, stopping.then, now);
                     } else if let Some(stopping) = stopping.with_more_time(self.settings.abort_grace, now) {
                         self.children.set(key, State::stopping(stopping));
@@ -329,8 +332,8 @@ impl<C: Spec> Engine<C> {
                 State::Stopped | State::PendingStart => return,
             }
         }
-        self.end_delay(now);
-        if self.stop_by.is_some_and(|by| by <= now) {
+        self.end_delay(seen);
+        if self.stop_by.is_some_and(|by| by <= seen) {
             // A4: the budget ends once. Left there, it would be due for ever.
             self.stop_by = None;
             self.abort_all(now);

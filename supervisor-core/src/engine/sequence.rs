@@ -23,6 +23,11 @@ pub(super) struct StartSequence {
     /// The child whose failure it was, where this is a group restart: the restart waits for it. R28: to terminate it cancels
     /// the restart.
     leader: Option<ChildKey>,
+    /// Where the start begins. A group restart can take the place of a first start that has children before `from` to bring up
+    /// still: they are not stopped for it, but they are started.
+    first: ChildId,
+    /// The child that the start goes on behind, where that first start has come so far.
+    resumed: Option<ChildKey>,
     phase: StartPhase,
 }
 
@@ -43,7 +48,13 @@ struct Delay(Option<Instant>);
 impl StartSequence {
     /// Runs when the supervisor starts. All static children are `PendingStart` then, so nothing has to stop first.
     pub(super) fn first_start() -> Self {
-        Self { from: ChildId::FIRST, leader: None, phase: StartPhase::Starting { begun: None } }
+        Self {
+            from: ChildId::FIRST,
+            leader: None,
+            first: ChildId::FIRST,
+            resumed: None,
+            phase: StartPhase::Starting { begun: None },
+        }
     }
 
     /// A first start that begins as soon as all is gone that an earlier run has left behind (P2).
@@ -58,10 +69,31 @@ impl StartSequence {
         self.leader.is_some() && id >= self.from && !is_passed
     }
 
-    /// Whether this child is going to be started by this sequence anyway, however it ends now. N2: only as long as the start
-    /// has not begun; a failure after that is a new one.
+    /// Whether this is a group restart that is going to start this child anyway, however it ends now. N2: only as long as the
+    /// start has not begun; a failure after that is a new one. N3, N5: a first start is none, though it may wait for what an
+    /// earlier run has left behind (P2). What was added beside it has its own policy.
     pub(super) fn joins(&self, key: ChildKey) -> bool {
-        key.id >= self.from && !matches!(self.phase, StartPhase::Starting { .. })
+        self.leader.is_some() && key.id >= self.from && !matches!(self.phase, StartPhase::Starting { .. })
+    }
+
+    /// The phase in which the start begins, or goes on.
+    fn starting(&self) -> StartPhase {
+        StartPhase::Starting { begun: self.resumed }
+    }
+
+    /// Where a group restart has to begin to start that takes the place of this one, and behind which child it goes on. N3: what
+    /// this one had still to start is part of it, also before the group.
+    fn left_to(&self, from: ChildId) -> (ChildId, Option<ChildKey>) {
+        let begun = match self.phase {
+            StartPhase::Starting { begun } => begun,
+            StartPhase::Stopping { .. } | StartPhase::Delayed(_) => self.resumed,
+        };
+        match begun {
+            None => (self.first.min(from), None),
+            // All before the group is there, or gone for good.
+            Some(begun) if begun.id >= from => (from, None),
+            Some(begun) => (self.first, Some(begun)),
+        }
     }
 
     /// When a group that has stopped may start. Asked for the next deadline.
@@ -104,9 +136,16 @@ impl<C: Spec> Engine<C> {
         let revived: Vec<_> = in_range.filter_map(revived).collect();
         revived.into_iter().for_each(|(key, state)| self.children.set(key, state));
         self.begin_stop_sequence(from);
+        // P2: a first start waits for what an earlier run has left behind, and so does this, which takes its place.
+        self.wait_for_what_was_left(from);
+        let (first, resumed) = match &self.work {
+            Work::Sequence(before) => before.left_to(from),
+            _ => (from, None),
+        };
         // In place of the sequence under way, if there is one. R27: a retry that it had still to do is part of this one, and is
         // not done twice.
-        self.set_work(Work::Sequence(StartSequence { from, leader: Some(key), phase: StartPhase::Stopping { delay } }));
+        let phase = StartPhase::Stopping { delay };
+        self.set_work(Work::Sequence(StartSequence { from, leader: Some(key), first, resumed, phase }));
         // N6: who waits for a start in this group may have to stop for it.
         self.turn_away_circles(now);
     }
@@ -114,6 +153,7 @@ impl<C: Spec> Engine<C> {
     /// One step of the start sequence under way. Runs when all that has come in is served (R26). Whether there was a step.
     pub(super) fn advance_sequence(&mut self, now: Instant) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
+        let starting = sequence.starting();
         match sequence.phase {
             StartPhase::Stopping { delay } => match self.advance_stop_sequence(now) {
                 Progress::Moved => true,
@@ -121,14 +161,14 @@ impl<C: Spec> Engine<C> {
                 // P2: all of the group is gone, also what was stuck (D3). Only now any of it may start. A delay that is over by
                 // then is due at once: `next_deadline` tells it.
                 Progress::Done => {
-                    self.set_phase(delay.map_or(StartPhase::Starting { begun: None }, StartPhase::Delayed));
+                    self.set_phase(delay.map_or(starting, StartPhase::Delayed));
                     true
                 }
             },
             // `end_delay` goes on, when it is due.
             StartPhase::Delayed(_) => false,
             StartPhase::Starting { begun } => {
-                let from = sequence.from;
+                let first = sequence.first;
                 // R1: the next one starts when this one is ready, has declined (R21), or has failed and made a new sequence.
                 if begun.is_some_and(|key| self.is_coming(key)) {
                     return false;
@@ -138,7 +178,7 @@ impl<C: Spec> Engine<C> {
                 // each time, and takes along one that has failed meanwhile and has a restart of its own (N3).
                 let next = match begun {
                     Some(key) => self.children.behind(Some(key.id)).find_map(pending),
-                    None => self.children.between(from, None).find_map(pending),
+                    None => self.children.between(first, None).find_map(pending),
                 };
                 if let Some(key) = next {
                     self.set_phase(StartPhase::Starting { begun: Some(key) });
@@ -167,7 +207,8 @@ impl<C: Spec> Engine<C> {
     pub(super) fn end_delay(&mut self, now: Instant) {
         if let Work::Sequence(sequence) = &self.work {
             if sequence.delayed_until().is_some_and(|until| until <= now) {
-                self.set_phase(StartPhase::Starting { begun: None });
+                let starting = sequence.starting();
+                self.set_phase(starting);
             }
         }
     }

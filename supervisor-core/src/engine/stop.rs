@@ -153,13 +153,32 @@ impl<C: Spec> Engine<C> {
     /// Nothing else is stopped: a caller may have started a child beside the first start (N5), and that goes on.
     pub(super) fn wait_for_what_stops(&mut self) {
         for key in self.keys_of(|state| matches!(state, State::Stopping(_))) {
-            let Some(stopping) = self.stopping(key) else { continue };
-            self.children
-                .set(key, State::stopping(Stopping { stop_sequence: Some(self.stop_sequence.number), ..stopping }));
-            self.stop_sequence.outstanding += 1;
+            self.count_in(key);
         }
         // As if it had come to all of them, so `advance_stop_sequence` asks no child.
         self.stop_sequence.reached = Some(self.stop_sequence.from);
+    }
+
+    /// Runs when a group restart begins. P2: what an earlier run has left behind before `from` is counted, too; what is behind
+    /// that is part of the group.
+    pub(super) fn wait_for_what_was_left(&mut self, from: ChildId) {
+        // Asked first, because it is so in most cases: once it is up, nothing is left behind.
+        if self.is_up {
+            return;
+        }
+        for key in self.keys_of(|state| matches!(state, State::Stopping(_))) {
+            if key.id < from && self.children.get(key).is_some_and(Slot::is_left_behind) {
+                self.count_in(key);
+            }
+        }
+    }
+
+    /// Makes a child that stops part of the stop sequence under way, which does not count it yet.
+    fn count_in(&mut self, key: ChildKey) {
+        let Some(stopping) = self.stopping(key) else { return };
+        let stop_sequence = Some(self.stop_sequence.number);
+        self.children.set(key, State::stopping(Stopping { stop_sequence, ..stopping }));
+        self.stop_sequence.outstanding += 1;
     }
 
     /// One step of the stop sequence under way: asks the next child. Runs for a group restart and for the supervisor's own

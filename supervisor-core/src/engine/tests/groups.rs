@@ -362,3 +362,36 @@ fn r18_a_child_that_declines_in_a_group_starts_with_it() {
     world.exit("c", Exit::Normal);
     world.did("start a, start b, start c");
 }
+
+#[test]
+fn n3_a_group_beside_a_first_start_leaves_that_to_go_on() {
+    let mut world = World::new(rest_for_one(1), [child("a"), child("b"), child("c")]);
+    world.plan("b", [None]);
+    world.start();
+    world.start_child(child("x"));
+    world.start_child(child("y"));
+    world.did("start a, start b, start x, start y");
+    world.exit("x", error());
+    world.did("ask y");
+    world.report("b", ReportKind::Ready);
+    world.settle();
+    world.did("start c, start x, start y, ready");
+}
+
+#[test]
+fn n3_a_first_start_goes_on_after_the_delay_of_a_group() {
+    let backoff = Backoff::constant(SECOND).without_jitter();
+    let mut world = World::new(rest_for_one(3), [child("a"), child("b"), child("c")]);
+    world.plan("b", [None]);
+    world.start();
+    world.start_child(child("x").backoff(backoff));
+    world.did("start a, start b, start x");
+    world.exit("x", error());
+    world.report("b", ReportKind::Ready);
+    world.settle();
+    world.did("delay x 1000");
+    // A failure before the group: all behind it is still to be started.
+    world.exit("b", error());
+    world.pass(SECOND);
+    world.did("start b, start c, start x, ready");
+}

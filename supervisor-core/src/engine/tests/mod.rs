@@ -278,7 +278,7 @@ impl World {
 
     fn pass(&mut self, time: Duration) {
         self.now += time;
-        self.engine.handle_deadline(self.now);
+        self.engine.handle_deadline(self.now, self.now);
         self.settle();
     }
 

@@ -308,3 +308,65 @@ fn n2_terminating_a_stuck_leader_keeps_its_siblings_down() {
     world.did("");
     world.shows("a b- c-");
 }
+
+#[test]
+fn r61_who_declines_beside_a_waiting_start_stays_stopped() {
+    for settings in [one_for_one(1), rest_for_one(1), one_for_all(1)] {
+        let mut world = World::left_behind(settings, [child("a"), child("b")], &["a"]);
+        world.plan("x", [Some(Exit::Ignored)]);
+        world.start_child(child("x"));
+        world.told("start x: ok");
+        world.did("abort a, start x");
+        world.exit("a", Exit::Aborted);
+        world.did("start a, start b, ready");
+        world.shows("a b x-");
+    }
+}
+
+#[test]
+fn r9_who_ends_beside_a_waiting_start_has_its_own_policy() {
+    for settings in [one_for_one(1), rest_for_one(1), one_for_all(1)] {
+        let mut world = World::left_behind(settings, [child("a"), child("b")], &["a"]);
+        world.start_child(child("x").transient());
+        world.exit("x", Exit::Normal);
+        world.did("abort a, start x");
+        world.exit("a", Exit::Aborted);
+        world.did("start a, start b, ready");
+        world.shows("a b x-");
+    }
+}
+
+#[test]
+fn r60_who_is_late_beside_a_waiting_start_is_not_added() {
+    let mut world = World::left_behind(one_for_one(1), [child("a")], &["a"]);
+    world.plan("x", [None]);
+    world.start_child(child("x").start_timeout(SECOND));
+    world.pass(SECOND);
+    world.did("abort a, start x, abort x");
+    assert!(world.answers[0].starts_with("start x: FailedToStart"), "{:?}", world.answers);
+    world.exit("a", Exit::Aborted);
+    world.did("start a, ready");
+    world.shows("a");
+}
+
+#[test]
+fn r30_a_failure_beside_a_waiting_start_costs_a_restart() {
+    let mut world = World::left_behind(one_for_one(1), [child("a"), child("b")], &["a"]);
+    world.start_child(child("x"));
+    world.exit("x", error());
+    world.did("abort a, start x, start x");
+    world.exit("x", error());
+    world.did("gave up");
+}
+
+#[test]
+fn p2_a_group_that_begins_meanwhile_waits_for_what_is_left() {
+    for settings in [rest_for_one(1), one_for_all(1)] {
+        let mut world = World::left_behind(settings, [child("a"), child("b")], &["a"]);
+        world.start_child(child("x"));
+        world.exit("x", error());
+        world.did("abort a, start x");
+        world.exit("a", Exit::Aborted);
+        world.did("start a, start b, start x, ready");
+    }
+}

@@ -93,7 +93,7 @@ impl Watched {
             Input::Exited(process_key, exit) => engine.handle_exit(process_key, exit, now),
             Input::Heard(process_key, sign_of_life) => engine.handle_heartbeat(process_key, sign_of_life, now),
             Input::Shutdown(request) => engine.handle_shutdown(request, now),
-            Input::Tick => engine.handle_deadline(now),
+            Input::Tick => engine.handle_deadline(now, now),
             Input::Start { id, child, caller } => engine.handle_start_child(id, child, caller, now),
             Input::Terminate(child, caller) => engine.handle_terminate_child(child, caller, now),
             Input::Restart(child, caller) => engine.handle_restart_child(child, caller, now),

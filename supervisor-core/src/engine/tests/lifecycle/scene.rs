@@ -181,7 +181,7 @@ impl Scene {
     pub(super) fn wait(&mut self) {
         if let Some(deadline) = self.engine.next_deadline() {
             self.now = deadline;
-            self.engine.handle_deadline(deadline);
+            self.engine.handle_deadline(deadline, deadline);
         }
     }
 

@@ -202,7 +202,7 @@ impl Lockstep {
                     Pass::Late => until_due() + SECOND / 2,
                     Pass::For(time) => *time,
                 };
-                self.engine.handle_deadline(self.begin + self.now);
+                self.engine.handle_deadline(self.begin + self.now, self.begin + self.now);
                 self.model.tick(self.now);
             }
             Input::Settle => return self.settle(),
@@ -224,7 +224,7 @@ impl Lockstep {
             if self.model.next_deadline().is_none_or(|at| at > self.now) {
                 break;
             }
-            self.engine.handle_deadline(self.begin + self.now);
+            self.engine.handle_deadline(self.begin + self.now, self.begin + self.now);
             self.model.tick(self.now);
             self.compare(&"what was due")?;
         }

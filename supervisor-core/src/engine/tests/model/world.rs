@@ -122,7 +122,7 @@ impl Forest {
             if let Some((_, how)) = process.ends.filter(|(at, _)| *at <= self.now) {
                 self.ends(who, how);
             } else if process.engine.as_ref().and_then(Engine::next_deadline).is_some_and(|at| at <= self.now) {
-                self.input(who, |engine, now| engine.handle_deadline(now));
+                self.input(who, |engine, now| engine.handle_deadline(now, now));
             }
         }
         true
