@@ -64,7 +64,7 @@ impl Target {
 
 impl Spawner for Smol {
     fn spawn(&self, process: Process) {
-        // P1: the process reports its end itself, so nobody waits for the task.
+        // P1: the process reports its end itself, so nothing waits for the task.
         match &self.0 {
             Target::Global => smol::spawn(process).detach(),
             Target::Owned(executor) => match executor.upgrade() {

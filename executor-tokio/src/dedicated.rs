@@ -82,7 +82,7 @@ impl RuntimeConfiguration {
             if let Ok(runtime) = take.recv() {
                 // Nothing is ever sent: it is over when the last one has let go.
                 let _ = runtime.block_on(stopped);
-                // D3: to drop a runtime waits for threads that are blocked, and nobody may be held up by these.
+                // D3: to drop a runtime waits for threads that are blocked, and these must hold up nothing else.
                 runtime.shutdown_background();
             }
         })?;

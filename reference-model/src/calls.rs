@@ -6,7 +6,7 @@ use crate::{
 };
 
 impl Supervisor {
-    /// Adds a child. Without a call, nobody waits.
+    /// Adds a child. Without a call, no caller waits.
     pub fn start_child(&mut self, id: Id, spec: Spec, caller: Option<Caller>, now: Time) {
         let is_namesake = |child: &&Child| self.settings.has_unique_names && child.spec.name == spec.name;
         let refusal = if self.is_stopping() {
@@ -152,7 +152,7 @@ impl Supervisor {
             && caller.within.is_some_and(is_before)
     }
 
-    /// N6: whether the start of a child would wait for whoever wants it.
+    /// N6: whether the start of a child would wait for its own caller.
     fn would_deadlock(&self, id: Id, caller: Caller) -> bool {
         caller.is_in_circle || self.waits_for(id, caller)
     }
@@ -168,7 +168,7 @@ impl Supervisor {
         self.is_in_turn(id) && is_first
     }
 
-    /// N6: a group restart begins. Whoever waits for a start in it, and has to be gone before, would wait for itself.
+    /// N6: a group restart begins. A caller that waits for a start in it, and has to be gone before, would wait for itself.
     pub(crate) fn turn_away_circles(&mut self, now: Time) {
         let mut circles = Vec::new();
         for child in &self.children {
