@@ -99,8 +99,8 @@ impl Tokio {
 
 impl Spawner for Tokio {
     fn spawn(&self, process: Process) {
-        // P1: the process reports its end itself, so nothing waits for the task. A runtime that has ended drops it in
-        // here, which is fine. By the handle: the runtime of the thread that calls this may be another one.
+        // P1: the process reports its end itself, so nothing needs to wait for the task. A runtime that has ended drops
+        // it in here, which is fine. With the handle, because the runtime of the calling thread may be another one.
         drop(self.0.handle.spawn(process));
     }
 

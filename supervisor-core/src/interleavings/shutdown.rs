@@ -1,4 +1,4 @@
-//! Those who wait for the signal, in the process's own task and in others.
+//! Waits for the shutdown signal, in the process's own task and in others.
 
 use std::{
     future::{poll_fn, ready},
