@@ -282,8 +282,8 @@ impl ProcessBody for Driver {
             match this.turn() {
                 Turn::Step(step) => return Poll::Ready(step),
                 Turn::Busy => {
-                    // A pause after each batch: others on this thread get their turn, and a shutdown is looked for
-                    // again (N1). Nothing else wakes it, because what waits has woken it already.
+                    // A pause after each batch: other tasks on this thread get their turn, and a shutdown is checked
+                    // again (N1). Nothing else wakes it, because the waiting messages have woken it already.
                     cx.waker().wake_by_ref();
                     // The tree is not quiet: this supervisor has more to do, though no message shows it.
                     this.io.in_flight.push(this_turn);
