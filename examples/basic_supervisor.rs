@@ -79,7 +79,7 @@ async fn beat(mut shutdown: ProcessShutdown) {
     say("stopped");
 }
 
-/// An error ends a worker like a panic does. It is restarted: it is permanent, like any child that is not told otherwise.
+/// An error ends a worker like a panic does. It is restarted, because a child is permanent by default.
 async fn handle_connections(mut shutdown: ProcessShutdown) -> Result<(), BoxError> {
     say("accepting connections");
     tokio::select! {

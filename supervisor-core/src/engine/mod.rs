@@ -36,7 +36,7 @@
 //! 3. `stop_or_remove`: a caller has a child terminated that has no process.
 //! 4. `watch_over`: a child is ready.
 //! 5. `advance_stop_sequence`: what runs in a group stops before the group starts; `begin_stop`: a significant child has ended.
-//! 6. `abort`: a child gives no sign of life.
+//! 6. `abort`: a child missed its heartbeat.
 //! 7. `schedule_restart` calls `begin_group`, or puts the child into `restarts`, which `advance_restarts` takes up;
 //! 6. `abort`: a child missed its heartbeat.
 //! 8. `begin_stop`: no restart is left, or the first start has failed.
