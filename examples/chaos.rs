@@ -69,7 +69,7 @@ fn main() -> ExitCode {
             at_once(&|| rounds(&|seed| smol::block_on(Round::new(seed, &Stage::real(&main)).play(LIFE))));
         }
     }
-    let total = total.into_inner().expect("nobody has failed");
+    let total = total.into_inner().expect("no run has panicked");
     println!("on {executor:?}, from seed {seed}:\n{total}{:>10}  exits lost", total.exits_lost());
     if total.exits_lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

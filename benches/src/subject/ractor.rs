@@ -77,7 +77,7 @@ fn unique(name: &str) -> String {
     format!("{name}-{}", NEXT.fetch_add(1, Relaxed))
 }
 
-/// Transient: whoever is asked to stop ends normally, and is not restarted.
+/// Transient: a child that is asked to stop ends normally, and is not restarted.
 fn spec<A>(arguments: A::Arguments) -> ChildSpec
 where
     A: Actor + Default,
@@ -118,7 +118,7 @@ impl Actor for Parks {
     }
 }
 
-/// Any message is that it has to fail.
+/// A message: it has to fail.
 #[derive(Default)]
 struct Fails;
 
@@ -136,7 +136,7 @@ impl Actor for Fails {
         if failing.has_failure() {
             return Err(failing.end().into());
         }
-        // An actor that waited for it here would hear of nothing else.
+        // An actor that waited for it here would receive nothing else.
         let failing = failing.clone();
         tokio::spawn(async move {
             failing.failure().await;

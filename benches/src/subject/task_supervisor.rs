@@ -52,7 +52,7 @@ impl Subject for TaskSupervisor {
     }
 }
 
-/// Restarts as often as it takes, and at once.
+/// Builds a supervisor that restarts without limit, and at once.
 fn builder() -> SupervisorBuilder {
     SupervisorBuilder::new()
         .with_unlimited_restarts()
