@@ -66,7 +66,7 @@ fn b4_a_blocked_supervisor_shows_its_last_state() {
     sim.advance(2 * SECOND);
     handle.spawn(worker("later", |shutdown| shutdown)).unwrap();
     let snapshot = sim.run_until(tree.snapshot());
-    assert_eq!(sim.elapsed(), 3 * SECOND, "nobody was waited for");
+    assert_eq!(sim.elapsed(), 3 * SECOND, "the reading did not wait");
     let api = snapshot.find("root.api").unwrap();
     let info = api.supervisor.as_ref().unwrap();
     assert_eq!((info.source, info.unread_for), (SnapshotSource::Running, Some(2 * SECOND)));

@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 
 const PROGRAM: &str = "SUPERVISION_PROGRAM";
 const EXECUTOR: &str = "SUPERVISION_EXECUTOR";
-/// Nothing that is tested here takes a second, and nothing that is blocked lets go within this.
+/// Nothing that is tested here takes a second, and nothing that is blocked ends within this.
 const SOON: Duration = Duration::from_secs(3);
 const FOR_EVER: Duration = Duration::from_secs(600);
 const MOMENT: Duration = Duration::from_millis(100);
@@ -246,7 +246,7 @@ fn the_program_under_test() {
         "threads" => {
             drive(&executor, ready(root)).unwrap();
             let begin = Instant::now();
-            // It ends by itself; nobody waits for it.
+            // It ends by itself; nothing waits for it.
             while threads().contains(&"supervision-sig".to_owned()) {
                 assert!(begin.elapsed() < SOON, "{:?}", threads());
                 thread::sleep(MOMENT / 10);

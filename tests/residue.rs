@@ -40,7 +40,7 @@ async fn start(root: Supervisor) -> SupervisionTree {
     root.start_on(Tokio::current().unwrap()).await.unwrap()
 }
 
-/// Until all that has just ended is let go of.
+/// Waits until the memory of what has just ended is freed.
 async fn settle() {
     for _ in 0..100 {
         yield_now().await;

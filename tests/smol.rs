@@ -21,7 +21,7 @@ fn witness() -> (Supervisor, mpsc::Receiver<(Option<String>, bool)>) {
     root.add_worker(
         one_shot("witness", async move {
             let thread = thread::current().name().map(str::to_owned);
-            sender.send((thread, tokio::runtime::Handle::try_current().is_ok())).expect("somebody waits");
+            sender.send((thread, tokio::runtime::Handle::try_current().is_ok())).expect("the receiver waits");
         })
         .with_significance(),
     );

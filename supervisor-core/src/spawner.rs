@@ -99,7 +99,7 @@ impl Deref for Executor {
     type Target = Arc<dyn Spawner>;
 
     fn deref(&self) -> &Arc<dyn Spawner> {
-        self.0.as_ref().expect("it is let go of at the end")
+        self.0.as_ref().expect("it is there until the drop")
     }
 }
 

@@ -105,7 +105,7 @@ impl Strings {
         Self { sender, receiver }
     }
 
-    /// A worker that hangs on these.
+    /// A worker that waits for these.
     pub(crate) fn worker(&self, name: &'static str) -> ChildSpec {
         let strings = self.clone();
         worker(name, move |shutdown| {
@@ -149,7 +149,7 @@ impl Drop for Bomb {
     }
 }
 
-/// What happened, in order, in the words of whoever was there.
+/// What happened, in order, as the processes wrote it.
 #[derive(Clone, Default)]
 pub(crate) struct Diary(Arc<Mutex<Vec<String>>>);
 

@@ -342,7 +342,7 @@ async fn b3_the_events_of_a_supervisor_that_never_ran_end_with_it(world: World) 
     tree.add_worker(worker(" ", |shutdown| shutdown));
     world.start(tree).await.unwrap_err();
     assert!(events.next().await.is_none());
-    // Though a handle is kept; and whoever asks later hears of it at once.
+    // Though a handle is kept; and a later subscriber sees the end at once.
     for (index, let_go) in [drop::<Supervisor>, |root: Supervisor| drop(root.run_on(Refuses))].into_iter().enumerate() {
         let alone = Supervisor::new("alone").unwrap();
         let handle = alone.handle();

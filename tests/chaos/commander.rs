@@ -53,7 +53,7 @@ impl Deed {
     }
 }
 
-/// Calls anything on anybody, subscribes and unsubscribes, reads, and ends executors.
+/// Makes any call on any child, subscribes and unsubscribes, reads, and ends executors.
 pub(crate) struct Commander<'a> {
     ground: &'a Ground<'a>,
     stage: &'a Stage<'a>,
@@ -140,7 +140,7 @@ impl<'a> Commander<'a> {
             (Deed::Count, _) => return drop(self.stage.at_once("a count", handle.count()).await),
         };
         if one_in(&mut self.rng, 6) {
-            // A call that nobody waits for is carried out all the same.
+            // A call without a waiting caller is carried out all the same.
             let _ = poll_once(&mut call).await;
         } else if poll_once(&mut call).await.is_none() {
             self.calls.add(format!("{deed:?} on {}", self.supervisors[0].handle.path()), call);

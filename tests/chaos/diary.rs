@@ -69,7 +69,7 @@ impl Diary {
         Presence { counts: self.counts.clone(), of: Of::Specification(path.to_owned()), panics_in_drop: false }
     }
 
-    /// Somebody is about to make a call that may stop this child.
+    /// Records that a call which may stop this child is about to be made.
     pub(crate) fn calls_on(&self, path: &str) {
         self.probe.note(format!("call 0 {path}"));
     }

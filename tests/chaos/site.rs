@@ -33,7 +33,7 @@ enum Block {
 pub(crate) struct Site {
     threads: usize,
     is_simulated: bool,
-    /// It ends with its round, and lets go of what blocks for good.
+    /// It ends with its round, and releases what blocks for good.
     is_beside: bool,
     hosts_supervisors: AtomicBool,
     blocked: AtomicUsize,
@@ -57,7 +57,7 @@ impl Site {
         self.hosts_supervisors.store(true, SeqCst);
     }
 
-    /// For how long somebody blocks here.
+    /// Draws how long a block lasts here.
     pub(crate) fn draw(&self, rng: &mut Rng) -> Duration {
         let table: &[_] = if self.is_simulated { &SIMULATED_BLOCKS } else { &REAL_BLOCKS };
         match (self.is_simulated, draw(rng, table)) {

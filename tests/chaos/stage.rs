@@ -112,7 +112,7 @@ impl<'a> Stage<'a> {
         .await
     }
 
-    /// What needs nobody's answer takes no time.
+    /// Checks that what needs no answer takes no time.
     ///
     /// # Panics
     ///

@@ -79,7 +79,7 @@ impl Summary {
         self.counts.get(what).copied().unwrap_or_default()
     }
 
-    /// How many processes were started of whose end nobody heard.
+    /// How many processes were started whose end was not reported.
     pub(crate) fn exits_lost(&self) -> usize {
         self.of("processes started") - self.of("ends told")
     }

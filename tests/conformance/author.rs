@@ -150,7 +150,7 @@ impl Author {
         node
     }
 
-    /// What the attempts to start come to. With a gate before the first one, nobody may wait for the start of the tree.
+    /// What the attempts to start come to. With a gate before the first one, no step may wait for the start of the tree.
     fn starts(&mut self, may_begin_with_gate: bool) -> Vec<Value> {
         let first: &[_] = if may_begin_with_gate { &FIRST_STARTS_WITH_GATE } else { &FIRST_STARTS };
         let mut starts = vec![self.start(first)];

@@ -325,7 +325,7 @@ impl Play {
     }
 }
 
-/// A child of nobody who runs.
+/// The id of a child that no running supervisor has.
 fn stranger() -> ChildId {
     let supervisor = |name: &str| Supervisor::new(name.to_owned()).expect("a valid name");
     supervisor("elsewhere").add_worker(supervisor("stranger"))
@@ -364,7 +364,7 @@ fn ok((): ()) -> Value {
     "ok".into()
 }
 
-/// A start that somebody has called for was no failure.
+/// A start that a call has asked for was no failure.
 fn started(stage: &Stage, path: &str) -> Value {
     if stage.was_ignored(path) { "ok:ignored" } else { "ok" }.into()
 }

@@ -22,13 +22,13 @@ use super::scenario::{How, Node, OnShutdown, Shutdown, Start};
 
 pub(crate) const SCRIPTED_PANIC: &str = "as the script says";
 
-/// Where everybody is, by path.
+/// The actors, by path.
 #[derive(Default)]
 pub(crate) struct Stage {
     workers: Mutex<BTreeMap<String, (ProcessId, Sender<Cue>)>>,
     gates: Mutex<BTreeMap<String, Sender<Busy>>>,
     supervisors: Mutex<BTreeMap<String, Lead>>,
-    /// Workers whose start, the one that somebody has called for, found nothing to run.
+    /// Workers whose start, asked for by a call, found nothing to run.
     ignored: Mutex<BTreeSet<String>>,
     /// Workers whose normal end is what OTP calls `shutdown`.
     orderly: Mutex<Vec<ProcessId>>,

@@ -42,7 +42,7 @@ fn line(event: &Event, stage: &Stage) -> Option<String> {
             };
             Some(format!("stopped {path} {reason}"))
         }
-        // Nobody above it tells of the root's end. One whose start failed was never there.
+        // No supervisor above reports the root's end. One whose start failed was never there.
         EventKind::Ended(StopReason::FailedToStart { .. }) => None,
         EventKind::Ended(_) if !event.path.contains('.') => Some(format!("stopped {path} shutdown")),
         _ => None,

@@ -123,7 +123,7 @@ impl Executor {
                 let world = World::new(Smol::on(&executor), children, false);
                 let (stop, stopped) = async_channel::bounded::<()>(1);
                 thread::scope(|scope| {
-                    // Let go of also by a test that fails.
+                    // A test that fails drops it, too.
                     let _stop = stop;
                     for _ in 0..2 {
                         scope.spawn(|| smol::block_on(executor.run(stopped.recv())));
@@ -175,9 +175,9 @@ fn simulate_boxed(seed: u64, children: Children, test: Boxed<'_>) {
     sim.run_until(test(World::new(sim.spawner(), children, true)));
 }
 
-/// Mounts tests on the executors: `everywhere`; in `virtual time`, where a test waits for longer than anybody wants to; or
-/// where there are `two threads`, for what blocks one of them, or takes all of the stack of a thread. `also added at run time`: and again with children that are
-/// added to a root that runs.
+/// Mounts tests on the executors: `everywhere`; in `virtual time`, for tests that wait for a long time; or on `two
+/// threads`, for tests that block one of them, or take all of the stack of a thread. `also added at run time` runs them
+/// again with children that are added to a running root.
 #[macro_export]
 macro_rules! mount {
     (everywhere: $($test:ident)*) => {

@@ -228,7 +228,7 @@ fn a_child_whose_executor_goes_away_restarts_on_a_fresh_one() {
         let tree = root.start_on(spawner).await.unwrap();
         let mut events = tree.events();
         for _ in 0..3 {
-            // Nobody drives it, so the process is dropped before its first poll.
+            // The executor is not driven, so the process is dropped before its first poll.
             drop(executors.lock().unwrap().pop());
             let mut told = Vec::new();
             while told.last().is_none_or(|last| last != "root.a is ready") {

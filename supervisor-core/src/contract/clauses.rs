@@ -167,7 +167,7 @@ pub fn a_panic_in_one_process_harms_no_other<B: Backend>() {
     let backend = B::new();
     backend.block_on(async {
         let spawner = backend.spawner();
-        let panicking = spawn(&spawner, async { panic!("a panic on purpose, to see that it harms nobody") });
+        let panicking = spawn(&spawner, async { panic!("a panic on purpose, which must harm no other process") });
         assert!(matches!(panicking.exit().await, Exit::Panicked(_)));
         ends_normally(spawn(&spawner, async {})).await;
     });

@@ -52,9 +52,9 @@ where
     builder.preemption_bound = Some(PREEMPTIONS);
     builder.check(move || {
         let outcome = model();
-        all.lock().expect("nobody panics in here").insert(outcome);
+        all.lock().expect("no panic under this lock").insert(outcome);
     });
-    let seen = seen.lock().expect("nobody panics in here");
+    let seen = seen.lock().expect("no panic under this lock");
     seen.iter().cloned().collect()
 }
 
@@ -68,7 +68,7 @@ fn always(model: impl Fn() + Send + Sync + 'static) {
 fn block_on<F: Future>(future: F) -> F::Output {
     let task = Arc::new(Task(Notify::new()));
     let waker = Waker::from(task.clone());
-    assert!(waker.will_wake(&waker.clone()), "else nobody waits in the process's own task");
+    assert!(waker.will_wake(&waker.clone()), "else no waiter is in the process's own task");
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -146,7 +146,7 @@ impl Child {
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<String>> {
-        self.story.lock().expect("nobody panics in here")
+        self.story.lock().expect("no panic under this lock")
     }
 }
 

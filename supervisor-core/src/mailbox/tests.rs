@@ -64,7 +64,7 @@ impl<M> Door<M> {
     }
 
     fn post(&self, message: M) {
-        assert!(put(&self.mailbox, message).is_ok(), "nobody closes it");
+        assert!(put(&self.mailbox, message).is_ok(), "the mailbox stays open");
         self.waker.wake();
     }
 

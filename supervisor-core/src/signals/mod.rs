@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!            1st            2nd signal, or the run ends
-//! listening ─────► heard ─────► no longer listening: with nobody else listening,
+//! listening ─────► heard ─────► no longer listening: if no other run listens,
 //!                  stop         the next signal has its default effect again
 //!                               abort
 //! ```

@@ -27,7 +27,7 @@ use crate::{
     message = "a worker cannot return `{Self}`",
     label = "its body returns `{Self}`",
     note = "a body returns `()`, a `Result<(), E>` whose error converts into a `BoxError`, or never",
-    note = "nobody receives what it returns: end it with `Ok(())`, or drop the value with `.map(drop)`"
+    note = "its value has no receiver: end the body with `Ok(())`, or drop the value with `.map(drop)`"
 )]
 pub trait IntoWorkerResult: sealed::Sealed {
     /// Converts the value: `Ok` is a normal exit, `Err` a failure.

@@ -26,7 +26,7 @@ pub(crate) struct Setting {
     pub(crate) supervisors: Vec<(String, Settings, Vec<String>)>,
     /// The dotted names of workers, and the times that they have to stop.
     pub(crate) workers: Vec<(String, Duration)>,
-    /// There is one order of things for everybody.
+    /// Everything happens in one order.
     pub(crate) is_simulated: bool,
     /// How much later than its limit something may be.
     pub(crate) tolerance: Duration,
@@ -54,7 +54,7 @@ pub(crate) enum Seen<'a> {
         process: u64,
         path: &'a str,
     },
-    /// Somebody makes a call that may stop this child.
+    /// A call that may stop this child is made.
     Called {
         path: &'a str,
     },

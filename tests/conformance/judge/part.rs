@@ -10,7 +10,7 @@ pub(super) struct Part {
     pub(super) path: String,
     pub(super) children: Vec<Rc<Part>>,
     attempts: Cell<usize>,
-    /// Whoever wants to call a supervisor knows its handle from when it was added.
+    /// A caller of a supervisor knows its handle from when it was added.
     is_known: Cell<bool>,
 }
 

@@ -224,7 +224,7 @@ fn n6_start_child_from_a_member_in_set_up_would_deadlock() {
     world.terminate("b");
     world.restart("b");
     world.told("terminate b: ok, restart b: WouldDeadlock");
-    // Nobody waits for this one.
+    // No caller waits for this one.
     world.spawn(child("e"));
     ready(&mut world, "a");
     world.did("start c, start e");

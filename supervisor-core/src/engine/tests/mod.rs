@@ -132,7 +132,7 @@ struct World {
     deaf: Vec<&'static str>,
     /// Does nothing when aborted.
     stuck: Vec<&'static str>,
-    /// Has given a sign of life since it was last asked for.
+    /// The children that have sent a heartbeat since the last check.
     alive: Vec<&'static str>,
     /// The calls that were made, in words; the key of a caller is its place in here.
     calls: Vec<String>,
@@ -174,7 +174,7 @@ impl World {
         world
     }
 
-    /// A supervisor that starts beside processes of an earlier run of it. They do not let go before they are said to.
+    /// A supervisor that starts beside processes of an earlier run of it. They do not yield before the test says so.
     fn left_behind<const N: usize>(settings: SupervisorSettings, children: [Child; N], left: &[&'static str]) -> Self {
         let mut world = Self::new(settings, children);
         world.stuck.extend(left);
@@ -229,7 +229,7 @@ impl World {
         self.add(child, Some(caller));
     }
 
-    /// Adds a child. Nobody waits.
+    /// Adds a child. No caller waits.
     fn spawn(&mut self, child: Child) {
         self.add(child, None);
     }

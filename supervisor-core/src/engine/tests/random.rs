@@ -150,7 +150,7 @@ impl Trial {
             if self.has_finished {
                 break;
             }
-            // Whoever was told to goes, sooner or later.
+            // A process that was told to stop goes, sooner or later.
             self.stubborn.clear();
             let told: Vec<_> = self.told.iter().copied().collect();
             told.into_iter().for_each(|child| self.end(child));

@@ -14,7 +14,7 @@ mod terminated;
 
 use super::*;
 
-/// A rule, as somebody sees it who sees all that goes in and comes out.
+/// A rule, checked on all inputs and effects.
 pub(super) trait Invariant {
     /// Something is about to come in.
     fn input(&mut self, _input: &Input, _moment: Moment) {}

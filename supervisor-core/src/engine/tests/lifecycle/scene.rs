@@ -220,7 +220,7 @@ impl Scene {
                     .effects
                     .push(about(self.named(child.name), if no_successor { "abort, last" } else { "abort" }));
             }
-            Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
+            Effect::SampleHeartbeat { .. } => unreachable!("no child in here has a watchdog"),
             Effect::Forget { .. } => self.outcome.effects.push("forget".into()),
             Effect::Ready => self.outcome.effects.push("supervisor: ready".into()),
             Effect::GaveUp => self.outcome.effects.push("supervisor: gave up".into()),

@@ -32,7 +32,7 @@ pub(super) enum Input {
     Acknowledged {
         who: usize,
     },
-    /// A sign of life.
+    /// A heartbeat.
     Sign {
         who: usize,
     },
@@ -72,7 +72,7 @@ pub(super) enum Pass {
     For(Duration),
 }
 
-/// Who calls: somebody in the process of a child, or outside of the tree.
+/// The place of a call: in the process of a child, or outside of the tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct By {
     pub(super) within: Option<usize>,

@@ -57,7 +57,7 @@ struct Lockstep {
     now: Time,
     ids: Vec<ChildId>,
     specs: Vec<model::Spec>,
-    /// Who has given a sign of life since it was last looked at.
+    /// The children that have sent a heartbeat since the last check.
     signs: BTreeSet<usize>,
     /// The processes, by the numbers of their children, and whether they are ready.
     live: BTreeMap<usize, (ProcessKey, bool)>,
@@ -281,7 +281,7 @@ impl Lockstep {
         }
     }
 
-    /// Both learn whether it has given a sign of life, before anything else.
+    /// Tells both whether it has sent a heartbeat, before anything else.
     fn listen(&mut self, who: usize) {
         let is_alive = self.signs.remove(&who);
         if let Some((process_key, _)) = self.live.get(&who) {

@@ -70,7 +70,7 @@ pub(super) struct ChildSpec {
     pub(super) is_brutal: bool,
     /// The seconds that it has to stop; a supervisor may have no limit.
     pub(super) limit: Option<u64>,
-    /// One of few names. `None` is a name that nobody else has.
+    /// One of few names. `None` is a name that no other child has.
     pub(super) name: Option<usize>,
     pub(super) kind: Kind,
 }

@@ -175,7 +175,7 @@ impl Comparison {
 
     /// Whether it has a process, as the model sees it, if its supervisor lives.
     fn lives(&self, who: usize) -> Option<bool> {
-        // The root is nobody's child.
+        // The root has no parent.
         let path = (who != 0).then(|| self.nodes.above(who))?;
         self.tree.as_ref()?.lives(&path[1..], who)
     }

@@ -30,7 +30,7 @@ pub(super) enum Exit {
     Supervisor(Why),
 }
 
-/// When all that is left is aborted, and whether by somebody above.
+/// When all that is left is aborted, and whether a supervisor above did that.
 #[derive(Clone, Copy)]
 pub(super) struct Deadline {
     pub(super) at: u64,
@@ -176,7 +176,7 @@ impl Model {
         }
     }
 
-    /// Who failed to start, if anybody.
+    /// Starts a group. Returns the child that failed to start, if one did.
     fn start_group(&mut self, tree: &mut Tree, who: usize) -> Option<usize> {
         let from = match tree.settings().mode {
             RestartMode::OneForAll => 0,

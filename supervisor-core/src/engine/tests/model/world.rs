@@ -130,7 +130,7 @@ impl Forest {
 
     pub(super) fn input(&mut self, who: usize, input: impl FnOnce(&mut Engine<NodeSpec>, Instant)) {
         let engine = self.processes[who].as_mut().and_then(|process| process.engine.as_mut());
-        // The root reports to nobody.
+        // The root has no supervisor to report to.
         let Some(engine) = engine else { return assert_eq!(who, 0, "a report to a supervisor that is there") };
         input(engine, self.now);
         self.steps += 1;
@@ -158,7 +158,7 @@ impl Forest {
                 let node = child.node.clone();
                 self.start(&node, who, ProcessKey::new(key, incarnation));
             }
-            Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
+            Effect::SampleHeartbeat { .. } => unreachable!("no child in here has a watchdog"),
             Effect::Ask { child, no_successor } => {
                 let number = child.node.number;
                 self.log(number, What::Ask);
