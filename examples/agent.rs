@@ -60,7 +60,7 @@ fn run(root: Supervisor) -> Result<(), SupervisorError> {
     runtime.block_on(async { supervision::run(root).with_shutdown(tokio::time::sleep(FOR)).await })
 }
 
-/// Reads the load of the machine again and again.
+/// A worker that reads the load of the machine again and again.
 struct Sampler {
     sample: Arc<AtomicU32>,
 }
@@ -77,7 +77,7 @@ impl Supervisable for Sampler {
         "sampler"
     }
 
-    /// Ready when there is a first sample.
+    /// Becomes ready when there is a first sample.
     async fn initialize(&self, mut shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
         let sample = self.sample.clone();
         sample.store(load()?, Relaxed);

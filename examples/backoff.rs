@@ -78,7 +78,7 @@ async fn until_ready(events: &mut Events, begin: Instant) -> u32 {
     attempts
 }
 
-/// Reads quotes, for as long as the server sends some.
+/// A worker that reads quotes, for as long as the server sends some.
 struct Feed {
     address: SocketAddr,
 }
@@ -104,7 +104,7 @@ impl Supervisable for Feed {
     }
 }
 
-/// The dependency: sends a quote every 50 ms to each client.
+/// Serves as the dependency: sends a quote every 50 ms to each client.
 async fn quotes(listener: TcpListener) {
     let mut clients = JoinSet::new();
     while let Ok((mut stream, _)) = listener.accept().await {

@@ -88,7 +88,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Accepts connections, and gives each a process of its own.
+/// A worker that accepts connections, and gives each a process of its own.
 struct Listener {
     address: SocketAddr,
     connections: SupervisorHandle,

@@ -17,7 +17,7 @@ use supervision::{Process, Spawner, Supervisor, SupervisorError, Timer, process,
 
 // The backend.
 
-/// Runs all processes on one thread, until it is dropped.
+/// An executor that runs all processes on one thread, until it is dropped.
 struct OneThread(Arc<Shared>, Option<thread::JoinHandle<()>>);
 
 #[derive(Debug, Default)]

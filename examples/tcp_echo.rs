@@ -73,7 +73,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Accepts connections and echoes their lines.
+/// A worker that accepts connections and echoes their lines.
 struct Listener {
     address: SocketAddr,
     lines: Lines,
@@ -84,7 +84,8 @@ impl Supervisable for Listener {
         "listener"
     }
 
-    /// Ready when the port is bound. The port is free: the predecessor's socket was dropped before its exit was seen.
+    /// Becomes ready when the port is bound. The port is free: the predecessor's socket was dropped before its exit was
+    /// seen.
     async fn initialize(&self, mut shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
         let listener = TcpListener::bind(self.address).await?;
         let lines = self.lines.clone();
@@ -151,8 +152,8 @@ async fn count(
     }
 }
 
-/// The client: a few lines, each waited for, and a crash; and again. Returns what it got back, and how often it was
-/// refused.
+/// Plays the client: a few lines, each waited for, and a crash; and again. Returns what it got back, and how often it
+/// was refused.
 async fn crash_it_again_and_again(address: SocketAddr) -> io::Result<(BTreeSet<String>, usize)> {
     let (mut acknowledged, mut refused) = (BTreeSet::new(), 0);
     for round in 0..CRASHES {

@@ -31,7 +31,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// What is logged at this level and above while the test runs on a simulator.
+/// Returns the log at this level and above while the test runs on a simulator.
 fn logged(level: tracing::Level, test: impl AsyncFnOnce(&Sim)) -> String {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()

@@ -40,7 +40,7 @@ fn blocking(every: Duration, time: Duration) -> ChildSpec {
     })
 }
 
-/// Who was found unresponsive.
+/// Returns which processes were found unresponsive.
 async fn blamed(events: &mut Events) -> Vec<String> {
     let mut blamed = Vec::new();
     while let Some(Some(event)) = poll_once(events.next()).await {

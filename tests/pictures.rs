@@ -12,7 +12,7 @@ use supervision::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A tree in which something has happened, after half a minute.
+/// Returns the snapshot of a tree in which something has happened, after half a minute.
 fn snapshot() -> Snapshot {
     let sim = Sim::with_seed(1);
     sim.fault(Fault::panic("root.api.listener").nth(1).after(10 * SECOND).saying("boom \"quoted\""));
@@ -110,7 +110,7 @@ fn events_can_be_serialized() {
     assert!(record.outcome.is_err());
 }
 
-/// What happens to a tree in which a process says this, twice, and what it looks like between the two.
+/// Returns what happens to a tree in which a process says this, twice, and its picture between the two.
 fn told(text: &str) -> (Snapshot, Vec<String>, SupervisorError) {
     let sim = Sim::with_seed(1);
     sim.fault(Fault::panic("root.a").nth(1).after(SECOND).saying(text));

@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 
 const LONGEST: Duration = Duration::from_millis(100);
 
-/// A worker that blocks its thread until it is released.
+/// Makes a worker that blocks its thread until it is released.
 fn blocking(name: &'static str) -> (mpsc::Sender<()>, ChildSpec) {
     let (release, wait) = mpsc::channel::<()>();
     let wait = Arc::new(Mutex::new(Some(wait)));

@@ -35,7 +35,7 @@ const SMOL: [&str; 2] = ["smol", "block_on"];
 #[cfg(not(feature = "smol"))]
 const SMOL: [&str; 0] = [];
 
-/// All executors, and of those the ones that have another thread when one is blocked.
+/// Returns all executors, and of those the ones that have another thread when one is blocked.
 fn executors() -> impl Iterator<Item = &'static str> {
     TOKIO.into_iter().chain([ONE_THREAD]).chain(SMOL)
 }
@@ -308,7 +308,7 @@ fn blocker() -> supervision::ChildSpec {
     })
 }
 
-/// With a worker that says when it is ready, and stops well.
+/// Makes a tree with a worker that reports when it is ready, and stops well.
 fn ready(mut root: Supervisor) -> Supervisor {
     root.add_worker(worker("w", |shutdown| {
         println!("ready");
@@ -354,7 +354,7 @@ fn drive(executor: &str, root: Supervisor) -> Result<(), SupervisorError> {
     }
 }
 
-/// The names of this program's threads, as far as the system keeps them.
+/// Returns the names of this program's threads, as far as the system keeps them.
 fn threads() -> Vec<String> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());

@@ -14,7 +14,8 @@ fn root() -> Supervisor {
     Supervisor::new("root").expect("a valid name")
 }
 
-/// A root with one process that tells the thread it runs on, and whether it is in a Tokio runtime; its end is the tree's.
+/// Makes a root with one process that sends the thread it runs on, and whether it is in a Tokio runtime; its end is the
+/// tree's.
 fn witness() -> (Supervisor, mpsc::Receiver<(Option<String>, bool)>) {
     let (sender, receiver) = mpsc::channel();
     let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);

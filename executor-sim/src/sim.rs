@@ -263,7 +263,7 @@ impl fmt::Debug for Sim {
     }
 }
 
-/// Wakes the future that the caller of `run_until` waits for.
+/// A waker of the future that the caller of `run_until` waits for.
 struct Main(Weak<Tasks>);
 
 impl Wake for Main {

@@ -15,7 +15,7 @@ use supervisor_core::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// When the ticker of this tree ticked, with a quiet worker beside it that goes wrong.
+/// Returns when the ticker of this tree ticked, with a quiet worker beside it that has a fault.
 fn ticks(seed: u64, threads: Threads, fault: Fault) -> Vec<u64> {
     let sim = Sim::with_threads(seed, threads);
     sim.fault(fault);

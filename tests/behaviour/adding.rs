@@ -45,7 +45,7 @@ mod timed {
     }
 }
 
-/// A child that becomes ready when the gate is opened.
+/// Makes a child that becomes ready when the gate is opened.
 fn gated(name: &'static str, gate: &async_channel::Receiver<()>) -> supervisor_core::ChildSpec {
     let gate = gate.clone();
     set_up(name, move |shutdown| {

@@ -63,7 +63,7 @@ impl Spawner for Refuses {
     }
 }
 
-/// All that are waiting, as text.
+/// Returns all events that are waiting, as text.
 async fn waiting(events: &mut Events) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(Some(event)) = poll_once(events.next()).await {
@@ -229,7 +229,7 @@ impl Wake for Bell {
     }
 }
 
-/// Two that are broken, and two that are not, behind and before them.
+/// Makes two broken wakers and two good ones, after and before them.
 fn bells() -> [Arc<Bell>; 4] {
     [false, true, true, false].map(|is_broken| Arc::new(Bell { is_broken, ..Bell::default() }))
 }

@@ -228,7 +228,7 @@ impl Waits {
         Arc::new(Self { give, given, tell, told })
     }
 
-    /// In the process.
+    /// Waits in the process.
     async fn wait(&self) {
         let tree = self.given.recv().await.expect("given by the test");
         let _ = self.tell.send(tree.ready().await).await;

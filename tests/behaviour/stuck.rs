@@ -26,7 +26,7 @@ mount! { two threads, also added at run time:
     d1_a_blocked_child_stalls_no_sibling
 }
 
-/// Blocks a thread until it is released.
+/// A value that blocks a thread until it is released.
 struct Block {
     release: Sender<()>,
     blocked: async_channel::Receiver<()>,

@@ -69,7 +69,7 @@ async fn chained_children_start_in_the_order_of_the_chain(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-/// Counts how often it was set up.
+/// A worker that counts how often it was set up.
 #[derive(Default)]
 struct Counter(AtomicUsize);
 

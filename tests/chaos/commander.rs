@@ -47,13 +47,13 @@ enum Deed {
 }
 
 impl Deed {
-    /// Whether it changes what the child does.
+    /// Returns whether it changes what the child does.
     fn is_command(self) -> bool {
         matches!(self, Self::Terminate | Self::Restart | Self::Delete | Self::Kill)
     }
 }
 
-/// Makes any call on any child, subscribes and unsubscribes, reads, and ends executors.
+/// A commander: it makes any call on any child, subscribes and unsubscribes, reads, and ends executors.
 pub(crate) struct Commander<'a> {
     ground: &'a Ground<'a>,
     stage: &'a Stage<'a>,
@@ -73,12 +73,12 @@ impl<'a> Commander<'a> {
         Self { ground, stage, supervisors, rng, known: Vec::new(), added: 0, subscriptions: Vec::new(), calls }
     }
 
-    /// The calls that are to be answered yet.
+    /// Returns the calls that are still to be answered.
     pub(crate) fn into_calls(self) -> Calls {
         self.calls
     }
 
-    /// Until the time is over, or the tree: how that ended.
+    /// Commands until the time is over, or the tree has ended. Returns how it ended.
     pub(crate) async fn command(
         &mut self,
         time: Duration,

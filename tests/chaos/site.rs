@@ -40,19 +40,19 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// The main executor.
+    /// Makes the site of the main executor.
     pub(crate) fn new(threads: usize, is_simulated: bool) -> Arc<Self> {
         let hosts_supervisors = AtomicBool::new(true);
         Arc::new(Self { threads, is_simulated, is_beside: false, hosts_supervisors, blocked: AtomicUsize::new(0) })
     }
 
-    /// One beside the main executor.
+    /// Makes a site beside the main executor.
     pub(crate) fn beside(threads: usize, is_simulated: bool) -> Arc<Self> {
         let hosts_supervisors = AtomicBool::new(false);
         Arc::new(Self { threads, is_simulated, is_beside: true, hosts_supervisors, blocked: AtomicUsize::new(0) })
     }
 
-    /// A supervisor is going to run here.
+    /// Notes that a supervisor is going to run here.
     pub(crate) fn host_supervisor(&self) {
         self.hosts_supervisors.store(true, SeqCst);
     }
@@ -78,7 +78,7 @@ impl Site {
         }
     }
 
-    /// A thread to block until this is dropped, if that leaves one to those that have to go on.
+    /// Returns a thread to block until this is dropped, if that leaves one to those that have to go on.
     pub(crate) fn turn(self: &Arc<Self>) -> Option<Turn> {
         let kept = usize::from(self.hosts_supervisors.load(SeqCst));
         let take = |blocked| (blocked + kept < self.threads).then_some(blocked + 1);

@@ -8,7 +8,7 @@ use supervisor_core::{
 
 use super::stage::Stage;
 
-/// What happened since the last call: the events, and why supervisors stopped.
+/// Takes what happened since the last call: the events, and why supervisors stopped.
 pub(crate) fn take(probe: &Probe, stage: &Stage) -> (Vec<String>, Vec<String>) {
     let (mut events, mut causes) = (Vec::new(), Vec::new());
     for entry in probe.take() {
@@ -58,7 +58,7 @@ fn cause(event: &Event) -> Option<String> {
     }
 }
 
-/// Whether the events are those of the trace. Where it says so, strands of them may come in any order.
+/// Checks whether the events are those of the trace. Marked strands of them may come in any order.
 pub(crate) fn matches(expected: &[Value], events: &[Value]) -> bool {
     let mut rest = events;
     for entry in expected {
@@ -90,7 +90,7 @@ fn strands(entry: &Value) -> Vec<&[Value]> {
     strands.iter().map(|strand| strand.as_array().map_or(&[][..], Vec::as_slice)).collect()
 }
 
-/// All events of a strand, in whatever order.
+/// Returns all events of a strand, in any order.
 fn lines(strand: &[Value]) -> Vec<&str> {
     strand
         .iter()

@@ -24,7 +24,7 @@ use executor_tokio::Tokio;
 use supervisor_core::{Process, Spawner, SupervisionTree, Supervisor, SupervisorError, Timer, testing::Probe};
 use tokio::runtime::Builder;
 
-/// What a test runs on.
+/// The executor and the tools of a test.
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) spawner: Arc<dyn Spawner>,
@@ -33,7 +33,7 @@ pub(crate) struct World {
     simulated: bool,
 }
 
-/// When the children of a test's root are there.
+/// The time at which the children of a test's root are added.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Children {
     /// From the beginning.
@@ -55,7 +55,7 @@ impl World {
         }
     }
 
-    /// Whether one thread does everything, in an order that a seed decides.
+    /// Returns whether one thread does everything, in an order that a seed decides.
     pub(crate) fn is_simulated(&self) -> bool {
         self.simulated
     }
@@ -140,7 +140,7 @@ impl Executor {
     }
 }
 
-/// Processes on smol's executor, time from a simulator that runs it.
+/// An executor with processes on smol's, and the time of a simulator that runs it.
 #[derive(Debug)]
 struct InVirtualTime {
     smol: Smol,

@@ -17,7 +17,7 @@ stage! { also on one thread:
     b4_a_wait_ends_with_the_tree
 }
 
-/// Does something when it is woken.
+/// A waker that runs a function.
 struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
 impl Wake for Hook {

@@ -116,7 +116,7 @@ fn case_v_a_runtime_that_dies_is_reported_and_replaced() {
     });
 }
 
-/// Keeps something of the process in which it is called.
+/// A function that keeps something of the process in which it is called.
 type Keep = fn() -> Box<dyn Any + Send>;
 
 /// All that a process can hand to a task of its own.

@@ -290,7 +290,7 @@ impl Now {
         Self { bytes: Heap::now().bytes, threads: thread_count() }
     }
 
-    /// What is left of what was added since, when that has come to rest.
+    /// Returns what is left of what was added since, once it no longer changes.
     async fn settled(self) -> Self {
         let begin = Instant::now();
         loop {

@@ -129,7 +129,7 @@ impl Event {
     }
 }
 
-/// A signal that wraps an event.
+/// Makes a signal that wraps an event.
 fn wrapped_event() -> (Arc<Event>, ProcessShutdown) {
     let event = Arc::new(Event(AtomicBool::new(false), AtomicWaker::new()));
     let inner = event.clone();

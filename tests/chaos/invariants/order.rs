@@ -4,8 +4,9 @@ use supervisor_core::{EventKind, ShutdownOrder};
 
 use super::{Invariant, Seen, Setting};
 
-/// Siblings start one after the other: one that is told to have started for the first time comes after all before it. And
-/// when a whole supervisor stops in order, a child is asked once all behind it are gone, unless a call stops it alone.
+/// A rule: siblings start one after the other, and one that is reported as started for the first time comes after all
+/// before it. When a whole supervisor stops in order, a child is asked once all after it are gone, unless a call stops
+/// it alone.
 pub(super) struct Order {
     /// By the dotted names of their children: the siblings before each.
     before: BTreeMap<String, Vec<String>>,

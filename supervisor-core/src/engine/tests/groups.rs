@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// One-for-all, and a is starting again after its own failure, with b and c behind it.
+/// Makes a one-for-all group in which a is starting again after its own failure, with b and c after it.
 fn restarting() -> World {
     let mut world = World::up(one_for_all(9), [child("a"), child("b"), child("c")]);
     world.plan("a", [None]);

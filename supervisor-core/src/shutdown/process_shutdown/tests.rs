@@ -224,7 +224,7 @@ fn a_wrapped_future_may_look_at_its_own_signal() {
     *own.lock().unwrap() = None;
 }
 
-/// What a future wakes and is held up with in its first poll. In its second it is ready.
+/// The tools with which a future is woken and delayed in its first poll. In its second poll it is ready.
 #[derive(Clone)]
 struct HeldUp {
     bell: Arc<Mutex<Option<Waker>>>,

@@ -1,7 +1,7 @@
 use super::*;
 
-/// When children stop in reverse order, a running one is stopped when all after it have gone, or are stuck; unless
-/// a call stops it, or everything at once.
+/// A rule: when children stop in reverse order, a running one is stopped when all after it have gone, or are stuck;
+/// unless a call stops it, or everything at once.
 pub(super) struct StopsAreInReverse {
     order: ShutdownOrder,
     has_budget: bool,

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Where the child is when something happens.
+/// The state of the child when something happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Situation {
     PendingFirst,

@@ -100,7 +100,7 @@ impl Lockstep {
         }
     }
 
-    /// How many steps were compared.
+    /// Runs a case. Returns how many steps were compared.
     fn run(mut self, inputs: &[Input]) -> Result<usize, String> {
         self.settle()?;
         let mut was_call = false;
@@ -210,7 +210,7 @@ impl Lockstep {
         self.compare(input)
     }
 
-    /// Both take their turns until nothing is due.
+    /// Lets both take their turns until nothing is due.
     fn settle(&mut self) -> Result<(), String> {
         while !self.has_ended {
             loop {
@@ -248,7 +248,7 @@ impl Lockstep {
         }
     }
 
-    /// Whether both have done the same since the last time.
+    /// Checks whether both have done the same since the last time.
     fn compare(&mut self, after: &dyn std::fmt::Debug) -> Result<(), String> {
         self.drain();
         let (engine, model) = (mem::take(&mut self.effects), self.model.take_acts());
@@ -290,7 +290,7 @@ impl Lockstep {
         }
     }
 
-    /// One of all the children that there ever were.
+    /// Returns one of all the children that there ever were.
     fn any(&self, who: usize) -> Option<(usize, ChildId)> {
         let who = one_of(who, (0..self.ids.len()).collect())?;
         Some((who, self.ids[who]))
@@ -312,7 +312,7 @@ fn one_of(which: usize, all: Vec<usize>) -> Option<usize> {
     all.get(which % all.len().max(1)).copied()
 }
 
-/// What is told to processes, in its order; and what is told to others, in whatever order.
+/// Sorts: messages to processes keep their order; messages to others may have any order.
 fn sorted(acts: &[Act]) -> (Vec<Act>, Vec<String>) {
     let is_order = |act: &&Act| {
         matches!(act, Act::Start(_) | Act::Ask(_) | Act::Abort(_) | Act::Ready | Act::GaveUp | Act::End { .. })
