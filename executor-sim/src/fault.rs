@@ -98,7 +98,7 @@ impl Fault {
     ///
     /// With [`after`](Self::after), the simulation wakes the process for that poll, some time after it was ready. On an
     /// executor with [one driver](crate::Threads::with_one_driver) the driver wakes it, as for a socket. So if nothing
-    /// else is ready then, timers are not heard while the poll blocks. On an executor with
+    /// else is ready then, no timer elapses while the poll blocks. On an executor with
     /// [unlimited](crate::Threads::unlimited) threads, a block is a [`stall`](Self::stall).
     pub fn block(target: impl Into<String>) -> Self {
         Self::new(target, What::Block(None), When::Ready(Duration::ZERO))

@@ -148,7 +148,7 @@ impl Sim {
         self.run_until(root.start_on(self.spawner()))
     }
 
-    /// Sleeps on the simulation's clock: for the future of a test. No executor has to hear the deadline.
+    /// Sleeps on the simulation's clock: for the future of a test. The sleep depends on no executor.
     pub fn sleep(&self, time: Duration) -> impl Future<Output = ()> + use<> {
         let clock = self.tasks.clock.clone();
         let deadline = clock.now().checked_add(time);

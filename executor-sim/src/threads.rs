@@ -66,12 +66,12 @@ impl Threads {
 
     /// Makes timers elapse only while a thread waits for them.
     ///
-    /// The thread that a timer wakes stops waiting for timers, and polls what the timer woke. If that poll blocks, and the other
-    /// threads have nothing to do, none of them waits for timers in its place: the timers of this executor are not heard. They
-    /// are heard again, and those that are due elapse at once, when another thread polls anything, when the blocked thread is
-    /// free, or after a [`nudge`](supervisor_core::Spawner::nudge) from outside of a poll of this executor. A timer that
-    /// [insists](supervisor_core::Timer::insist) nudges the executor by itself, a millisecond after its deadline. While no
-    /// thread is free, no timer is heard.
+    /// The thread that a timer wakes stops waiting for timers, and polls the process that the timer woke. If that poll
+    /// blocks, and the other threads have nothing to do, none of them waits for timers in its place: no timer of this
+    /// executor elapses. Timers elapse again, and those that are due do so at once, when another thread polls anything,
+    /// when the blocked thread is free, or after a [`nudge`](supervisor_core::Spawner::nudge) from outside of a poll of
+    /// this executor. A timer that [insists](supervisor_core::Timer::insist) nudges the executor by itself, a
+    /// millisecond after its deadline. While no thread is free, no timer elapses.
     pub fn with_one_driver(mut self) -> Self {
         self.has_one_driver = true;
         self

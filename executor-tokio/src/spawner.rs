@@ -15,7 +15,6 @@ use crate::{TokioError, runtime::Known, timer::TokioTimer};
 ///
 /// Every process is a task of its own there, and the clock is the runtime's: if a test pauses it, it is paused for
 /// supervision, too.
-/// supervision, too.
 ///
 /// ```
 /// use executor_tokio::Tokio;
@@ -36,18 +35,17 @@ use crate::{TokioError, runtime::Known, timer::TokioTimer};
 ///
 /// A future has to return from its polls quickly. If one does not, Tokio stops more than that thread: if a timer or a
 /// socket has woken the task, its thread was the one that waited for them, for the whole runtime. The other threads
-/// sleep
-/// until a task is handed in from outside, and until then no timer and no socket of the runtime is heard
+/// sleep until a task is handed in from outside. Until then no timer and no socket of the runtime wakes a task
 /// ([tokio-rs/tokio#8010](https://github.com/tokio-rs/tokio/pull/8010); with `--cfg tokio_unstable`, the builder's
-/// `enable_eager_driver_handoff` keeps this from happening, for user code too). Supervision keeps its own limits all the same
-/// on a runtime with several threads: when a deadline of a supervisor is not heard in time, a plain thread of the program,
-/// `supervision-alarm`, hands in a task that does nothing. That thread is made at the first such deadline and waits without
-/// waking up when there are none; where it cannot be made, limits are as late as the block is long.
+/// `enable_eager_driver_handoff` prevents this, for user code too). Supervision still keeps its own limits on a runtime
+/// with several threads: when a timer of a supervisor does not elapse in time, a plain thread of the program,
+/// `supervision-alarm`, hands in a task that does nothing. That thread is started at the first such deadline, and does
+/// not wake up while there are none. If it cannot be started, limits are as late as the block is long.
 ///
 /// If all threads of a runtime are blocked, or its only one is, nothing on it runs.
 ///
-/// A runtime that is dropped waits for tasks that block a thread, as Tokio documents. A program that has to end all the
-/// same calls `Runtime::shutdown_timeout` or `Runtime::shutdown_background`, or ends with [`supervisor_core::exit`],
+/// A runtime that is dropped waits for tasks that block a thread, as Tokio documents. A program that has to end anyway
+/// calls `Runtime::shutdown_timeout` or `Runtime::shutdown_background`, or ends with [`supervisor_core::exit`],
 /// which does not wait.
 #[must_use = "a spawner does nothing until a tree runs on it"]
 #[derive(Clone)]

@@ -20,7 +20,6 @@ use crate::{
 /// A child keeps its slot as long as it exists, so work on one child costs the same beside any number of others. R20:
 /// it keeps its position, too, in every state. Every change of a state goes through `set`, so that the counts and the
 /// deadlines always match the states.
-/// deadlines are always those of the states.
 #[derive(Debug)]
 pub(crate) struct Children<C> {
     slots: Slab<Slot<C>>,

@@ -20,7 +20,6 @@ pub(crate) type ChildrenEngine = Engine<Arc<dyn Child>>;
 /// by readers for some hundred children at a time. While it is held, these may be locked: a mailbox, and the `Shared`
 /// and the engine of a supervisor below, to see what that has left behind. A supervisor never looks upwards.
 /// ARCHITECTURE.md has the order of all locks.
-/// locks.
 ///
 /// It outlives the supervisor for as long as a handle exists: so the last state can be read.
 pub(crate) struct LockedEngine {

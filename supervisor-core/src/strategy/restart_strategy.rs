@@ -69,7 +69,6 @@ impl RestartStrategy {
     ///
     /// Each restart takes 16 bytes while it counts, up to twice that right after the buffer has grown. So an intensity
     /// of a million takes some 16 to 32 MB at most, and only if there are so many restarts in a period.
-    /// some 16 to 32 MB at most, and only if there are so many restarts in a period.
     pub const fn with_intensity_and_period(mut self, intensity: usize, period: Duration) -> Self {
         self.intensity = intensity;
         self.period = period;
