@@ -94,7 +94,7 @@ impl Fault {
     }
 
     /// Makes a poll of the process block its thread, as soon as the process is ready. Nothing reaches the process, not
-    /// even an abort, and the thread polls nothing else. For good, or [for a while](Self::lasting).
+    /// even an abort, and the thread polls nothing else. It lasts for good, or [for a while](Self::lasting).
     ///
     /// With [`after`](Self::after), the simulation wakes the process for that poll, some time after it was ready. On an
     /// executor with [one driver](crate::Threads::with_one_driver) the driver wakes it, as for a socket. So if nothing
