@@ -50,6 +50,7 @@ const UNDER_WAY: &[&str] = &[
     "benches/results/",
     "benches/src/report/",
     "docs/guide/",
+    "docs/simulation.md",
     "docs/watching/",
     "src/lib.rs",
     "supervisor-core/src/error/",
