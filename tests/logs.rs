@@ -31,7 +31,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// What is logged at this level and above while the test runs on a simulator.
+/// Returns the log at this level and above while the test runs on a simulator.
 fn logged(level: tracing::Level, test: impl AsyncFnOnce(&Sim)) -> String {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
@@ -147,7 +147,7 @@ fn p7_heartbeat_outside_of_a_process_is_logged_once_a_place() {
         line!() - 1
     }
 
-    // Nobody hears of it, so it is not said.
+    // No subscriber would get it, so it is not logged.
     let lines = (beat(), say_ready());
     let outside = || async {
         for _ in 0..3 {

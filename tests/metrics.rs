@@ -11,7 +11,7 @@ use supervision::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// `name{labels}` and the value; of a histogram how many values, and their sum.
+/// Returns `name{labels}` and the value; of a histogram how many values, and their sum.
 fn numbers(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     let all = snapshotter.snapshot().into_vec().into_iter().flat_map(|(key, _, _, value)| {
         let labels: Vec<_> = key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();

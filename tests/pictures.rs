@@ -12,7 +12,7 @@ use supervision::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A tree in which something has happened, after half a minute.
+/// Returns the snapshot of a tree in which something has happened, after half a minute.
 fn snapshot() -> Snapshot {
     let sim = Sim::with_seed(1);
     sim.fault(Fault::panic("root.api.listener").nth(1).after(10 * SECOND).saying("boom \"quoted\""));
@@ -66,7 +66,7 @@ fn b4_a_blocked_supervisor_shows_its_last_state() {
     sim.advance(2 * SECOND);
     handle.spawn(worker("later", |shutdown| shutdown)).unwrap();
     let snapshot = sim.run_until(tree.snapshot());
-    assert_eq!(sim.elapsed(), 3 * SECOND, "nobody was waited for");
+    assert_eq!(sim.elapsed(), 3 * SECOND, "the reading did not wait");
     let api = snapshot.find("root.api").unwrap();
     let info = api.supervisor.as_ref().unwrap();
     assert_eq!((info.source, info.unread_for), (SnapshotSource::Running, Some(2 * SECOND)));
@@ -110,7 +110,7 @@ fn events_can_be_serialized() {
     assert!(record.outcome.is_err());
 }
 
-/// What happens to a tree in which a process says this, twice, and what it looks like between the two.
+/// Returns what happens to a tree in which a process says this, twice, and its picture between the two.
 fn told(text: &str) -> (Snapshot, Vec<String>, SupervisorError) {
     let sim = Sim::with_seed(1);
     sim.fault(Fault::panic("root.a").nth(1).after(SECOND).saying(text));

@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 
 const PROGRAM: &str = "SUPERVISION_PROGRAM";
 const EXECUTOR: &str = "SUPERVISION_EXECUTOR";
-/// Nothing that is tested here takes a second, and nothing that is blocked lets go within this.
+/// Nothing that is tested here takes a second, and nothing that is blocked ends within this.
 const SOON: Duration = Duration::from_secs(3);
 const FOR_EVER: Duration = Duration::from_secs(600);
 const MOMENT: Duration = Duration::from_millis(100);
@@ -35,7 +35,7 @@ const SMOL: [&str; 2] = ["smol", "block_on"];
 #[cfg(not(feature = "smol"))]
 const SMOL: [&str; 0] = [];
 
-/// All executors, and of those the ones that have another thread when one is blocked.
+/// Returns all executors, and of those the ones that have another thread when one is blocked.
 fn executors() -> impl Iterator<Item = &'static str> {
     TOKIO.into_iter().chain([ONE_THREAD]).chain(SMOL)
 }
@@ -246,7 +246,7 @@ fn the_program_under_test() {
         "threads" => {
             drive(&executor, ready(root)).unwrap();
             let begin = Instant::now();
-            // It ends by itself; nobody waits for it.
+            // It ends by itself; nothing waits for it.
             while threads().contains(&"supervision-sig".to_owned()) {
                 assert!(begin.elapsed() < SOON, "{:?}", threads());
                 thread::sleep(MOMENT / 10);
@@ -308,7 +308,7 @@ fn blocker() -> supervision::ChildSpec {
     })
 }
 
-/// With a worker that says when it is ready, and stops well.
+/// Makes a tree with a worker that reports when it is ready, and stops well.
 fn ready(mut root: Supervisor) -> Supervisor {
     root.add_worker(worker("w", |shutdown| {
         println!("ready");
@@ -354,7 +354,7 @@ fn drive(executor: &str, root: Supervisor) -> Result<(), SupervisorError> {
     }
 }
 
-/// The names of this program's threads, as far as the system keeps them.
+/// Returns the names of this program's threads, as far as the system keeps them.
 fn threads() -> Vec<String> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());

@@ -170,7 +170,7 @@ fn d3_limits_hold_though_a_poll_blocks_the_timer_thread() {
         })
         .with_shutdown_strategy(ShutdownStrategy::Graceful(MOMENT)),
     );
-    // Nobody but the supervisor's own timer ends its start.
+    // Only the supervisor's own timer ends its start.
     root.add_worker(worker("late", |_| pending::<()>()).with_explicit_ready().with_start_timeout(4 * MOMENT));
     let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();
     let (outcome, outcomes) = mpsc::channel();

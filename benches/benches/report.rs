@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             writeln!(page, "{section}")?;
             #[cfg(feature = "plots")]
             {
-                // Of the starts the largest one; elsewhere what is said first.
+                // For the starts the largest one; otherwise the first column.
                 let column = if *name == "start" { section.columns.len() - 1 } else { 0 };
                 let file = results.join(format!("{}-{name}.svg", table.name));
                 supervision_benches::report::draw(&section, column, &file)?;
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Table {
     name: &'static str,
     all: Vec<Contestant>,
-    /// Whom one is compared with.
+    /// Returns the contestant that another one is compared with.
     reference: fn(&[Contestant], usize) -> usize,
     said: &'static str,
 }
@@ -77,7 +77,7 @@ impl Table {
             let running: Vec<_> = (0..self.all.len()).filter(can).collect();
             let turns: Vec<_> = running.iter().map(|who| (self.all[*who], *workload)).collect();
             let times = if workload.needs_a_process() { 1 } else { plan.rounds };
-            // Some of them have what there is once in a process, and some may not come to an end.
+            // Some of them have global state in a process, and some may not come to an end.
             let row = rounds(&turns, times, &alone(plan.limit), true)?;
             for (figure, what) in workload.figures().iter().enumerate() {
                 section.columns.push((size.clone(), *what));
@@ -108,11 +108,11 @@ fn alone(limit: Duration) -> Alone {
     Alone { sample: env!("CARGO_BIN_EXE_sample").into(), heap: env!("CARGO_BIN_EXE_heap").into(), limit }
 }
 
-/// What is measured: each workload in its sizes.
+/// The plan of what is measured: each workload in its sizes.
 struct Plan {
     name: &'static str,
     rounds: usize,
-    /// How long one sample may take.
+    /// The longest time for one sample.
     limit: Duration,
     workloads: Vec<(&'static str, Vec<(String, Workload)>)>,
 }

@@ -2,24 +2,25 @@ use std::io;
 
 use crate::{alone::Alone, contestant::Contestant, measure::median, workload::Workload};
 
-/// The samples of several who took turns: by who, then by round, then by figure. Empty for who came to no end.
+/// The samples of several contestants that took turns: by contestant, then by round, then by figure. Empty for a
+/// contestant that did not finish.
 #[derive(Clone, Debug, Default)]
 pub struct Row(Vec<Vec<Vec<f64>>>);
 
 impl Row {
-    /// The median of a figure.
+    /// Returns the median of a figure.
     #[must_use]
     pub fn figure(&self, who: usize, figure: usize) -> f64 {
         median(self.samples(who, figure))
     }
 
-    /// The median over the rounds of what one had in relation to another.
+    /// Returns the median over the rounds of the ratio of one contestant to another.
     #[must_use]
     pub fn ratio(&self, who: usize, other: usize, figure: usize) -> f64 {
         median(self.samples(who, figure).zip(self.samples(other, figure)).map(|(one, other)| one / other))
     }
 
-    /// The median over the rounds of what one had more than another.
+    /// Returns the median over the rounds of the difference of one contestant to another.
     #[must_use]
     pub fn difference(&self, who: usize, other: usize, figure: usize) -> f64 {
         median(self.samples(who, figure).zip(self.samples(other, figure)).map(|(one, other)| one - other))
@@ -30,14 +31,14 @@ impl Row {
     }
 }
 
-/// Lets contestants take turns, round by round, so that whatever else the machine does meets all of them. Each round begins
-/// with another one.
+/// Lets contestants take turns, round by round, so that other load of the machine affects all of them alike. Each round
+/// begins with another one.
 ///
-/// In this process, but for workloads that need one of their own, and for all if that is asked for.
+/// They run in this process, except workloads that need one of their own, and except all if `all_alone` is set.
 ///
 /// # Errors
 ///
-/// If there can be no other process.
+/// If no other process can be started.
 pub fn rounds(turns: &[(Contestant, Workload)], rounds: usize, alone: &Alone, all_alone: bool) -> io::Result<Row> {
     let mut row = Row(vec![Vec::new(); turns.len()]);
     let mut is_out = vec![false; turns.len()];
@@ -59,7 +60,7 @@ pub fn rounds(turns: &[(Contestant, Workload)], rounds: usize, alone: &Alone, al
             }
         }
     }
-    // Ratios are those of a round, so who is out has none at all.
+    // Ratios are those of a round, so a contestant that is out has none at all.
     for (samples, is_out) in row.0.iter_mut().zip(is_out) {
         if is_out {
             samples.clear();

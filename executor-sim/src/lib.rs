@@ -1,9 +1,9 @@
 //! Runs supervision trees on one thread, in virtual time, in an order that a seed decides.
 //!
-//! [`Sim`] is an executor for tests. Which of the processes that can go on goes next is drawn from a seeded generator, and
-//! the clock stands still while there is anything to do, and then jumps to the next timer. So a test that waits for hours
-//! takes microseconds, and the same seed gives the same run. [`Fault`]s say what goes wrong in it, and [`sweep`] runs a test
-//! under many seeds. [`Threads`] give an executor a limited number of threads, which polls can block.
+//! [`Sim`] is an executor for tests. A seeded generator draws which of the ready processes goes next. The clock stands
+//! still while there is anything to do, and then jumps to the next timer. So a test that waits for hours takes
+//! microseconds, and the same seed gives the same run. [`Fault`]s make things go wrong, and [`sweep`] runs a test under
+//! many seeds. [`Threads`] give an executor a limited number of threads, which polls can block.
 //!
 //! ```
 //! use std::time::Duration;

@@ -9,7 +9,7 @@ use supervisor_core::{Process, Spawner, Timer};
 
 use crate::{clock::Clock, executor::Identity, tasks::Tasks, timer::SimTimer};
 
-/// Spawns onto a simulated executor. Once that is gone, what is spawned is dropped.
+/// A spawner onto a simulated executor. Once the executor is gone, it drops what is spawned.
 #[must_use = "a spawner does nothing until a tree runs on it"]
 #[derive(Clone)]
 pub struct SimSpawner {
@@ -28,8 +28,8 @@ impl SimSpawner {
     }
 
     pub(crate) fn end(&self) {
-        // In this order: what is spawned by a destructor is dropped, too, while timers are there until the last
-        // process is gone.
+        // In this order: processes that a destructor spawns are dropped, too, and timers work until the last process is
+        // gone.
         self.executor.close();
         if let Some(tasks) = self.tasks.upgrade() {
             tasks.end(Some(self.executor.number));

@@ -39,7 +39,7 @@ impl supervisor_core::Supervisable for Slow {
     }
 }
 
-/// When which processes exited, and how, other than in the final shutdown.
+/// Returns when which processes exited, and how, other than in the final shutdown.
 fn exits(record: &Record, until: Duration) -> Vec<String> {
     let events = record.events.iter().filter(|(at, _)| *at < until);
     let exits = events.filter(|(_, event)| {
@@ -48,7 +48,7 @@ fn exits(record: &Record, until: Duration) -> Vec<String> {
     exits.map(|(at, event)| format!("{at:?} {event}")).collect()
 }
 
-/// A tree of two quiet workers and a slow one, for a minute.
+/// Runs a tree of two quiet workers and a slow one, for a minute.
 fn with_fault(fault: Fault) -> Vec<String> {
     let sim = Sim::with_seed(1);
     sim.fault(fault);

@@ -11,7 +11,7 @@ use supervisor_core::{Supervisor, process, worker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The order in which a few workers speak, twice each.
+/// Returns the order in which a few workers speak, twice each.
 fn order(seed: u64) -> Vec<usize> {
     let sim = Sim::with_seed(seed);
     let spoken = Arc::new(Mutex::new(Vec::new()));

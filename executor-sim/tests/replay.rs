@@ -15,7 +15,7 @@ use supervisor_core::{Backoff, RestartStrategy, Supervisor, one_shot, process, w
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A busy hour: faults, jitter, children that come and go, and two executors.
+/// Simulates a busy hour: faults, jitter, children that come and go, and two executors.
 fn busy_hour(sim: &Sim) -> String {
     sim.fault(Fault::panic("root.pool.*").one_in(3).within(100 * SECOND));
     sim.fault(Fault::lose("root.ticker").within(1000 * SECOND));
@@ -85,7 +85,7 @@ fn a_sweep_runs_every_seed() {
     assert!(seen == [0, 1, 2, 3, 4] || env::var("SIM_SEED").is_ok());
 }
 
-/// The output of the test above, with this seed.
+/// Returns the output of the test above, with this seed.
 fn replay(seed: &str) -> (bool, String) {
     let output = Command::new(env::current_exe().unwrap())
         .args(["a_sweep_runs_every_seed", "--exact", "--nocapture", "--test-threads=2"])

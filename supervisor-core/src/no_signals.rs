@@ -1,4 +1,4 @@
-//! Stands for `signals` where the feature of that name is off: nobody can ask to listen.
+//! Replaces `signals` if the feature of that name is off: there is no way to listen then.
 
 use std::task::Context;
 

@@ -1,4 +1,4 @@
-//! The end of the program that a tree is the main part of.
+//! Ends the program whose main part is a tree.
 
 use std::{
     error::Error,
@@ -15,29 +15,29 @@ use crate::{
     text::Lines,
 };
 
-/// How long somebody may keep stderr or stdout to himself before the program ends without its last words.
+/// How long another thread may hold stderr or stdout before the program ends without its last output.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// As an error is rendered elsewhere: a chain that never ends is possible to write.
+/// The longest chain of causes that is printed, as elsewhere: an endless chain is possible.
 const LONGEST_CHAIN: usize = 32;
 
-/// Ends the program with the outcome of its tree: an error is printed on stderr, and the exit code says the same.
+/// Ends the program with the outcome of its tree: an error is printed on stderr, and the exit code follows from it.
 ///
-/// Waits for nobody. A thread that is blocked would keep `main` from returning: a Tokio runtime that is dropped waits for it,
-/// for ever if need be. So destructors do not run, of whatever is left when the tree has ended; what a log writer holds
-/// back for its own guard to write, for one, should be written before.
+/// It waits for no thread and no task. A blocked thread would keep `main` from returning: dropping a Tokio runtime
+/// waits for it, possibly for ever. So destructors of whatever is left after the tree do not run. A log writer that
+/// flushes when its guard is dropped, for example, has to be flushed before.
 ///
 /// | code | when |
 /// |---|---|
 /// | 0 | `Ok`: the tree ended as it should |
 /// | 1 | any error, an invalid tree included |
-/// | 128 + the number of the signal | an error, after a second signal had aborted what was left: 130 for SIGINT, 143 for SIGTERM |
+/// | 128 + the number of the signal | an error, after a second signal aborted what was left: 130 for SIGINT, 143 for SIGTERM |
 ///
-/// The first line on stderr is `error: ` and the error's message. What its message does not contain follows on lines of its
-/// own: the causes, and for a supervisor that gave up the restarts that spent its budget. Control characters other than line
-/// breaks and tabs are escaped, as a terminal would obey them. Nothing is printed for `Ok`.
+/// The first line on stderr is `error: ` and the error's message. Lines of their own follow for what the message does
+/// not contain: the causes, and for a supervisor that gave up the restarts that spent its budget. Control characters
+/// other than line breaks and tabs are escaped, because a terminal would interpret them. Nothing is printed for `Ok`.
 ///
 /// `Run::exit` runs a tree and does this. Call it directly with the outcome of a
-/// [`SupervisionTree`](crate::SupervisionTree), or of whatever else ran the tree.
+/// [`SupervisionTree`](crate::SupervisionTree), or of other code that ran the tree.
 ///
 /// ```standalone_crate
 /// use supervisor_core::{Supervisor, exit};
@@ -48,13 +48,13 @@ const LONGEST_CHAIN: usize = 32;
 /// # }
 /// ```
 pub fn exit(outcome: Result<(), SupervisorError>) -> ! {
-    // D3: destructors of threads that are blocked would be waited for, so the program ends here.
+    // D3: running destructors would wait for blocked threads, so the program ends here.
     let code = match &outcome {
         Ok(()) => 0,
         Err(_) => signals::forced().map_or(1, |signal| 128 + signal),
     };
     let text = outcome.err().map(|error| Lines(tell(&error)).to_string());
-    // A thread that is blocked may hold either.
+    // A blocked thread may hold either of the two locks.
     let (done, is_done) = mpsc::channel::<()>();
     let speak = move || {
         if let Some(text) = text {
@@ -69,7 +69,7 @@ pub fn exit(outcome: Result<(), SupervisorError>) -> ! {
     process::exit(code)
 }
 
-/// An error as a person reads it.
+/// Renders an error for people.
 fn tell(error: &SupervisorError) -> String {
     let mut text = format!("error: {error}");
     if let SupervisorError::GaveUp(gave_up) = error {

@@ -45,7 +45,7 @@ mod timed {
     }
 }
 
-/// A child that becomes ready when the gate is opened.
+/// Makes a child that becomes ready when the gate is opened.
 fn gated(name: &'static str, gate: &async_channel::Receiver<()>) -> supervisor_core::ChildSpec {
     let gate = gate.clone();
     set_up(name, move |shutdown| {
@@ -302,7 +302,7 @@ async fn p3_what_a_spec_owns_is_dropped_in_a_process_of_its_own(world: World) {
     handle.start_child(subsystem()).await.unwrap_err();
     world.probe.quiet().await;
     assert_eq!((census.ever(), census.present()), (9, 0));
-    assert_eq!(handle.count().await.unwrap().active, 2, "no destructor took anybody down");
+    assert_eq!(handle.count().await.unwrap().active, 2, "no destructor ended another child");
     tree.shutdown().await.unwrap();
 }
 

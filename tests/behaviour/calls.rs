@@ -87,7 +87,7 @@ async fn d2_find_returns_all_that_have_the_name(world: World) {
         let ids: Vec<_> = handle.find(name).await.unwrap().iter().map(|child| child.id).collect();
         assert_eq!(ids, [first, second]);
     }
-    assert!(handle.find("nobody").await.unwrap().is_empty());
+    assert!(handle.find("stranger").await.unwrap().is_empty());
     tree.shutdown().await.unwrap();
 }
 

@@ -22,12 +22,12 @@ mount! { two threads:
     a_tree_of_any_depth_that_never_runs_can_be_dropped
 }
 
-/// So many supervisors one in another, and a handle on the innermost, which has a worker if `change` gives it one.
+/// Nests this many supervisors. Returns a handle on the innermost, which has a worker if `change` gives it one.
 fn nested(depth: usize, change: impl FnOnce(&mut Supervisor)) -> (Supervisor, SupervisorHandle) {
     nested_like(depth, change, || supervisor("s", RestartStrategy::one_for_one()), ChildSpec::from)
 }
 
-/// The same with other supervisors, each a child like this of the next.
+/// Nests other supervisors, each a child like this of the next.
 fn nested_like(
     depth: usize,
     change: impl FnOnce(&mut Supervisor),

@@ -63,7 +63,7 @@ impl Spawner for Refuses {
     }
 }
 
-/// All that are waiting, as text.
+/// Returns all events that are waiting, as text.
 async fn waiting(events: &mut Events) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(Some(event)) = poll_once(events.next()).await {
@@ -229,7 +229,7 @@ impl Wake for Bell {
     }
 }
 
-/// Two that are broken, and two that are not, behind and before them.
+/// Makes two broken wakers and two good ones, after and before them.
 fn bells() -> [Arc<Bell>; 4] {
     [false, true, true, false].map(|is_broken| Arc::new(Bell { is_broken, ..Bell::default() }))
 }
@@ -342,7 +342,7 @@ async fn b3_the_events_of_a_supervisor_that_never_ran_end_with_it(world: World) 
     tree.add_worker(worker(" ", |shutdown| shutdown));
     world.start(tree).await.unwrap_err();
     assert!(events.next().await.is_none());
-    // Though a handle is kept; and whoever asks later hears of it at once.
+    // Though a handle is kept; and a later subscriber sees the end at once.
     for (index, let_go) in [drop::<Supervisor>, |root: Supervisor| drop(root.run_on(Refuses))].into_iter().enumerate() {
         let alone = Supervisor::new("alone").unwrap();
         let handle = alone.handle();

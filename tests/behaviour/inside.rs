@@ -228,7 +228,7 @@ impl Waits {
         Arc::new(Self { give, given, tell, told })
     }
 
-    /// In the process.
+    /// Waits in the process.
     async fn wait(&self) {
         let tree = self.given.recv().await.expect("given by the test");
         let _ = self.tell.send(tree.ready().await).await;
@@ -247,7 +247,7 @@ async fn n6_a_starting_process_cannot_wait_for_its_tree_to_be_ready(world: World
             Ok(until(shutdown))
         }
     });
-    // The tree is let go of there, and shuts down.
+    // The tree is dropped there, and shuts down.
     let _ = handle.start_child(waiter).await;
     let answer = waits.told.recv().await.unwrap();
     assert!(matches!(answer, Err(SupervisorError::WouldDeadlock { .. })), "{answer:?}");

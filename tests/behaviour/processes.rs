@@ -149,7 +149,7 @@ async fn p5_every_incarnation_has_an_id_of_its_own(world: World) {
     assert_eq!(ids.len(), 4, "{ids:?}");
 }
 
-/// Where nothing counts as in flight until the worker has heard of it.
+/// Waits for an exit when nothing counts as in flight until the worker has seen it.
 async fn wait_for_exit(world: &World, path: &str) {
     loop {
         if !exits_of(&events(&world.probe), path).is_empty() {

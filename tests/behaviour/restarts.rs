@@ -67,7 +67,7 @@ async fn n2_case_l_two_children_that_fail_together_cost_one(world: World) {
     for name in ["a", "b"] {
         root.add_worker(strings.worker(name));
     }
-    // Stops when it is let go, so that there is time for the other one to fail.
+    // Stops when it is released, so that there is time for the other one to fail.
     let (release, gate) = async_channel::bounded::<()>(1);
     root.add_worker(worker("slow", move |shutdown| {
         let gate = gate.clone();

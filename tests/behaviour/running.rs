@@ -144,7 +144,7 @@ async fn the_first_shutdown_trigger_shuts_the_tree_down(world: World) {
     root.run_on(world.spawner.clone()).with_shutdown(pending::<()>()).with_shutdown(async {}).await.unwrap();
 }
 
-/// Keeps the processes that it is given, and starts them on another executor when it is told to.
+/// An executor that keeps its processes, and starts them on another executor when it is told to.
 #[derive(Clone, Debug)]
 struct Held {
     on: Arc<dyn Spawner>,

@@ -187,7 +187,7 @@ async fn b4_a_supervisor_that_starts_or_stops_shows_that(world: World) {
 
 async fn b4_many_children_are_read_in_pieces(world: World) {
     const CHILDREN: usize = 1_200;
-    /// How often it lets go of the thread.
+    /// Returns how often it yields the thread.
     async fn pauses<T>(reading: impl Future<Output = T>) -> (T, usize) {
         let (mut reading, mut pauses) = (pin!(reading), 0);
         loop {

@@ -232,7 +232,7 @@ async fn n8_killing_a_supervisor_aborts_all_below_it(world: World) {
     let before = handle.children().await.unwrap();
     tree.handle().kill_child(id).await.unwrap();
     world.probe.quiet().await;
-    assert_eq!(world.spawner.now(), begin, "nobody was given any time");
+    assert_eq!(world.spawner.now(), begin, "no child was given any time");
     let after = handle.children().await.unwrap();
     assert!(before.iter().zip(&after).all(|(before, after)| before.process != after.process));
     drop(tree);

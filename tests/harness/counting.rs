@@ -13,7 +13,7 @@ use std::{
 
 use supervisor_core::{Process, Spawner, Timer};
 
-/// Passes everything on to another executor, and counts it.
+/// An executor that passes everything on to another executor, and counts it.
 #[derive(Clone, Debug)]
 pub(crate) struct Counting {
     on: Arc<dyn Spawner>,

@@ -12,7 +12,7 @@ use crate::supervisor;
 const REAL_BELOW_VIRTUAL: &str = "it is placed on an executor with a real clock, below one with a virtual clock (a simulation, or a \
     Tokio clock that is paused), which does not wait for it; give both the same clock";
 
-/// On executors in virtual time: a Tokio runtime whose clock is paused, and a simulation.
+/// Runs on executors in virtual time: a Tokio runtime whose clock is paused, and a simulation.
 fn in_virtual_time(test: impl AsyncFn(Arc<dyn Spawner>)) {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();

@@ -12,8 +12,8 @@
 //! supervisor_core::contract_tests!(MyBackend);
 //! ```
 //!
-//! The clauses are functions of [`clauses`]; each says what it asks for. Those about the end of the executor pass for a
-//! backend that has none.
+//! The clauses are functions of [`clauses`]; each page says what the clause requires. Clauses about the end of the
+//! executor pass for a backend that has no end.
 
 pub mod clauses;
 mod test_process;
@@ -25,19 +25,19 @@ use crate::spawner::Spawner;
 
 /// An executor under test.
 pub trait Backend: Sized {
-    /// What spawns onto it.
+    /// The type that spawns onto it.
     type Spawner: Spawner + Clone;
 
-    /// A new executor, or access to the one that there is.
+    /// Makes a new executor, or returns access to the only one.
     fn new() -> Self;
 
-    /// A spawner for this executor.
+    /// Returns a spawner for this executor.
     fn spawner(&self) -> Self::Spawner;
 
     /// Drives the executor until the future resolves. An executor that drives itself only waits.
     fn block_on<F: Future>(&self, future: F) -> F::Output;
 
-    /// Ends the executor, which drops every task that is still there. Whether it has an end at all.
+    /// Ends the executor, which drops every task that is still there. Returns whether it has an end at all.
     fn end(self) -> bool;
 }
 

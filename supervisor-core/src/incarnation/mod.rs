@@ -1,4 +1,4 @@
-//! One incarnation: the future that an executor runs, and all that this future owes its supervisor.
+//! One incarnation: the future that an executor runs, and its duties to its supervisor.
 
 mod control;
 mod exit;

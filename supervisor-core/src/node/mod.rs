@@ -1,9 +1,9 @@
-//! The parts of a tree, each of which three sides know: what handles share with a supervisor, what its children have above
-//! them, and what it knows of a child.
+//! The parts of a tree that several sides use: what handles share with a supervisor, what its children see above them,
+//! and what the supervisor knows of a child.
 //!
-//! These know each other, so they are one module: a [`Scope`] has the [`Shared`] of its supervisor, which has the scope of the
-//! run and the [`LockedEngine`] in which the [`Child`]ren are, and a child that is a supervisor has a `Shared` of its own.
-//! Nothing in here drives anything: that is what `driver` does.
+//! They refer to each other, so they are one module: a [`Scope`] has the [`Shared`] of its supervisor, which has the
+//! scope of the run and the [`LockedEngine`] with the [`Child`]ren, and a child that is a supervisor has a `Shared` of
+//! its own. Nothing in here drives anything: `driver` does that.
 
 mod check;
 mod child;

@@ -16,7 +16,7 @@ use crate::{
     waits::Waiting,
 };
 
-/// Where the handles of a supervisor find it: over its restarts, and also when it does not run.
+/// The state of a supervisor that its handles share: over its restarts, and also while it does not run.
 ///
 /// Under the lock no task is woken, no user code is dropped, and no engine is locked.
 pub(crate) struct Shared {
@@ -28,7 +28,7 @@ struct State {
     /// As far as it is known.
     path: String,
     running: Option<Running>,
-    /// What it knows; after its end, what it knew then.
+    /// The engine; after the supervisor's end, with its last state.
     engine: Option<Arc<LockedEngine>>,
     is_lost_root: bool,
 }
@@ -38,20 +38,20 @@ struct Running {
     control: Arc<dyn Control>,
     commands: Arc<Mailbox<Command>>,
     auto_shutdown: AutoShutdown,
-    /// It was asked to stop, and has not seen it yet.
+    /// Held for a request to stop that the supervisor has not seen yet.
     asked: InFlight,
 }
 
-/// That a supervisor runs.
+/// The fact that a supervisor runs.
 pub(crate) struct Working {
     pub(crate) unread_since: Option<Instant>,
 }
 
 impl Running {
-    /// Whether another message is taken.
+    /// Fails if the supervisor has too many unread messages.
     fn check_room(&self) -> Result<(), SupervisorError> {
         match self.commands.len() {
-            // A7: what is refused is said to be. Without a limit, a supervisor that does not run would take all
+            // A7: a refused message is an error. Without a limit, a supervisor that does not get to run would take all
             // memory.
             unread if unread < Shared::MAX_UNREAD => Ok(()),
             unread => Err(SupervisorError::Overloaded { path: self.scope.path(), unread }),
@@ -66,8 +66,8 @@ impl Running {
     }
 }
 
-/// What handles share with a supervisor, as the one who can run it has it. Let go of, the supervisor is not going to run any
-/// more.
+/// The state that handles share, as the owner that can run the supervisor holds it. When it is dropped, the supervisor
+/// is not going to run any more.
 pub(crate) struct Tenure(Arc<Shared>);
 
 impl Tenure {
@@ -95,7 +95,7 @@ impl Drop for Tenure {
 }
 
 impl Shared {
-    /// How many messages a supervisor may leave unread. Well above what a burst comes to, and some 100 MB of small children.
+    /// The largest number of unread messages. Well above a usual burst, and some 100 MB of small children.
     pub(crate) const MAX_UNREAD: usize = 1 << 18;
 
     fn new(name: &Name) -> Arc<Self> {
@@ -103,7 +103,7 @@ impl Shared {
         Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default() })
     }
 
-    /// The supervisor runs.
+    /// Marks that the supervisor runs.
     pub(crate) fn open(
         &self,
         scope: &Arc<Scope>,
@@ -130,7 +130,7 @@ impl Shared {
         commands
     }
 
-    /// That run of the supervisor is over. Nothing is sent to it after this.
+    /// Marks that this run of the supervisor is over. Nothing is sent to it after this.
     pub(crate) fn close(&self, scope: &Arc<Scope>) {
         let mut state = self.lock();
         // P5: only that run. A later one may have opened it anew.
@@ -143,7 +143,7 @@ impl Shared {
         self.lock().running.is_some()
     }
 
-    /// What the supervisor knows, and since when it has left messages unread, if it runs.
+    /// Returns the engine, and, if the supervisor runs, since when it has left messages unread.
     pub(crate) fn look(&self) -> Option<(Arc<LockedEngine>, Option<Working>)> {
         let state = self.lock();
         let working = state.running.as_ref().map(|running| {
@@ -153,8 +153,8 @@ impl Shared {
         Some((state.engine.clone()?, working))
     }
 
-    /// The supervisor is not going to run again. Where it was a root that is lost, its streams end with the last process of the
-    /// tree.
+    /// Marks that the supervisor is not going to run again. For a lost root, the streams end with the last process of
+    /// the tree.
     pub(crate) fn retire(&self) {
         if !self.lock().is_lost_root {
             self.subscribers.close();
@@ -170,8 +170,8 @@ impl Shared {
         let state = self.lock();
         let Some(running) = &state.running else {
             drop(state);
-            // N7: nothing is queued for a run that may never come, or for one that would not expect it. R70: the
-            // caller is told.
+            // N7: nothing is queued for a run that may never come, or that would not expect it. R70: the caller gets an
+            // error.
             return Err(self.not_running());
         };
         if let Err(full) = running.check_room() {
@@ -180,13 +180,13 @@ impl Shared {
         }
         let scope = running.post(command);
         drop(state);
-        // Not under the lock: a waker is foreign code, and may call this handle.
+        // Outside the lock: a waker is foreign code, and may call this handle.
         scope.wake();
         Ok(())
     }
 
-    /// Has the supervisor start another child, if it runs and the child can work there.
-    /// With what the caller keeps for as long as it waits.
+    /// Sends another child to the supervisor, if it runs and the child can work there. Also returns what the caller
+    /// keeps for as long as it waits.
     pub(crate) fn start(
         &self,
         spec: ChildSpec,
@@ -200,14 +200,14 @@ impl Shared {
         };
         let scope = &running.scope;
         let (path, depth) = (|| scope.path(), || scope.depth());
-        // R58, R62: checked before it is sent, so a child that cannot work changes nothing.
+        // R58, R62: checked before it is sent, so an invalid child changes nothing.
         let checked = check(spec.as_child(), &path, running.auto_shutdown, &**scope.home, &**scope.spawner, depth);
         if let Err(refused) = checked.and_then(|()| running.check_room()) {
             drop(state);
             return Err(refused);
         }
-        // R20, N5: ids are given under the lock, so they are in the order in which children come to the supervisor.
-        // The last one is added last, and starts last.
+        // R20, N5: ids are given under the lock, so they are in the order in which children come to the supervisor. The
+        // last id is added last, and starts last.
         let child = spec.into_child();
         let id = child.id();
         let waiting = call.as_mut().and_then(|call| call.awaits(id));
@@ -224,13 +224,14 @@ impl Shared {
             (running.control.clone(), running.scope.clone())
         });
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
-        // N1: a flag, which goes before all that waits in a mailbox. It waits for nothing, so N6 needs no look.
+        // N1: a flag, which takes precedence over all messages in a mailbox. This waits for nothing, so N6 needs no
+        // check.
         control.cell().request(Flags::SHUTDOWN);
         nudge(&**scope.home);
         Ok(())
     }
 
-    /// The supervisor has seen that it is asked to stop.
+    /// Notes that the supervisor has seen the request to stop.
     pub(crate) fn acknowledge(&self) {
         if let Some(running) = &mut self.lock().running {
             running.asked = InFlight::none();
@@ -241,7 +242,7 @@ impl Shared {
         &self.subscribers
     }
 
-    /// What happens to the supervisor and below it, from now on.
+    /// Subscribes to what happens to the supervisor and below it, from now on.
     pub(crate) fn events(&self, subtree: Option<String>) -> Events {
         self.subscribers.add(subtree)
     }

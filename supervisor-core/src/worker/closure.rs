@@ -17,7 +17,7 @@ use crate::{
     strategy::ChildSettings,
 };
 
-/// A worker from a closure, which is called for each start. It is ready as soon as it is spawned.
+/// Makes a worker from a closure, which is called for each start. It is ready as soon as it is spawned.
 ///
 /// Permanent and with 5 seconds to stop, unless told otherwise. The body may return `()`, a `Result` with any error, or
 /// never. For a set-up that siblings have to wait for, implement [`Supervisable`](crate::Supervisable).
@@ -72,12 +72,13 @@ where
     ChildSpec::new(Name::new(name), settings, Closure(Mutex::new(Some(closure))))
 }
 
-/// The child's own process holds the lock while it calls the closure, which may block. So no other process may wait for it.
+/// A closure under a lock. The child's own process holds the lock while it calls the closure, which may block. So no
+/// other process may wait for it.
 struct Closure<F>(Mutex<Option<F>>);
 
 impl<F> Release for Closure<F> {
     fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
-        // Dropped after the lock: a destructor of a user may do anything.
+        // Dropped after the lock: a user's destructor may do anything.
         let closure = self.lock().take();
         drop(closure);
     }
@@ -94,7 +95,7 @@ where
     }
 
     fn is_loaded(&self) -> bool {
-        // D3: asked by a supervisor that ends, maybe while the closure blocks. Then it is there.
+        // D3: a supervisor that ends asks this, maybe while the closure blocks. Then it is there.
         needs_drop::<F>()
             && match self.0.try_lock() {
                 Ok(closure) => closure.is_some(),

@@ -3,10 +3,10 @@ use crate::{
     incarnation::Exit,
 };
 
-/// What the body of a worker may return: `()`, a `Result<(), E>` for any error, or `!`, which is to never return.
+/// The result types of a worker's body: `()`, a `Result<(), E>` for any error, or `!` for a body that never returns.
 ///
-/// Sealed: nothing else implements it, so that what a body returns always says whether it failed. A value that nobody would
-/// receive is dropped on purpose:
+/// The trait is sealed: nothing else implements it, so that the result of a body always says whether it failed. A value
+/// that has no receiver has to be dropped explicitly:
 ///
 /// ```
 /// use supervisor_core::{one_shot, worker, BoxError};
@@ -27,10 +27,10 @@ use crate::{
     message = "a worker cannot return `{Self}`",
     label = "its body returns `{Self}`",
     note = "a body returns `()`, a `Result<(), E>` whose error converts into a `BoxError`, or never",
-    note = "nobody receives what it returns: end it with `Ok(())`, or drop the value with `.map(drop)`"
+    note = "its value has no receiver: end the body with `Ok(())`, or drop the value with `.map(drop)`"
 )]
 pub trait IntoWorkerResult: sealed::Sealed {
-    /// `Ok` is a normal exit, `Err` a failure.
+    /// Converts the value: `Ok` is a normal exit, `Err` a failure.
     fn into_worker_result(self) -> Result<(), BoxError>;
 }
 
@@ -76,7 +76,7 @@ impl<T> Returns for fn() -> T {
 pub(super) fn exit_of(result: Result<(), BoxError>) -> Exit {
     match result {
         Ok(()) => Exit::Normal,
-        // P3: its `Display` is user code. What travels is text.
+        // P3: its `Display` is user code. Only text leaves the process.
         Err(error) => Exit::Failed(Failure::from_error(&*error)),
     }
 }

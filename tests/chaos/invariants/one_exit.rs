@@ -49,7 +49,7 @@ impl Invariant for OneExit {
 }
 
 impl OneExit {
-    /// Nobody waits for this process any longer.
+    /// Notes that no supervisor waits for this process any longer.
     fn leave(&mut self, process: u64, path: &str) -> Result<(), String> {
         // The root is told to have ended by a loss, and was not told to have started.
         if path == "root" {

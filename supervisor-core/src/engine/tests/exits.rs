@@ -197,7 +197,7 @@ fn b3_without_subscribers_no_event_is_made() {
     }
 }
 
-/// What was told of restarts and of their being cancelled.
+/// Returns the events about restarts and about their being cancelled.
 fn told_of_restarts(world: &mut World) -> Vec<String> {
     let mut told = Vec::new();
     while let Some(effect) = world.engine.poll_effect() {

@@ -1,4 +1,4 @@
-//! B2: children that promise signs of life.
+//! B2: the heartbeats of children with a watchdog.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn watched(name: &'static str) -> Child {
     child(name).watchdog(4 * SECOND)
 }
 
-/// Lets so many seconds pass, one by one, with a sign of life in each of those.
+/// Lets this many seconds pass, one by one, with a heartbeat in each of those.
 fn live_through(world: &mut World, seconds: u32, signs: &[u32]) {
     for second in 1..=seconds {
         world.pass(SECOND);

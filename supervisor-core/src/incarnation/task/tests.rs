@@ -108,7 +108,7 @@ fn body<F: Future<Output = Exit>>(future: F) -> Once<F> {
     Once { future, unready: false }
 }
 
-/// Says when it is dropped, and whether the process's context is there.
+/// A value that records when it is dropped, and whether the process's context is there.
 struct Tattle(Arc<World>);
 
 impl Drop for Tattle {
