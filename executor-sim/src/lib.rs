@@ -7,10 +7,10 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use executor_sim::{Fault, Sim};
-//! use supervisor_core::{worker, Supervisor};
+//! use supervision::sim::{Fault, Sim};
+//! use supervision::{worker, Supervisor};
 //!
-//! # fn main() -> Result<(), supervisor_core::SupervisorError> {
+//! # fn main() -> Result<(), supervision::SupervisorError> {
 //! let sim = Sim::with_seed(7);
 //! sim.fault(Fault::panic("root.spool").nth(1).after(Duration::from_secs(90)));
 //!

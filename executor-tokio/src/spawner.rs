@@ -17,8 +17,7 @@ use crate::{TokioError, runtime::Known, timer::TokioTimer};
 /// supervision, too.
 ///
 /// ```
-/// use executor_tokio::Tokio;
-/// use supervisor_core::{worker, Supervisor};
+/// use supervision::{worker, Supervisor, Tokio};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -45,7 +44,7 @@ use crate::{TokioError, runtime::Known, timer::TokioTimer};
 /// Where all threads of a runtime are blocked, or it has only one, nothing of it moves.
 ///
 /// A runtime that is dropped waits for tasks that block a thread, as Tokio documents; a program that has to end in spite
-/// of one calls `Runtime::shutdown_timeout` or `Runtime::shutdown_background`, or ends by [`supervisor_core::exit`], which
+/// of one calls `Runtime::shutdown_timeout` or `Runtime::shutdown_background`, or ends by [`exit`](supervisor_core::exit), which
 /// waits for nobody.
 #[must_use = "a spawner does nothing until a tree runs on it"]
 #[derive(Clone)]

@@ -25,7 +25,7 @@ use crate::{
 /// may terminate itself. That is known in the process itself, not in tasks that it spawns by other means.
 ///
 /// ```
-/// use supervisor_core::{worker, SupervisorError, SupervisorHandle};
+/// use supervision::{worker, SupervisorError, SupervisorHandle};
 ///
 /// async fn replace(pool: &SupervisorHandle) -> Result<(), SupervisorError> {
 ///     let successor = pool.start_child(worker("poller", |shutdown| shutdown)).await?;
@@ -200,7 +200,7 @@ impl SupervisorHandle {
     /// at a time, and works in between; what changes meanwhile shows in a part of the snapshot or not at all.
     ///
     /// ```
-    /// # use supervisor_core::SupervisorHandle;
+    /// # use supervision::SupervisorHandle;
     /// # async fn show(root: &SupervisorHandle) {
     /// let snapshot = root.snapshot().await;
     /// println!("{snapshot}"); // a picture of the tree

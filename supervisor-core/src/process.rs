@@ -26,7 +26,7 @@ use crate::{
 /// `None` outside of a process, and in tasks that were spawned by other means: the context does not leak into them.
 ///
 /// ```
-/// use supervisor_core::{process, one_shot};
+/// use supervision::{process, one_shot};
 ///
 /// assert!(process::current().is_none());
 /// let greeter = one_shot("greeter", async {
@@ -126,13 +126,13 @@ impl fmt::Debug for CurrentProcess {
 /// supervisor.
 ///
 /// ```
-/// use supervisor_core::{process, one_shot, worker, SupervisorError};
+/// use supervision::{one_shot, spawn, worker, SupervisorError};
 ///
 /// let listener = worker("listener", async |_| -> Result<(), SupervisorError> {
-///     process::spawn(one_shot("connection", async { /* serve it */ }))?;
+///     spawn(one_shot("connection", async { /* serve it */ }))?;
 ///     Ok(())
 /// });
-/// assert!(matches!(process::spawn(one_shot("lost", async {})), Err(SupervisorError::OutsideProcess)));
+/// assert!(matches!(spawn(one_shot("lost", async {})), Err(SupervisorError::OutsideProcess)));
 /// ```
 ///
 /// # Errors
@@ -151,7 +151,7 @@ pub fn spawn(child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{process, worker};
+/// use supervision::{process, worker};
 ///
 /// let poller = worker("poller", |_| async {
 ///     loop {
@@ -177,7 +177,7 @@ pub fn heartbeat() {
 /// means calls [`CurrentProcess::ready`].
 ///
 /// ```
-/// use supervisor_core::{process, worker, ProcessShutdown};
+/// use supervision::{process, worker, ProcessShutdown};
 ///
 /// let cache = worker("cache", |shutdown: ProcessShutdown| async move {
 ///     // Warm up; then:

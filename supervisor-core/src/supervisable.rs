@@ -17,7 +17,7 @@ pub type SupervisorFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + 
 /// [`worker`](crate::worker).
 ///
 /// ```
-/// use supervisor_core::{
+/// use supervision::{
 ///     BoxError, InitializationError, ProcessShutdown, Supervisable, Supervisor, SupervisorError, SupervisorFuture,
 /// };
 ///

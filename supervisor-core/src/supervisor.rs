@@ -26,7 +26,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{worker, RestartStrategy, Supervisor, SupervisorError};
+/// use supervision::{worker, RestartStrategy, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut telemetry = Supervisor::new("telemetry")?
@@ -76,7 +76,7 @@ impl Supervisor {
     /// specification. OTP calls this `simple_one_for_one`.
     ///
     /// ```
-    /// use supervisor_core::{one_shot, Supervisor, SupervisorError};
+    /// use supervision::{one_shot, Supervisor, SupervisorError};
     ///
     /// # fn main() -> Result<(), SupervisorError> {
     /// let connections = Supervisor::dynamic("connections")?.with_max_children(10_000);
@@ -193,7 +193,7 @@ impl Supervisor {
     /// For children that are not called by their id later; [`SupervisorHandle::find`] finds them by name.
     ///
     /// ```
-    /// use supervisor_core::{worker, Supervisor, SupervisorError};
+    /// use supervision::{worker, Supervisor, SupervisorError};
     ///
     /// # fn main() -> Result<(), SupervisorError> {
     /// let root = Supervisor::new("root")?

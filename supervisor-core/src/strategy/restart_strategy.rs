@@ -27,7 +27,7 @@ pub enum RestartMode {
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{RestartMode, RestartStrategy};
+/// use supervision::{RestartMode, RestartStrategy};
 ///
 /// let strategy = RestartStrategy::rest_for_one().with_intensity_and_period(3, Duration::from_secs(10));
 /// assert_eq!(strategy.mode(), RestartMode::RestForOne);
@@ -80,7 +80,7 @@ impl RestartStrategy {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use supervisor_core::{Backoff, RestartStrategy, Supervisor, SupervisorError};
+    /// use supervision::{Backoff, RestartStrategy, Supervisor, SupervisorError};
     ///
     /// # fn main() -> Result<(), SupervisorError> {
     /// let peers = Supervisor::new("peers")?

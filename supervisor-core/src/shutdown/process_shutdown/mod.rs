@@ -20,7 +20,7 @@ use crate::incarnation::{Control, ProcessId, ShutdownWaiter};
 /// the process without knowing, and it never sees the signal of the process's successor.
 ///
 /// ```
-/// use supervisor_core::ProcessShutdown;
+/// use supervision::ProcessShutdown;
 /// # futures_lite::future::block_on(async {
 ///
 /// // In a test of a worker, without a supervisor:
