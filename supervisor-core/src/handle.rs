@@ -168,6 +168,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "which_children")]
     pub async fn children(&self) -> Result<Vec<ChildInfo>, SupervisorError> {
         self.shared().children(None).await
     }
@@ -178,6 +179,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "whereis")]
     pub async fn find(&self, name: &str) -> Result<Vec<ChildInfo>, SupervisorError> {
         // D2: all of that name.
         self.shared().children(Some(Name::new(name.to_owned()))).await
@@ -188,6 +190,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "count_children")]
     pub async fn count(&self) -> Result<ChildCounts, SupervisorError> {
         self.0.count()
     }
@@ -217,6 +220,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotFound`](SupervisorError::NotFound), [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "get_childspec")]
     pub async fn child_spec(&self, id: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
         self.0.child_spec(id)
     }

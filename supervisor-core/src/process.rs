@@ -34,6 +34,7 @@ use crate::{
 ///     println!("hello from {} ({})", me.path(), me.id());
 /// });
 /// ```
+#[doc(alias = "self")]
 pub fn current() -> Option<CurrentProcess> {
     incarnation::current(|current| {
         // P7: from the thread, for as long as the process is polled or dropped on it. So it does not leak into tasks

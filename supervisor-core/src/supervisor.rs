@@ -58,6 +58,7 @@ impl Supervisor {
     ///
     /// [`SupervisorError::InvalidName`] if the name has neither a letter nor a digit. Anything else in a name becomes
     /// `_`: the dots of dotted names are ours.
+    #[doc(alias = "start_link")]
     pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
         let name = Name::new(name);
         // R6: a name that cannot be one is refused as early as it is known.
@@ -96,6 +97,8 @@ impl Supervisor {
     ///
     /// As [`new`](Self::new). Static children, another strategy, a shutdown order or auto-shutdown are invalid
     /// specifications, which is reported when the tree is run.
+    #[doc(alias = "simple_one_for_one")]
+    #[doc(alias = "DynamicSupervisor")]
     pub fn dynamic(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
         let mut supervisor = Self::new(name)?;
         // R7: it starts empty; static children are refused when the tree is checked.

@@ -61,6 +61,7 @@ impl ChildSpec {
 
     /// Makes it significant: its end can be the end of its supervisor (see [`AutoShutdown`](crate::AutoShutdown)). By default no
     /// child is. A significant child has to be transient or temporary.
+    #[doc(alias = "significant")]
     pub fn with_significance(self) -> Self {
         self.with(|settings| settings.significant = true)
     }

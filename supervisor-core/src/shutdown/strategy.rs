@@ -13,11 +13,13 @@ pub enum ShutdownStrategy {
     /// time. `Duration::MAX` waits without limit, and is serialized as `null`.
     Graceful(#[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))] Duration),
     /// Aborted at once, without being asked.
+    #[doc(alias = "brutal_kill")]
     Brutal,
 }
 
 impl ShutdownStrategy {
     /// Asks, and waits without limit: right for a nested supervisor, whose children have limits of their own.
+    #[doc(alias = "infinity")]
     pub const UNLIMITED: Self = Self::Graceful(Duration::MAX);
 }
 

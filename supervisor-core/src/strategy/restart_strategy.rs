@@ -69,6 +69,8 @@ impl RestartStrategy {
     ///
     /// While it counts it takes 16 bytes, up to twice that where their number has just grown: so with an intensity of a million
     /// some 16 to 32 MB at most, and only if there are so many restarts in a period.
+    #[doc(alias = "max_restarts")]
+    #[doc(alias = "max_seconds")]
     pub const fn with_intensity_and_period(mut self, intensity: usize, period: Duration) -> Self {
         self.intensity = intensity;
         self.period = period;
