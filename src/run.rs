@@ -6,8 +6,8 @@ use crate::current_executor::current_executor;
 ///
 /// With the feature `tokio` it runs on the Tokio runtime in which it is first polled; with the feature `smol`, on smol's
 /// global executor. With both it takes Tokio where there is a runtime, and smol outside of one. So where it runs depends on
-/// the features of the whole build, which any other crate in it may turn on: to say where, use [`Supervisor::run_on`]. A
-/// library should, and a binary that cares.
+/// the features of the whole build, which any other crate in it may turn on. [`Supervisor::run_on`] names the executor: libraries
+/// should use it, and so should binaries that must not depend on feature unification.
 ///
 /// [`Run`] says what can be set. [`Run::exit`] is for the last line of `main`: it prints an error, and ends the program
 /// also where a thread is blocked. Awaited without it, a run returns its outcome.
