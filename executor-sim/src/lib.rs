@@ -24,6 +24,7 @@
 //! ```
 //!
 //! The feature `sim` of `supervision` has it as the module `supervision::sim`, with a guide.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // What may grow is decided for each type: see `docs/api.md`.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
