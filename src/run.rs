@@ -33,6 +33,22 @@ pub fn run(root: Supervisor) -> Run {
 
 /// Starts a tree on the executor that [`run`] uses. Resolves when every child is ready.
 ///
+/// ```standalone_crate
+/// use supervision::{one_shot, worker, Supervisor, SupervisorError};
+///
+/// # #[cfg(feature = "tokio")]
+/// #[tokio::main]
+/// async fn main() -> Result<(), SupervisorError> {
+///     let root = Supervisor::new("root")?.with_worker(worker("ticker", |shutdown| shutdown));
+///     let tree = supervision::start(root).await?;
+///     tree.handle().spawn(one_shot("job", async { println!("done") }))?;
+///     println!("{}", tree.handle().snapshot().await);
+///     tree.shutdown().await
+/// }
+/// # #[cfg(not(feature = "tokio"))]
+/// # fn main() {}
+/// ```
+///
 /// # Errors
 ///
 /// As for [`Supervisor::start_on`]; with Tokio alone also [`SupervisorError::Executor`] outside of a runtime, or on one

@@ -29,8 +29,8 @@ use crate::{current, timer::SimTimer};
 ///
 /// ```
 /// use std::time::Duration;
-/// use executor_sim::{Sim, Threads, block_for};
-/// use supervisor_core::{Supervisor, process, worker};
+/// use supervision::sim::{Sim, Threads, block_for};
+/// use supervision::{Supervisor, process, worker};
 ///
 /// let sim = Sim::with_threads(1, Threads::like_tokio(2));
 /// let mut root = Supervisor::new("root").unwrap();

@@ -10,7 +10,7 @@ use supervisor_core::dotted;
 ///
 /// ```
 /// use std::time::Duration;
-/// use executor_sim::Fault;
+/// use supervision::sim::Fault;
 ///
 /// // The third process of the collector panics 10 ms after it was ready.
 /// let _ = Fault::panic("root.telemetry.collector").nth(3).after(Duration::from_millis(10));

@@ -7,10 +7,10 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use executor_sim::{Fault, Sim};
-//! use supervisor_core::{worker, Supervisor};
+//! use supervision::sim::{Fault, Sim};
+//! use supervision::{worker, Supervisor};
 //!
-//! # fn main() -> Result<(), supervisor_core::SupervisorError> {
+//! # fn main() -> Result<(), supervision::SupervisorError> {
 //! let sim = Sim::with_seed(7);
 //! sim.fault(Fault::panic("root.spool").nth(1).after(Duration::from_secs(90)));
 //!
@@ -24,6 +24,7 @@
 //! ```
 //!
 //! The feature `sim` of `supervision` has it as the module `supervision::sim`, with a guide.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // What may grow is decided for each type: see `docs/api.md`.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]

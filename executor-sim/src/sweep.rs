@@ -14,8 +14,8 @@ const SEED: &str = "SIM_SEED";
 ///
 /// ```
 /// use std::time::Duration;
-/// use executor_sim::{Fault, sweep};
-/// use supervisor_core::{worker, EventKind, Supervisor};
+/// use supervision::sim::{Fault, sweep};
+/// use supervision::{worker, EventKind, Supervisor};
 ///
 /// sweep(0..50, |sim| {
 ///     sim.fault(Fault::panic("root.spool").nth(1).within(Duration::from_secs(60)));
@@ -46,8 +46,8 @@ impl Sim {
     /// depends on more than the seed, such as the time of day, other threads, or the order in a `HashMap`.
     ///
     /// ```
-    /// # use executor_sim::Sim;
-    /// # use supervisor_core::{worker, Supervisor};
+    /// # use supervision::sim::Sim;
+    /// # use supervision::{worker, Supervisor};
     /// Sim::check_determinism(7, |sim| {
     ///     let mut root = Supervisor::new("root").unwrap();
     ///     root.add_worker(worker("spool", |shutdown| shutdown));

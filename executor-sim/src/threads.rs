@@ -9,7 +9,7 @@
 /// [`block_for_good`](crate::block_for_good).
 ///
 /// ```
-/// use executor_sim::{Sim, Threads};
+/// use supervision::sim::{Sim, Threads};
 ///
 /// // A Tokio runtime with two worker threads, as the executor that roots run on.
 /// let sim = Sim::with_threads(7, Threads::like_tokio(2));

@@ -13,13 +13,13 @@ use crate::Smol;
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{worker, Supervisor, SupervisorError};
+/// use supervision::{block_on, worker, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;
 /// root.add_worker(worker("ticker", |shutdown| shutdown));
-/// executor_smol::block_on(root, |run| {
-///     run.with_shutdown(async { async_io::Timer::after(Duration::from_millis(10)).await; })
+/// block_on(root, |run| {
+///     run.with_shutdown(async { smol::Timer::after(Duration::from_millis(10)).await; })
 /// })
 /// # }
 /// ```

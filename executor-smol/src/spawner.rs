@@ -16,16 +16,15 @@ use crate::timer::SmolTimer;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use async_executor::Executor;
-/// use executor_smol::Smol;
-/// use supervisor_core::{one_shot, AutoShutdown, Supervisor, SupervisorError};
+/// use smol::Executor;
+/// use supervision::{one_shot, AutoShutdown, Smol, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?.with_auto_shutdown(AutoShutdown::AnySignificant);
 /// root.add_worker(one_shot("greeter", async { println!("hello") }).with_significance());
 ///
 /// let executor = Arc::new(Executor::new());
-/// async_io::block_on(executor.run(async { root.run_on(Smol::on(&executor)).await }))
+/// smol::block_on(executor.run(async { root.run_on(Smol::on(&executor)).await }))
 /// # }
 /// ```
 #[must_use = "a spawner does nothing until a tree runs on it"]

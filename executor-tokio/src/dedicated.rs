@@ -35,8 +35,7 @@ use crate::Tokio;
 /// For a child that is placed on a runtime of its own, the runtime ends with the process.
 ///
 /// ```
-/// use executor_tokio::RuntimeConfiguration;
-/// use supervisor_core::{worker, Supervisor, SupervisorError};
+/// use supervision::{worker, RuntimeConfiguration, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut crypto = Supervisor::new("crypto")?.with_child_placement(RuntimeConfiguration::multi_threaded(2));

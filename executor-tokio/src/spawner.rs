@@ -17,8 +17,7 @@ use crate::{TokioError, runtime::Known, timer::TokioTimer};
 /// supervision, too.
 ///
 /// ```
-/// use executor_tokio::Tokio;
-/// use supervisor_core::{worker, Supervisor};
+/// use supervision::{worker, Supervisor, Tokio};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

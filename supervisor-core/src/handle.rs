@@ -29,7 +29,7 @@ use crate::{
 /// by other means.
 ///
 /// ```
-/// use supervisor_core::{worker, SupervisorError, SupervisorHandle};
+/// use supervision::{worker, SupervisorError, SupervisorHandle};
 ///
 /// async fn replace(pool: &SupervisorHandle) -> Result<(), SupervisorError> {
 ///     let successor = pool.start_child(worker("poller", |shutdown| shutdown)).await?;
@@ -175,6 +175,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "which_children")]
     pub async fn children(&self) -> Result<Vec<ChildInfo>, SupervisorError> {
         self.shared().children(None).await
     }
@@ -185,6 +186,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "whereis")]
     pub async fn find(&self, name: &str) -> Result<Vec<ChildInfo>, SupervisorError> {
         // D2: all children of that name.
         self.shared().children(Some(Name::new(name.to_owned()))).await
@@ -195,6 +197,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "count_children")]
     pub async fn count(&self) -> Result<ChildCounts, SupervisorError> {
         self.0.count()
     }
@@ -207,7 +210,7 @@ impl SupervisorHandle {
     /// hundred at a time, and works in between; a change meanwhile shows in a part of the snapshot or not at all.
     ///
     /// ```
-    /// # use supervisor_core::SupervisorHandle;
+    /// # use supervision::SupervisorHandle;
     /// # async fn show(root: &SupervisorHandle) {
     /// let snapshot = root.snapshot().await;
     /// println!("{snapshot}"); // a picture of the tree
@@ -224,6 +227,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotFound`](SupervisorError::NotFound), [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "get_childspec")]
     pub async fn child_spec(&self, id: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
         self.0.child_spec(id)
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 /// The number of one process: unique in the program, new for every incarnation of a child, never reused.
+#[doc(alias = "pid")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ProcessId(NonZeroU64);

@@ -35,7 +35,7 @@ use crate::{
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
-/// let _watch = supervisor_core::watch_polls(std::time::Duration::from_millis(500))?;
+/// let _watch = supervision::watch_polls(std::time::Duration::from_millis(500))?;
 /// // and run trees
 /// # Ok(())
 /// # }

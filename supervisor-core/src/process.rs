@@ -27,7 +27,7 @@ use crate::{
 /// them.
 ///
 /// ```
-/// use supervisor_core::{process, one_shot};
+/// use supervision::{process, one_shot};
 ///
 /// assert!(process::current().is_none());
 /// let greeter = one_shot("greeter", async {
@@ -35,6 +35,7 @@ use crate::{
 ///     println!("hello from {} ({})", me.path(), me.id());
 /// });
 /// ```
+#[doc(alias = "self")]
 pub fn current() -> Option<CurrentProcess> {
     incarnation::current(|current| {
         // P7: from the thread, for as long as the process is polled or dropped on it. So it does not leak into tasks
@@ -127,13 +128,13 @@ impl fmt::Debug for CurrentProcess {
 /// own supervisor.
 ///
 /// ```
-/// use supervisor_core::{process, one_shot, worker, SupervisorError};
+/// use supervision::{one_shot, spawn, worker, SupervisorError};
 ///
 /// let listener = worker("listener", async |_| -> Result<(), SupervisorError> {
-///     process::spawn(one_shot("connection", async { /* serve it */ }))?;
+///     spawn(one_shot("connection", async { /* serve it */ }))?;
 ///     Ok(())
 /// });
-/// assert!(matches!(process::spawn(one_shot("lost", async {})), Err(SupervisorError::OutsideProcess)));
+/// assert!(matches!(spawn(one_shot("lost", async {})), Err(SupervisorError::OutsideProcess)));
 /// ```
 ///
 /// # Errors
@@ -152,7 +153,7 @@ pub fn spawn(child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{process, worker};
+/// use supervision::{process, worker};
 ///
 /// let poller = worker("poller", |_| async {
 ///     loop {
@@ -178,7 +179,7 @@ pub fn heartbeat() {
 /// by other means calls [`CurrentProcess::ready`].
 ///
 /// ```
-/// use supervisor_core::{process, worker, ProcessShutdown};
+/// use supervision::{process, worker, ProcessShutdown};
 ///
 /// let cache = worker("cache", |shutdown: ProcessShutdown| async move {
 ///     // Warm up; then:

@@ -40,7 +40,7 @@ const LONGEST_CHAIN: usize = 32;
 /// [`SupervisionTree`](crate::SupervisionTree), or of other code that ran the tree.
 ///
 /// ```standalone_crate
-/// use supervisor_core::{Supervisor, exit};
+/// use supervision::{Supervisor, exit};
 ///
 /// let invalid = Supervisor::new("...").map(|_root| { /* run it */ });
 /// # if false {

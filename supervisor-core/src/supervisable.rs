@@ -14,10 +14,10 @@ pub type SupervisorFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + 
 ///
 /// For work with a set-up of its own: sockets to bind, files to open, a first connection to a database. The next
 /// sibling starts only when [`initialize`](Self::initialize) is done. For work without a set-up, a closure is enough:
-/// see [`worker`](crate::worker).
+/// see [`worker`](crate::worker), whose page also explains the compiler's errors that newcomers meet.
 ///
 /// ```
-/// use supervisor_core::{
+/// use supervision::{
 ///     BoxError, InitializationError, ProcessShutdown, Supervisable, Supervisor, SupervisorError, SupervisorFuture,
 /// };
 ///
@@ -68,6 +68,7 @@ pub trait Supervisable: Send + Sync + 'static {
     /// failed start: when the tree first starts it ends the start; at a restart it is one more failed attempt.
     /// [`InitializationError::ignore`] says that there is nothing to run. If the supervisor stops meanwhile, the future is
     /// dropped, so hold nothing across an `.await` that must not be dropped there.
+    #[doc(alias = "init")]
     fn initialize(
         &self,
         shutdown: ProcessShutdown,

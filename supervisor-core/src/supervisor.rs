@@ -27,7 +27,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{worker, RestartStrategy, Supervisor, SupervisorError};
+/// use supervision::{worker, RestartStrategy, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut telemetry = Supervisor::new("telemetry")?
@@ -59,6 +59,7 @@ impl Supervisor {
     ///
     /// [`SupervisorError::InvalidName`] if the name has neither a letter nor a digit. Any other character in a name
     /// becomes `_`: dots separate the segments of dotted names.
+    #[doc(alias = "start_link")]
     pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
         let name = Name::new(name);
         // R6: a name that cannot be one is refused as early as it is known.
@@ -77,7 +78,7 @@ impl Supervisor {
     /// child has its own specification. OTP calls this `simple_one_for_one`.
     ///
     /// ```
-    /// use supervisor_core::{one_shot, Supervisor, SupervisorError};
+    /// use supervision::{one_shot, Supervisor, SupervisorError};
     ///
     /// # fn main() -> Result<(), SupervisorError> {
     /// let connections = Supervisor::dynamic("connections")?.with_max_children(10_000);
@@ -97,6 +98,8 @@ impl Supervisor {
     ///
     /// As for [`new`](Self::new). Static children, another strategy, a shutdown order or auto-shutdown are invalid
     /// specifications, which are reported when the tree is run.
+    #[doc(alias = "simple_one_for_one")]
+    #[doc(alias = "DynamicSupervisor")]
     pub fn dynamic(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
         let mut supervisor = Self::new(name)?;
         // R7: it starts empty; static children are refused when the tree is checked.
@@ -197,7 +200,7 @@ impl Supervisor {
     /// For children whose id is not needed later; [`SupervisorHandle::find`] finds them by name.
     ///
     /// ```
-    /// use supervisor_core::{worker, Supervisor, SupervisorError};
+    /// use supervision::{worker, Supervisor, SupervisorError};
     ///
     /// # fn main() -> Result<(), SupervisorError> {
     /// let root = Supervisor::new("root")?

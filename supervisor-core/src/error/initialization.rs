@@ -9,7 +9,7 @@ use super::{BoxError, Failure};
 /// implement [`std::error::Error`] itself.
 ///
 /// ```
-/// use supervisor_core::InitializationError;
+/// use supervision::InitializationError;
 ///
 /// fn port(text: &str) -> Result<u16, InitializationError> {
 ///     if text.is_empty() {

@@ -17,9 +17,9 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{worker, ChildSpec, RestartType, ShutdownStrategy, Supervisor};
+/// use supervision::{worker, ChildSpec, RestartType, ShutdownStrategy, Supervisor};
 ///
-/// # fn main() -> Result<(), supervisor_core::SupervisorError> {
+/// # fn main() -> Result<(), supervision::SupervisorError> {
 /// let flusher = worker("flusher", |shutdown| shutdown)
 ///     .with_restart_type(RestartType::Transient)
 ///     .with_shutdown_strategy(ShutdownStrategy::Graceful(Duration::from_secs(30)));
@@ -63,6 +63,7 @@ impl ChildSpec {
     /// Makes the child significant: its end can be the end of its supervisor (see
     /// [`AutoShutdown`](crate::AutoShutdown)). By default no child is. A significant child has to be transient or
     /// temporary.
+    #[doc(alias = "significant")]
     pub fn with_significance(self) -> Self {
         self.with(|settings| settings.significant = true)
     }
@@ -142,7 +143,7 @@ impl ChildSpec {
 /// message when a type does not convert:
 ///
 /// ```compile_fail,E0277
-/// # use supervisor_core::{Supervisor, SupervisorError};
+/// # use supervision::{Supervisor, SupervisorError};
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;
 /// root.add_worker(Supervisor::new("api")); // a `Result` is handled first: `Supervisor::new("api")?`

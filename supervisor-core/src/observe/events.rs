@@ -29,7 +29,7 @@ static WANTED: AtomicUsize = AtomicUsize::new(0);
 /// beyond that it loses the oldest ones, and [`lost`](Self::lost) tells how many.
 ///
 /// ```
-/// # use supervisor_core::{EventKind, Supervisor, SupervisorError};
+/// # use supervision::{EventKind, Supervisor, SupervisorError};
 /// # async fn watch(root: &Supervisor) -> Result<(), SupervisorError> {
 /// let mut events = root.handle().events();
 /// while let Some(event) = events.next().await {

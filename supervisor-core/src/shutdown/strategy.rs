@@ -13,12 +13,14 @@ pub enum ShutdownStrategy {
     /// there after this time. `Duration::MAX` waits without limit, and is serialized as `null`.
     Graceful(#[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))] Duration),
     /// Aborts the child at once, without asking it.
+    #[doc(alias = "brutal_kill")]
     Brutal,
 }
 
 impl ShutdownStrategy {
     /// Asks the child to stop, and waits without limit: right for a nested supervisor, whose children have limits of
     /// their own.
+    #[doc(alias = "infinity")]
     pub const UNLIMITED: Self = Self::Graceful(Duration::MAX);
 }
 

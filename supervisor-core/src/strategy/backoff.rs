@@ -21,6 +21,16 @@ use crate::text::Time;
 /// thousand children that failed together do not restart together. `n` starts again from zero once the child has run
 /// for `reset_after`.
 ///
+/// ```
+/// use std::time::Duration;
+/// use supervision::{worker, Backoff};
+///
+/// // Up to 100 ms before the first restart, twice as long before each further one, and 10 s at most.
+/// let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(10));
+/// let importer = worker("importer", |shutdown| shutdown).with_backoff(backoff);
+/// # let _ = importer;
+/// ```
+///
 /// Serialized, a time without limit (`Duration::MAX`) is `null`.
 #[must_use = "a backoff does nothing until a child or a supervisor has it"]
 #[derive(Clone, Copy, PartialEq)]

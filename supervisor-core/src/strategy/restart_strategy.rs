@@ -27,7 +27,7 @@ pub enum RestartMode {
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{RestartMode, RestartStrategy};
+/// use supervision::{RestartMode, RestartStrategy};
 ///
 /// let strategy = RestartStrategy::rest_for_one().with_intensity_and_period(3, Duration::from_secs(10));
 /// assert_eq!(strategy.mode(), RestartMode::RestForOne);
@@ -69,6 +69,8 @@ impl RestartStrategy {
     ///
     /// Each restart takes 16 bytes while it counts, up to twice that right after the buffer has grown. So an intensity
     /// of a million takes some 16 to 32 MB at most, and only if there are so many restarts in a period.
+    #[doc(alias = "max_restarts")]
+    #[doc(alias = "max_seconds")]
     pub const fn with_intensity_and_period(mut self, intensity: usize, period: Duration) -> Self {
         self.intensity = intensity;
         self.period = period;
@@ -81,7 +83,7 @@ impl RestartStrategy {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use supervisor_core::{Backoff, RestartStrategy, Supervisor, SupervisorError};
+    /// use supervision::{Backoff, RestartStrategy, Supervisor, SupervisorError};
     ///
     /// # fn main() -> Result<(), SupervisorError> {
     /// let peers = Supervisor::new("peers")?

@@ -28,7 +28,7 @@ use crate::{
 /// its 5 seconds are over; use [`ShutdownStrategy::Brutal`] if it may be dropped at once.
 ///
 /// ```
-/// use supervisor_core::{process, one_shot, BoxError, Supervisor, SupervisorError};
+/// use supervision::{process, one_shot, BoxError, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;

@@ -9,7 +9,7 @@ use crate::{
 /// that has no receiver has to be dropped explicitly:
 ///
 /// ```
-/// use supervisor_core::{one_shot, worker, BoxError};
+/// use supervision::{one_shot, worker, BoxError};
 ///
 /// let once = one_shot("importer", async { "12".parse::<u32>().map(drop) });
 /// let again = worker("importer", async |_| -> Result<(), BoxError> {
@@ -20,7 +20,7 @@ use crate::{
 /// ```
 ///
 /// ```compile_fail,E0277
-/// # use supervisor_core::one_shot;
+/// # use supervision::one_shot;
 /// let once = one_shot("importer", async { "12".parse::<u32>() }); // a worker cannot return `Result<u32, ParseIntError>`
 /// ```
 #[diagnostic::on_unimplemented(

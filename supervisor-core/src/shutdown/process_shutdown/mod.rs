@@ -19,7 +19,7 @@ use crate::incarnation::{Control, ProcessId, ShutdownWaiter};
 /// learns of the end of its process. It never fires for the process's successor.
 ///
 /// ```
-/// use supervisor_core::ProcessShutdown;
+/// use supervision::ProcessShutdown;
 /// # futures_lite::future::block_on(async {
 ///
 /// // In a test of a worker, without a supervisor:
