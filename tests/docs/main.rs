@@ -52,9 +52,10 @@ fn sources() -> impl Iterator<Item = String> {
     CRATES.iter().flat_map(|name| files(&format!("{name}/src").replace("./", ""), "rs"))
 }
 
-/// The Markdown files that rustdoc shows as pages, or whose examples it compiles: a `lib.rs` names them.
+/// The Markdown files that rustdoc shows as pages, or whose examples it compiles: a `lib.rs`, or a file beside it, names them.
 fn shown_by_rustdoc() -> BTreeSet<String> {
-    let sources = files(".", "rs").into_iter().filter(|path| Path::new(path).ends_with("src/lib.rs"));
+    let is_beside_lib = |path: &String| Path::new(path).parent().is_some_and(|folder| folder.ends_with("src"));
+    let sources = files(".", "rs").into_iter().filter(is_beside_lib);
     let sources: String = sources.map(|path| read(&path)).collect();
     let is_named = |path: &String| match path.rsplit('/').next() {
         // Each folder has one.
@@ -128,15 +129,22 @@ fn links_between_files_of_the_repository_lead_somewhere() {
 }
 
 #[test]
-fn pages_shown_in_several_places_have_absolute_links() {
-    // On docs.rs and on the registry a relative link leads nowhere, and elsewhere a path of rustdoc does.
+fn pages_shown_in_several_places_have_links_for_all() {
+    // On docs.rs and on the registry a relative link leads nowhere, and elsewhere a path of rustdoc does. So links are absolute; or
+    // a label has two targets, a file on the page and a path in the source that shows it, before the page: the first one counts.
+    let in_source: String = sources().filter(|path| path.starts_with("src/")).map(|path| read(&path)).collect();
     let readmes = CRATES.iter().map(|name| format!("{name}/README.md").replace("./", ""));
     for path in shown_by_rustdoc().into_iter().chain(readmes) {
-        for link in Page::of(&path).links() {
-            assert!(
-                link.contains("://") || link.starts_with('#'),
-                "{path}: `{link}` leads nowhere on docs.rs, or on a code host"
-            );
+        let page = Page::of(&path);
+        let prose = page.prose();
+        let has_both = |link: &str| {
+            let mut labels = definitions(&prose).filter(|(_, target)| *target == link).map(|(label, _)| label);
+            labels.any(|label| in_source.contains(&format!("\n[{label}]: crate::")))
+                && !prose.contains(&format!("]({link})"))
+        };
+        for link in page.links() {
+            let leads_everywhere = link.contains("://") || link.starts_with('#') || has_both(&link);
+            assert!(leads_everywhere, "{path}: `{link}` leads nowhere on docs.rs, or on a code host");
         }
     }
 }
