@@ -8,6 +8,7 @@ use crate::{
 /// What the facade exports by its own `use`s, and what the sources declare by that name.
 pub(crate) struct Items {
     facade: String,
+    modules: String,
     declared: BTreeMap<String, BTreeSet<&'static str>>,
     sources: String,
 }
@@ -22,7 +23,8 @@ impl Items {
                 declared.entry(name.to_owned()).or_default().insert(kind.trim_start_matches("async "));
             }
         }
-        Self { facade: read("src/lib.rs"), declared, sources }
+        let modules = crate::sources().filter(|path| path.starts_with("src/")).map(|path| read(&path)).collect();
+        Self { facade: read("src/lib.rs"), modules, declared, sources }
     }
 
     fn exports(&self, name: &str) -> bool {
@@ -36,8 +38,9 @@ impl Items {
         let mut modules: Vec<_> = path.split('/').collect();
         let file = modules.pop().expect("a last part");
         let is_module = |name: &&str| {
-            self.facade.contains(&format!("pub mod {name} "))
-                || self.facade.lines().any(|line| line.trim().starts_with(&format!("{name} \"")))
+            // By a macro that takes names and files, too.
+            let forms = [format!("pub mod {name};"), format!("pub mod {name} {{"), format!("{name} \"")];
+            self.modules.lines().any(|line| forms.iter().any(|form| line.trim_start().starts_with(form)))
         };
         if !modules.iter().all(is_module) {
             return false;

@@ -52,28 +52,29 @@ fn sources() -> impl Iterator<Item = String> {
     CRATES.iter().flat_map(|name| files(&format!("{name}/src").replace("./", ""), "rs"))
 }
 
-/// The Markdown files that rustdoc shows as pages, or whose examples it compiles: a `lib.rs` names them.
+/// The Markdown files that rustdoc shows as pages, or whose examples it compiles: a `lib.rs`, or a file beside it, names them.
 fn shown_by_rustdoc() -> BTreeSet<String> {
-    let sources = files(".", "rs").into_iter().filter(|path| Path::new(path).ends_with("src/lib.rs"));
+    let is_beside_lib = |path: &String| Path::new(path).parent().is_some_and(|folder| folder.ends_with("src"));
+    let sources = files(".", "rs").into_iter().filter(is_beside_lib);
     let sources: String = sources.map(|path| read(&path)).collect();
-    let is_named = |path: &String| match path.rsplit('/').next() {
+    let is_named = |path: &String| match path.rsplit('/').next().expect("a name") {
         // Each folder has one.
-        Some("README.md") => sources.contains(&format!("\"../{path}\"")),
-        name => sources.contains(&format!("{}\"", name.expect("a name"))),
+        "README.md" => sources.contains(&format!("\"../{path}\"")),
+        name => ["/", "\""].iter().any(|before| sources.contains(&format!("{before}{name}\""))),
     };
     files(".", "md").into_iter().filter(is_named).collect()
 }
 
 #[test]
 fn examples_import_what_a_user_depends_on() {
-    // Who writes a backend depends on the core, and so do its own pages.
-    let is_of_the_core = |path: &str| path == "supervisor-core/src/contract/mod.rs";
     let inner = ["supervisor_core", "executor_tokio", "executor_smol", "executor_sim"];
     let mut examples = 0;
-    for page in Page::rustdoc().iter().chain(&Page::markdown()).filter(|page| !is_of_the_core(&page.path)) {
+    for page in Page::rustdoc().iter().chain(&Page::markdown()) {
         for block in page.code().iter().filter(|block| block.is_rust()) {
             examples += 1;
-            let found = inner.iter().find(|name| block.lines.iter().any(|line| line.contains(*name)));
+            // Its test suite is what who writes a backend depends on the core for.
+            let text = block.text().replace("supervisor_core::contract", "");
+            let found = inner.iter().find(|name| text.contains(*name));
             assert!(found.is_none(), "{}:{}: a user's crate has no `{}`", page.path, block.at, found.unwrap());
         }
     }
@@ -128,15 +129,22 @@ fn links_between_files_of_the_repository_lead_somewhere() {
 }
 
 #[test]
-fn pages_shown_in_several_places_have_absolute_links() {
-    // On docs.rs and on the registry a relative link leads nowhere, and elsewhere a path of rustdoc does.
+fn pages_shown_in_several_places_have_links_for_all() {
+    // On docs.rs and on the registry a relative link leads nowhere, and elsewhere a path of rustdoc does. So links are absolute; or
+    // a label has two targets, a file on the page and a path in the source that shows it, before the page: the first one counts.
+    let in_source: String = sources().filter(|path| path.starts_with("src/")).map(|path| read(&path)).collect();
     let readmes = CRATES.iter().map(|name| format!("{name}/README.md").replace("./", ""));
     for path in shown_by_rustdoc().into_iter().chain(readmes) {
-        for link in Page::of(&path).links() {
-            assert!(
-                link.contains("://") || link.starts_with('#'),
-                "{path}: `{link}` leads nowhere on docs.rs, or on a code host"
-            );
+        let page = Page::of(&path);
+        let prose = page.prose();
+        let has_both = |link: &str| {
+            let mut labels = definitions(&prose).filter(|(_, target)| *target == link).map(|(label, _)| label);
+            labels.any(|label| in_source.contains(&format!("\n[{label}]: crate::")))
+                && !prose.contains(&format!("]({link})"))
+        };
+        for link in page.links() {
+            let leads_everywhere = link.contains("://") || link.starts_with('#') || has_both(&link);
+            assert!(leads_everywhere, "{path}: `{link}` leads nowhere on docs.rs, or on a code host");
         }
     }
 }
