@@ -31,19 +31,19 @@ mod run;
 /// What operators ask for: a page for each, with its default, its cost, and when not to use it; and a catalogue of failures.
 #[cfg(feature = "tokio")]
 pub mod guide {
-    #[doc = include_str!("../docs/watching/blocked-polls.md")]
+    #[doc = include_str!("../docs/guide/blocked-polls.md")]
     pub mod blocked_polls {}
-    #[doc = include_str!("../docs/watching/events.md")]
+    #[doc = include_str!("../docs/guide/events.md")]
     pub mod events {}
-    #[doc = include_str!("../docs/watching/failures.md")]
+    #[doc = include_str!("../docs/guide/failures.md")]
     pub mod failures {}
-    #[doc = include_str!("../docs/watching/metrics.md")]
+    #[doc = include_str!("../docs/guide/tracing-and-metrics.md")]
     pub mod metrics {}
-    #[doc = include_str!("../docs/watching/readiness.md")]
+    #[doc = include_str!("../docs/guide/health-and-readiness.md")]
     pub mod readiness {}
-    #[doc = include_str!("../docs/watching/snapshots.md")]
+    #[doc = include_str!("../docs/guide/snapshots.md")]
     pub mod snapshots {}
-    #[doc = include_str!("../docs/watching/watchdog.md")]
+    #[doc = include_str!("../docs/guide/watchdog.md")]
     pub mod watchdog {}
 }
 
@@ -53,7 +53,7 @@ pub mod process {
 }
 
 #[cfg(feature = "sim")]
-#[doc = include_str!("../docs/simulation.md")]
+#[doc = include_str!("../docs/guide/testing.md")]
 pub mod sim {
     pub use executor_sim::{Fault, Record, Sim, SimExecutor, SimSpawner, Threads, block_for, block_for_good, sweep};
 }
