@@ -15,10 +15,10 @@
 //! - Inside a worker: [`ProcessShutdown`], [`process`] for what it may ask about itself, and [`spawn`] to add a sibling.
 //! - From outside: [`SupervisorHandle`] to add children and take them away, and [`Events`] to see what happens.
 //! - For children that come and go, connections or jobs: [`Supervisor::dynamic`].
-//! - To see what is running: [`Snapshot`]; what hangs or blocks: [`ChildSpec::with_watchdog`], [`watch_polls`]. The
-//!   module `guide` has a page for each, and a catalogue of failures.
+//! - To see what is running: [`Snapshot`]; what hangs or blocks: [`ChildSpec::with_watchdog`], [`watch_polls`].
 //! - When it went wrong: [`SupervisorError`].
 //! - To test a tree in virtual time, with faults, from a seed: the module `sim`, with the feature of that name.
+//! - To get something done: the module `guide` has a page for each task, and a catalogue of failures.
 #![forbid(unsafe_code)]
 // What may grow is decided for each type: see `docs/api.md`.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
@@ -28,24 +28,14 @@ mod current_executor;
 #[cfg(any(feature = "tokio", feature = "smol"))]
 mod run;
 
-/// What operators ask for: a page for each, with its default, its cost, and when not to use it; and a catalogue of failures.
 #[cfg(feature = "tokio")]
-pub mod guide {
-    #[doc = include_str!("../docs/guide/blocked-polls.md")]
-    pub mod blocked_polls {}
-    #[doc = include_str!("../docs/guide/events.md")]
-    pub mod events {}
-    #[doc = include_str!("../docs/guide/failures.md")]
-    pub mod failures {}
-    #[doc = include_str!("../docs/guide/tracing-and-metrics.md")]
-    pub mod metrics {}
-    #[doc = include_str!("../docs/guide/health-and-readiness.md")]
-    pub mod readiness {}
-    #[doc = include_str!("../docs/guide/snapshots.md")]
-    pub mod snapshots {}
-    #[doc = include_str!("../docs/guide/watchdog.md")]
-    pub mod watchdog {}
-}
+#[macro_use]
+mod links;
+
+#[cfg(feature = "tokio")]
+#[doc = links!()]
+#[doc = include_str!("../docs/guide/README.md")]
+pub mod guide;
 
 /// What a process can ask about itself, and do where it runs.
 pub mod process {
@@ -53,7 +43,7 @@ pub mod process {
 }
 
 #[cfg(feature = "sim")]
-#[doc = include_str!("../docs/guide/testing.md")]
+/// Runs trees on one thread, in virtual time, in an order that a seed decides: for tests. The page `testing` of the guide shows how.
 pub mod sim {
     pub use executor_sim::{Fault, Record, Sim, SimExecutor, SimSpawner, Threads, block_for, block_for_good, sweep};
 }
