@@ -13,7 +13,8 @@
 //! ```
 //! use std::{future::Future, pin::Pin, task::{Context, Poll}, thread, time::Instant};
 //! use futures_lite::future::block_on;
-//! use supervisor_core::{Process, Spawner, Timer, contract::Backend};
+//! use supervision::{Process, Spawner, Timer};
+//! use supervisor_core::contract::Backend;
 //!
 //! #[derive(Clone, Debug)]
 //! struct Threads;
