@@ -30,24 +30,14 @@ mod current_executor;
 #[cfg(any(feature = "tokio", feature = "smol"))]
 mod run;
 
-/// Pages on what operators ask for, each with its default, its cost, and when not to use it; and a catalogue of failures.
 #[cfg(feature = "tokio")]
-pub mod guide {
-    #[doc = include_str!("../docs/watching/blocked-polls.md")]
-    pub mod blocked_polls {}
-    #[doc = include_str!("../docs/watching/events.md")]
-    pub mod events {}
-    #[doc = include_str!("../docs/watching/failures.md")]
-    pub mod failures {}
-    #[doc = include_str!("../docs/watching/metrics.md")]
-    pub mod metrics {}
-    #[doc = include_str!("../docs/watching/readiness.md")]
-    pub mod readiness {}
-    #[doc = include_str!("../docs/watching/snapshots.md")]
-    pub mod snapshots {}
-    #[doc = include_str!("../docs/watching/watchdog.md")]
-    pub mod watchdog {}
-}
+#[macro_use]
+mod links;
+
+#[cfg(feature = "tokio")]
+#[doc = links!()]
+#[doc = include_str!("../docs/guide/README.md")]
+pub mod guide;
 
 /// Functions for code inside a process: what it can ask about itself, and do where it runs.
 pub mod process {
@@ -55,7 +45,7 @@ pub mod process {
 }
 
 #[cfg(feature = "sim")]
-#[doc = include_str!("../docs/simulation.md")]
+/// Runs trees on one thread, in virtual time, in an order that a seed decides: for tests. The page `testing` of the guide shows how.
 pub mod sim {
     pub use executor_sim::{Fault, Record, Sim, SimExecutor, SimSpawner, Threads, block_for, block_for_good, sweep};
 }
