@@ -2,28 +2,29 @@ use std::io;
 
 use crate::{alone::Alone, contestant::Contestant, measure::median, workload::Workload};
 
-/// The samples of several contestants that took turns: by contestant, then by round, then by figure. Empty for a
-/// contestant that did not finish.
+/// The samples of several who took turns: by who, then by round, then by figure. Empty for who came to no end.
 #[derive(Clone, Debug, Default)]
 pub struct Row(Vec<Vec<Vec<f64>>>);
 
 impl Row {
-    /// Returns the median of a figure.
+    /// The median of a figure.
     #[must_use]
     pub fn figure(&self, who: usize, figure: usize) -> f64 {
         median(self.samples(who, figure))
     }
 
-    /// Returns the median over the rounds of the ratio of one contestant to another.
+    /// The ratio of one's median to another's.
+    ///
+    /// Not the median of the ratios within each round: it would not agree with the medians, which are what tables show.
     #[must_use]
     pub fn ratio(&self, who: usize, other: usize, figure: usize) -> f64 {
-        median(self.samples(who, figure).zip(self.samples(other, figure)).map(|(one, other)| one / other))
+        self.figure(who, figure) / self.figure(other, figure)
     }
 
-    /// Returns the median over the rounds of the difference of one contestant to another.
+    /// How much more one's median is than another's.
     #[must_use]
     pub fn difference(&self, who: usize, other: usize, figure: usize) -> f64 {
-        median(self.samples(who, figure).zip(self.samples(other, figure)).map(|(one, other)| one - other))
+        self.figure(who, figure) - self.figure(other, figure)
     }
 
     fn samples(&self, who: usize, figure: usize) -> impl Iterator<Item = f64> {
@@ -31,14 +32,14 @@ impl Row {
     }
 }
 
-/// Lets contestants take turns, round by round, so that other load of the machine affects all of them alike. Each round
-/// begins with another one.
+/// Lets contestants take turns, round by round, so that whatever else the machine does meets all of them. Each round begins
+/// with another one.
 ///
-/// They run in this process, except workloads that need one of their own, and except all if `all_alone` is set.
+/// In this process, but for workloads that need one of their own, and for all if that is asked for.
 ///
 /// # Errors
 ///
-/// If no other process can be started.
+/// If there can be no other process.
 pub fn rounds(turns: &[(Contestant, Workload)], rounds: usize, alone: &Alone, all_alone: bool) -> io::Result<Row> {
     let mut row = Row(vec![Vec::new(); turns.len()]);
     let mut is_out = vec![false; turns.len()];
@@ -60,11 +61,25 @@ pub fn rounds(turns: &[(Contestant, Workload)], rounds: usize, alone: &Alone, al
             }
         }
     }
-    // Ratios are those of a round, so a contestant that is out has none at all.
+    // The median of a few rounds would not stand beside those of all.
     for (samples, is_out) in row.0.iter_mut().zip(is_out) {
         if is_out {
             samples.clear();
         }
     }
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Row;
+
+    #[test]
+    fn ratio_and_difference_are_those_of_the_medians() {
+        let samples = |values: [f64; 3]| values.map(|value| vec![value]).to_vec();
+        // Within the rounds it is 2.5, 0.25 and 0.9 times as much.
+        let row = Row(vec![samples([10.0, 20.0, 30.0]), samples([25.0, 5.0, 27.0])]);
+        assert_eq!((row.figure(0, 0), row.figure(1, 0)), (20.0, 25.0));
+        assert_eq!((row.ratio(1, 0, 0), row.difference(1, 0, 0)), (1.25, 5.0));
+    }
 }

@@ -135,6 +135,28 @@ impl fmt::Display for Restarts {
     }
 }
 
+/// A time as people say it, rounded down: `<1ms`, `124ms`, `3.2s`, `30s`, `4m 10s`, `2h 5m`, `3d 4h`.
+pub(crate) struct Rounded(pub(crate) Duration);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        let (large, unit, small, small_unit) = match seconds {
+            0 if millis == 0 => return f.write_str("<1ms"),
+            0 => return write!(f, "{millis}ms"),
+            1..10 if millis >= 100 => return write!(f, "{seconds}.{}s", millis / 100),
+            1..60 => return write!(f, "{seconds}s"),
+            60..3600 => (seconds / 60, "m", seconds % 60, "s"),
+            3600..86_400 => (seconds / 3600, "h", seconds / 60 % 60, "m"),
+            _ => (seconds / 86_400, "d", seconds / 3600 % 24, "h"),
+        };
+        match small {
+            0 => write!(f, "{large}{unit}"),
+            _ => write!(f, "{large}{unit} {small}{small_unit}"),
+        }
+    }
+}
+
 /// `None` for a time without limit.
 pub(crate) fn limit(time: Duration) -> Option<Duration> {
     (time != Duration::MAX).then_some(time)
@@ -208,6 +230,18 @@ mod tests {
         let cut = middle_cut(format!("begin{}end", "é".repeat(LONGEST)));
         assert!(cut.starts_with("beginé") && cut.ends_with("éend") && cut.contains(" … "));
         assert_eq!(cut.chars().count(), LONGEST + 3);
+    }
+
+    #[test]
+    fn a_time_is_rounded_to_what_people_say() {
+        let of = |millis| Rounded(Duration::from_millis(millis)).to_string();
+        assert_eq!(Rounded(Duration::from_micros(999)).to_string(), "<1ms");
+        assert_eq!([1, 124, 999].map(of), ["1ms", "124ms", "999ms"]);
+        assert_eq!([1000, 1099, 3250, 9999].map(of), ["1s", "1s", "3.2s", "9.9s"]);
+        assert_eq!([10_900, 59_999].map(of), ["10s", "59s"]);
+        assert_eq!([60, 250, 3599].map(|seconds| of(seconds * 1000)), ["1m", "4m 10s", "59m 59s"]);
+        assert_eq!([3600, 7500, 86_399].map(|seconds| of(seconds * 1000)), ["1h", "2h 5m", "23h 59m"]);
+        assert_eq!([86_400, 273_600].map(|seconds| of(seconds * 1000)), ["1d", "3d 4h"]);
     }
 
     #[test]

@@ -4,11 +4,14 @@ mod changes;
 mod children;
 mod event;
 mod events;
+mod graph;
 mod log;
 mod metrics;
 mod observers;
+mod picture;
 mod render;
 mod snapshot;
+mod wrap;
 
 pub(crate) use changes::Changes;
 pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState};
