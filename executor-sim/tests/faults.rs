@@ -93,7 +93,7 @@ fn a_failing_start_is_no_exit() {
     let mut root = supervisor("root");
     root.add_worker(Slow);
     let error = sim.run(root).outcome.unwrap_err();
-    assert_eq!(error.to_string(), "`root.slow` failed to start: a simulated error");
+    assert_eq!(format!("{error:#}"), "`root.slow` failed to start: a simulated error");
 }
 
 #[test]

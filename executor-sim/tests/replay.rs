@@ -114,5 +114,5 @@ fn a_failing_sweep_names_the_seed_and_its_command() {
 #[test]
 fn a_sweep_with_something_else_in_the_environment_says_so() {
     let (passed, text) = replay("all");
-    assert!(!passed && text.contains(r#"SIM_SEED has to be a number, and is "all""#), "{text}");
+    assert!(!passed && text.contains(r#"SIM_SEED must be a number, but is "all""#), "{text}");
 }

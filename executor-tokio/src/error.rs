@@ -5,9 +5,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum TokioError {
     /// There is no runtime here.
-    #[error(
-        "not inside of a Tokio runtime; call this from `#[tokio::main]`, from `Runtime::block_on`, or name a runtime's handle"
-    )]
+    #[error("no Tokio runtime here; call this inside one, or use `Tokio::try_from(handle)`")]
     NoRuntime,
     /// The runtime has no clock, and supervision needs one. Found out by a panic of Tokio that is caught, and that the program's
     /// panic hook has heard of: there is no other way to ask.

@@ -81,13 +81,13 @@ async fn a1_a_failed_start_names_its_path_and_chains_its_source(world: World) {
     root.add_worker(pool);
     let tree = world.start(root).await.unwrap();
     let error = handle.start_child(failing("x")).await.unwrap_err();
-    assert_eq!(error.to_string(), "`root.pool.x` failed to start: no route");
+    assert_eq!(format!("{error:#}"), "`root.pool.x` failed to start: no route");
     assert!(std::error::Error::source(&error).is_some());
 
     let mut nested = supervisor("nested", RestartStrategy::one_for_one());
     nested.add_worker(failing("y"));
     let error = handle.start_child(nested).await.unwrap_err();
-    assert_eq!(error.to_string(), "`root.pool.nested.y` failed to start: no route");
+    assert_eq!(format!("{error:#}"), "`root.pool.nested.y` failed to start: no route");
 
     let panicking = set_up("z", |_| async { panic!("in its set-up") });
     let error = handle.start_child(panicking).await.unwrap_err();

@@ -155,7 +155,7 @@ async fn b2_a_worker_that_hangs_is_restarted_with_the_reason(world: World) {
         }
     };
     assert!(matches!(exit, Exit::Unresponsive { within } if within == 4 * SECOND));
-    assert_eq!(exit.to_string(), "was aborted: it gave no sign of life for 4s");
+    assert_eq!(exit.to_string(), "was aborted: no heartbeat within 4s");
     world.probe.quiet().await;
     assert_eq!(tree.handle().count().await.unwrap().active, 1);
     tree.shutdown().await.unwrap();

@@ -10,9 +10,10 @@ mod observers;
 mod render;
 mod snapshot;
 
+pub use crate::error::RestartCause;
 pub(crate) use changes::Changes;
 pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState};
-pub use event::{Event, EventKind, RestartCause};
+pub use event::{Event, EventKind};
 pub use events::Events;
 pub(crate) use events::Subscribers;
 #[cfg(feature = "testing")]

@@ -133,9 +133,8 @@ impl Root {
             }
             // D6: work that failed is an error, with the history where a supervisor gave up.
             StopReason::AutoShutdown { path, child, exit } if !exit.is_success() => {
-                let (path, child, how) = (path.clone(), child.clone(), exit.to_string());
-                let gave_up = exit.gave_up().cloned().map(Box::new);
-                Err(SupervisorError::SignificantChildFailed { path, child, how, gave_up })
+                let (path, child, exit) = (path.clone(), child.clone(), exit.clone());
+                Err(SupervisorError::SignificantChildFailed { path, child, exit })
             }
             StopReason::AutoShutdown { .. } | StopReason::Requested | StopReason::Killed => {
                 // A5, D9: what had to be aborted or abandoned, or failed when it was asked to stop, is named, through

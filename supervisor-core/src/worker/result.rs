@@ -26,8 +26,8 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "a worker cannot return `{Self}`",
     label = "its body returns `{Self}`",
-    note = "a body returns `()`, a `Result<(), E>` whose error converts into a `BoxError`, or never",
-    note = "nobody receives what it returns: end it with `Ok(())`, or drop the value with `.map(drop)`"
+    note = "a body must return `()`, a `Result<(), E>` whose error converts into a `BoxError`, or never",
+    note = "the value would be discarded: end the body with `Ok(())`, or drop the value with `.map(drop)`"
 )]
 pub trait IntoWorkerResult: sealed::Sealed {
     /// `Ok` is a normal exit, `Err` a failure.

@@ -1,8 +1,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::error::{Failure, GaveUp, StartFailure, UncleanProcess, UncleanStop};
+use super::{
+    Failure, GaveUp, StartFailure, UncleanProcess, UncleanStop,
+    tell::{self, Tell},
+};
 
-/// How a process ended.
+/// How a process ended. Displayed, it is one line, with what user code said of it. Control characters in that are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -17,7 +20,7 @@ pub enum Exit {
     Panicked(Failure),
     /// It was aborted.
     Aborted,
-    /// It was aborted because it had given no sign of life: see [`with_watchdog`](crate::ChildSpec::with_watchdog).
+    /// It was aborted because it missed its heartbeat: see [`with_watchdog`](crate::ChildSpec::with_watchdog).
     Unresponsive {
         /// Within what time it has to give one.
         within: Duration,
@@ -39,7 +42,7 @@ pub struct Termination {
     pub unclean: Vec<UncleanProcess>,
 }
 
-/// Why a supervisor stopped.
+/// Why a supervisor stopped. Displayed, it is one line, as an [`Exit`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -126,59 +129,100 @@ impl Exit {
     }
 }
 
-impl StartFailure {
-    /// How a process that was not ready yet failed to become so.
-    pub(crate) fn from_exit(exit: Exit) -> Self {
-        match exit {
-            // R4: whatever way it did not become ready, it is a failed start.
-            Exit::Failed(failure) => Self::Failed(failure),
-            Exit::Panicked(failure) => Self::Panicked(failure),
-            Exit::Lost => Self::Lost,
-            // A2: one that has to say that it is ready, and ends before, has failed to start, even if it ends well.
-            Exit::Normal => Self::Ended,
-            Exit::Aborted | Exit::Unresponsive { .. } | Exit::Ignored => Self::Aborted,
-            Exit::Shutdown(termination) => match &termination.reason {
-                // N3: a supervisor that gives up before it is ready has failed to start, and its history is the cause.
-                StopReason::GaveUp(gave_up) => Self::GaveUp(gave_up.clone()),
-                // R3, R38: the failed start of a child is that of its supervisor. It keeps the path of the child, at
-                // whatever depth (A1).
-                StopReason::FailedToStart { path, cause } => {
-                    Self::Below { path: path.clone(), cause: Box::new(cause.clone()) }
-                }
-                // D5: it was told to stop, or stopped itself, before it was ready. That is not the same as to fail,
-                // and errors say so.
-                StopReason::Requested | StopReason::AutoShutdown { .. } => Self::ShutDown,
-                StopReason::Killed => Self::Aborted,
+impl Exit {
+    /// The significant child that made a supervisor stop, and how that one ended.
+    fn significant_below(&self) -> Option<(&String, &Self)> {
+        match self {
+            Self::Shutdown(termination) => match &termination.reason {
+                StopReason::AutoShutdown { child, exit, .. } => Some((child, exit)),
+                _ => None,
             },
+            _ => None,
+        }
+    }
+
+    /// As a history keeps it: see [`RestartRecord::cause`](super::RestartRecord::cause).
+    pub(super) fn for_history(&self) -> Self {
+        let Self::Shutdown(termination) = self else { return self.clone() };
+        let reason = match &termination.reason {
+            StopReason::GaveUp(gave_up) => StopReason::GaveUp(gave_up.for_history()),
+            StopReason::FailedToStart { path, cause } => {
+                StopReason::FailedToStart { path: path.clone(), cause: cause.for_history() }
+            }
+            StopReason::AutoShutdown { path, child, exit } => {
+                let mut bottom = (child, exit);
+                while let Some(below) = bottom.1.significant_below() {
+                    bottom = below;
+                }
+                let (child, exit) = (bottom.0.clone(), bottom.1.for_history());
+                StopReason::AutoShutdown { path: path.clone(), child, exit }
+            }
+            StopReason::Requested => StopReason::Requested,
+            StopReason::Killed => StopReason::Killed,
+        };
+        Self::Shutdown(Arc::new(Termination { reason, unclean: Vec::new() }))
+    }
+}
+
+impl Tell for Exit {
+    fn tell(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        match self {
+            Self::Normal => out.write_str("ended normally"),
+            Self::Ignored => out.write_str("had nothing to run"),
+            Self::Failed(_) => out.write_str("failed"),
+            Self::Panicked(_) => out.write_str("panicked"),
+            Self::Aborted => out.write_str("was aborted"),
+            Self::Unresponsive { within } => write!(out, "was aborted: no heartbeat within {within:?}"),
+            Self::Lost => out.write_str("was dropped by its executor"),
+            Self::Shutdown(termination) => termination.reason.tell(out),
+        }
+    }
+
+    fn said(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) | Self::Panicked(failure) => Some(failure),
+            Self::Shutdown(termination) => termination.reason.said(),
+            Self::Normal | Self::Ignored | Self::Aborted | Self::Unresponsive { .. } | Self::Lost => None,
+        }
+    }
+}
+
+impl Tell for StopReason {
+    fn tell(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        match self {
+            Self::Requested => out.write_str("shut down on request"),
+            Self::Killed => out.write_str("was killed"),
+            // Whoever tells it has said of which supervisor.
+            Self::GaveUp(gave_up) => gave_up.tell_without_path(out),
+            Self::AutoShutdown { child, exit, .. } => {
+                write!(out, "shut down because its significant child `{child}` ")?;
+                exit.tell(out)
+            }
+            Self::FailedToStart { path, cause } => {
+                write!(out, "stopped: `{path}` ")?;
+                cause.tell(out)
+            }
+        }
+    }
+
+    fn said(&self) -> Option<&Failure> {
+        match self {
+            Self::GaveUp(gave_up) => gave_up.said(),
+            Self::AutoShutdown { exit, .. } => exit.said(),
+            Self::FailedToStart { cause, .. } => cause.said(),
+            Self::Requested | Self::Killed => None,
         }
     }
 }
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Normal => f.write_str("ended normally"),
-            Self::Ignored => f.write_str("had nothing to run"),
-            Self::Failed(failure) => write!(f, "failed: {failure:#}"),
-            Self::Panicked(failure) => write!(f, "panicked: {failure:#}"),
-            Self::Aborted => f.write_str("was aborted"),
-            Self::Unresponsive { within } => write!(f, "was aborted: it gave no sign of life for {within:?}"),
-            Self::Lost => f.write_str("was dropped by its executor"),
-            Self::Shutdown(termination) => termination.reason.fmt(f),
-        }
+        tell::data(self, f)
     }
 }
 
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Requested => f.write_str("shut down as asked"),
-            Self::Killed => f.write_str("was killed"),
-            Self::GaveUp(gave_up) => write!(f, "stopped: {gave_up}"),
-            Self::AutoShutdown { child, exit, .. } => {
-                write!(f, "shut down because its significant child `{child}` {exit}")
-            }
-            Self::FailedToStart { path, cause } => write!(f, "stopped: `{path}` failed to start: {cause}"),
-        }
+        tell::data(self, f)
     }
 }
