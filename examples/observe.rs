@@ -81,7 +81,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     printer.await?;
     // The peer hears nothing, so it has to be aborted, and the shutdown says so.
     if let Err(error) = outcome {
-        println!("{error}");
+        println!("{error:#}");
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ pub struct Termination {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum StopReason {
-    /// It was asked to.
+    /// It was asked to stop.
     Requested,
     /// It was killed: it aborted everything below it.
     Killed,
@@ -72,7 +72,7 @@ pub enum StopReason {
 }
 
 impl Exit {
-    /// Whether a transient child that ends like this is left alone: the exits that OTP calls `normal` and `shutdown`.
+    /// Returns whether a transient child that ends like this stays stopped: the exits that OTP calls `normal` and `shutdown`.
     pub fn is_normal(&self) -> bool {
         match self {
             // R9, R21: what had nothing to run has not failed.
@@ -87,8 +87,8 @@ impl Exit {
 }
 
 impl Exit {
-    /// Whether this is a success: it ended normally, or it is a supervisor that stopped because it was asked to, or because
-    /// its own significant work was done.
+    /// Returns whether this is a success: it ended normally, or it is a supervisor that stopped because it was asked to, or
+    /// because its own significant work was done.
     pub fn is_success(&self) -> bool {
         match self {
             Self::Normal => true,
@@ -116,7 +116,7 @@ impl Exit {
         matches!(self, Self::Shutdown(termination) if termination.unclean.iter().any(is_abandoned))
     }
 
-    /// The history of failures, where a supervisor gave up: this one, or the significant one that made it stop.
+    /// Returns the history of failures where a supervisor gave up: this one, or the significant one that made it stop.
     pub fn gave_up(&self) -> Option<&GaveUp> {
         match self {
             Self::Shutdown(termination) => match &termination.reason {
@@ -192,7 +192,7 @@ impl Tell for StopReason {
         match self {
             Self::Requested => out.write_str("shut down on request"),
             Self::Killed => out.write_str("was killed"),
-            // Whoever tells it has said of which supervisor.
+            // What this is part of has named the supervisor.
             Self::GaveUp(gave_up) => gave_up.tell_without_path(out),
             Self::AutoShutdown { child, exit, .. } => {
                 write!(out, "shut down because its significant child `{child}` ")?;

@@ -12,7 +12,7 @@ use crate::text::Whole;
 /// An error of user code, whatever its type.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// What went wrong in user code, as text: an error with its chain of sources, or a panic's message.
+/// What user code said of its failure, as text: an error with its chain of sources, or a panic's message.
 ///
 /// An error is rendered once, inside the process that it ended, and dropped there. What travels to supervisors,
 /// logs and callers is this text, so no user code runs anywhere else, and a failure is cheap to clone. Two failures are
@@ -24,7 +24,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with this message and no source.
+    /// Creates a failure with this message and no source.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into().into(), source: None }
     }
@@ -62,7 +62,7 @@ impl Failure {
         Self::new(message)
     }
 
-    /// The message as it is, without those of its sources.
+    /// Returns the message as it is, without those of its sources.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -80,7 +80,7 @@ fn render(error: &dyn Error) -> Arc<str> {
         return short.as_str().into();
     }
     let mut long = String::new();
-    // An error that cannot be displayed is told as far as it goes.
+    // Of an error whose `Display` fails, what it had written is kept.
     let _ = write!(long, "{error}");
     long.into()
 }

@@ -47,8 +47,7 @@ pub struct RestartRecord {
 }
 
 impl GaveUp {
-    /// How many failures are kept to tell.
-    /// What a supervisor counts may be a million; what people read is the last of it (A1).
+    /// How many failures are kept. A supervisor may count a million; people read the last few (A1).
     pub const MAX_HISTORY: usize = 16;
 
     pub(crate) fn new(path: String, intensity: usize, period: Duration, restarts: Vec<RestartRecord>) -> Self {

@@ -16,7 +16,7 @@ pub enum StartFailure {
     Panicked(Failure),
     /// It was not ready in time.
     TimedOut(Duration),
-    /// It ended, and had not said that it is ready: see [`with_explicit_ready`](crate::ChildSpec::with_explicit_ready).
+    /// It ended before it had said that it is ready: see [`with_explicit_ready`](crate::ChildSpec::with_explicit_ready).
     Ended,
     /// It was killed, or terminated.
     Aborted,

@@ -81,7 +81,7 @@ pub enum SupervisorError {
         unread: usize,
     },
 
-    /// Shutdown was asked for before the tree had started.
+    /// The tree was asked to shut down before it had started.
     ShutdownDuringStart,
 
     /// The executor dropped the root: everything that it ran is gone.
@@ -101,7 +101,7 @@ pub enum SupervisorError {
     /// The executor cannot run a tree.
     Executor(Failure),
 
-    /// The supervisor is not running: not yet, not any more, or it is between two restarts.
+    /// The supervisor is not running: it has not started yet, it has stopped, or it is waiting to restart.
     NotRunning {
         /// The supervisor. Its own segment alone if it never ran.
         path: String,
@@ -113,7 +113,7 @@ pub enum SupervisorError {
         path: String,
     },
 
-    /// The supervisor is shutting down: nothing is started any more.
+    /// The supervisor is shutting down, and starts no more children.
     ShuttingDown {
         /// The supervisor.
         path: String,
@@ -127,17 +127,17 @@ pub enum SupervisorError {
         max: usize,
     },
 
-    /// A child of the same name runs, under a supervisor that wants unique names.
+    /// A child of the same name is running, under a supervisor with unique names.
     AlreadyStarted {
-        /// The child that is there.
+        /// The child that exists.
         path: String,
         /// Its id.
         id: ChildId,
     },
 
-    /// A child of the same name is there and does not run, under a supervisor that wants unique names.
+    /// A child of the same name exists but is not running, under a supervisor with unique names.
     AlreadyPresent {
-        /// The child that is there.
+        /// The child that exists.
         path: String,
         /// Its id.
         id: ChildId,
@@ -149,41 +149,41 @@ pub enum SupervisorError {
         path: String,
     },
 
-    /// The child is going to be restarted anyway.
+    /// The child is restarting, or waiting to restart.
     Restarting {
         /// The child.
         path: String,
     },
 
-    /// The child is stopping, and not gone yet.
+    /// The child is stopping, and has not stopped yet.
     Stopping {
         /// The child.
         path: String,
     },
 
-    /// The child was aborted and does not let go: its future does not yield. It is going to be stopped when it does.
+    /// The child was aborted, but its future has not yielded. It stops when it yields.
     Stuck {
         /// The child.
         path: String,
     },
 
-    /// A dynamic supervisor keeps no child that does not run, so there is none to restart or to delete.
+    /// The supervisor is dynamic. It keeps no child that is not running, so it has none to restart or to delete.
     Dynamic {
         /// The supervisor.
         path: String,
     },
 
-    /// The call would wait for the process that made it, for example for a start that comes after the caller's own, or for the
+    /// The call would wait for the process that made it: for a start that comes after the caller's own, for example, or for the
     /// end of the tree that the caller is part of.
     WouldDeadlock {
         /// The supervisor.
         path: String,
     },
 
-    /// There is no supervisor here, because this is not a process.
+    /// The call was made outside of a process, where there is no supervisor.
     OutsideProcess,
 
-    /// The child has no process now.
+    /// The child has no process at the moment.
     ChildNotRunning {
         /// The child.
         path: String,
@@ -191,7 +191,7 @@ pub enum SupervisorError {
 }
 
 impl SupervisorError {
-    /// An executor's own error, rendered to text with its sources.
+    /// Renders an executor's own error to text, with its sources.
     pub fn executor(error: impl Into<BoxError>) -> Self {
         Self::Executor(Failure::from_error(&*error.into()))
     }
