@@ -204,7 +204,7 @@ fn a_subtree_on_a_dead_executor_is_lost_the_rest_goes_on() {
         told.push(event.to_string());
     }
     assert_eq!(told.iter().filter(|line| *line == "root.inner.b was dropped by its executor").count(), 2);
-    assert!(told.iter().any(|line| line.starts_with("root.inner stopped: ")), "{told:#?}");
+    assert!(told.iter().any(|line| line.starts_with("root.inner gave up: ")), "{told:#?}");
     assert_eq!(sim.run_until(tree.handle().count()).unwrap().active, 1);
 }
 

@@ -107,7 +107,7 @@ fn a_sweep_with_a_seed_in_the_environment_runs_that_one_alone() {
 fn a_failing_sweep_names_the_seed_and_its_command() {
     let (passed, text) = replay("99");
     assert!(!passed);
-    assert!(text.contains("the simulation failed: seed 99, 1s after its start"), "{text}");
+    assert!(text.contains("simulation failed (seed 99, after 1s)"), "{text}");
     assert!(text.contains("SIM_SEED=99 cargo test 'a_sweep_runs_every_seed' -- --exact"), "{text}");
 }
 
