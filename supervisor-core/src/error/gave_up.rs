@@ -54,7 +54,7 @@ impl GaveUp {
         Self { path, intensity, period, restarts }
     }
 
-    /// That it gave up, without what it gave up for.
+    /// That it gave up, without its own path, and without what it gave up for.
     pub(crate) fn verdict(&self) -> impl fmt::Display + '_ {
         Verdict(self)
     }
@@ -70,8 +70,7 @@ impl GaveUp {
     }
 
     pub(super) fn tell_without_path(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let allowed = Restarts { intensity: self.intensity, period: self.period };
-        write!(out, "gave up: more than {allowed}")?;
+        write!(out, "{}", self.verdict())?;
         match self.restarts.last() {
             None => Ok(()),
             Some(RestartRecord { path, cause, .. }) if cause.is_success() => write!(
@@ -97,9 +96,8 @@ struct Verdict<'a>(&'a GaveUp);
 
 impl fmt::Display for Verdict<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let GaveUp { path, intensity, period, .. } = self.0;
-        let allowed = Restarts { intensity: *intensity, period: *period };
-        write!(f, "`{path}` gave up: more than {allowed}")
+        let GaveUp { intensity, period, .. } = *self.0;
+        write!(f, "gave up: more than {}", Restarts { intensity, period })
     }
 }
 
