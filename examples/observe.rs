@@ -81,7 +81,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     printer.await?;
     // The peer ignores the request, so it is aborted, and the shutdown says so.
     if let Err(error) = outcome {
-        println!("{error}");
+        println!("{error:#}");
     }
     Ok(())
 }

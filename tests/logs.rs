@@ -70,8 +70,8 @@ fn a1_restarts_are_warnings_and_giving_up_is_an_error() {
     assert!(has("WARN", "}: root.inner.flaky failed: disk full process=root.inner.flaky id="), "{log}");
     assert!(has("WARN", "}: root.inner.flaky is restarted (attempt 1), it failed: disk full"), "{log}");
     let gave_up = "}: `root.inner` gave up: more than 1 restart in 5s\n  \
-        at last: `root.inner.flaky` failed: disk full\n  \
-        at last: `root.inner.flaky` failed: disk full";
+        last failure: `root.inner.flaky` failed: disk full\n  \
+        last failure: `root.inner.flaky` failed: disk full";
     assert!(log.contains(gave_up), "{log}");
     assert!(has("ERROR", "}: `root` gave up: more than 0 restarts in 5s"), "{log}");
 }

@@ -160,7 +160,7 @@ fn an_invalid_tree_is_exit_code_one_with_the_reason() {
     for executor in ["tokio 2", ONE_THREAD] {
         let end = Program::start("invalid", executor).end();
         assert_eq!(end.status.code(), Some(1), "{executor}: {end:?}");
-        assert!(end.stderr.starts_with("error: invalid specification of `root`"), "{executor}: {end:?}");
+        assert!(end.stderr.starts_with("error: `root` has an invalid specification"), "{executor}: {end:?}");
     }
 }
 
@@ -169,8 +169,27 @@ fn a_supervisor_that_gave_up_tells_why_line_by_line() {
     let end = Program::start("gives up", "tokio 2").end();
     assert_eq!(end.status.code(), Some(1), "{end:?}");
     let lines: Vec<_> = end.stderr.lines().collect();
-    assert!(lines[0].starts_with("error: `root` gave up"), "{end:?}");
-    assert_eq!(lines[1..].iter().filter(|line| line.contains("`root.w` failed: no luck")).count(), 2, "{end:?}");
+    let first = "error: `root` gave up: more than 1 restart in 5s; last failure: `root.w` failed: no luck";
+    assert_eq!(lines[0], first, "{end:?}");
+    assert!(lines[1].starts_with("  ") && lines[1].ends_with(" earlier: `root.w` failed: no luck"), "{end:?}");
+    assert_eq!(lines.len(), 2, "{end:?}");
+}
+
+#[test]
+fn a_main_that_returns_the_error_prints_the_same() {
+    let end = Program::start("gives up in main", "tokio 2").end();
+    let lines: Vec<_> = end.stderr.lines().collect();
+    let first = "Error: `root` gave up: more than 1 restart in 5s; last failure: `root.w` failed: no luck";
+    assert_eq!((lines[0], lines.len()), (first, 2), "{end:?}");
+    assert!(lines[1].starts_with("  ") && lines[1].ends_with(" earlier: `root.w` failed: no luck"), "{end:?}");
+}
+
+#[test]
+fn a_give_up_further_below_is_printed_once() {
+    let end = Program::start("gives up below", "tokio 2").end();
+    let expected = "error: `root` gave up: more than 0 restarts in 5s; last failure: `root.api` gave up: \
+                    more than 0 restarts in 5s; last failure: `root.api.w` failed: no luck\n";
+    assert_eq!(end.stderr, expected);
 }
 
 #[test]
@@ -260,6 +279,19 @@ fn the_program_under_test() {
         "gives up" => {
             root.add_worker(worker("w", |_| async { Err::<(), _>("no luck") }));
             finish(&executor, root)
+        }
+        "gives up in main" => {
+            root.add_worker(worker("w", |_| async { Err::<(), _>("no luck") }));
+            // As the runtime of Rust does with what `main` returns.
+            let _ = std::process::Termination::report(drive(&executor, root));
+            std::process::exit(1)
+        }
+        "gives up below" => {
+            let none = RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(5));
+            let mut api = Supervisor::new("api").unwrap().with_restart_strategy(none);
+            api.add_worker(worker("w", |_| async { Err::<(), _>("no luck") }));
+            root.add_worker(api);
+            finish(&executor, root.with_restart_strategy(none))
         }
         "silent" => {
             thread::spawn(|| {

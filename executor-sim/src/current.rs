@@ -78,8 +78,7 @@ pub(crate) fn hand(tasks: &Tasks) -> Option<Hand> {
 pub(crate) fn block(time: Option<Duration>) -> (Arc<Clock>, Block) {
     CURRENT.with_borrow_mut(|current| {
         let current = current.as_mut().filter(|current| current.hand.task.is_some());
-        let current =
-            current.expect("a simulated block outside of a simulated process: await it in a process of a `Sim`");
+        let current = current.expect("no simulated process here to block; await this in a process of a `Sim`");
         // Two blocks in one poll add up.
         let from = current.block.map_or_else(|| Some(current.clock.elapsed()), |block| block.until);
         let until = from.zip(time).and_then(|(from, time)| from.checked_add(time));

@@ -28,7 +28,7 @@ impl fmt::Display for Record {
         }
         match &self.outcome {
             Ok(()) => f.write_str("it ended well"),
-            Err(error) => write!(f, "it ended: {error}"),
+            Err(error) => write!(f, "it ended: {error:#}"),
         }
     }
 }

@@ -179,8 +179,7 @@ impl Sim {
                 None if self.tasks.jump(None) => {}
                 None if self.tasks.wait_for_foreign_wake(FOREIGN_THREAD) => {}
                 None => panic!(
-                    "the simulation (seed {}) has come to a standstill after {:?}: no process can go on, and no timer is set \
-                     that an executor hears",
+                    "simulation deadlocked (seed {}, after {:?}): no runnable process, no timer",
                     self.seed,
                     self.elapsed()
                 ),
@@ -245,7 +244,7 @@ impl Drop for Sim {
     fn drop(&mut self) {
         if thread::panicking() {
             eprintln!(
-                "the simulation failed: seed {}, {:?} after its start; replay it with\n    {}",
+                "simulation failed (seed {}, after {:?}); replay it with\n    {}",
                 self.seed,
                 self.elapsed(),
                 sweep::replay(self.seed)

@@ -34,7 +34,7 @@ const SEED: &str = "SIM_SEED";
 pub fn sweep(seeds: impl IntoIterator<Item = u64>, test: impl Fn(&Sim)) {
     match env::var(SEED) {
         Ok(seed) => {
-            let seed = seed.parse().unwrap_or_else(|_| panic!("{SEED} has to be a number, and is {seed:?}"));
+            let seed = seed.parse().unwrap_or_else(|_| panic!("{SEED} must be a number, but is {seed:?}"));
             test(&Sim::with_seed(seed));
         }
         Err(_) => seeds.into_iter().for_each(|seed| test(&Sim::with_seed(seed))),
@@ -71,7 +71,7 @@ impl Sim {
             let [first, second] = [first, second].map(|step| step.map_or("was over", String::as_str));
             assert!(
                 first == second,
-                "two runs with seed {seed} differ at step {number}: the first one {first}, the second one {second}"
+                "two runs with seed {seed} differ at step {number}: the first {first}, the second {second}"
             );
         }
     }

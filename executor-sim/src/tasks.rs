@@ -37,7 +37,10 @@ impl Tasks {
     /// Gives an executor threads, before anything is spawned on it.
     pub(crate) fn set_threads(&self, executor: u32, threads: Threads) {
         let mut state = self.lock();
-        assert!(executor > 0 || state.spawned == 0, "the threads of a simulation are set before a process is spawned");
+        assert!(
+            executor > 0 || state.spawned == 0,
+            "the threads of a simulation must be set before a process is spawned"
+        );
         match Pool::new(threads) {
             Some(pool) => state.pools.insert(executor, pool),
             None => state.pools.remove(&executor),

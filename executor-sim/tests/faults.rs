@@ -93,7 +93,7 @@ fn a_failing_start_is_no_exit() {
     let mut root = supervisor("root");
     root.add_worker(Slow);
     let error = sim.run(root).outcome.unwrap_err();
-    assert_eq!(error.to_string(), "`root.slow` failed to start: a simulated error");
+    assert_eq!(format!("{error:#}"), "`root.slow` failed to start: a simulated error");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_subtree_on_a_dead_executor_is_lost_the_rest_goes_on() {
         told.push(event.to_string());
     }
     assert_eq!(told.iter().filter(|line| *line == "root.inner.b was dropped by its executor").count(), 2);
-    assert!(told.iter().any(|line| line.starts_with("root.inner stopped: ")), "{told:#?}");
+    assert!(told.iter().any(|line| line.starts_with("root.inner gave up: ")), "{told:#?}");
     assert_eq!(sim.run_until(tree.handle().count()).unwrap().active, 1);
 }
 

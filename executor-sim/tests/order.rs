@@ -93,7 +93,7 @@ fn advance_lets_everything_happen_that_happens_in_that_time() {
 }
 
 #[test]
-#[should_panic = "the simulation (seed 7) has come to a standstill after 0ns"]
+#[should_panic = "simulation deadlocked (seed 7, after 0ns): no runnable process, no timer"]
 fn a_deadlock_panics_and_names_the_seed() {
     Sim::with_seed(7).run_until(std::future::pending::<()>());
 }

@@ -107,12 +107,12 @@ fn a_sweep_with_a_seed_in_the_environment_runs_that_one_alone() {
 fn a_failing_sweep_names_the_seed_and_its_command() {
     let (passed, text) = replay("99");
     assert!(!passed);
-    assert!(text.contains("the simulation failed: seed 99, 1s after its start"), "{text}");
+    assert!(text.contains("simulation failed (seed 99, after 1s)"), "{text}");
     assert!(text.contains("SIM_SEED=99 cargo test 'a_sweep_runs_every_seed' -- --exact"), "{text}");
 }
 
 #[test]
 fn a_sweep_with_something_else_in_the_environment_says_so() {
     let (passed, text) = replay("all");
-    assert!(!passed && text.contains(r#"SIM_SEED has to be a number, and is "all""#), "{text}");
+    assert!(!passed && text.contains(r#"SIM_SEED must be a number, but is "all""#), "{text}");
 }

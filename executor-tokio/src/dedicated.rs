@@ -89,7 +89,7 @@ impl RuntimeConfiguration {
         let handle: Handle = runtime.handle().clone();
         if let Err(mpsc::SendError(runtime)) = give.send(runtime) {
             runtime.shutdown_background();
-            return Err(io::Error::other("the thread of the runtime has ended"));
+            return Err(io::Error::other("the runtime's thread has ended"));
         }
         Ok(Dedicated { tokio: Tokio::with_clock(handle), _stop: Arc::new(stop) })
     }

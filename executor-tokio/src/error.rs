@@ -4,10 +4,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum TokioError {
-    /// The caller is not inside of a runtime.
-    #[error(
-        "not inside of a Tokio runtime; call this from `#[tokio::main]`, from `Runtime::block_on`, or name a runtime's handle"
-    )]
+    /// There is no runtime here.
+    #[error("no Tokio runtime here; call this inside one, or use `Tokio::try_from(handle)`")]
     NoRuntime,
     /// The runtime has no clock, and supervision needs one. A caught panic of Tokio finds this out, and the program's
     /// panic hook sees it: there is no other way to ask.

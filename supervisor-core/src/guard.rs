@@ -54,6 +54,6 @@ mod tests {
     #[test]
     fn a_payload_that_panics_when_dropped_is_caught_too() {
         let failure = guard(|| std::panic::panic_any(Bomb)).unwrap_err();
-        assert_eq!(failure.message(), "a panic without a text");
+        assert_eq!(failure.message(), "panic with non-string payload");
     }
 }

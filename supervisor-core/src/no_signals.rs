@@ -16,7 +16,9 @@ pub(crate) enum Asked {
 
 impl Signals {
     pub(crate) fn listen() -> Result<Self, SupervisorError> {
-        Err(SupervisorError::executor("turn on the feature `signals` of `supervisor-core`"))
+        Err(SupervisorError::executor(
+            "waiting for a signal needs the feature `signals` of `supervisor-core`; turn it on",
+        ))
     }
 
     pub(crate) fn poll(&mut self, _: &Context<'_>) -> Option<Asked> {

@@ -25,8 +25,8 @@ use crate::incarnation::{Process, guard, hand_over};
 #[diagnostic::on_unimplemented(
     message = "processes cannot be spawned on `{Self}`",
     label = "this is not a `Spawner`",
-    note = "a `Result`, as of `Tokio::current()`, is handled first: `Tokio::current()?`",
-    note = "a spawner is made from an executor: `Tokio::try_from(handle)`, `Smol::on(&executor)`, or one of your own"
+    note = "handle a `Result` first, for example that of `Tokio::current()`: `Tokio::current()?`",
+    note = "make a spawner from an executor: `Tokio::try_from(handle)`, `Smol::on(&executor)`, or implement `Spawner`"
 )]
 pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// Starts a process as an independent task: polls it until it is ready, or drops it. Both are fine, neither is an

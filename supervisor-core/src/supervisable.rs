@@ -49,9 +49,9 @@ pub type SupervisorFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + 
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be supervised",
     label = "this is not `Supervisable`",
-    note = "a `Result`, as of `Supervisor::new(..)`, is handled first: `Supervisor::new(..)?`",
-    note = "a type of your own implements `Supervisable`",
-    note = "a closure becomes a child by `worker(name, |shutdown| ..)`, a future by `one_shot(name, ..)`"
+    note = "handle a `Result` first, for example that of `Supervisor::new(..)`: `Supervisor::new(..)?`",
+    note = "implement `Supervisable` for a type of your own",
+    note = "make a closure a child with `worker(name, |shutdown| ..)`, and a future with `one_shot(name, ..)`"
 )]
 pub trait Supervisable: Send + Sync + 'static {
     /// Returns the process's own segment of its dotted name. Called once, when the specification is made.

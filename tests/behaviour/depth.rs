@@ -86,7 +86,7 @@ async fn a_failure_climbs_the_deepest_tree_and_the_error_can_be_told(world: Worl
     strings.pull(Err("boom"));
     let error = tree.wait().await.unwrap_err();
     assert!(matches!(&error, SupervisorError::GaveUp(_)));
-    assert!(error.to_string().ends_with("boom"));
+    assert!(format!("{error:#}").ends_with("boom"));
     assert!(!format!("{error:?}").is_empty());
 }
 
@@ -105,7 +105,7 @@ async fn an_end_climbs_the_deepest_tree_and_its_story_can_be_told(world: World) 
     let mut tree = world.start(root).await.unwrap();
     strings.pull(Err("boom"));
     let error = tree.wait().await.unwrap_err();
-    assert!(error.to_string().ends_with("boom"));
+    assert!(format!("{error:#}").ends_with("boom"));
     let mut last = None;
     while let Some(event) = events.next().await {
         last = Some(event);

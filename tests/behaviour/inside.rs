@@ -52,7 +52,7 @@ async fn outside_of_a_process_no_child_can_be_added(world: World) {
     root.add_worker(one_shot("other", async move {
         // Another thread, or a task that was spawned by other means, is not in the process.
         let outcome = std::thread::spawn(|| process::spawn(idle("x"))).join().expect("no panic");
-        written.write(format!("{:?}", outcome.unwrap_err()));
+        written.write(format!("{:#?}", outcome.unwrap_err()));
     }));
     let tree = world.start(root).await.unwrap();
     world.probe.quiet().await;

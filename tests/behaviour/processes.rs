@@ -118,7 +118,7 @@ async fn p3_a_panic_in_a_specs_destructor_harms_no_other(world: World) {
     world.probe.quiet().await;
     let outcome = tree.shutdown().await;
     let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("a panic is not clean: {outcome:?}") };
-    assert_eq!(unclean[0].to_string(), "`root.running` failed while stopping: panicked: in a destructor");
+    assert_eq!(unclean[0].to_string(), "`root.running` panicked while stopping: in a destructor");
     world.probe.quiet().await;
     assert_eq!(census.present(), 0, "what a specification owns is dropped, be its child running or stopped");
 }

@@ -124,7 +124,11 @@ async fn b4_after_the_end_the_last_state_stays_readable(world: World) {
     let snapshot = handle.snapshot().await;
     assert_eq!(
         shown(&snapshot),
-        ["root Stopped 0", "root.inner Stopped 0, it shut down as asked", "root.inner.b Stopped 1, it ended normally",]
+        [
+            "root Stopped 0",
+            "root.inner Stopped 0, it shut down on request",
+            "root.inner.b Stopped 1, it ended normally",
+        ]
     );
     assert!(snapshot.iter().all(|node| !node.ready));
     let info = snapshot.supervisor.expect("it supervised");

@@ -142,8 +142,8 @@ async fn a5_the_outcome_names_all_who_were_aborted_in_the_tree(world: World) {
     assert_eq!(paths, ["root.inner.deaf", "root.too"]);
     assert_eq!(
         error.to_string(),
-        "shutdown was not clean: `root.inner.deaf` was aborted, its time to stop was up; \
-         `root.too` was aborted, its time to stop was up"
+        "shutdown was not clean: `root.inner.deaf` was aborted: did not stop in time; \
+         `root.too` was aborted: did not stop in time"
     );
 }
 

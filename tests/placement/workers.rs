@@ -207,7 +207,7 @@ fn a_child_whose_executor_cannot_be_made_has_failed_to_start() {
             root.add_worker(worker("a", |shutdown| shutdown).with_placement(placement));
             root.add_worker(worker("b", |_| async { panic!("nothing is started behind a failed start") }));
             let error = root.start_on(spawner.clone()).await.unwrap_err();
-            assert_eq!(error.to_string(), expected);
+            assert_eq!(format!("{error:#}"), expected);
         }
     });
 }

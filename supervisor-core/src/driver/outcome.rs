@@ -9,21 +9,15 @@ use crate::{
     incarnation::{ChildId, Exit, Parent, StopReason, Termination, guard},
     mailbox::Envelope,
     node::{Child, ChildrenEngine},
-    observe::{EventKind, RestartCause},
+    observe::EventKind,
     strategy::ChildKind,
-    text,
 };
 
 impl Io {
     pub(super) fn give_up(&self, engine: &ChildrenEngine, now: Instant) -> GaveUp {
         let tell = |charge: &crate::engine::Charge<Arc<dyn Child>>| {
             let ago = now.saturating_duration_since(charge.at);
-            // A history that contains the whole histories below grows with each level, and its beginning and its end
-            // matter most.
-            let is_give_up = matches!(&charge.cause, RestartCause::Exit(exit) if exit.gave_up().is_some());
-            let how = charge.cause.words().to_string();
-            let how = if is_give_up { text::middle_cut(how) } else { how };
-            RestartRecord::new(self.scope.path_of(charge.child.name()), ago, how)
+            RestartRecord::new(self.scope.path_of(charge.child.name()), ago, &charge.cause)
         };
         let strategy = engine.settings().strategy;
         let restarts = engine.history().map(tell).collect();
@@ -49,7 +43,7 @@ impl Driver {
             UncleanKind::Below(unclean) => unclean,
             UncleanKind::Aborted => vec![UncleanProcess::new(path_of(&child), UncleanStop::Aborted)],
             // D9: a child that fails when it is asked to stop changes no policy, but is named.
-            UncleanKind::Failed(failure) => vec![UncleanProcess::new(path_of(&child), UncleanStop::Failed(failure))],
+            UncleanKind::Failed(exit) => vec![UncleanProcess::new(path_of(&child), UncleanStop::Failed(exit))],
             UncleanKind::Abandoned => vec![UncleanProcess::new(
                 path_of(&child),
                 match child.settings().kind {

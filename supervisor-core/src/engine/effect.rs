@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::{
-    error::{Failure, StartFailure, UncleanProcess},
+    error::{StartFailure, UncleanProcess},
     incarnation::{ChildId, ChildKey, Exit},
     observe::EventKind,
 };
@@ -49,8 +49,8 @@ pub(crate) enum UncleanKind {
     Aborted,
     /// It has not yielded, and the supervisor has stopped without it (D3).
     Abandoned,
-    /// It ended in an error or a panic when it was asked to stop (D9).
-    Failed(Failure),
+    /// It was asked to stop and ended in an error or a panic, or was lost (D9).
+    Failed(Exit),
     /// It is a supervisor, and reported what did not stop well below it.
     Below(Vec<UncleanProcess>),
 }

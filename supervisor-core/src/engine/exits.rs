@@ -11,7 +11,7 @@ use super::{
     slot::{AfterStop, Attempt, Slot, Stopping},
 };
 use crate::{
-    error::{Failure, StartFailure, UncleanProcess, UncleanStop},
+    error::{StartFailure, UncleanProcess, UncleanStop},
     incarnation::{ChildKey, Exit},
     observe::{EventKind, RestartCause},
     shutdown::ShutdownStrategy,
@@ -238,11 +238,8 @@ impl<C: Spec> Engine<C> {
             // P8: its exit says that it ended well, even if it was aborted at that moment. So it is clean.
             Exit::Normal | Exit::Ignored => None,
             Exit::Aborted | Exit::Unresponsive { .. } => (!is_brutal).then_some(UncleanKind::Aborted),
-            // D9: a last flush that failed is no success, though R43 lets it change no policy.
-            Exit::Failed(failure) => Some(UncleanKind::Failed(failure)),
-            // P4: with the panic's message.
-            Exit::Panicked(panic) => Some(UncleanKind::Failed(Failure::new(format!("panicked: {panic:#}")))),
-            Exit::Lost => Some(UncleanKind::Failed(Failure::new(Exit::Lost.to_string()))),
+            // D9: a last flush that failed is no success, though R43 lets it change no policy. P4: with a panic's message.
+            failed @ (Exit::Failed(_) | Exit::Panicked(_) | Exit::Lost) => Some(UncleanKind::Failed(failed)),
         };
         if let Some(unclean) = unclean {
             self.unclean.push((slot.child.clone(), unclean));

@@ -133,7 +133,7 @@ impl ChildSpec {
     }
 
     fn node(&mut self) -> &mut dyn Child {
-        Arc::get_mut(&mut self.0).expect("a specification is shared only once a supervisor has it")
+        Arc::get_mut(&mut self.0).expect("only a supervisor shares a specification")
     }
 }
 
@@ -152,10 +152,10 @@ impl ChildSpec {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a child that can be supervised",
-    label = "this is neither `Supervisable`, nor a `Supervisor`, nor a `ChildSpec`",
-    note = "a `Result`, as of `Supervisor::new(..)`, is handled first: `Supervisor::new(..)?`",
-    note = "a type of your own implements `Supervisable`",
-    note = "a closure becomes a child by `worker(name, |shutdown| ..)`, a future by `one_shot(name, ..)`"
+    label = "this is not `Supervisable`, a `Supervisor`, or a `ChildSpec`",
+    note = "handle a `Result` first, for example that of `Supervisor::new(..)`: `Supervisor::new(..)?`",
+    note = "implement `Supervisable` for a type of your own",
+    note = "make a closure a child with `worker(name, |shutdown| ..)`, and a future with `one_shot(name, ..)`"
 )]
 pub trait IntoChildSpec: Into<ChildSpec> {}
 

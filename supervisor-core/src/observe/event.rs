@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    error::{GaveUp, StartFailure, SupervisorError},
+    error::{GaveUp, RestartCause, StartFailure, SupervisorError},
     incarnation::{Exit, ProcessId, StopReason},
     text::{OneLine, limit},
 };
@@ -86,17 +86,6 @@ pub enum EventKind {
     Ended(StopReason),
 }
 
-/// Why a child is restarted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub enum RestartCause {
-    /// It ended.
-    Exit(Exit),
-    /// An attempt to restart it failed.
-    Start(StartFailure),
-}
-
 impl EventKind {
     /// A word for it: `started`, `gave_up`. For fields of logs, and labels.
     pub fn name(&self) -> &'static str {
@@ -134,23 +123,8 @@ impl fmt::Display for EventKind {
     }
 }
 
-impl fmt::Display for RestartCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        OneLine(self.words()).fmt(f)
-    }
-}
-
-impl RestartCause {
-    /// Whole, as errors and other texts have it.
-    pub(crate) fn words(&self) -> impl fmt::Display + '_ {
-        Cause(self)
-    }
-}
-
 /// What user code says may be anything, and of any length in here.
 struct Words<'a>(&'a EventKind);
-
-struct Cause<'a>(&'a RestartCause);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,7 +134,7 @@ impl fmt::Display for Words<'_> {
             Kind::Started => f.write_str("started"),
             Kind::Ready => f.write_str("is ready"),
             Kind::Ignored => f.write_str("has nothing to run"),
-            Kind::StartFailed(failure) => write!(f, "failed to start: {failure}"),
+            Kind::StartFailed(failure) => write!(f, "{failure:#}"),
             Kind::Exited(exit) => exit.fmt(f),
             Kind::Restarting { attempt, delay, cause } => {
                 match limit(*delay) {
@@ -177,21 +151,12 @@ impl fmt::Display for Words<'_> {
             Kind::Blocked { lasted } => write!(f, "blocks its thread: it has been in one poll for {lasted:.1?}"),
             Kind::Stuck => f.write_str("is stuck: aborted, and does not let go"),
             Kind::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),
-            Kind::Refused(error) => write!(f, "is not started: {error}"),
+            Kind::Refused(error) => write!(f, "is not started: {error:#}"),
             Kind::LeftDown { siblings } => {
                 write!(f, "was terminated before its group was restarted; these stay down: {}", siblings.join(", "))
             }
-            Kind::GaveUp(gave_up) => gave_up.fmt(f),
+            Kind::GaveUp(gave_up) => gave_up.words().fmt(f),
             Kind::Ended(reason) => write!(f, "has ended, with everything below it: it {reason}"),
-        }
-    }
-}
-
-impl fmt::Display for Cause<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            RestartCause::Exit(exit) => exit.fmt(f),
-            RestartCause::Start(failure) => write!(f, "failed to start: {failure}"),
         }
     }
 }

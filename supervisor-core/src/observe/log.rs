@@ -54,7 +54,7 @@ mod lines {
 
     impl fmt::Display for History<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            OneLine(self.0.verdict()).fmt(f)?;
+            OneLine(format_args!("`{}` {}", self.0.path, self.0.verdict())).fmt(f)?;
             self.0.restarts.iter().try_for_each(|restart| write!(f, "\n  {}", OneLine(restart)))
         }
     }

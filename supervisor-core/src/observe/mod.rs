@@ -13,9 +13,10 @@ mod render;
 mod snapshot;
 mod wrap;
 
+pub use crate::error::RestartCause;
 pub(crate) use changes::Changes;
 pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState};
-pub use event::{Event, EventKind, RestartCause};
+pub use event::{Event, EventKind};
 pub use events::Events;
 pub(crate) use events::Subscribers;
 #[cfg(feature = "testing")]

@@ -76,7 +76,7 @@ struct Heard {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot install signal handlers: {0}")]
+#[error("cannot install signal handlers")]
 struct CannotInstall(#[source] io::Error);
 
 impl Signals {

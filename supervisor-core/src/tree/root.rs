@@ -134,9 +134,8 @@ impl Root {
             }
             // D6: failed work is an error, with the history if a supervisor gave up.
             StopReason::AutoShutdown { path, child, exit } if !exit.is_success() => {
-                let (path, child, how) = (path.clone(), child.clone(), exit.to_string());
-                let gave_up = exit.gave_up().cloned().map(Box::new);
-                Err(SupervisorError::SignificantChildFailed { path, child, how, gave_up })
+                let (path, child, exit) = (path.clone(), child.clone(), exit.clone());
+                Err(SupervisorError::SignificantChildFailed { path, child, exit })
             }
             StopReason::AutoShutdown { .. } | StopReason::Requested | StopReason::Killed => {
                 // A5, D9: the outcome names the processes that were aborted or abandoned, or failed when they were

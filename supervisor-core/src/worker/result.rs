@@ -26,8 +26,8 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "a worker cannot return `{Self}`",
     label = "its body returns `{Self}`",
-    note = "a body returns `()`, a `Result<(), E>` whose error converts into a `BoxError`, or never",
-    note = "its value has no receiver: end the body with `Ok(())`, or drop the value with `.map(drop)`"
+    note = "a body must return `()`, a `Result<(), E>` whose error converts into a `BoxError`, or never",
+    note = "the value would be discarded: end the body with `Ok(())`, or drop the value with `.map(drop)`"
 )]
 pub trait IntoWorkerResult: sealed::Sealed {
     /// Converts the value: `Ok` is a normal exit, `Err` a failure.

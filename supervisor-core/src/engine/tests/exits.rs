@@ -102,7 +102,7 @@ fn n1_a_killed_child_of_a_stopping_supervisor_stays_down() {
     world.did("abort b, ask b"); // to say that nothing comes after it
     world.exit("b", Exit::Panicked(Failure::new("ouch")));
     world.did("ask a, finish");
-    assert_eq!(world.unclean(), [r#"b Failed("panicked: ouch")"#]);
+    assert_eq!(world.unclean(), [r#"b Failed(Panicked("ouch"))"#]);
 }
 
 #[test]

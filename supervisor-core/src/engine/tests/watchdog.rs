@@ -47,7 +47,7 @@ fn b2_a_miss_is_a_failure_that_costs_one() {
     world.pass(4 * SECOND);
     world.did("unresponsive a, abort a, gave up, finish");
     let history: Vec<_> = world.engine.history().map(|charge| charge.cause.to_string()).collect();
-    assert_eq!(history, ["was aborted: it gave no sign of life for 4s"; 2]);
+    assert_eq!(history, ["was aborted: no heartbeat within 4s"; 2]);
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
         How::Failed => (Exit::Lost, model::Exit::Failed),
         How::Aborted => ended(StopReason::Killed, true, vec![aborted]),
         How::Abandoning => {
-            let failed = (UncleanStop::Failed(Failure::new("boom")), model::Bad::Failed);
+            let failed = (UncleanStop::Failed(Exit::Failed(Failure::new("boom"))), model::Bad::Failed);
             ended(StopReason::Requested, false, vec![(UncleanStop::Abandoned, model::Bad::Abandoned), aborted, failed])
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn conclude(who: usize, engine: &mut Engine<NodeSpec>) -> (What, Exit
     let unclean = named.into_iter().map(|(number, bad)| {
         let stop = match bad {
             Bad::Aborted => UncleanStop::Aborted,
-            Bad::Failed => UncleanStop::Failed(Failure::new("boom")),
+            Bad::Failed => UncleanStop::Failed(Exit::Failed(Failure::new("boom"))),
         };
         UncleanProcess::new(number.to_string(), stop)
     });
