@@ -41,6 +41,11 @@ impl Driver {
                 }
             }
         }
+        // B1: as in a stop, a restart that was told and does not come is cancelled.
+        let waiting = locked.lock().cancel_restarts_unsupervised();
+        for child in waiting {
+            io.emit(&*child, EventKind::RestartCancelled);
+        }
         // A7, N7: no supervisor carries them out, so each caller is told.
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
@@ -81,6 +86,9 @@ impl Io {
         for effect in mem::take(&mut self.to_do).into_iter().chain(untaken) {
             // Nothing is started, asked or aborted any more by what the engine wanted before the loss. What it wanted
             // said is said, and what it wanted let go of goes.
+            if let Effect::Start { child, incarnation: 2.., .. } = &effect {
+                self.emit(&**child, EventKind::RestartCancelled);
+            }
             if let Effect::Emit { .. } | Effect::Refuse { .. } | Effect::Forget { .. } | Effect::Answer { .. } = effect
             {
                 self.perform(locked, effect, now);

@@ -279,6 +279,18 @@ impl<C: Spec> Engine<C> {
         Some(child)
     }
 
+    /// The supervisor is lost. Returns the children that wait for a restart, which does not come. B1: that is told, as in a stop,
+    /// and the state that stays readable has it.
+    pub(crate) fn cancel_restarts_unsupervised(&mut self) -> Vec<C> {
+        let waits = |slot: &Slot<C>| !slot.state.is_live() && slot.public_state() == ChildState::Restarting;
+        let waiting: Vec<_> =
+            self.children.iter().filter(|(_, slot)| waits(slot)).map(|(key, slot)| (key, slot.child.clone())).collect();
+        for (key, _) in &waiting {
+            self.children.set(*key, State::Stopped);
+        }
+        waiting.into_iter().map(|(_, child)| child).collect()
+    }
+
     /// The supervisor is asked to stop. May be asked again, and for more.
     pub(crate) fn handle_shutdown(&mut self, request: StopRequest, now: Instant) {
         let loses_its_successor = request.no_successor && !self.has_no_successor;
