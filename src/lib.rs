@@ -41,6 +41,8 @@ pub mod guide {
     pub mod metrics {}
     #[doc = include_str!("../docs/watching/readiness.md")]
     pub mod readiness {}
+    #[doc = include_str!("../docs/snapshot.md")]
+    pub mod format {}
     #[doc = include_str!("../docs/watching/snapshots.md")]
     pub mod snapshots {}
     #[doc = include_str!("../docs/watching/watchdog.md")]
@@ -63,11 +65,11 @@ pub use supervisor_core::process::spawn;
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
-    LastExit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
-    RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot,
-    SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree, Supervisor,
-    SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, UncleanProcess,
-    UncleanStop, exit, one_shot, watch_polls, worker,
+    LastExit, Placement, PlacementKind, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode,
+    RestartRecord, RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy,
+    Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree,
+    Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer,
+    UncleanProcess, UncleanStop, exit, one_shot, watch_polls, worker,
 };
 
 cfg_if::cfg_if! {

@@ -227,7 +227,12 @@ impl SupervisorHandle {
     }
 
     /// As [`events`](Self::events), but only what happens to the process of this dotted name and to what is below it:
-    /// `root.api` covers `root.api.listener`. The name is cleaned as those of processes are, segment by segment.
+    /// `root.api` covers `root.api.listener`.
+    ///
+    /// The name is the whole one, from the root, or begins below this supervisor: `api` on a handle of `root`. (A nested supervisor
+    /// that has never run does not know yet what is above it, and takes the whole name only.) It is cleaned as names of processes
+    /// are, segment by segment, so `root.http-server` is `root.http_server`. A dot separates segments; a child that was given the
+    /// name `a.b` is called `a_b`.
     pub fn events_below(&self, path: impl Into<String>) -> Events {
         self.0.events(Some(dotted(&path.into())))
     }

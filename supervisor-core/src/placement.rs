@@ -2,13 +2,13 @@ use std::{
     fmt, mem,
     ops::Deref,
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use crate::{
     error::BoxError,
     guard::guard,
-    spawner::{Executor, Spawner, is_virtual, now},
+    spawner::{Executor, Spawner, is_virtual, now, system_time},
 };
 
 /// On which executor processes run: the children of a supervisor, and all below them that do not say otherwise
@@ -92,6 +92,17 @@ impl Clock {
     }
 
     /// The time there. Once the executor is gone, that of the system.
+    /// The time of day that goes with it.
+    pub(crate) fn system_time(&self) -> SystemTime {
+        match self {
+            Self::Virtual(spawner) => system_time(&***spawner),
+            Self::Real(spawner) => {
+                let spawner = spawner.upgrade().map(Executor::new);
+                spawner.map_or_else(SystemTime::now, |spawner| system_time(&**spawner))
+            }
+        }
+    }
+
     pub(crate) fn now(&self) -> Instant {
         match self {
             Self::Virtual(spawner) => now(&***spawner),

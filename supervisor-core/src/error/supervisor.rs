@@ -21,6 +21,11 @@ use crate::id::ChildId;
 ///
 /// Paths are dotted names, from the root down.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", content = "data", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum SupervisorError {
     /// A name without a letter or a digit, of which nothing would be left as a segment of a dotted name.
@@ -219,7 +224,11 @@ pub enum SupervisorError {
 
 /// How a child failed to start.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum StartFailure {
     /// `initialize` returned an error.
@@ -230,6 +239,7 @@ pub enum StartFailure {
     Panicked(#[source] Failure),
     /// It was not ready in time.
     #[error("not ready within its start timeout of {0:?}")]
+    #[cfg_attr(feature = "serde", serde(with = "crate::format::limit"))]
     TimedOut(Duration),
     /// It ended, and had not said that it is ready: see [`with_explicit_ready`](crate::ChildSpec::with_explicit_ready).
     #[error("ended before it was ready")]

@@ -4,7 +4,7 @@ use super::Failure;
 
 /// A process that a requested shutdown did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct UncleanProcess {
     /// Dotted name of the process.
@@ -15,7 +15,11 @@ pub struct UncleanProcess {
 
 /// How a process failed to stop well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum UncleanStop {
     /// It was still running when its time was up, and was aborted. Its destructors have run.

@@ -4,7 +4,11 @@ use crate::error::{Failure, GaveUp, StartFailure, UncleanProcess, UncleanStop};
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Exit {
     /// Its future returned `()` or `Ok`.
@@ -20,6 +24,7 @@ pub enum Exit {
     /// It was aborted because it had given no sign of life: see [`with_watchdog`](crate::ChildSpec::with_watchdog).
     Unresponsive {
         /// Within what time it has to give one.
+        #[cfg_attr(feature = "serde", serde(rename = "within_seconds", with = "crate::format::seconds"))]
         within: Duration,
     },
     /// Its executor dropped it before it had ended, or refused to run it.
@@ -30,7 +35,7 @@ pub enum Exit {
 
 /// Why a supervisor stopped, and what did not stop well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Termination {
     /// Why it stopped.
@@ -41,7 +46,11 @@ pub struct Termination {
 
 /// Why a supervisor stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum StopReason {
     /// It was asked to.

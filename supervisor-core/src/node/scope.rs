@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use atomic_waker::AtomicWaker;
@@ -17,7 +17,7 @@ use crate::{
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Changes, Event, EventKind, Events, Observers},
     quiescence::{InFlight, Quiescence},
-    spawner::{Executor, now, nudge},
+    spawner::{Executor, now, nudge, system_time},
 };
 
 /// A supervisor, as its children see it: where their reports go, what they are called, where they run.
@@ -46,6 +46,13 @@ pub(crate) struct Scope {
     loss: OnceLock<(ProcessId, Exit)>,
     /// The supervisor, when it has seen all that there was.
     waker: AtomicWaker,
+}
+
+/// What an event is about.
+pub(crate) struct Subject {
+    pub(crate) path: String,
+    pub(crate) id: Option<ChildId>,
+    pub(crate) process: Option<ProcessId>,
 }
 
 /// What a child that runs on an executor of its own has above it.
@@ -145,13 +152,24 @@ impl Scope {
         }
     }
 
+    /// What its own events are about.
+    pub(crate) fn as_subject(&self, process: ProcessId) -> Subject {
+        Subject { path: self.path(), id: (!self.is_root()).then_some(self.id), process: Some(process) }
+    }
+
     pub(crate) fn shared(&self) -> Arc<Shared> {
         self.shared.clone()
     }
 
     /// Emits an event of this supervisor: to the log, the metrics and all subscribers. `own`: what handles share with the child
     /// that it is about, which may have subscribers of its own. The event is made only if there is a listener.
-    pub(crate) fn emit(&self, kind: EventKind, own: Option<&Arc<Shared>>, event: impl FnOnce(EventKind) -> Event) {
+    pub(crate) fn emit(
+        &self,
+        kind: EventKind,
+        took: Option<Duration>,
+        own: Option<&Arc<Shared>>,
+        subject: impl FnOnce() -> Subject,
+    ) {
         let subscribers = || {
             // B3: a subscriber hears of its supervisor and of all below, so all above hear of this.
             let above = iter::successors(Some(self), |scope| scope.parent.as_deref());
@@ -165,7 +183,8 @@ impl Scope {
         if !has_subscribers && !self.observers.want(&kind) {
             return;
         }
-        let event = event(kind);
+        let Subject { path, id, process } = subject();
+        let event = Event { path, id, process, at: system_time(&**self.home), kind, took };
         self.observers.emit(&event);
         if has_subscribers {
             let event = Arc::new(event);
@@ -258,8 +277,7 @@ impl Drop for Scope {
     fn drop(&mut self) {
         // A6: the last event of a root that is lost, when nothing of its tree is left.
         if let Some((process, exit)) = self.loss.take() {
-            let event = |kind| Event { path: self.path(), process: Some(process), kind, took: None };
-            self.emit(EventKind::Exited(exit), None, event);
+            self.emit(EventKind::Exited(exit), None, None, || self.as_subject(process));
             self.shared.subscribers().close();
             self.changes.notify();
         }
@@ -278,8 +296,9 @@ impl Parent for Scope {
         // and was not lost, what is left was abandoned, and that was told.
         let Err(Report { kind: ReportKind::Exited(exit), .. }) = unread else { return };
         if self.is_lost.load(Ordering::Acquire) {
-            let event = |kind| Event { path: self.path_of(segment), process: Some(id), kind, took: None };
-            self.emit(EventKind::Exited(exit), None, event);
+            let child = process_key.child_key().id;
+            let subject = || Subject { path: self.path_of(segment), id: Some(child), process: Some(id) };
+            self.emit(EventKind::Exited(exit), None, None, subject);
         }
     }
 

@@ -241,9 +241,10 @@ impl Shared {
         &self.subscribers
     }
 
-    /// What happens to the supervisor and below it, from now on.
+    /// What happens to the supervisor and below it, from now on. `subtree`: a dotted name from the root, or from below the
+    /// supervisor.
     pub(crate) fn events(&self, subtree: Option<String>) -> Events {
-        self.subscribers.add(subtree)
+        self.subscribers.add(subtree.map(|name| [format!("{}.{name}", self.path()), name]))
     }
 
     pub(crate) fn not_running(&self) -> SupervisorError {

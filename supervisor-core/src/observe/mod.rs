@@ -1,5 +1,6 @@
 //! What is told about a tree.
 
+mod brief;
 mod changes;
 mod children;
 mod event;
@@ -11,7 +12,7 @@ mod render;
 mod snapshot;
 
 pub(crate) use changes::Changes;
-pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState};
+pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, PlacementKind};
 pub use event::{Event, EventKind, RestartCause};
 pub use events::Events;
 pub(crate) use events::Subscribers;

@@ -276,6 +276,11 @@ impl ControlCell {
         !flags.contains(Flags::ENDED) && !is_disposal
     }
 
+    /// Whether user code runs in the current incarnation that is waited for no longer.
+    pub(crate) fn is_left(&self) -> bool {
+        Flags(self.word.load(Ordering::Acquire)).is_abandoned() && self.is_occupied()
+    }
+
     /// The incarnation is over: all that wait for its shutdown are let go. Returns what was asked of it.
     pub(crate) fn end(&self, id: ProcessId) -> Flags {
         // Both at once, and under the lock: a successor may begin at any time, and what it registers is its own.
