@@ -33,7 +33,7 @@ impl std::error::Error for Unreachable {
 }
 
 fn idle(name: &'static str) -> ChildSpec {
-    worker(name, |shutdown| shutdown).into()
+    worker(name, |shutdown| shutdown)
 }
 
 fn supervisor(name: &'static str) -> Supervisor {

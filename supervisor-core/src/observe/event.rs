@@ -155,7 +155,8 @@ impl fmt::Display for Event {
         let Self { path, kind, .. } = self;
         // The line begins with it, and what is told may name it again: of a supervisor that gave up, of a child that is
         // refused.
-        let words = Words(kind).to_string().replace(&format!("`{path}` "), "");
+        let own = format!("`{path}`");
+        let words = Words(kind).to_string().replace(&format!("{own} "), "").replace(&format!(" of {own}"), "");
         OneLine(format_args!("{path} {words}")).fmt(f)
     }
 }
@@ -303,7 +304,7 @@ mod tests {
             SupervisorError::ShuttingDown { path: above() },
             SupervisorError::NotRunning { path: above() },
             SupervisorError::FailedToStart { path: own(), cause: StartFailure::Ended },
-            SupervisorError::InvalidSpec { path: own(), reason: InvalidSpec::TooDeep { max: 1000 } },
+            SupervisorError::InvalidSpec { path: own(), reason: InvalidSpec::PeriodZero },
             SupervisorError::UncleanShutdown(vec![UncleanProcess::new(own(), UncleanStop::Aborted)]),
         ]
     }
