@@ -31,6 +31,7 @@ pages! {
     jobs "jobs.md"
     reload "reload.md"
     shutdown "shutdown.md"
+    snapshot_format "snapshot-format.md"
     snapshots "snapshots.md"
     state "state.md"
     strategies "strategies.md"

@@ -55,11 +55,11 @@ pub use supervisor_core::process::spawn;
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
-    LastExit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
-    RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot,
-    SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree, Supervisor,
-    SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, UncleanProcess,
-    UncleanStop, exit, one_shot, watch_polls, worker,
+    LastExit, Placement, PlacementKind, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode,
+    RestartRecord, RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy,
+    Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree,
+    Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer,
+    UncleanProcess, UncleanStop, exit, one_shot, watch_polls, worker,
 };
 
 #[cfg(feature = "tokio")]

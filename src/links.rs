@@ -19,6 +19,7 @@ macro_rules! links {
 [jobs]: crate::guide::jobs
 [reload]: crate::guide::reload
 [shutdown]: crate::guide::shutdown
+[snapshot format]: crate::guide::snapshot_format
 [snapshots]: crate::guide::snapshots
 [state]: crate::guide::state
 [strategies]: crate::guide::strategies

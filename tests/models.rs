@@ -176,7 +176,7 @@ fn b2_a_miss_is_found_at_the_first_look_without_a_beat() {
 struct Known {
     state: Option<ChildState>,
     restarts: u32,
-    last_exit: Option<String>,
+    last_exit: Option<RestartCause>,
     since: Duration,
 }
 
@@ -201,7 +201,7 @@ impl Follower {
             EventKind::Restarting { .. } => ChildState::Restarting,
             EventKind::Stopping => ChildState::Stopping,
             EventKind::Exited(exit) => {
-                known.last_exit = Some(RestartCause::Exit(exit.clone()).to_string());
+                known.last_exit = Some(RestartCause::Exit(exit.clone()));
                 ChildState::Stopped
             }
             _ => return,
@@ -238,7 +238,7 @@ fn b4_a_snapshot_says_what_the_events_have_said() {
             let (snapshot, now) = (sim.run_until(handle.snapshot()), sim.elapsed());
             for node in snapshot.iter().skip(1) {
                 let known = follower.0.get(&node.path).unwrap_or_else(|| panic!("{} was never told of", node.path));
-                let last_exit = node.last_exit.as_ref().map(|last| last.how.clone());
+                let last_exit = node.last_exit.as_ref().map(|last| last.cause.clone());
                 assert_eq!(
                     (Some(node.state), node.restarts, last_exit),
                     (known.state, known.restarts, known.last_exit.clone()),

@@ -2,7 +2,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use supervisor_core::{Process, Spawner, Timer};
@@ -50,6 +50,12 @@ impl Spawner for SimSpawner {
 
     fn now(&self) -> Instant {
         self.clock.now() + self.executor.ahead
+    }
+
+    /// The same in each run: a simulation begins in 1970. All executors of it have the same time of day, though their clocks
+    /// differ.
+    fn system_time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.clock.elapsed()
     }
 
     fn is_virtual(&self) -> bool {

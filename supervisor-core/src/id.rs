@@ -9,7 +9,7 @@ use std::{
 /// The number of one process: unique in the program, new for every incarnation of a child, never reused.
 #[doc(alias = "pid")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProcessId(NonZeroU64);
 
 /// The number of a child. It stays the same over the child's restarts, and over those of its supervisor.
@@ -17,7 +17,7 @@ pub struct ProcessId(NonZeroU64);
 /// Unique in the program. A later child of a supervisor has a greater id than an earlier one, so the order of ids is
 /// the order in which children start.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChildId(NonZeroU64);
 
 impl ProcessId {

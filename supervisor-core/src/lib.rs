@@ -13,6 +13,8 @@
 mod sync;
 mod id;
 mod text;
+#[cfg(feature = "serde")]
+mod format;
 mod error;
 mod guard;
 mod quiescence;
@@ -58,8 +60,8 @@ pub use self::{
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
     node::{ChildSpec, IntoChildSpec},
     observe::{
-        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, RestartCause, Snapshot,
-        SnapshotSource, SupervisorInfo,
+        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, PlacementKind,
+        RestartCause, Snapshot, SnapshotSource, SupervisorInfo,
     },
     placement::{Placement, SpawnerFactory},
     poll_watch::{PollWatch, watch_polls},

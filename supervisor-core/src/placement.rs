@@ -2,13 +2,13 @@ use std::{
     fmt, mem,
     ops::Deref,
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use crate::{
     error::BoxError,
     guard::guard,
-    spawner::{Executor, Spawner, is_virtual, now},
+    spawner::{Executor, Spawner, is_virtual, now, system_time},
 };
 
 /// The executor on which processes run: the children of a supervisor, and all below them that have no placement of
@@ -92,6 +92,17 @@ impl Clock {
         match is_virtual(&***executor) {
             true => Self::Virtual(executor.clone()),
             false => Self::Real(Arc::downgrade(executor)),
+        }
+    }
+
+    /// Returns the time of day that goes with that clock; of the system's clock once the executor is gone.
+    pub(crate) fn system_time(&self) -> SystemTime {
+        match self {
+            Self::Virtual(spawner) => system_time(&***spawner),
+            Self::Real(spawner) => {
+                let spawner = spawner.upgrade().map(Executor::new);
+                spawner.map_or_else(SystemTime::now, |spawner| system_time(&**spawner))
+            }
         }
     }
 

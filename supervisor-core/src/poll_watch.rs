@@ -13,8 +13,8 @@ use std::{
 
 use crate::{
     incarnation::{Polled, ThreadSlot, Watching, guard, slots},
-    node::Scope,
-    observe::{Event, EventKind},
+    node::{Scope, Subject},
+    observe::EventKind,
 };
 
 /// Watches the polls of all processes in the program. A poll that lasts longer than `longest` is reported while it
@@ -93,14 +93,16 @@ fn watch(longest: Duration, gone: &Receiver<()>) {
 fn emit(slot: &ThreadSlot, number: u64, lasted: Duration) {
     // The process cannot end during the look, so nothing of it is dropped here.
     let found = slot.look(number, |Polled { id, control, parent }| {
-        Some((*id, parent.path_of(control.name()), Scope::above(parent)?, Scope::executor(parent)?))
+        let (scope, path) = (Scope::above(parent)?, parent.path_of(control.name()));
+        let subject = Subject { path, id: (!scope.is_outside()).then(|| control.id()), process: Some(*id) };
+        Some((subject, scope, Scope::executor(parent)?))
     });
-    let Some(Some((id, path, scope, executor))) = found else { return };
+    let Some(Some((subject, scope, executor))) = found else { return };
     // P9: executors, the log and wakers are foreign code. The nudge comes first, because tasks that wait for the thread
     // have waited long enough.
     let _ = guard(move || executor.nudge());
     let _ = guard(|| {
-        scope.emit(EventKind::Blocked { lasted }, None, |kind| Event { path, process: Some(id), kind, took: None });
+        scope.emit(EventKind::Blocked { lasted }, None, None, || subject);
     });
 }
 

@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use crate::incarnation::{Process, guard, hand_over};
@@ -40,6 +40,18 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     ///
     /// Called under locks of a supervisor: it must not call a handle, or read a tree.
     fn now(&self) -> Instant;
+
+    /// Returns the time of day that goes with [`now`](Self::now). Events and snapshots carry it, so that other programs can
+    /// read when something happened. The default is the system's time, shifted by the difference of the two clocks: so it
+    /// stands still and jumps where this clock is paused. A simulator overrides it, because it has to be the same in each
+    /// run.
+    fn system_time(&self) -> SystemTime {
+        // The two clocks are read one right after the other: what passes between them counts as a difference.
+        let (time_of_day, system, own) = (SystemTime::now(), Instant::now(), self.now());
+        let ahead = time_of_day.checked_add(own.saturating_duration_since(system));
+        let shifted = ahead.and_then(|time| time.checked_sub(system.saturating_duration_since(own)));
+        shifted.unwrap_or(time_of_day)
+    }
 
     /// Returns whether that clock is virtual: whether it stands still while there is something to do, and jumps when
     /// there is not. Simulators override this, and so do executors with a clock that tests can pause.
@@ -119,6 +131,12 @@ pub(crate) fn now(spawner: &dyn Spawner) -> Instant {
     guard(|| spawner.now()).unwrap_or_else(|_| Instant::now())
 }
 
+/// The time of day, for those who have to go on if that panics: the system's then.
+pub(crate) fn system_time(spawner: &dyn Spawner) -> SystemTime {
+    // P9: as for the clock.
+    guard(|| spawner.system_time()).unwrap_or_else(|_| SystemTime::now())
+}
+
 pub(crate) fn seed(spawner: &dyn Spawner) -> u64 {
     guard(|| spawner.seed()).unwrap_or_else(|_| fastrand::u64(..))
 }
@@ -140,6 +158,10 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 
     fn now(&self) -> Instant {
         (**self).now()
+    }
+
+    fn system_time(&self) -> SystemTime {
+        (**self).system_time()
     }
 
     fn is_virtual(&self) -> bool {

@@ -176,23 +176,6 @@ impl fmt::Debug for Number {
     }
 }
 
-#[cfg(feature = "serde")]
-pub(crate) mod serialize {
-    //! What has no limit is `null`.
-
-    use std::time::Duration;
-
-    use serde::{Serialize, Serializer};
-
-    pub(crate) fn time<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        super::limit(*time).serialize(serializer)
-    }
-
-    pub(crate) fn number<S: Serializer>(number: &usize, serializer: S) -> Result<S::Ok, S::Error> {
-        Some(*number).filter(|number| *number != usize::MAX).serialize(serializer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

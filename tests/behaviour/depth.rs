@@ -112,7 +112,7 @@ async fn an_end_climbs_the_deepest_tree_and_its_story_can_be_told(world: World) 
     }
     // It is cut where it is told, and whole in the error.
     let told = last.unwrap().to_string();
-    assert!(told.starts_with("s has ended") && told.len() < 2000, "{told}");
+    assert!(told.starts_with("s supervisor ended") && told.len() < 2000, "{told}");
 }
 
 async fn a_deeper_tree_is_refused_before_anything_starts(world: World) {

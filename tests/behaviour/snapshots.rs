@@ -4,8 +4,8 @@ use std::{future::Future, pin::pin, time::Duration};
 
 use futures_lite::future::poll_once;
 use supervisor_core::{
-    Backoff, ChildKind, ChildState, EventKind, RestartStrategy, RestartType, Snapshot, SnapshotSource, Supervisor,
-    SupervisorError, SupervisorFuture, SupervisorHandle, one_shot, process, worker,
+    Backoff, ChildKind, ChildState, EventKind, Exit, Failure, RestartCause, RestartStrategy, RestartType, Snapshot,
+    SnapshotSource, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, one_shot, process, worker,
 };
 
 use crate::{
@@ -57,7 +57,7 @@ fn failing(name: &'static str, times: usize) -> supervisor_core::ChildSpec {
 
 fn shown(snapshot: &Snapshot) -> Vec<String> {
     let line = |node: &Snapshot| {
-        let last = node.last_exit.as_ref().map_or(String::new(), |last| format!(", it {}", last.how));
+        let last = node.last_exit.as_ref().map_or(String::new(), |last| format!(", it {}", last.cause));
         format!("{} {:?} {}{last}", node.path, node.state, node.restarts)
     };
     snapshot.iter().map(line).collect()
@@ -239,7 +239,8 @@ async fn b4_times_count_back_from_the_moment_of_the_read(world: World) {
     world.sleep(8 * SECOND).await;
     let waiting = look().await;
     assert_eq!((waiting.state, waiting.since), (ChildState::Restarting, Some(2 * SECOND)));
-    assert_eq!(waiting.last_exit.map(|last| (last.how, last.ago)), Some(("failed: late".to_owned(), Some(2 * SECOND))));
+    let late = RestartCause::Exit(Exit::Failed(Failure::new("late")));
+    assert_eq!(waiting.last_exit.map(|last| (last.cause, last.ago)), Some((late, Some(2 * SECOND))));
     world.sleep(30 * SECOND).await;
     let again = look().await;
     assert_eq!((again.state, again.since, again.restarts), (ChildState::Running, Some(2 * SECOND), 1));

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use supervisor_core::{Process, Spawner, Timer};
@@ -53,6 +53,10 @@ impl Spawner for Counting {
 
     fn now(&self) -> Instant {
         self.on.now()
+    }
+
+    fn system_time(&self) -> SystemTime {
+        self.on.system_time()
     }
 
     fn is_virtual(&self) -> bool {

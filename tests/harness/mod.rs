@@ -15,7 +15,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use executor_sim::{Sim, SimSpawner};
@@ -154,6 +154,10 @@ impl Spawner for InVirtualTime {
 
     fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    fn system_time(&self) -> SystemTime {
+        self.clock.system_time()
     }
 
     fn is_virtual(&self) -> bool {

@@ -10,8 +10,8 @@ use std::{
 
 use futures_lite::future::yield_now;
 use supervisor_core::{
-    Backoff, ChildSpec, ChildState, EventKind, Events, Exit, Placement, ProcessShutdown, RestartStrategy, RestartType,
-    SupervisionTree, Supervisor, SupervisorError, one_shot, worker,
+    Backoff, ChildSpec, ChildState, EventKind, Events, Exit, Placement, ProcessShutdown, RestartCause, RestartStrategy,
+    RestartType, SupervisionTree, Supervisor, SupervisorError, one_shot, worker,
 };
 
 use crate::{
@@ -73,7 +73,7 @@ async fn b4_a_tree_is_read_though_the_executor_of_children_is_gone(stage: Stage)
     };
     let snapshot = stage.in_time("the loss", is_restarting).await;
     let last = snapshot.find("root.v").unwrap().last_exit.as_ref().unwrap();
-    assert_eq!(last.how, Exit::Lost.to_string());
+    assert_eq!(last.cause, RestartCause::Exit(Exit::Lost));
     // The other one may be lost while it is stopped, which is told.
     let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
 }

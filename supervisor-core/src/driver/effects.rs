@@ -9,8 +9,8 @@ use super::{Io, ToDo};
 use crate::{
     engine::Effect,
     incarnation::{ChildId, Flags, Parent, ProcessKey, Step},
-    node::{Child, LockedEngine},
-    observe::{Event, EventKind},
+    node::{Child, LockedEngine, Subject},
+    observe::EventKind,
     strategy::{ChildKind, RestartType},
     trace,
 };
@@ -98,21 +98,15 @@ impl Io {
     }
 
     pub(super) fn emit_timed(&self, child: &dyn Child, took: Option<Duration>, kind: EventKind) {
-        self.scope.emit(kind, child.shared(), |kind| Event {
+        self.scope.emit(kind, took, child.shared(), || Subject {
             path: self.scope.path_of(child.name()),
+            id: Some(child.id()),
             process: child.cell().latest(),
-            kind,
-            took,
         });
     }
 
     pub(super) fn emit_of_itself(&self, kind: EventKind) {
-        self.scope.emit(kind, None, |kind| Event {
-            path: self.scope.path(),
-            process: Some(self.own.id),
-            kind,
-            took: None,
-        });
+        self.scope.emit(kind, None, None, || self.scope.as_subject(self.own.id));
     }
 
     /// Returns whether it is one of the children that this supervisor has when it starts.

@@ -14,8 +14,8 @@ use super::Io;
 use crate::{
     error::{UncleanProcess, UncleanStop},
     incarnation::{ChildId, Parent, ProcessKey},
-    node::Child,
-    observe::{Event, EventKind},
+    node::{Child, Subject},
+    observe::EventKind,
     strategy::ChildKind,
 };
 
@@ -90,7 +90,7 @@ impl Io {
     /// Abandons the processes that have not yielded, and returns their names.
     pub(super) fn abandon_left(&mut self) -> Vec<UncleanProcess> {
         let mut unclean = Vec::new();
-        for Left { path, child, .. } in mem::take(&mut self.left) {
+        for Left { path, id, child, .. } in mem::take(&mut self.left) {
             let flags = child.cell().abandon();
             // It has ended since the last look, and has reported its exit itself.
             if flags.is_ended() {
@@ -98,8 +98,9 @@ impl Io {
             }
             // P1: reported once. A supervisor below has reported its own children when it stopped.
             if !flags.is_abandoned() {
-                let event = |kind| Event { path: path.clone(), process: child.cell().latest(), kind, took: None };
-                self.scope.emit(EventKind::Abandoned, child.shared(), event);
+                let process = child.cell().latest();
+                let subject = || Subject { path: path.clone(), id: Some(id), process };
+                self.scope.emit(EventKind::Abandoned, None, child.shared(), subject);
             }
             let stop = match child.settings().kind {
                 ChildKind::Worker => UncleanStop::Abandoned,

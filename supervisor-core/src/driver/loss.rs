@@ -41,6 +41,11 @@ impl Driver {
                 }
             }
         }
+        // B1: as in a stop, a restart that was announced and does not come is reported as cancelled.
+        let waiting = locked.lock().cancel_restarts_unsupervised();
+        for child in waiting {
+            io.emit(&*child, EventKind::RestartCancelled);
+        }
         // A7, N7: no supervisor carries them out, so each caller gets an error.
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
@@ -80,7 +85,10 @@ impl Io {
         let untaken = locked.lock().take_effects();
         for effect in mem::take(&mut self.to_do).into_iter().chain(untaken) {
             // Of the effects that the engine queued before the loss, none starts, asks or aborts anything any more.
-            // Events are emitted, and references are dropped.
+            // Events are emitted, and references are dropped. B1: a start that was announced as a restart is cancelled.
+            if let Effect::Start { child, incarnation: 2.., .. } = &effect {
+                self.emit(&**child, EventKind::RestartCancelled);
+            }
             if let Effect::Emit { .. } | Effect::Refuse { .. } | Effect::Forget { .. } | Effect::Answer { .. } = effect
             {
                 self.perform(locked, effect, now);

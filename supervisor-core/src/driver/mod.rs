@@ -35,6 +35,7 @@ use crate::{
     incarnation::{ChildId, Control, Exit, Parent, ProcessBody, ProcessId, ProcessKey, Report, Step, guard},
     mailbox::{Mailbox, Taken},
     node::{CallOrigin, Child, ChildrenEngine, Command, LockedEngine, Scope, Shared},
+    observe::PlacementKind,
     placement::Placed,
     quiescence::{InFlight, Unsettled},
     spawner::{Executor, Timer, now, seed},
@@ -140,7 +141,9 @@ impl Driver {
         // The engine outlives the supervisor for as long as a handle is kept, and needs no executor.
         let kept = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
         let engine = Engine::new(kept, children_to_start, seed(&*own.spawner));
-        let locked = Arc::new(LockedEngine::new(engine, &own.spawner, own.id, own.process_key.incarnation));
+        let (id, placement) = ((!is_root).then_some(own_id), PlacementKind::from(&*settings.placement));
+        let incarnation = own.process_key.incarnation;
+        let locked = Arc::new(LockedEngine::new(engine, &own.spawner, id, own.id, placement, incarnation));
         let commands = shared.open(&scope, &own.control, &settings, &locked);
         // Only the first run warns.
         let has_warned = own.process_key.incarnation > 1;

@@ -392,7 +392,10 @@ impl<C: Spec> Engine<C> {
             match self.stopping(key) {
                 // Its stop goes on, but it does not come back afterwards.
                 Some(_) => self.stop_child(key, AfterStop::StayDown, None, now),
-                None => self.children.set(key, State::Stopped),
+                None => {
+                    self.emit_cancelled(key);
+                    self.children.set(key, State::Stopped);
+                }
             }
         }
         for key in wanted {

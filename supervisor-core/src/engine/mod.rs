@@ -281,6 +281,18 @@ impl<C: Spec> Engine<C> {
         Some(child)
     }
 
+    /// Stops the children that wait for a restart, because the supervisor is lost, and returns them. B1: the driver reports
+    /// that, as in a stop, and the state that stays readable shows it.
+    pub(crate) fn cancel_restarts_unsupervised(&mut self) -> Vec<C> {
+        let waits = |slot: &Slot<C>| !slot.state.is_live() && slot.public_state() == ChildState::Restarting;
+        let waiting: Vec<_> =
+            self.children.iter().filter(|(_, slot)| waits(slot)).map(|(key, slot)| (key, slot.child.clone())).collect();
+        for (key, _) in &waiting {
+            self.children.set(*key, State::Stopped);
+        }
+        waiting.into_iter().map(|(_, child)| child).collect()
+    }
+
     /// Handles a request to stop. It may come again, and ask for more.
     pub(crate) fn handle_shutdown(&mut self, request: StopRequest, now: Instant) {
         let loses_its_successor = request.no_successor && !self.has_no_successor;

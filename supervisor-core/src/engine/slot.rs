@@ -328,6 +328,11 @@ impl<C: Spec> Slot<C> {
         }
     }
 
+    /// Returns whether its process was aborted and has not yielded within its grace.
+    pub(crate) fn is_stuck(&self) -> bool {
+        matches!(&self.state, State::Stopping(stopping) if stopping.phase == StopPhase::Stuck)
+    }
+
     /// Returns the state as users see it.
     pub(crate) fn public_state(&self) -> ChildState {
         match self.state {

@@ -7,7 +7,11 @@ use super::{
 
 /// How a process ended. Displayed, it is one line, with what user code said of it. Control characters in that are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Exit {
     /// Its future returned `()` or `Ok`.
@@ -23,6 +27,7 @@ pub enum Exit {
     /// It was aborted because it missed its heartbeat: see [`with_watchdog`](crate::ChildSpec::with_watchdog).
     Unresponsive {
         /// Within what time it has to give one.
+        #[cfg_attr(feature = "serde", serde(rename = "within_seconds", with = "crate::format::seconds"))]
         within: Duration,
     },
     /// Its executor dropped it before it had ended, or refused to run it.
@@ -33,7 +38,7 @@ pub enum Exit {
 
 /// Why a supervisor stopped, and what did not stop well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Termination {
     /// Why it stopped.
@@ -44,7 +49,11 @@ pub struct Termination {
 
 /// Why a supervisor stopped. Displayed, it is one line, as an [`Exit`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum StopReason {
     /// It was asked to stop.

@@ -2,6 +2,7 @@ use std::{
     any::Any,
     error::Error,
     fmt::{self, Write as _},
+    iter,
     sync::Arc,
 };
 
@@ -47,6 +48,18 @@ impl Failure {
             source = repeated.source.clone();
         }
         Self { message, source }
+    }
+
+    /// Its message, and those of its sources, from the outside in.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &str> {
+        iter::successors(Some(self), |failure| failure.source.as_deref()).map(Self::message)
+    }
+
+    /// One that says this, with sources that say that.
+    pub(crate) fn from_messages<'a>(message: &str, sources: impl DoubleEndedIterator<Item = &'a str>) -> Self {
+        let source =
+            sources.rev().fold(None, |source, message| Some(Arc::new(Self { message: message.into(), source })));
+        Self { message: message.into(), source }
     }
 
     /// Takes the message out of a panic's payload. The caller drops the payload.

@@ -13,16 +13,16 @@ use crate::text::{Number, Restarts, Time, Whole};
 ///
 /// Serialized, an intensity or a period without limit is `null`.
 #[derive(Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct GaveUp {
     /// Dotted name of the supervisor.
     pub path: String,
     /// How many restarts it was allowed.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::number"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::format::number"))]
     pub intensity: usize,
     /// The time in which it was allowed them.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
+    #[cfg_attr(feature = "serde", serde(rename = "period_seconds", with = "crate::format::seconds"))]
     pub period: Duration,
     /// The failures that spent its budget, oldest first: the last [`GaveUp::MAX_HISTORY`] at most. The last one is the
     /// failure that was one too many.
@@ -31,12 +31,13 @@ pub struct GaveUp {
 
 /// A failure that cost a supervisor one of its restarts. Displayed, it is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RestartRecord {
     /// Dotted name of the child that failed.
     pub path: String,
     /// How long before the supervisor gave up.
+    #[cfg_attr(feature = "serde", serde(rename = "ago_seconds", with = "crate::format::seconds"))]
     pub ago: Duration,
     /// How the child ended, or failed to start.
     ///

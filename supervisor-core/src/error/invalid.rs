@@ -2,6 +2,11 @@ use thiserror::Error;
 
 /// What is wrong with the specification of a child or of a supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum InvalidSpec {
     /// The restart period is zero, so no restart would ever count.

@@ -7,12 +7,17 @@ use super::{
 
 /// Why a child is restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "phase", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum RestartCause {
-    /// It ended.
+    /// Its process ended.
+    #[cfg_attr(feature = "serde", serde(rename = "run"))]
     Exit(Exit),
-    /// An attempt to restart it failed.
+    /// It failed to start.
     Start(StartFailure),
 }
 

@@ -7,7 +7,11 @@ use super::{
 
 /// How a child failed to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum StartFailure {
     /// `initialize` returned an error.
@@ -15,6 +19,7 @@ pub enum StartFailure {
     /// `initialize` panicked.
     Panicked(Failure),
     /// It was not ready in time.
+    #[cfg_attr(feature = "serde", serde(with = "crate::format::limit"))]
     TimedOut(Duration),
     /// It ended before it had said that it is ready: see [`with_explicit_ready`](crate::ChildSpec::with_explicit_ready).
     Ended,

@@ -29,6 +29,11 @@ use crate::id::ChildId;
 ///
 /// On one line, control characters in what user code said are escaped. So in a log, use `{:#}`.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", content = "data", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum SupervisorError {
     /// A name without a letter or a digit, of which nothing would be left as a segment of a dotted name.

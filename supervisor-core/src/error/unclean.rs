@@ -8,7 +8,7 @@ use crate::text::Whole;
 
 /// A process that did not stop well in a requested shutdown. Displayed, it is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct UncleanProcess {
     /// Dotted name of the process.
@@ -19,7 +19,11 @@ pub struct UncleanProcess {
 
 /// How a process failed to stop well. Displayed, it is one line, with what user code said of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", content = "exit", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum UncleanStop {
     /// It was still running when its time was up, and was aborted. Its destructors have run.

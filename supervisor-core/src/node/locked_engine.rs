@@ -1,12 +1,13 @@
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use super::Child;
 use crate::{
     engine::{Engine, Slot},
     incarnation::{ChildId, ProcessId},
+    observe::PlacementKind,
     placement::Clock,
     spawner::Executor,
 };
@@ -26,15 +27,27 @@ pub(crate) struct LockedEngine {
     engine: Mutex<ChildrenEngine>,
     /// The clock of the executor that runs, or ran, the supervisor: its times are measured with this.
     clock: Clock,
+    /// The supervisor as a child; `None` for a root.
+    pub(crate) id: Option<ChildId>,
     pub(crate) process: ProcessId,
+    /// The placement of its children. The engine does not keep their executor.
+    pub(crate) placement: PlacementKind,
     /// How often the supervisor was started again.
     pub(crate) restarts: u32,
 }
 
 impl LockedEngine {
-    pub(crate) fn new(engine: ChildrenEngine, spawner: &Executor, process: ProcessId, incarnation: u32) -> Self {
+    pub(crate) fn new(
+        engine: ChildrenEngine,
+        spawner: &Executor,
+        id: Option<ChildId>,
+        process: ProcessId,
+        placement: PlacementKind,
+        incarnation: u32,
+    ) -> Self {
         // R37: a restart of a supervisor counts once, here. The counts of its children start again from zero.
-        Self { engine: Mutex::new(engine), clock: Clock::of(spawner), process, restarts: incarnation.saturating_sub(1) }
+        let restarts = incarnation.saturating_sub(1);
+        Self { engine: Mutex::new(engine), clock: Clock::of(spawner), id, process, placement, restarts }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ChildrenEngine> {
@@ -44,6 +57,11 @@ impl LockedEngine {
     /// Returns the time on the supervisor's clock, also after its end.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    /// The time of day, by the same clock.
+    pub(crate) fn system_time(&self) -> SystemTime {
+        self.clock.system_time()
     }
 
     /// Reads some of the children, in start order, from where the last call with this cursor stopped.

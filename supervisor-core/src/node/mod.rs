@@ -22,7 +22,7 @@ pub(crate) use self::{
     command::{Call, Command},
     locked_engine::{ChildrenEngine, LockedEngine},
     origin::CallOrigin,
-    scope::{PlacedParent, Scope},
+    scope::{PlacedParent, Scope, Subject},
     shared::{Shared, Tenure},
 };
 pub use spec::{ChildSpec, IntoChildSpec};

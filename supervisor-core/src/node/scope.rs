@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use atomic_waker::AtomicWaker;
@@ -17,7 +17,7 @@ use crate::{
     mailbox::{Envelope, Mailbox, Taken},
     observe::{Changes, Event, EventKind, Events, Observers},
     quiescence::{InFlight, Quiescence},
-    spawner::{Executor, now, nudge},
+    spawner::{Executor, now, nudge, system_time},
 };
 
 /// A supervisor, as its children see it: the receiver of their reports, their prefix, and their executor.
@@ -47,6 +47,13 @@ pub(crate) struct Scope {
     loss: OnceLock<(ProcessId, Exit)>,
     /// The waker of the supervisor, while it waits for more.
     waker: AtomicWaker,
+}
+
+/// The process that an event is about.
+pub(crate) struct Subject {
+    pub(crate) path: String,
+    pub(crate) id: Option<ChildId>,
+    pub(crate) process: Option<ProcessId>,
 }
 
 /// The parent of a child that runs on an executor of its own.
@@ -146,6 +153,11 @@ impl Scope {
         }
     }
 
+    /// What its own events are about.
+    pub(crate) fn as_subject(&self, process: ProcessId) -> Subject {
+        Subject { path: self.path(), id: (!self.is_root()).then_some(self.id), process: Some(process) }
+    }
+
     pub(crate) fn shared(&self) -> Arc<Shared> {
         self.shared.clone()
     }
@@ -153,7 +165,13 @@ impl Scope {
     /// Emits an event of this supervisor: to the log, the metrics and all subscribers. `own` is what handles share with
     /// the child that the event is about, which may have subscribers of its own. The event is made only if there is a
     /// listener.
-    pub(crate) fn emit(&self, kind: EventKind, own: Option<&Arc<Shared>>, event: impl FnOnce(EventKind) -> Event) {
+    pub(crate) fn emit(
+        &self,
+        kind: EventKind,
+        took: Option<Duration>,
+        own: Option<&Arc<Shared>>,
+        subject: impl FnOnce() -> Subject,
+    ) {
         let subscribers = || {
             // B3: a subscriber gets the events of its supervisor and of all below, so all supervisors above get this
             // one.
@@ -168,7 +186,8 @@ impl Scope {
         if !has_subscribers && !self.observers.want(&kind) {
             return;
         }
-        let event = event(kind);
+        let Subject { path, id, process } = subject();
+        let event = Event { path, id, process, at: system_time(&**self.home), kind, took };
         self.observers.emit(&event);
         if has_subscribers {
             let event = Arc::new(event);
@@ -262,8 +281,7 @@ impl Drop for Scope {
     fn drop(&mut self) {
         // A6: the last event of a lost root, when nothing of its tree is left.
         if let Some((process, exit)) = self.loss.take() {
-            let event = |kind| Event { path: self.path(), process: Some(process), kind, took: None };
-            self.emit(EventKind::Exited(exit), None, event);
+            self.emit(EventKind::Exited(exit), None, None, || self.as_subject(process));
             self.shared.subscribers().close();
             self.changes.notify();
         }
@@ -282,8 +300,9 @@ impl Parent for Scope {
         // and was not lost, the remaining processes were abandoned, and that was reported.
         let Err(Report { kind: ReportKind::Exited(exit), .. }) = unread else { return };
         if self.is_lost.load(Ordering::Acquire) {
-            let event = |kind| Event { path: self.path_of(segment), process: Some(id), kind, took: None };
-            self.emit(EventKind::Exited(exit), None, event);
+            let child = process_key.child_key().id;
+            let subject = || Subject { path: self.path_of(segment), id: Some(child), process: Some(id) };
+            self.emit(EventKind::Exited(exit), None, None, subject);
         }
     }
 

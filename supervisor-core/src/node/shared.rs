@@ -244,7 +244,7 @@ impl Shared {
 
     /// Subscribes to what happens to the supervisor and below it, from now on.
     pub(crate) fn events(&self, subtree: Option<String>) -> Events {
-        self.subscribers.add(subtree)
+        self.subscribers.add(subtree.map(|name| [format!("{}.{name}", self.path()), name]))
     }
 
     pub(crate) fn not_running(&self) -> SupervisorError {

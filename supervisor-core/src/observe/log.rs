@@ -29,7 +29,7 @@ mod lines {
     }
 
     fn write(happened: &Event) {
-        let Event { path, process, kind, took } = happened;
+        let Event { path, process, kind, took, .. } = happened;
         let (id, event, took) = (process.map(ProcessId::as_u64), kind.name(), took.map(|took| took.as_secs_f64()));
         let (attempt, delay) = match kind {
             EventKind::Restarting { attempt, delay, .. } => {

@@ -1,5 +1,6 @@
 //! What is told about a tree.
 
+mod brief;
 mod changes;
 mod children;
 mod event;
@@ -15,7 +16,7 @@ mod wrap;
 
 pub use crate::error::RestartCause;
 pub(crate) use changes::Changes;
-pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState};
+pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, PlacementKind};
 pub use event::{Event, EventKind};
 pub use events::Events;
 pub(crate) use events::Subscribers;

@@ -114,7 +114,8 @@ impl fmt::Display for Words<'_> {
             _ => write!(f, ", restarted {restarts} times")?,
         }
         if let Some(last) = last_exit {
-            let how = FirstLine(&last.how);
+            let how = last.cause.words().to_string();
+            let how = FirstLine(&how);
             match last.ago {
                 Some(ago) => write!(f, ", {} ago it {how}", Rounded(ago))?,
                 None => write!(f, ", {how}")?,

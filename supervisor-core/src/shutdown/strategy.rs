@@ -7,11 +7,16 @@ use crate::text::Time;
 /// On a nested supervisor, the time is a budget for all that is below it.
 #[expect(clippy::exhaustive_enums, reason = "what users set; a child is asked first or it is not")]
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", rename_all = "snake_case")
+)]
 pub enum ShutdownStrategy {
     /// Asks the child to stop through its [`ProcessShutdown`](crate::ProcessShutdown), and aborts it if it is still
     /// there after this time. `Duration::MAX` waits without limit, and is serialized as `null`.
-    Graceful(#[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))] Duration),
+    #[cfg_attr(feature = "serde", serde(with = "crate::format::limit"))]
+    Graceful(Duration),
     /// Aborts the child at once, without asking it.
     #[doc(alias = "brutal_kill")]
     Brutal,
@@ -45,7 +50,7 @@ impl fmt::Debug for ShutdownStrategy {
 /// The order in which a supervisor stops several children.
 #[expect(clippy::exhaustive_enums, reason = "what users set; one after the other or all at once")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum ShutdownOrder {
     /// One after the other, the last started first; each is gone before the next is asked. As in OTP, and the default:
     /// a child can use the ones before it for as long as it runs.

@@ -34,15 +34,15 @@ use crate::text::Time;
 /// Serialized, a time without limit (`Duration::MAX`) is `null`.
 #[must_use = "a backoff does nothing until a child or a supervisor has it"]
 #[derive(Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Backoff {
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
+    #[cfg_attr(feature = "serde", serde(rename = "initial_seconds", with = "crate::format::seconds"))]
     initial: Duration,
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
+    #[cfg_attr(feature = "serde", serde(rename = "max_seconds", with = "crate::format::seconds"))]
     max: Duration,
     factor: f64,
     jitter: bool,
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
+    #[cfg_attr(feature = "serde", serde(rename = "reset_after_seconds", with = "crate::format::seconds"))]
     reset_after: Duration,
 }
 

@@ -5,7 +5,7 @@ use crate::text::Restarts;
 /// The children that are restarted when one fails.
 #[expect(clippy::exhaustive_enums, reason = "what users set; OTP has these three")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum RestartMode {
     /// Only the child that failed: for children that do not depend on each other. The default.
     #[default]

@@ -9,7 +9,7 @@ use crate::incarnation::Exit;
 /// | with an error, a panic, aborted, lost | restarted | restarted | removed |
 #[expect(clippy::exhaustive_enums, reason = "what users set; OTP has these three")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum RestartType {
     /// Always restarted. The default, as in OTP: a supervised process is meant to run.
     #[default]
@@ -39,7 +39,7 @@ impl RestartType {
 /// temporary one. A child that is terminated, or stopped in a group restart, does not count.
 #[expect(clippy::exhaustive_enums, reason = "what users set; OTP has these three")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum AutoShutdown {
     /// Never. The default.
     #[default]
@@ -53,7 +53,7 @@ pub enum AutoShutdown {
 /// The kind of process that a child is.
 #[expect(clippy::exhaustive_enums, reason = "a child supervises or it does not")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum ChildKind {
     /// A worker: it does the work.
     Worker,

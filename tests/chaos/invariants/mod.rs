@@ -7,6 +7,7 @@ mod no_leak;
 mod no_overlap;
 mod one_exit;
 mod order;
+mod restarts;
 mod scripted;
 mod silence;
 mod stops;
@@ -96,6 +97,7 @@ impl Invariants {
             Box::new(no_overlap::NoOverlap::default()),
             Box::new(no_excess::NoExcess::default()),
             Box::new(order::Order::new(&setting)),
+            Box::new(restarts::Restarts::default()),
             Box::new(budget::Budget),
             Box::new(scripted::Scripted),
             Box::new(silence::Silence::new(&setting)),

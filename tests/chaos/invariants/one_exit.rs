@@ -27,7 +27,11 @@ impl Invariant for OneExit {
             }
             Seen::Called { .. } | Seen::AskedToStop => return Ok(()),
         };
-        let Some(process) = event.process.map(|process| process.as_u64()) else { return Ok(()) };
+        let (process, is_refused) = (event.process, matches!(event.kind, EventKind::Refused(_)));
+        if is_refused == process.is_some() || event.id.is_none() != (event.path == "root") {
+            return Err(format!("{event} has process {process:?} and child {:?}", event.id));
+        }
+        let Some(process) = process.map(|process| process.as_u64()) else { return Ok(()) };
         match &event.kind {
             EventKind::Started => drop(self.started.insert(process, event.path.clone())),
             EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored => {

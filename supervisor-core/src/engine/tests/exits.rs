@@ -237,3 +237,26 @@ fn b1_an_announced_restart_that_does_not_come_is_cancelled() {
     world.engine.handle_shutdown(StopRequest::default(), world.now);
     assert_eq!(told_of_restarts(&mut world), [""; 0]);
 }
+
+#[test]
+fn b1_a_group_restart_that_does_not_come_is_cancelled_once() {
+    let delayed = |name| child(name).backoff(Backoff::constant(SECOND));
+    let mut world = World::up(rest_for_one(9), [delayed("a"), delayed("b")]);
+    world.exit("b", error());
+    // The restart of a larger group takes over that of a smaller one.
+    world.exit("a", error());
+    let caller = world.call("terminate", "a");
+    world.engine.handle_terminate_child(world.id("a"), caller, world.now);
+    assert_eq!(told_of_restarts(&mut world), ["b restart_cancelled", "a restart_cancelled"]);
+    world.engine.handle_shutdown(StopRequest::default(), world.now);
+    assert_eq!(told_of_restarts(&mut world), [""; 0]);
+}
+
+#[test]
+fn b1_a_supervisor_that_is_lost_cancels_its_restarts_once() {
+    let mut world = World::up(one_for_one(9), [child("a").backoff(Backoff::constant(SECOND)), child("b")]);
+    world.exit("a", error());
+    let mut cancelled =
+        || world.engine.cancel_restarts_unsupervised().iter().map(|child| child.name).collect::<Vec<_>>();
+    assert_eq!([cancelled(), cancelled()], [vec!["a"], vec![]]);
+}

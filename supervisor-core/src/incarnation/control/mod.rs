@@ -277,6 +277,11 @@ impl ControlCell {
         !flags.contains(Flags::ENDED) && !is_disposal
     }
 
+    /// Returns whether the current incarnation was abandoned and user code still runs in it.
+    pub(crate) fn is_left(&self) -> bool {
+        Flags(self.word.load(Ordering::Acquire)).is_abandoned() && self.is_occupied()
+    }
+
     /// Ends the incarnation: all waits for its shutdown end. Returns the flags from before.
     pub(crate) fn end(&self, id: ProcessId) -> Flags {
         // Both at once, and under the lock: a successor may begin at any time, and its registrations are its own.

@@ -231,9 +231,9 @@ impl Scene {
                     EventKind::StartFailed(StartFailure::TimedOut(_)) => "failed to start: timed out".into(),
                     EventKind::StartFailed(_) => "failed to start".into(),
                     EventKind::Stuck => "is stuck".into(),
-                    EventKind::Abandoned => "is abandoned".into(),
-                    EventKind::Restarting { delay, .. } if delay.is_zero() => "is restarted".into(),
-                    EventKind::Restarting { .. } => "is restarted after a delay".into(),
+                    EventKind::Abandoned => "abandoned".into(),
+                    EventKind::Restarting { delay, .. } if delay.is_zero() => "restarting".into(),
+                    EventKind::Restarting { .. } => "restarting after a delay".into(),
                     kind => kind.to_string(),
                 };
                 let is_subject = child.name == "subject";
