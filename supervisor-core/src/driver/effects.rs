@@ -102,6 +102,7 @@ impl Io {
             process: child.cell().latest(),
             kind,
             took,
+        self.scope.count(child.id(), child.name(), &kind);
         });
     }
 
@@ -116,7 +117,7 @@ impl Io {
 
     /// Whether it is one of those that this supervisor has when it starts.
     pub(super) fn is_static(&self, id: ChildId) -> bool {
-        id <= self.last_static
+        self.scope.is_static(id)
     }
 
     /// Drops what the specification of a child owns, because the child is not started again. If it runs, its process does that;

@@ -71,8 +71,6 @@ struct Io {
     shared: Arc<Shared>,
     /// Its static children, alive or not: to be disposed of when nothing comes after it. A root has them in the engine alone.
     static_children: Option<Arc<[Arc<dyn Child>]>>,
-    /// The last of the children that it had when it started.
-    last_static: ChildId,
     own: Own,
     timer: Option<Pin<Box<dyn Timer>>>,
     armed: Option<Instant>,
@@ -130,12 +128,12 @@ impl Driver {
         let is_root = parent.is_outside();
         let own_id = own.process_key.child_key().id;
         let home = own.spawner.clone();
-        let scope = parent.below(name, own_id, shared.clone(), home, spawner);
+        let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
+        let scope = parent.below(name, own_id, last_static, shared.clone(), home, spawner);
         // R36: a supervisor that is restarted is new. It has its static children, no history, and no child that was
         // added. A child that runs only once, and has run, is left out.
         let able: Vec<_> = children.iter().filter(|child| child.can_start()).collect();
         let children_to_start = able.into_iter().map(|child| (child.id(), child.clone()));
-        let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
         // The engine outlives the supervisor for as long as a handle is kept, and needs no executor.
         let kept = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
         let engine = Engine::new(kept, children_to_start, seed(&*own.spawner));
@@ -152,7 +150,6 @@ impl Driver {
             commands_taken: Taken::nothing(),
             shared,
             static_children: (!is_root).then_some(children),
-            last_static,
             own,
             timer: None,
             armed: None,

@@ -17,5 +17,6 @@ pub use events::Events;
 pub(crate) use events::Subscribers;
 #[cfg(feature = "testing")]
 pub(crate) use observers::Observer;
+pub(crate) use metrics::{ARE_WANTED, Metrics};
 pub(crate) use observers::Observers;
 pub use snapshot::{LastExit, Snapshot, SnapshotSource, SupervisorInfo};

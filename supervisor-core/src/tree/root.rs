@@ -10,7 +10,7 @@ use crate::{
     incarnation::{Exit, Flags, ProcessKey, Report, ReportKind, StopReason},
     mailbox::{Envelope, Taken},
     node::{CallOrigin, Child, Scope},
-    observe::{ChildState, Observers},
+    observe::{ChildState, Metrics, Observers},
     quiescence::Quiescence,
     spawner::{Executor, Spawner, nudge},
     supervisor::Supervisor,
@@ -43,6 +43,7 @@ impl Root {
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
         let outside = Scope::outside(Executor::new(spawner), observers, quiescence, handle.shared());
+        Metrics::describe();
         let process_key = ProcessKey::only(root.id());
         // A6: a root is a process, too. It runs once, so it begins with what says that nothing comes after it.
         let context = root.clone().begin(process_key, &outside, Flags::NO_SUCCESSOR);
