@@ -43,6 +43,9 @@ pub mod guide {
     pub mod readiness {}
     #[doc = include_str!("../docs/watching/snapshots.md")]
     pub mod snapshots {}
+    #[cfg(feature = "tracing")]
+    #[doc = include_str!("../docs/watching/tracing.md")]
+    pub mod tracing {}
     #[doc = include_str!("../docs/watching/watchdog.md")]
     pub mod watchdog {}
 }

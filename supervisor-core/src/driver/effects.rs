@@ -55,7 +55,12 @@ impl Io {
                 }
             }
             // R2: a supervisor is ready when its children are. Its process reports that, as any process does.
-            Effect::Ready => return Some(Step::Ready),
+            Effect::Ready => {
+                if self.scope.is_root() {
+                    trace::tell_ready((&self.scope.path(), Some(self.own.id)));
+                }
+                return Some(Step::Ready);
+            }
             Effect::GaveUp => {
                 // A1: made now, because the failures that are still counted are those that it gave up for. Later,
                 // some would be forgotten.
@@ -89,7 +94,7 @@ impl Io {
         }
         let Some((after, longest)) = locked.lock().settings().cuts_short(child.settings()) else { return };
         self.has_warned = true;
-        trace::warn_of_short_intensity(&self.scope.path_of(child.name()), after, longest);
+        trace::warn_of_short_intensity((&self.scope.path_of(child.name()), child.cell().latest()), after, longest);
     }
 
     pub(super) fn emit(&self, child: &dyn Child, kind: EventKind) {
@@ -97,12 +102,12 @@ impl Io {
     }
 
     pub(super) fn emit_timed(&self, child: &dyn Child, took: Option<Duration>, kind: EventKind) {
+        self.scope.count(child.id(), child.name(), &kind);
         self.scope.emit(kind, child.shared(), |kind| Event {
             path: self.scope.path_of(child.name()),
             process: child.cell().latest(),
             kind,
             took,
-        self.scope.count(child.id(), child.name(), &kind);
         });
     }
 

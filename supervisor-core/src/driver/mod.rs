@@ -13,6 +13,7 @@ mod calls;
 mod effects;
 mod inputs;
 mod outcome;
+mod stop_watch;
 mod supervisor_process;
 mod left;
 mod loss;
@@ -28,7 +29,7 @@ use std::{
 use slab::Slab;
 
 pub(crate) use self::supervisor_process::SupervisorProcess;
-use self::{calls::PendingCall, left::Left, supervisor_process::DriverParts};
+use self::{calls::PendingCall, left::Left, stop_watch::StopWatch, supervisor_process::DriverParts};
 use crate::{
     engine::{Effect, Engine, StopRequest},
     error::GaveUp,
@@ -87,6 +88,7 @@ struct Io {
     left: Vec<Left>,
     /// When all else has stopped: until when the processes in `left` have time to end.
     left_until: Option<Instant>,
+    stop_watch: StopWatch,
     /// Whether there was a listener when this turn began.
     is_heard: bool,
     /// All has stopped. What was sent before `Shared` was closed is still answered.
@@ -159,6 +161,7 @@ impl Driver {
             to_do: VecDeque::new(),
             left: Vec::new(),
             left_until: None,
+            stop_watch: StopWatch::default(),
             is_heard: false,
             is_closing: false,
             seen: StopRequest { no_successor: is_root, kill: false },
@@ -182,12 +185,13 @@ impl Driver {
         // N1: the request to stop is taken in before anything else. It is looked at before the lock, because to
         // acknowledge it wakes the supervisor above.
         let request = io.look_for_request();
-        let mut is_done = {
+        let (mut is_done, begun) = {
             let mut engine = locked.lock();
             let is_read = io.take_in(&mut engine, request, now);
-            engine.poll_effects(&mut io.to_do, BATCH, now) && is_read
+            (engine.poll_effects(&mut io.to_do, BATCH, now) && is_read, io.look_for_stop(&engine))
         };
         io.origins.clear();
+        io.tell_of_stop(begun, now);
         let mut step = None;
         while let Some(effect) = io.to_do.pop_front() {
             // What was heard is looked at in the next turn.
@@ -293,6 +297,7 @@ impl ProcessBody for Driver {
                 engine.shrink(KEPT);
                 (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
             };
+            let deadline = [deadline, this.io.stop_watch.deadline()].into_iter().flatten().min();
             // First what is under way, then the messages are let go of. In the other order, the tree would look quiet
             // for a moment.
             this.io.unsettled.set(unsettled);

@@ -6,13 +6,24 @@ use super::{Driver, Io};
 use crate::{
     engine::{Cause, EngineOutcome, UncleanKind},
     error::{GaveUp, RestartRecord, StartFailure, UncleanProcess, UncleanStop},
-    incarnation::{ChildId, Exit, Parent, StopReason, Termination, guard},
+    incarnation::{ChildId, Exit, Parent, ProcessId, StopReason, Termination, guard},
     mailbox::Envelope,
     node::{Child, ChildrenEngine},
     observe::{EventKind, RestartCause},
     strategy::ChildKind,
-    text,
+    text, trace,
 };
+
+/// The last line of the log about a tree.
+pub(super) fn tell_end(root: (&str, Option<ProcessId>), reason: &StopReason, unclean: &[UncleanProcess]) {
+    if unclean.is_empty() {
+        trace::tell_end(root, reason);
+    } else {
+        // A line has an end; each of them was a warning of its own.
+        let named: Vec<_> = unclean.iter().take(16).map(ToString::to_string).collect();
+        trace::tell_end(root, format_args!("{reason}, but not cleanly: {}", named.join("; ")));
+    }
+}
 
 impl Io {
     pub(super) fn give_up(&self, engine: &ChildrenEngine, now: Instant) -> GaveUp {
@@ -78,6 +89,9 @@ impl Driver {
         };
         // Before the scope is closed, by which it is told, and after the last event of a child: no event from below follows it.
         io.emit_of_itself(EventKind::Ended(reason.clone()));
+        if io.scope.is_root() {
+            tell_end((&io.scope.path(), Some(io.own.id)), &reason, &unclean);
+        }
         // R36, R78: those that were added do not come back. The static ones do, unless nothing comes after this
         // supervisor.
         let is_over = |id: &ChildId| io.static_children.is_none() || !io.is_static(*id);

@@ -21,7 +21,9 @@ pub struct Event {
     /// What happened.
     pub kind: EventKind,
     /// How long it took until this: for [`Ready`](EventKind::Ready) the set-up, for [`Exited`](EventKind::Exited) the stop, where
-    /// the process was stopped. `None` where nothing was waited for.
+    /// the process was stopped, for [`Aborted`](EventKind::Aborted) the time since it was asked to stop, and zero where it is
+    /// killed. `None` where nothing was waited for, and for a process that is aborted because it is unresponsive or its start
+    /// takes too long.
     pub took: Option<Duration>,
 }
 

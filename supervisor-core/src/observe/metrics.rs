@@ -66,7 +66,8 @@ mod numbers {
                 let (supervisor, child) = (supervisor.to_owned(), child.to_owned());
                 match exit {
                     Some(kind) => {
-                        counter!(CHILD_EXITS, "supervisor" => supervisor, "child" => child, "kind" => kind).increment(1);
+                        counter!(CHILD_EXITS, "supervisor" => supervisor, "child" => child, "kind" => kind)
+                            .increment(1);
                     }
                     None => {
                         counter!(CHILD_RESTARTS, "supervisor" => supervisor, "child" => child).increment(1);
@@ -172,7 +173,11 @@ mod numbers {
         describe_histogram!(STOP, Unit::Seconds, "Time from the request to stop a process until it ended");
         describe_counter!(EXITS, Unit::Count, "Processes that ended, or failed to start, by how");
         describe_counter!(RESTARTS, Unit::Count, "Restarts that a supervisor decided on");
-        describe_counter!(CHILD_EXITS, Unit::Count, "Processes of a static child that ended, or failed to start, by how");
+        describe_counter!(
+            CHILD_EXITS,
+            Unit::Count,
+            "Processes of a static child that ended, or failed to start, by how"
+        );
         describe_counter!(CHILD_RESTARTS, Unit::Count, "Restarts of a static child");
         describe_counter!(
             ABORTS,
@@ -182,7 +187,11 @@ mod numbers {
         describe_counter!(MISSED_HEARTBEATS, Unit::Count, "Processes that missed the heartbeat of their watchdog");
         describe_counter!(BLOCKED_POLLS, Unit::Count, "Polls that were reported because they blocked a thread");
         describe_counter!(STUCK, Unit::Count, "Processes that were aborted but did not yield, and hold up a restart");
-        describe_counter!(ABANDONED, Unit::Count, "Processes that were aborted but did not yield, and are not waited for");
+        describe_counter!(
+            ABANDONED,
+            Unit::Count,
+            "Processes that were aborted but did not yield, and are not waited for"
+        );
         describe_counter!(GIVE_UPS, Unit::Count, "Times that a supervisor was out of restarts and gave up");
     }
 

@@ -15,8 +15,8 @@ pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState};
 pub use event::{Event, EventKind, RestartCause};
 pub use events::Events;
 pub(crate) use events::Subscribers;
+pub(crate) use metrics::{ARE_WANTED, Metrics};
 #[cfg(feature = "testing")]
 pub(crate) use observers::Observer;
-pub(crate) use metrics::{ARE_WANTED, Metrics};
 pub(crate) use observers::Observers;
 pub use snapshot::{LastExit, Snapshot, SnapshotSource, SupervisorInfo};

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     sync::Arc,
     task::{Context, Poll},
@@ -7,7 +8,7 @@ use std::{
 use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
-    incarnation::{Exit, Flags, ProcessKey, Report, ReportKind, StopReason},
+    incarnation::{Exit, Flags, ProcessId, ProcessKey, Report, ReportKind, StopReason},
     mailbox::{Envelope, Taken},
     node::{CallOrigin, Child, Scope},
     observe::{ChildState, Metrics, Observers},
@@ -42,11 +43,12 @@ impl Root {
         // R6: what is invalid is refused here, before there is a process.
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
-        let outside = Scope::outside(Executor::new(spawner), observers, quiescence, handle.shared());
         Metrics::describe();
+        let outside = Scope::outside(Executor::new(spawner), observers, quiescence, handle.shared());
         let process_key = ProcessKey::only(root.id());
         // A6: a root is a process, too. It runs once, so it begins with what says that nothing comes after it.
         let context = root.clone().begin(process_key, &outside, Flags::NO_SUCCESSOR);
+        trace::tell_start((root.name(), Some(context.id)));
         root.clone().start(context, &outside);
         Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
     }
@@ -104,7 +106,12 @@ impl Root {
         self.outside.changes.listen()
     }
 
-    pub(super) fn shutdown(&self) {
+    /// `cause`: who asks for it, for the log.
+    pub(super) fn shutdown(&self, cause: impl fmt::Display) {
+        // Told before it is asked, because the tree may end at once.
+        if self.root.cell().is_unasked() {
+            trace::tell_stop(self.about(), cause);
+        }
         // N1: also while it starts.
         self.root.cell().request(Flags::SHUTDOWN | Flags::NO_SUCCESSOR);
         // This may be user code, too, that blocks next.
@@ -112,10 +119,16 @@ impl Root {
     }
 
     /// Aborts all that is left of the tree.
-    pub(super) fn abort(&self) {
+    pub(super) fn abort(&self, cause: impl fmt::Display) {
+        trace::tell_more_stop(self.about(), cause);
         // N8: the root aborts everything below it, and so does each supervisor there. The root itself stays, to tell
         // who did not yield.
         self.root.cell().request(Flags::SHUTDOWN | Flags::ABORT | Flags::NO_SUCCESSOR);
+    }
+
+    /// What a line of the log says that is about the root.
+    pub(super) fn about(&self) -> (&str, Option<ProcessId>) {
+        (self.root.name(), self.root.cell().latest())
     }
 
     /// What the end of the root means to whoever ran it.
@@ -154,7 +167,7 @@ impl Drop for Root {
     fn drop(&mut self) {
         // A6: nobody is left who could stop it. It goes on in the background, in order.
         if !self.has_ended {
-            self.shutdown();
+            self.shutdown("what ran or held the tree was dropped");
         }
     }
 }

@@ -310,6 +310,11 @@ impl ControlCell {
         if Flags(word).contains(Flags::ENDED) { None } else { ProcessId::from_u64(word >> FLAG_BITS) }
     }
 
+    /// Whether the current incarnation lives, and nothing has asked it to stop.
+    pub(crate) fn is_unasked(&self) -> bool {
+        !Flags(self.word.load(Ordering::Acquire)).intersects(Flags::SHUTDOWN | Flags::ABORT | Flags::ENDED)
+    }
+
     /// The current incarnation, or the last one.
     pub(crate) fn latest(&self) -> Option<ProcessId> {
         ProcessId::from_u64(self.word.load(Ordering::Acquire) >> FLAG_BITS)

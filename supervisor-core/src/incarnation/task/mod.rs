@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use super::{ChildId, ChildKey, Control, Exit, Flags, ProcessId, ProcessKey, guard, handover, polls};
 use crate::{
     quiescence::{InFlight, Quiescence},
-    trace,
+    trace::{self, Origin, Span},
 };
 
 /// One incarnation of a child: the future that a [`Spawner`](crate::Spawner) runs as an independent task.
@@ -80,6 +80,13 @@ pub(crate) struct ProcessContext {
     pub(crate) quiescence: Quiescence,
 }
 
+impl ProcessContext {
+    /// The span for the process. `origin`: what it follows from; `is_only`: no other incarnation does.
+    pub(crate) fn span(&self, origin: Option<&Origin>, is_only: bool) -> Span {
+        trace::process_span(self.id.as_u64(), origin, is_only, || self.parent.path_of(self.control.name()))
+    }
+}
+
 /// What goes on inside a process: user code, or a supervisor.
 pub(crate) trait ProcessBody: Send + 'static {
     /// Whether an abort drops it. A supervisor stays, to abort what is below it.
@@ -127,8 +134,12 @@ thread_local! {
 
 impl Process {
     pub(crate) fn new<L: ProcessBody>(context: ProcessContext, body: L) -> Self {
+        let span = context.span(None, false);
+        Self::in_span(span, context, body)
+    }
+
+    pub(crate) fn in_span<L: ProcessBody>(span: Span, context: ProcessContext, body: L) -> Self {
         let ProcessContext { id, process_key, control, parent, quiescence } = context;
-        let span = trace::process_span(id.as_u64(), || parent.path_of(control.name()));
         let ProcessKey { incarnation, .. } = process_key;
         let current = Current { id, control, parent, slot: process_key.child_key().slot, incarnation };
         // Counted from before it is handed over: a tree with a process that waits for its first poll is not quiet.
@@ -265,7 +276,7 @@ pin_project! {
         quiescence: Quiescence,
         // Held until it was polled for the first time.
         arrival: InFlight,
-        span: trace::Span,
+        span: Span,
         #[pin]
         body: Option<L>,
     }
