@@ -118,7 +118,13 @@ fn fails_once() -> ChildSpec {
     let runs = AtomicUsize::new(0);
     worker("w", move |shutdown| {
         let run = runs.fetch_add(1, Relaxed);
-        async move { if run == 0 { Err::<(), BoxError>("disk full".into()) } else { Ok(shutdown.await) } }
+        async move {
+            if run == 0 {
+                return Err::<(), BoxError>("disk full".into());
+            }
+            shutdown.await;
+            Ok(())
+        }
     })
 }
 
@@ -156,13 +162,15 @@ fn a1_giving_up_is_an_error_and_its_history_is_told_line_by_line() {
     assert_eq!(warnings, 2, "the supervisor above has nothing new to say: {log:#?}");
 }
 
+type MakeChild = Box<dyn Fn() -> ChildSpec>;
+
 #[test]
 fn a_crash_is_one_warning_whatever_comes_of_it() {
     let second = Duration::from_secs(1);
     let pending = || std::future::pending::<()>();
     let fails = || async { Err::<(), BoxError>("disk full".into()) };
     let panics = || async { panic!("disk full") };
-    let count = |intensity: usize, child: Box<dyn Fn() -> ChildSpec>| {
+    let count = |intensity: usize, child: MakeChild| {
         let log = records(tracing::Level::INFO, async |sim| run(sim, intensity, child()).await);
         let loud = log.iter().filter(|record| ["WARN", "ERROR"].contains(&record.level()));
         loud.map(Record::line).collect::<Vec<_>>()
@@ -173,7 +181,7 @@ fn a_crash_is_one_warning_whatever_comes_of_it() {
         ChildSpec::from(inner)
     };
     let temporary = RestartType::Temporary;
-    let cases: [(&str, &str, Box<dyn Fn() -> ChildSpec>); 9] = [
+    let cases: [(&str, &str, MakeChild); 9] = [
         ("restarted", "failed: disk full", Box::new(fails_once)),
         (
             "not restarted",
