@@ -78,7 +78,6 @@ mod lines {
         event!(target: "supervision", Level::ERROR, path = %path, process_id, event, "{verdict}");
         for restart in &gave_up.restarts {
             let ago = restart.ago.as_secs_f64();
-            let failure = OneLine(format_args!("{path} gave up for: {restart}"));
             event!(
                 target: "supervision",
                 Level::INFO,
@@ -87,7 +86,8 @@ mod lines {
                 event = "gave_up_for",
                 child = %restart.path,
                 ago_seconds = ago,
-                "{failure}"
+                "{}",
+                OneLine(format_args!("{path} gave up for: {restart}"))
             );
         }
     }

@@ -33,14 +33,14 @@ macro_rules! tell {
         if hears_info() {
             guarded(|| {
                 let (path, process_id) = $root;
-                let text = OneLine(format_args!($($text)+));
                 event!(
                     target: "supervision",
                     Level::INFO,
                     path = %path,
                     process_id = process_id.map(ProcessId::as_u64),
                     event = $event,
-                    "{path} {text}"
+                    "{path} {}",
+                    OneLine(format_args!($($text)+))
                 );
             });
         }
