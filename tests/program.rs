@@ -79,6 +79,22 @@ fn a_second_signal_aborts_at_once_what_takes_long_to_stop() {
     }
 }
 
+#[cfg(feature = "tracing")]
+#[test]
+fn the_log_names_the_signals_that_stop_a_program() {
+    for executor in executors() {
+        let mut program = Program::start("logged", executor);
+        program.says("ready");
+        program.signal("TERM");
+        program.says("asked");
+        program.signal("INT");
+        let end = program.end();
+        for line in ["root is shutting down: SIGTERM ", "root is aborting what is left: SIGINT, the second signal "] {
+            assert!(end.stderr.contains(line), "{executor}: {end:?}");
+        }
+    }
+}
+
 #[test]
 fn after_a_second_signal_the_next_one_has_its_default_effect() {
     for executor in executors_with_threads() {
@@ -223,7 +239,11 @@ fn the_program_under_test() {
             root.add_worker(worker("idle", |shutdown| shutdown));
             finish(&executor, root)
         }
-        "deaf" => {
+        "deaf" | "logged" => {
+            #[cfg(feature = "tracing")]
+            if program == "logged" {
+                tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+            }
             root.add_worker(
                 worker("deaf", |shutdown: ProcessShutdown| async {
                     println!("ready");

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, panic::Location, sync::Arc};
 
 use crate::{
     error::SupervisorError,
@@ -252,8 +252,9 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[track_caller]
     pub fn shutdown(&self) -> Result<(), SupervisorError> {
-        self.0.shutdown()
+        self.0.shutdown(Location::caller())
     }
 
     async fn call(&self, id: ChildId, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {

@@ -10,8 +10,8 @@ pub(crate) enum Signals {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "nothing is ever heard")]
 pub(crate) enum Asked {
-    Stop,
-    StopNow,
+    Stop(&'static str),
+    StopNow(&'static str),
 }
 
 impl Signals {

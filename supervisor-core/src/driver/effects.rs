@@ -56,7 +56,12 @@ impl Io {
                 }
             }
             // R2: a supervisor is ready when its children are. Its process reports that, as any process does.
-            Effect::Ready => return Some(Step::Ready),
+            Effect::Ready => {
+                if self.scope.is_root() {
+                    trace::tell_ready((&self.scope.path(), Some(self.own.id)));
+                }
+                return Some(Step::Ready);
+            }
             Effect::GaveUp => {
                 // A1: made now, because the failures that are still counted are those for which it gave up. Later, some
                 // would be forgotten.
@@ -90,7 +95,7 @@ impl Io {
         }
         let Some((after, longest)) = locked.lock().settings().cuts_short(child.settings()) else { return };
         self.has_warned = true;
-        trace::warn_of_short_intensity(&self.scope.path_of(child.name()), after, longest);
+        trace::warn_of_short_intensity((&self.scope.path_of(child.name()), child.cell().latest()), after, longest);
     }
 
     pub(super) fn emit(&self, child: &dyn Child, kind: EventKind) {
@@ -98,6 +103,7 @@ impl Io {
     }
 
     pub(super) fn emit_timed(&self, child: &dyn Child, took: Option<Duration>, kind: EventKind) {
+        self.scope.count(child.id(), child.name(), &kind);
         self.scope.emit(kind, took, child.shared(), || Subject {
             path: self.scope.path_of(child.name()),
             id: Some(child.id()),
@@ -111,7 +117,7 @@ impl Io {
 
     /// Returns whether it is one of the children that this supervisor has when it starts.
     pub(super) fn is_static(&self, id: ChildId) -> bool {
-        id <= self.last_static
+        self.scope.is_static(id)
     }
 
     /// Drops what the specification of a child owns, because the child is not started again. If the child runs, its

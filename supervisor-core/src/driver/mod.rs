@@ -13,6 +13,7 @@ mod calls;
 mod effects;
 mod inputs;
 mod outcome;
+mod stop_watch;
 mod supervisor_process;
 mod left;
 mod loss;
@@ -28,7 +29,7 @@ use std::{
 use slab::Slab;
 
 pub(crate) use self::supervisor_process::SupervisorProcess;
-use self::{calls::PendingCall, left::Left, supervisor_process::DriverParts};
+use self::{calls::PendingCall, left::Left, stop_watch::StopWatch, supervisor_process::DriverParts};
 use crate::{
     engine::{Effect, Engine, StopRequest},
     error::GaveUp,
@@ -73,8 +74,6 @@ struct Io {
     /// Its static children, running or not: they are disposed of if the supervisor has no successor. A root has them in
     /// the engine only.
     static_children: Option<Arc<[Arc<dyn Child>]>>,
-    /// The last of the children that it had when it started.
-    last_static: ChildId,
     own: Own,
     timer: Option<Pin<Box<dyn Timer>>>,
     armed: Option<Instant>,
@@ -91,6 +90,7 @@ struct Io {
     left: Vec<Left>,
     /// When everything else has stopped: until when the processes in `left` have time to end.
     left_until: Option<Instant>,
+    stop_watch: StopWatch,
     /// Whether there was a listener when this turn began.
     is_heard: bool,
     /// Whether everything has stopped. Messages that were sent before `Shared` was closed are still answered.
@@ -132,12 +132,12 @@ impl Driver {
         let is_root = parent.is_outside();
         let own_id = own.process_key.child_key().id;
         let home = own.spawner.clone();
-        let scope = parent.below(name, own_id, shared.clone(), home, spawner);
+        let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
+        let scope = parent.below(name, own_id, last_static, shared.clone(), home, spawner);
         // R36: a restarted supervisor is new. It has its static children, no history, and no child that was added. A
         // child that runs only once, and has run, is left out.
         let able: Vec<_> = children.iter().filter(|child| child.can_start()).collect();
         let children_to_start = able.into_iter().map(|child| (child.id(), child.clone()));
-        let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
         // The engine outlives the supervisor for as long as a handle is kept, and needs no executor.
         let kept = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
         let engine = Engine::new(kept, children_to_start, seed(&*own.spawner));
@@ -156,7 +156,6 @@ impl Driver {
             commands_taken: Taken::nothing(),
             shared,
             static_children: (!is_root).then_some(children),
-            last_static,
             own,
             timer: None,
             armed: None,
@@ -166,6 +165,7 @@ impl Driver {
             to_do: VecDeque::new(),
             left: Vec::new(),
             left_until: None,
+            stop_watch: StopWatch::default(),
             is_heard: false,
             is_closing: false,
             seen: StopRequest { no_successor: is_root, kill: false },
@@ -189,12 +189,13 @@ impl Driver {
         // N1: the request to stop is read before anything else. It is read before the lock is taken, because
         // acknowledging it wakes the supervisor above.
         let request = io.look_for_request();
-        let mut is_done = {
+        let (mut is_done, begun) = {
             let mut engine = locked.lock();
             let is_read = io.take_in(&mut engine, request, now);
-            engine.poll_effects(&mut io.to_do, BATCH, now) && is_read
+            (engine.poll_effects(&mut io.to_do, BATCH, now) && is_read, io.look_for_stop(&engine))
         };
         io.origins.clear();
+        io.tell_of_stop(begun, now);
         let mut step = None;
         while let Some(effect) = io.to_do.pop_front() {
             // Answers to these are handled in the next turn.
@@ -299,6 +300,7 @@ impl ProcessBody for Driver {
                 engine.shrink(KEPT);
                 (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
             };
+            let deadline = [deadline, this.io.stop_watch.deadline()].into_iter().flatten().min();
             // First the work under way is recorded, then the messages are dropped. In the other order, the tree would
             // look quiet for a moment.
             this.io.unsettled.set(unsettled);

@@ -6,12 +6,24 @@ use super::{Driver, Io};
 use crate::{
     engine::{Cause, EngineOutcome, UncleanKind},
     error::{GaveUp, RestartRecord, StartFailure, UncleanProcess, UncleanStop},
-    incarnation::{ChildId, Exit, Parent, StopReason, Termination, guard},
+    incarnation::{ChildId, Exit, Parent, ProcessId, StopReason, Termination, guard},
     mailbox::Envelope,
     node::{Child, ChildrenEngine},
     observe::EventKind,
     strategy::ChildKind,
+    trace,
 };
+
+/// Logs the outcome of a tree: its last line.
+pub(super) fn tell_end(root: (&str, Option<ProcessId>), reason: &StopReason, unclean: &[UncleanProcess]) {
+    if unclean.is_empty() {
+        trace::tell_end(root, reason);
+    } else {
+        // A line has a limit; each of these was a warning of its own.
+        let named: Vec<_> = unclean.iter().take(16).map(ToString::to_string).collect();
+        trace::tell_end(root, format_args!("{reason}, but not cleanly: {}", named.join("; ")));
+    }
+}
 
 impl Io {
     pub(super) fn give_up(&self, engine: &ChildrenEngine, now: Instant) -> GaveUp {
@@ -73,6 +85,9 @@ impl Driver {
         // Before the scope is closed, which emits it, and after the last event of a child: no event from below follows
         // it.
         io.emit_of_itself(EventKind::Ended(reason.clone()));
+        if io.scope.is_root() {
+            tell_end((&io.scope.path(), Some(io.own.id)), &reason, &unclean);
+        }
         // R36, R78: added children do not come back. The static ones do, unless the supervisor has no successor.
         let is_over = |id: &ChildId| io.static_children.is_none() || !io.is_static(*id);
         children.into_iter().filter(|(id, _)| is_over(id)).for_each(|(_, child)| io.dispose(child));

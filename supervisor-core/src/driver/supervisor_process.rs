@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Driver, Own, Shared};
+use super::{Driver, Own, Shared, outcome::tell_end};
 use crate::{
     error::{Failure, InvalidSpec, StartFailure},
     incarnation::{Exit, Flags, Name, Parent, ProcessBody, ProcessContext, Step, StopReason, Termination, guard},
@@ -85,7 +85,10 @@ fn make(factory: &SpawnerFactory, path: &str, home: &dyn Spawner) -> Result<Exec
 }
 
 /// Ends a supervisor that has started nothing.
-fn end(reason: StopReason) -> Poll<Step> {
+fn end(parts: &DriverParts, reason: StopReason) -> Poll<Step> {
+    if parts.parent.is_outside() {
+        tell_end((&parts.path(), Some(parts.own.id)), &reason, &[]);
+    }
     Poll::Ready(Step::Ended(Exit::Shutdown(Arc::new(Termination { reason, unclean: Vec::new() }))))
 }
 
@@ -101,12 +104,12 @@ impl ProcessBody for SupervisorProcess {
             let Some((parts, factory)) = parts.take() else { return Poll::Pending };
             // N1: no executor is made after a shutdown.
             if parts.is_asked_to_stop() {
-                return end(StopReason::Requested);
+                return end(&parts, StopReason::Requested);
             }
             // A3: an executor that cannot be made is a failed start of the supervisor.
             match make(&factory, &parts.path(), &**parts.own.spawner) {
                 Ok(spawner) => *self = Self::Driving(Box::new(Driver::new(*parts, spawner))),
-                Err(cause) => return end(StopReason::FailedToStart { path: parts.path(), cause }),
+                Err(cause) => return end(&parts, StopReason::FailedToStart { path: parts.path(), cause }),
             }
         }
         match &mut *self {

@@ -475,7 +475,15 @@ impl<C: Spec> Engine<C> {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        matches!(self.work, Work::Stop(_) | Work::Finished(_))
+        self.stop_cause().is_some()
+    }
+
+    /// Why it stops, if it does.
+    pub(crate) fn stop_cause(&self) -> Option<&Cause<C>> {
+        match &self.work {
+            Work::Stop(cause) | Work::Finished(cause) => Some(cause),
+            Work::None | Work::Sequence(_) => None,
+        }
     }
 
     /// Returns a number above zero while something is under way that ends by itself, for tests that wait until nothing

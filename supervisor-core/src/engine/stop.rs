@@ -301,6 +301,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn abort(&mut self, key: ChildKey, then: AfterStop, now: Instant) {
         // Decided now, and not when it is gone: its turn to stop may come before or after that, and both must give the
         // same result.
+        let is_unresponsive = matches!(then, AfterStop::ApplyPolicy { unresponsive: true, .. });
         let then = match then {
             // A5: so that the outcome names it.
             AfterStop::ApplyPolicy { .. } | AfterStop::FailStart { .. } if self.is_stopping() => {
@@ -317,7 +318,11 @@ impl<C: Spec> Engine<C> {
             State::Stopping(stopping) => (stopping.stop_sequence, stopping.unready, stopping.since),
             state => (None, matches!(state, State::Starting { .. }), now),
         };
-        self.emit(key, || EventKind::Aborted);
+        // Told where nothing else says why: an event of its own tells of the sign of life that did not come, and the failed
+        // start tells its limit.
+        let is_told = is_unresponsive || matches!(then, AfterStop::FailStart { limit: Some(_) });
+        let took = (!is_told).then(|| now.saturating_duration_since(since));
+        self.emit_timed(key, took, || EventKind::Aborted);
         // D3: a grace of its own, and maybe more time again, whatever time it had before the abort.
         let (phase, no_successor) = (self.abort_phase(key, now), self.is_final());
         self.children.set(

@@ -129,8 +129,11 @@ impl<F: ChildFactory> ChildNode<F> {
     }
 
     fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        let only = self.settings.runs_once
+            || self.cell.flags(context.id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
+        let span = context.span(self.settings.origin(), only);
         let body = F::build(self, &context, scope);
-        Process::new(context, body)
+        Process::in_span(span, context, body)
     }
 }
 

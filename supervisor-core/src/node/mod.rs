@@ -5,6 +5,7 @@
 //! scope of the run and the [`LockedEngine`] with the [`Child`]ren, and a child that is a supervisor has a `Shared` of
 //! its own. Nothing in here drives anything: `driver` does that.
 
+mod asked_by;
 mod check;
 mod child;
 mod command;
@@ -15,8 +16,10 @@ mod scope;
 mod shared;
 mod spec;
 mod view;
+mod waiting;
 
 pub(crate) use self::{
+    asked_by::AskedBy,
     check::{check, check_root},
     child::{Blueprint, Child, ChildFactory, ChildNode, Release},
     command::{Call, Command},
@@ -24,5 +27,6 @@ pub(crate) use self::{
     origin::CallOrigin,
     scope::{PlacedParent, Scope, Subject},
     shared::{Shared, Tenure},
+    waiting::StoppingNames,
 };
 pub use spec::{ChildSpec, IntoChildSpec};

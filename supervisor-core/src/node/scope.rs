@@ -15,7 +15,7 @@ use super::Shared;
 use crate::{
     incarnation::{ChildId, Exit, Name, Parent, ProcessId, ProcessKey, Report, ReportKind, guard, is_in_process},
     mailbox::{Envelope, Mailbox, Taken},
-    observe::{Changes, Event, EventKind, Events, Observers},
+    observe::{ARE_WANTED, Changes, Event, EventKind, Events, Metrics, Observers},
     quiescence::{InFlight, Quiescence},
     spawner::{Executor, now, nudge, system_time},
 };
@@ -31,6 +31,10 @@ pub(crate) struct Scope {
     pub(super) parent: Option<Arc<Scope>>,
     /// The id of the supervisor as a child of its parent.
     pub(super) id: ChildId,
+    /// The last of the children that it has when it starts.
+    last_static: ChildId,
+    /// Whether it is there whenever the root is: it, and all above it, are static children.
+    is_fixture: bool,
     /// The state that handles on the supervisor hold.
     shared: Arc<Shared>,
     /// The executor of its children.
@@ -92,6 +96,8 @@ impl Scope {
             name: None,
             parent: None,
             id: ChildId::FIRST,
+            last_static: ChildId::FIRST,
+            is_fixture: true,
             shared,
             home: spawner.clone(),
             spawner,
@@ -110,6 +116,7 @@ impl Scope {
         self: Arc<Self>,
         name: Name,
         id: ChildId,
+        last_static: ChildId,
         shared: Arc<Shared>,
         home: Executor,
         spawner: Executor,
@@ -117,6 +124,8 @@ impl Scope {
         Arc::new(Self {
             name: Some(name),
             id,
+            last_static,
+            is_fixture: self.is_outside() || (self.is_fixture && self.is_static(id)),
             shared,
             spawner,
             home,
@@ -143,6 +152,18 @@ impl Scope {
     /// Returns how many supervisors there are from the root down to this one.
     pub(crate) fn depth(&self) -> usize {
         iter::successors(Some(self), |scope| scope.parent.as_deref()).filter(|scope| !scope.is_outside()).count()
+    }
+
+    /// Returns whether it is one of the children that the supervisor has when it starts.
+    pub(crate) fn is_static(&self, child: ChildId) -> bool {
+        child <= self.last_static
+    }
+
+    /// Counts what happens to a child for itself, if it is a static one: so the number of series has a bound.
+    pub(crate) fn count(&self, child: ChildId, segment: &str, kind: &EventKind) {
+        if ARE_WANTED && self.is_fixture && self.is_static(child) {
+            Metrics::observe_static(kind, || self.path_of(segment));
+        }
     }
 
     /// Returns the supervisor's own dotted name.
@@ -302,7 +323,9 @@ impl Parent for Scope {
         if self.is_lost.load(Ordering::Acquire) {
             let child = process_key.child_key().id;
             let subject = || Subject { path: self.path_of(segment), id: Some(child), process: Some(id) };
-            self.emit(EventKind::Exited(exit), None, None, subject);
+            let kind = EventKind::Exited(exit);
+            self.count(child, segment, &kind);
+            self.emit(kind, None, None, subject);
         }
     }
 

@@ -1,10 +1,11 @@
 use std::{
     ops::Deref,
+    panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use super::{Call, ChildSpec, Command, LockedEngine, Scope, check};
+use super::{AskedBy, Call, ChildSpec, Command, LockedEngine, Scope, check};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Control, Flags, Name},
@@ -13,6 +14,7 @@ use crate::{
     quiescence::InFlight,
     spawner::nudge,
     strategy::{AutoShutdown, SupervisorSettings},
+    trace,
     waits::Waiting,
 };
 
@@ -217,13 +219,18 @@ impl Shared {
         Ok((id, waiting))
     }
 
-    /// Asks the supervisor itself to stop, if it runs.
-    pub(crate) fn shutdown(&self) -> Result<(), SupervisorError> {
+    /// Asks the supervisor itself to stop, if it runs. `place`: where that is called, for the log.
+    pub(crate) fn shutdown(&self, place: &'static Location<'static>) -> Result<(), SupervisorError> {
         let running = self.lock().running.as_mut().map(|running| {
             running.asked = running.scope.quiescence.in_flight();
             (running.control.clone(), running.scope.clone())
         });
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
+        // Logged before the request, because the supervisor may end at once.
+        if trace::hears_info() && control.cell().is_unasked() {
+            let cause = AskedBy { call: "SupervisorHandle::shutdown", place: Some(place) };
+            trace::tell_stop((&scope.path(), control.cell().latest()), cause);
+        }
         // N1: a flag, which takes precedence over all messages in a mailbox. This waits for nothing, so N6 needs no
         // check.
         control.cell().request(Flags::SHUTDOWN);

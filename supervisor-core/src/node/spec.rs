@@ -108,6 +108,37 @@ impl ChildSpec {
         self.with(|settings| settings.rare_mut().placement = placement)
     }
 
+    /// Runs each incarnation in a span of its own, which follows from the span that is current here. For a job that belongs to
+    /// the request that started it.
+    ///
+    /// The span is named `process`, at INFO, with the fields `path` and `process_id`, and has no parent. It is made when the
+    /// incarnation starts, entered for each poll and for the destructors, and closed when the incarnation has ended. So all
+    /// that the process logs and traces is in it: with OpenTelemetry, one trace for each incarnation, with a link to the trace
+    /// of the caller. Where no span is current, the link is left out.
+    ///
+    /// By default a process runs in no span, because a worker that serves requests would make all of them one trace.
+    ///
+    /// The span that is current here stays open until the last incarnation has started: until the process of a
+    /// [`one_shot`](crate::one_shot) or of a temporary child starts, or until the child is gone. So do not build the
+    /// specification of a permanent child in the span of a request.
+    ///
+    /// For a supervisor, the span covers the supervisor itself and what it logs, and none of its children: each has its own, if
+    /// its specification says so.
+    ///
+    /// ```
+    /// # use supervision::{SupervisorError, SupervisorHandle, one_shot};
+    /// # async fn resize() {}
+    /// async fn upload(jobs: &SupervisorHandle) -> Result<(), SupervisorError> {
+    ///     // The request does not wait for the job; the trace of the job has a link to that of the request.
+    ///     jobs.spawn(one_shot("resize", resize()).in_current_span())?;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn in_current_span(self) -> Self {
+        self.with(|settings| settings.rare_mut().origin = Some(crate::trace::Origin::current()))
+    }
+
     /// Makes the child temporary, unless the specification sets a restart type.
     pub(crate) fn temporary_by_default(self) -> Self {
         self.with(|settings| {

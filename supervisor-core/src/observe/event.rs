@@ -36,7 +36,9 @@ pub struct Event {
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: EventKind,
     /// How long it took until this: for [`Ready`](EventKind::Ready) the set-up, for [`Exited`](EventKind::Exited) the stop, where
-    /// the process was stopped. `None` where the supervisor did not wait for anything.
+    /// the process was stopped, for [`Aborted`](EventKind::Aborted) the time since it was asked to stop, and zero where it is
+    /// killed. `None` where the supervisor did not wait for anything, and for a process that is aborted because it is
+    /// unresponsive or its start takes too long.
     #[cfg_attr(feature = "serde", serde(rename = "took_seconds", with = "crate::format::seconds_or_none"))]
     pub took: Option<Duration>,
 }

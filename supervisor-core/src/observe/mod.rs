@@ -20,6 +20,7 @@ pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, PlacementK
 pub use event::{Event, EventKind};
 pub use events::Events;
 pub(crate) use events::Subscribers;
+pub(crate) use metrics::{ARE_WANTED, Metrics};
 #[cfg(feature = "testing")]
 pub(crate) use observers::Observer;
 pub(crate) use observers::Observers;

@@ -32,6 +32,7 @@ use atomic_waker::AtomicWaker;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
+    low_level::signal_name,
 };
 
 use self::ear::{Ear, Shut};
@@ -64,13 +65,15 @@ pub(crate) struct Signals {
 /// A request that a signal makes to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    Stop,
-    StopNow,
+    Stop(&'static str),
+    StopNow(&'static str),
 }
 
 #[derive(Debug)]
 struct Heard {
     count: AtomicU8,
+    /// The first two.
+    signals: [AtomicI32; 2],
     waker: AtomicWaker,
     is_listening: AtomicBool,
 }
@@ -105,7 +108,9 @@ impl Signals {
             return None;
         }
         self.told += 1;
-        Some(if self.told == 1 { Asked::Stop } else { Asked::StopNow })
+        let [first, second] = &self.heard.signals;
+        let name = |signal: &AtomicI32| signal_name(signal.load(SeqCst)).unwrap_or("a signal");
+        Some(if self.told == 1 { Asked::Stop(name(first)) } else { Asked::StopNow(name(second)) })
     }
 }
 
@@ -140,7 +145,12 @@ impl Heard {
         has_default.store(false, SeqCst);
         listeners.has_default = Some(has_default);
         listeners.count += 1;
-        Ok(Arc::new(Self { count: AtomicU8::new(0), waker: AtomicWaker::new(), is_listening: AtomicBool::new(true) }))
+        Ok(Arc::new(Self {
+            count: AtomicU8::new(0),
+            signals: [const { AtomicI32::new(NONE) }; 2],
+            waker: AtomicWaker::new(),
+            is_listening: AtomicBool::new(true),
+        }))
     }
 
     /// Ends the listening of a run: it has received every request that it can act on, or it has ended.
@@ -171,6 +181,8 @@ impl Stops {
             FORCED.store(signal, SeqCst);
             heard.end();
         }
+        // Which one, before that there is one.
+        heard.signals[usize::from(!is_first)].store(signal, SeqCst);
         heard.count.fetch_add(1, SeqCst);
         // Wakers are user code.
         let _ = guard(|| heard.waker.take().map(Waker::wake));

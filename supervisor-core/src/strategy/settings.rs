@@ -6,6 +6,7 @@ use crate::{
     placement::{Placed, Placement},
     shutdown::{ShutdownOrder, ShutdownStrategy},
     text::Time,
+    trace::Origin,
 };
 
 /// The settings of a child: everything that its supervisor has to know about it, apart from how to start it.
@@ -44,6 +45,8 @@ pub(crate) struct RareSettings {
     pub(crate) explicit_ready: bool,
     /// The executor of its process.
     pub(crate) placement: Placed,
+    /// The span that its processes follow from.
+    pub(crate) origin: Option<Origin>,
 }
 
 impl ChildSettings {
@@ -119,6 +122,10 @@ impl ChildSettings {
 
     pub(crate) fn placement(&self) -> &Placement {
         self.rare.as_ref().map_or(&Placement::Inherit, |rare| &rare.placement)
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.rare.as_ref()?.origin.as_ref()
     }
 
     pub(crate) fn supervisor() -> Self {

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     sync::Arc,
     task::{Context, Poll},
@@ -7,10 +8,10 @@ use std::{
 use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
-    incarnation::{Exit, Flags, ProcessKey, Report, ReportKind, StopReason},
+    incarnation::{Exit, Flags, ProcessId, ProcessKey, Report, ReportKind, StopReason},
     mailbox::{Envelope, Taken},
     node::{CallOrigin, Child, Scope},
-    observe::{ChildState, Observers},
+    observe::{ChildState, Metrics, Observers},
     quiescence::Quiescence,
     spawner::{Executor, Spawner, nudge},
     supervisor::Supervisor,
@@ -43,10 +44,12 @@ impl Root {
         // R6: an invalid tree is refused here, before there is a process.
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
+        Metrics::describe();
         let outside = Scope::outside(Executor::new(spawner), observers, quiescence, handle.shared());
         let process_key = ProcessKey::only(root.id());
         // A6: a root is a process, too. It runs once, so it begins with the flag that nothing comes after it.
         let context = root.clone().begin(process_key, &outside, Flags::NO_SUCCESSOR);
+        trace::tell_start((root.name(), Some(context.id)));
         root.clone().start(context, &outside);
         Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
     }
@@ -104,7 +107,12 @@ impl Root {
         self.outside.changes.listen()
     }
 
-    pub(super) fn shutdown(&self) {
+    /// Asks the tree to stop. `cause` is the source of the request, for the log.
+    pub(super) fn shutdown(&self, cause: impl fmt::Display) {
+        // Logged before the request, because the tree may end at once.
+        if self.root.cell().is_unasked() {
+            trace::tell_stop(self.about(), cause);
+        }
         // N1: also during its start.
         self.root.cell().request(Flags::SHUTDOWN | Flags::NO_SUCCESSOR);
         // The caller may be user code that blocks next.
@@ -112,10 +120,16 @@ impl Root {
     }
 
     /// Aborts all processes that are left of the tree.
-    pub(super) fn abort(&self) {
+    pub(super) fn abort(&self, cause: impl fmt::Display) {
+        trace::tell_more_stop(self.about(), cause);
         // N8: the root aborts everything below it, and so does each supervisor there. The root itself stays, to name
         // the processes that did not yield.
         self.root.cell().request(Flags::SHUTDOWN | Flags::ABORT | Flags::NO_SUCCESSOR);
+    }
+
+    /// Returns the path and the process of the root, for a line of the log.
+    pub(super) fn about(&self) -> (&str, Option<ProcessId>) {
+        (self.root.name(), self.root.cell().latest())
     }
 
     /// Returns what the end of the root means to the caller that ran it.
@@ -153,7 +167,7 @@ impl Drop for Root {
     fn drop(&mut self) {
         // A6: the last owner is gone, so nothing else could stop the tree. It goes on in the background, in order.
         if !self.has_ended {
-            self.shutdown();
+            self.shutdown("what ran or held the tree was dropped");
         }
     }
 }

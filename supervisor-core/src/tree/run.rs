@@ -194,12 +194,12 @@ impl Future for RunFuture {
         };
         if triggers.0.iter_mut().any(|trigger| has_fired(trigger, root, cx)) {
             triggers.forget();
-            root.shutdown();
+            root.shutdown("a future of `with_shutdown` has ended");
         }
         while let Some(asked) = signals.as_mut().and_then(|signals| signals.poll(cx)) {
             match asked {
-                Asked::Stop => root.shutdown(),
-                Asked::StopNow => root.abort(),
+                Asked::Stop(signal) => root.shutdown(signal),
+                Asked::StopNow(signal) => root.abort(format_args!("{signal}, the second signal")),
             }
         }
         while let Poll::Ready(kind) = root.poll_report(cx) {
@@ -220,7 +220,7 @@ fn has_fired(trigger: &mut Trigger, root: &Root, cx: &mut Context<'_>) -> bool {
     match guard(|| trigger.as_mut().poll(cx)) {
         Ok(polled) => polled.is_ready(),
         Err(panic) => {
-            trace::warn_of_trigger(&root.handle.path(), &panic);
+            trace::warn_of_trigger(root.about(), &panic);
             true
         }
     }

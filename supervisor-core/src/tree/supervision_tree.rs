@@ -5,6 +5,7 @@ use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
     incarnation::{Exit, StopReason},
+    node::AskedBy,
     observe::{Events, Observers, Snapshot},
     quiescence::Quiescence,
     spawner::Spawner,
@@ -112,7 +113,7 @@ impl SupervisionTree {
     /// [`SupervisorError::UncleanShutdown`] names each process that did not stop well. If the tree had ended by itself
     /// before, the error says how it ended.
     pub async fn shutdown(mut self) -> Result<(), SupervisorError> {
-        self.root.shutdown();
+        self.root.shutdown(AskedBy { call: "SupervisionTree::shutdown", place: None });
         match self.wait().await {
             // N6: it is carried out all the same, and the caller must not wait for its own end.
             Err(SupervisorError::WouldDeadlock { .. }) => Ok(()),

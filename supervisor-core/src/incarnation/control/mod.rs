@@ -316,6 +316,11 @@ impl ControlCell {
         if Flags(word).contains(Flags::ENDED) { None } else { ProcessId::from_u64(word >> FLAG_BITS) }
     }
 
+    /// Returns whether the current incarnation lives, and nothing has asked it to stop.
+    pub(crate) fn is_unasked(&self) -> bool {
+        !Flags(self.word.load(Ordering::Acquire)).intersects(Flags::SHUTDOWN | Flags::ABORT | Flags::ENDED)
+    }
+
     /// Returns the id of the current incarnation, or of the last one.
     pub(crate) fn latest(&self) -> Option<ProcessId> {
         ProcessId::from_u64(self.word.load(Ordering::Acquire) >> FLAG_BITS)

@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use super::{ChildId, ChildKey, Control, Exit, Flags, ProcessId, ProcessKey, guard, handover, polls};
 use crate::{
     quiescence::{InFlight, Quiescence},
-    trace,
+    trace::{self, Origin, Span},
 };
 
 /// One incarnation of a child: the future that a [`Spawner`](crate::Spawner) runs as an independent task.
@@ -81,6 +81,13 @@ pub(crate) struct ProcessContext {
     pub(crate) quiescence: Quiescence,
 }
 
+impl ProcessContext {
+    /// Makes the span for the process. `origin` is what it follows from, and `is_only` that no other incarnation does.
+    pub(crate) fn span(&self, origin: Option<&Origin>, is_only: bool) -> Span {
+        trace::process_span(self.id.as_u64(), origin, is_only, || self.parent.path_of(self.control.name()))
+    }
+}
+
 /// The code that runs inside a process: user code, or a supervisor.
 pub(crate) trait ProcessBody: Send + 'static {
     /// Whether an abort drops it. A supervisor is not dropped: it stays, to abort the processes below it.
@@ -129,8 +136,12 @@ thread_local! {
 
 impl Process {
     pub(crate) fn new<L: ProcessBody>(context: ProcessContext, body: L) -> Self {
+        let span = context.span(None, false);
+        Self::in_span(span, context, body)
+    }
+
+    pub(crate) fn in_span<L: ProcessBody>(span: Span, context: ProcessContext, body: L) -> Self {
         let ProcessContext { id, process_key, control, parent, quiescence } = context;
-        let span = trace::process_span(id.as_u64(), || parent.path_of(control.name()));
         let ProcessKey { incarnation, .. } = process_key;
         let current = Current { id, control, parent, slot: process_key.child_key().slot, incarnation };
         // Counted from before the handover: a tree with a process that waits for its first poll is not quiet.
@@ -266,7 +277,7 @@ pin_project! {
         quiescence: Quiescence,
         // Held until the first poll.
         arrival: InFlight,
-        span: trace::Span,
+        span: Span,
         #[pin]
         body: Option<L>,
     }
