@@ -9,20 +9,20 @@
 //! | for | items |
 //! |---|---|
 //! | putting a tree together | [`Supervisor`], [`worker`], [`one_shot`], [`Supervisable`], [`ChildSpec`] |
-//! | running it | `run`, or `start` for a [`SupervisionTree`] to hold on to: with the feature `tokio` on the Tokio runtime that they are awaited in, with `smol` on smol. [`Supervisor::run_on`] and [`Supervisor::start_on`] name the executor, and need neither feature |
-//! | what happens when something fails | [`RestartStrategy`] and [`AutoShutdown`] on a supervisor; [`RestartType`] and [`Backoff`] on a child |
+//! | running it | `run`, or `start`, which returns a [`SupervisionTree`]: with the feature `tokio` on the Tokio runtime in which they are awaited, with `smol` on smol. [`Supervisor::run_on`] and [`Supervisor::start_on`] take the executor, and need neither feature |
+//! | what happens when a child fails | [`RestartStrategy`] and [`AutoShutdown`] on a supervisor; [`RestartType`] and [`Backoff`] on a child |
 //! | stopping | [`ShutdownStrategy`] on a child, [`ShutdownOrder`] on a supervisor |
-//! | inside a worker | [`ProcessShutdown`]; [`process`], for what it may ask about itself; [`spawn`], which adds a sibling |
-//! | from outside | [`SupervisorHandle`] adds and removes children; [`Events`] tells what happens; [`Snapshot`] shows what is running |
-//! | children that come and go, such as connections and jobs | [`Supervisor::dynamic`] |
-//! | finding what hangs or blocks | [`ChildSpec::with_watchdog`], [`watch_polls`] |
+//! | inside a worker | [`ProcessShutdown`]; [`process`], for questions about itself; [`spawn`], which adds a sibling |
+//! | from outside | [`SupervisorHandle`] adds and removes children; [`Events`] is a stream of what happens; [`Snapshot`] shows what is running |
+//! | children at run time, such as connections and jobs | [`Supervisor::dynamic`] |
+//! | finding workers that hang or block | [`ChildSpec::with_watchdog`], [`watch_polls`] |
 //! | errors | [`SupervisorError`], [`InitializationError`]; [`exit`] prints one and ends the program |
 //! | executors | [`Spawner`], [`Placement`]; `Tokio` and `RuntimeConfiguration` with the feature `tokio`, `Smol` and `block_on` with `smol` |
 //! | tests in virtual time, with faults, from a seed | the module `sim`, with the feature of that name |
 //! | tasks and common failures, one page each | the module `guide`, with the feature `tokio` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
-// What may grow is decided for each type: see `docs/api.md`.
+// `docs/api.md` says for each type whether it may grow.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 #[cfg(any(feature = "tokio", feature = "smol"))]
@@ -39,13 +39,13 @@ mod links;
 #[doc = include_str!("../docs/guide/README.md")]
 pub mod guide;
 
-/// Functions for code inside a process: what it can ask about itself, and do where it runs.
+/// Functions for code inside a process: questions about the process itself, its heartbeat, its readiness, and sleep.
 pub mod process {
     pub use supervisor_core::process::{CurrentProcess, Sleep, current, heartbeat, ready, sleep};
 }
 
 #[cfg(feature = "sim")]
-/// Runs trees on one thread, in virtual time, in an order that a seed decides: for tests. The page `testing` of the guide shows how.
+/// Trees on one thread, in virtual time, in an order that a seed decides, for tests. The page `testing` of the guide shows how.
 pub mod sim {
     pub use executor_sim::{Fault, Record, Sim, SimExecutor, SimSpawner, Threads, block_for, block_for_good, sweep};
 }

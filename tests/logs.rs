@@ -340,7 +340,7 @@ fn story(stop: impl AsyncFnOnce(&Sim, SupervisionTree)) -> Vec<String> {
 }
 
 const STARTS: [&str; 2] = ["INFO root is starting its tree", "INFO root is ready, with its whole tree"];
-const WAITS: &str = "INFO root has been stopping for 1s and still waits for: root.inner.slow";
+const WAITS: &str = "INFO root has been stopping for 1s and is still waiting for: root.inner.slow";
 
 #[test]
 fn at_info_a_tree_tells_its_start_its_stop_and_its_end() {
@@ -349,7 +349,7 @@ fn at_info_a_tree_tells_its_start_its_stop_and_its_end() {
     assert_eq!(told[..2], STARTS);
     assert_eq!(told[2], "INFO root is shutting down: `SupervisionTree::shutdown` was called");
     assert_eq!(told[3], WAITS);
-    assert!(told[4].starts_with("INFO root has ended its tree: "), "{told:#?}");
+    assert!(told[4].starts_with("INFO root tree ended: "), "{told:#?}");
 }
 
 #[test]
@@ -405,7 +405,7 @@ fn at_info_the_end_of_a_trigger_and_of_significant_work_is_told() {
     let told = lines(&log);
     assert_eq!(told.len(), 4, "{told:#?}");
     assert!(told[2].starts_with("INFO root is shutting down: its significant child root.job "), "{told:#?}");
-    assert!(told[3].starts_with("INFO root has ended its tree: "), "{told:#?}");
+    assert!(told[3].starts_with("INFO root tree ended: "), "{told:#?}");
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn at_info_an_unclean_end_names_who_did_not_stop_well() {
         root.start_on(sim.spawner()).await.unwrap().shutdown().await.unwrap_err();
     });
     let end = lines(&log).pop().expect("an end");
-    assert!(end.starts_with("INFO root has ended its tree: ") && end.contains("root.deaf"), "{end}");
+    assert!(end.starts_with("INFO root tree ended: ") && end.contains("root.deaf"), "{end}");
 }
 
 #[test]
@@ -529,7 +529,7 @@ fn p7_heartbeat_outside_of_a_process_is_logged_once_a_place() {
     let is_said = |function: &str, line: u32| {
         let text = format!(
             "WARN `process::{function}` was called outside of a process, at tests/logs.rs:{line}:9, and does nothing; \
-             take `process::current()` along from inside, and call `{function}` on that"
+             call `process::current()` inside the process, and `{function}` on its result"
         );
         log.lines().filter(|said| said.trim_start() == text).count()
     };

@@ -299,7 +299,12 @@ fn what_a_terminal_would_obey_is_escaped_wherever_it_is_shown() {
 fn a_long_text_is_cut_where_shown_and_whole_in_the_error() {
     let text = "x".repeat(1 << 20);
     let (snapshot, events, error) = told(&text);
-    assert!(snapshot.to_string().contains("more characters)") && snapshot.to_string().len() < 3000);
+    let cause = &snapshot.find("root.a").unwrap().last_exit.as_ref().unwrap().cause;
+    let cut = format!("{}… (1047576 more characters)", "x".repeat(1000));
+    assert_eq!(cause.to_string(), format!("panicked: {cut}"));
+    let whole = format!("{snapshot:#.2000}");
+    assert!(whole.ends_with(" more characters)") && whole.len() < 3000, "{whole}");
+    assert!(snapshot.to_string().len() < 600);
     assert!(snapshot.to_dot().len() < 3000);
     assert!(events.iter().all(|line| line.chars().count() < 1100));
     assert!(events.iter().filter(|line| line.ends_with(" more characters)")).count() >= 4, "and say so");

@@ -106,7 +106,10 @@ fn a6_a_tree_whose_runtime_is_shut_down_is_lost() {
     drop(runtime);
     let error = block_on(tree.wait()).unwrap_err();
     assert!(matches!(error, SupervisorError::Lost { .. }), "{error}");
-    assert_eq!(error.to_string(), "`root` was dropped by its executor; was its runtime shut down?");
+    assert_eq!(
+        error.to_string(),
+        "`root` was dropped by its executor before it had stopped; shut the tree down before its runtime"
+    );
     assert_eq!(alive.load(SeqCst), 0);
     assert!(matches!(block_on(handle.count()), Err(SupervisorError::NotRunning { .. })));
 }

@@ -1,5 +1,5 @@
-//! How numbers and times are serialized: durations as seconds, moments as milliseconds since 1970, and what has no limit as
-//! `null`. `docs/guide/snapshot-format.md` says it to those who read it.
+//! The serialized form of numbers and times: durations are seconds, moments are milliseconds since 1970, and a limit that is
+//! not set is `null`. `docs/guide/snapshot-format.md` describes it for readers.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ fn to_duration<E: Error>(seconds: f64) -> Result<Duration, E> {
     Duration::try_from_secs_f64(seconds).map_err(E::custom)
 }
 
-/// A duration, in seconds. Exact to the nanosecond up to some fifty days.
+/// A duration in seconds. It is exact to the nanosecond up to some fifty days.
 pub(crate) mod seconds {
     use super::*;
 
@@ -24,7 +24,7 @@ pub(crate) mod seconds {
     }
 }
 
-/// A duration where there may be none, in seconds.
+/// A duration in seconds, or `null` for `None`.
 pub(crate) mod seconds_or_none {
     use super::*;
 

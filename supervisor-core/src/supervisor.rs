@@ -88,7 +88,7 @@ impl Supervisor {
     /// root.add_worker(connections);
     /// // And where connections come in:
     /// if let Err(refused) = handle.spawn(one_shot("connection", async { /* serve it */ })) {
-    ///     println!("{refused}"); // here: supervisor `connections` is not running
+    ///     println!("{refused}"); // here: `connections` is not running: it has not started, ..
     /// }
     /// # Ok(())
     /// # }

@@ -1,18 +1,17 @@
-//! Texts for people: on one line, of a bearable length, and with words for what has no limit.
+//! Texts for people: on one line, with a bound on their length, and with words for limits that are not set.
 //!
-//! What user code says (the message of a panic, an error) goes to terminals and logs. It may hold anything: line breaks, which
-//! would look like lines of ours; sequences that have a terminal do something; megabytes.
+//! A message of user code (of a panic, or of an error) goes to terminals and logs. It may contain anything: line breaks, which
+//! would look like records of ours; control sequences of a terminal; megabytes.
 
 use std::{
     fmt::{self, Write},
     time::Duration,
 };
 
-/// So many characters of a text are shown on one line.
+/// The most characters of a text that one line shows.
 pub(crate) const LONGEST: usize = 1000;
 
-/// Shows a text on one line: what a terminal would obey is escaped, and what is longer than [`LONGEST`] characters is cut, with
-/// a word for how much that was.
+/// A text on one line. Control characters are escaped. Beyond [`LONGEST`] characters the text is cut, and says by how much.
 pub(crate) struct OneLine<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for OneLine<T> {
@@ -21,7 +20,7 @@ impl<T: fmt::Display> fmt::Display for OneLine<T> {
     }
 }
 
-/// Shows a text as it is, and cuts it as [`OneLine`] does: for programs, which read what they get.
+/// A text without escapes, cut as [`OneLine`] is: for programs, which read the characters themselves.
 pub(crate) struct Cut<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Cut<T> {
@@ -30,7 +29,7 @@ impl<T: fmt::Display> fmt::Display for Cut<T> {
     }
 }
 
-/// Shows the first of a text's lines, on one line, and that there are more.
+/// The first line of a text, with `…` if there are more.
 pub(crate) struct FirstLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for FirstLine<'_> {
@@ -43,7 +42,7 @@ impl fmt::Display for FirstLine<'_> {
     }
 }
 
-/// Shows a text whole, and on one line.
+/// A whole text on one line, with control characters escaped.
 pub(crate) struct Whole<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Whole<T> {
@@ -52,7 +51,7 @@ impl<T: fmt::Display> fmt::Display for Whole<T> {
     }
 }
 
-/// Shows a text whole, with its lines: only what a terminal would obey otherwise is escaped.
+/// A whole text with its line breaks and tabs. Other control characters are escaped.
 pub(crate) struct Lines<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Lines<T> {
@@ -75,9 +74,9 @@ fn cut(f: &mut fmt::Formatter<'_>, is_obeyed: fn(char) -> bool, text: &dyn fmt::
 struct Line<'a, 'b> {
     out: &'a mut fmt::Formatter<'b>,
     is_obeyed: fn(char) -> bool,
-    /// How many characters there is room for.
+    /// How many more characters fit.
     left: usize,
-    /// How many there was none for.
+    /// How many characters were cut.
     cut: usize,
 }
 
@@ -98,14 +97,14 @@ impl Write for Line<'_, '_> {
     }
 }
 
-/// Whether a terminal, or whatever breaks text into lines, does something else with it than to show it: a control character, or
-/// one that turns the direction of what follows.
+/// Whether a terminal does something with this character other than to show it. It is a control character, a line break, or a
+/// character that changes the direction of the text.
 fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// So many restarts in so long a time, or without the limit that is none.
+/// A limit of restarts within a period, in words, also where either is not set.
 pub(crate) struct Restarts {
     pub(crate) intensity: usize,
     pub(crate) period: Duration,
@@ -125,7 +124,7 @@ impl fmt::Display for Restarts {
     }
 }
 
-/// A time as people say it, rounded down: `<1ms`, `124ms`, `3.2s`, `30s`, `4m 10s`, `2h 5m`, `3d 4h`.
+/// A duration as people say it, rounded down: `<1ms`, `124ms`, `3.2s`, `30s`, `4m 10s`, `2h 5m`, `3d 4h`.
 pub(crate) struct Rounded(pub(crate) Duration);
 
 impl fmt::Display for Rounded {
@@ -147,12 +146,12 @@ impl fmt::Display for Rounded {
     }
 }
 
-/// `None` for a time without limit.
+/// Returns `None` for a duration without limit.
 pub(crate) fn limit(time: Duration) -> Option<Duration> {
     (time != Duration::MAX).then_some(time)
 }
 
-/// A time, for those who debug.
+/// A duration in `Debug` output, with a word for no limit.
 pub(crate) struct Time(pub(crate) Duration);
 
 impl fmt::Debug for Time {
@@ -164,7 +163,7 @@ impl fmt::Debug for Time {
     }
 }
 
-/// A number, for those who debug.
+/// A number in `Debug` output, with a word for no limit.
 pub(crate) struct Number(pub(crate) usize);
 
 impl fmt::Debug for Number {
@@ -181,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
+    fn characters_that_a_terminal_obeys_are_escaped() {
         let text = "a\u{1b}[2Jb\rc\nd\te\u{202e}f\u{85}ü\\";
         assert_eq!(OneLine(text).to_string(), r"a\u{1b}[2Jb\rc\nd\te\u{202e}f\u{85}ü\");
         assert_eq!(Whole(text).to_string(), OneLine(text).to_string());

@@ -74,7 +74,7 @@ async fn a6_case_r_a_dropped_run_stops_in_the_background(world: World) {
     until_not_running(&handle).await;
     assert_eq!(census.present(), 0);
     let error = handle.children().await.unwrap_err();
-    assert_eq!(error.to_string(), "supervisor `root` is not running");
+    assert_eq!(error.to_string(), "`root` is not running: it has not started, has stopped, or is waiting to restart");
 }
 
 async fn a6_case_r_a_dropped_tree_stops_in_the_background(world: World) {

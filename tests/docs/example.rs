@@ -14,7 +14,7 @@ async fn main() -> Result<(), SupervisorError> {
 async fn poll(start: u32, shutdown: ProcessShutdown) -> Result<(), BoxError> {
     println!("start {start}");
     if start == 1 {
-        return Err("connection refused".into()); // a panic would be a failure, too
+        return Err("connection refused".into()); // a panic is a failure, too
     }
     println!("polling");
     shutdown.await; // Ctrl-C, or SIGTERM

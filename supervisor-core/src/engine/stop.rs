@@ -318,10 +318,10 @@ impl<C: Spec> Engine<C> {
             State::Stopping(stopping) => (stopping.stop_sequence, stopping.unready, stopping.since),
             state => (None, matches!(state, State::Starting { .. }), now),
         };
-        // Told where nothing else says why: an event of its own tells of the sign of life that did not come, and the failed
-        // start tells its limit.
-        let is_told = is_unresponsive || matches!(then, AfterStop::FailStart { limit: Some(_) });
-        let took = (!is_told).then(|| now.saturating_duration_since(since));
+        // Another event has the reason for some aborts: `Unresponsive` for a missed heartbeat, `StartFailed` for a start that
+        // took too long. These have no `took`.
+        let has_own_event = is_unresponsive || matches!(then, AfterStop::FailStart { limit: Some(_) });
+        let took = (!has_own_event).then(|| now.saturating_duration_since(since));
         self.emit_timed(key, took, || EventKind::Aborted);
         // D3: a grace of its own, and maybe more time again, whatever time it had before the abort.
         let (phase, no_successor) = (self.abort_phase(key, now), self.is_final());

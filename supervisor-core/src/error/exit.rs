@@ -5,7 +5,9 @@ use super::{
     tell::{self, Tell},
 };
 
-/// How a process ended. Displayed, it is one line, with what user code said of it. Control characters in that are escaped.
+/// The end of a process: how it ended.
+///
+/// Displayed, it is one line that includes the message of user code. Control characters in that message are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -14,29 +16,29 @@ use super::{
 )]
 #[non_exhaustive]
 pub enum Exit {
-    /// Its future returned `()` or `Ok`.
+    /// The process's future returned `()` or `Ok`.
     Normal,
-    /// Its `initialize` found nothing to run: [`ignore`](crate::InitializationError::ignore).
+    /// The process's `initialize` found nothing to run: [`ignore`](crate::InitializationError::ignore).
     Ignored,
-    /// Its future, or its `initialize`, returned an error.
+    /// The process's future, or its `initialize`, returned an error.
     Failed(Failure),
-    /// It panicked, in its future or in a destructor.
+    /// The process panicked, in its future or in a destructor.
     Panicked(Failure),
-    /// It was aborted.
+    /// The process was aborted.
     Aborted,
-    /// It was aborted because it missed its heartbeat: see [`with_watchdog`](crate::ChildSpec::with_watchdog).
+    /// The process was aborted because it missed its heartbeat: see [`with_watchdog`](crate::ChildSpec::with_watchdog).
     Unresponsive {
-        /// Within what time it has to give one.
+        /// The time within which each heartbeat is due.
         #[cfg_attr(feature = "serde", serde(rename = "within_seconds", with = "crate::format::seconds"))]
         within: Duration,
     },
-    /// Its executor dropped it before it had ended, or refused to run it.
+    /// The executor dropped the process before it had ended, or refused to run it.
     Lost,
-    /// It is a supervisor, and stopped in order, whatever the reason was.
+    /// The process is a supervisor that stopped in order, for whatever reason.
     Shutdown(Arc<Termination>),
 }
 
-/// Why a supervisor stopped, and what did not stop well.
+/// The reason why a supervisor stopped, and the processes that did not stop well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -47,7 +49,7 @@ pub struct Termination {
     pub unclean: Vec<UncleanProcess>,
 }
 
-/// Why a supervisor stopped. Displayed, it is one line, as an [`Exit`] is.
+/// The reason why a supervisor stopped. Displayed, it is one line, as an [`Exit`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -56,15 +58,15 @@ pub struct Termination {
 )]
 #[non_exhaustive]
 pub enum StopReason {
-    /// It was asked to stop.
+    /// The supervisor was asked to stop.
     Requested,
-    /// It was killed: it aborted everything below it.
+    /// The supervisor was killed, and aborted everything below it.
     Killed,
-    /// It ran out of restarts.
+    /// The supervisor ran out of restarts.
     GaveUp(GaveUp),
     /// A significant child ended.
     AutoShutdown {
-        /// The supervisor's own dotted name.
+        /// Dotted name of the supervisor.
         path: String,
         /// Dotted name of the child.
         child: String,
@@ -75,7 +77,7 @@ pub enum StopReason {
     FailedToStart {
         /// Dotted name of the child, at whatever depth.
         path: String,
-        /// How it failed.
+        /// How the child failed to start.
         cause: StartFailure,
     },
 }
@@ -84,10 +86,10 @@ impl Exit {
     /// Returns whether a transient child that ends like this stays stopped: the exits that OTP calls `normal` and `shutdown`.
     pub fn is_normal(&self) -> bool {
         match self {
-            // R9, R21: what had nothing to run has not failed.
+            // R9, R21: a process that had nothing to run has not failed.
             Self::Normal | Self::Ignored => true,
-            // R13, R35: a supervisor that gave up, or shut itself down, has ended by itself, and the one above treats
-            // all of these alike (D5). R12: one that was killed has failed.
+            // R13, R35, D5: a supervisor that gave up has ended by itself, as one that shut itself down has. The supervisor
+            // above treats both alike. R12: a supervisor that was killed has failed.
             Self::Shutdown(termination) => !matches!(termination.reason, StopReason::Killed),
             // R12: an abort from outside is a failure, as an error is.
             Self::Failed(_) | Self::Panicked(_) | Self::Aborted | Self::Unresponsive { .. } | Self::Lost => false,
@@ -96,15 +98,15 @@ impl Exit {
 }
 
 impl Exit {
-    /// Returns whether this is a success: it ended normally, or it is a supervisor that stopped because it was asked to, or
+    /// Returns whether this is a success: the process ended normally, or it is a supervisor that stopped on request, or
     /// because its own significant work was done.
     pub fn is_success(&self) -> bool {
         match self {
             Self::Normal => true,
             Self::Shutdown(termination) => match &termination.reason {
                 StopReason::Requested => true,
-                // D6: it is done if what made it stop is done. A supervisor may have stopped for one below it, at any
-                // depth.
+                // D6: the supervisor succeeded if the child that made it stop did. That child may be a supervisor, too, so
+                // this asks at any depth.
                 StopReason::AutoShutdown { exit, .. } => exit.is_success(),
                 _ => false,
             },
@@ -112,12 +114,12 @@ impl Exit {
         }
     }
 
-    /// Whether a supervisor that ended like this may have left something behind.
+    /// Whether a supervisor that ended like this may have left processes behind.
     pub(crate) fn may_have_left_any(&self) -> bool {
         matches!(self, Self::Lost | Self::Panicked(_)) || self.abandoned_any()
     }
 
-    /// Whether it is a supervisor that has left something behind which does not yield.
+    /// Whether this is the end of a supervisor that left processes behind which do not yield.
     pub(crate) fn abandoned_any(&self) -> bool {
         let is_abandoned = |unclean: &UncleanProcess| {
             matches!(unclean.stop, UncleanStop::Abandoned | UncleanStop::AbandonedWithSubtree)
@@ -125,7 +127,7 @@ impl Exit {
         matches!(self, Self::Shutdown(termination) if termination.unclean.iter().any(is_abandoned))
     }
 
-    /// Returns the history of failures where a supervisor gave up: this one, or the significant one that made it stop.
+    /// Returns the history of failures if a supervisor gave up: this one, or the significant child that made it stop.
     pub fn gave_up(&self) -> Option<&GaveUp> {
         match self {
             Self::Shutdown(termination) => match &termination.reason {
@@ -139,7 +141,7 @@ impl Exit {
 }
 
 impl Exit {
-    /// The significant child that made a supervisor stop, and how that one ended.
+    /// The significant child that made a supervisor stop, and how that child ended.
     fn significant_below(&self) -> Option<(&String, &Self)> {
         match self {
             Self::Shutdown(termination) => match &termination.reason {
@@ -150,7 +152,7 @@ impl Exit {
         }
     }
 
-    /// As a history keeps it: see [`RestartRecord::cause`](super::RestartRecord::cause).
+    /// The form that a history keeps: see [`RestartRecord::cause`](super::RestartRecord::cause).
     pub(super) fn for_history(&self) -> Self {
         let Self::Shutdown(termination) = self else { return self.clone() };
         let reason = match &termination.reason {
@@ -201,14 +203,14 @@ impl Tell for StopReason {
         match self {
             Self::Requested => out.write_str("shut down on request"),
             Self::Killed => out.write_str("was killed"),
-            // What this is part of has named the supervisor.
+            // The text around this has named the supervisor.
             Self::GaveUp(gave_up) => gave_up.tell_without_path(out),
             Self::AutoShutdown { child, exit, .. } => {
                 write!(out, "shut down because its significant child `{child}` ")?;
                 exit.tell(out)
             }
             Self::FailedToStart { path, cause } => {
-                write!(out, "stopped: `{path}` ")?;
+                write!(out, "stopped because `{path}` ")?;
                 cause.tell(out)
             }
         }

@@ -13,11 +13,10 @@ use crate::text::Whole;
 /// An error of user code, whatever its type.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// What user code said of its failure, as text: an error with its chain of sources, or a panic's message.
+/// A failure of user code, as text: the message of an error with those of its sources, or the message of a panic.
 ///
-/// An error is rendered once, inside the process that it ended, and dropped there. What travels to supervisors,
-/// logs and callers is this text, so no user code runs anywhere else, and a failure is cheap to clone. Two failures are
-/// equal if they say the same, sources included.
+/// The process renders its error once, and drops the error. Supervisors, logs and callers get this text, so they run no user
+/// code, and a failure is cheap to clone. Two failures are equal if their messages and those of their sources are equal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Failure {
     message: Arc<str>,
@@ -30,9 +29,9 @@ impl Failure {
         Self { message: message.into().into(), source: None }
     }
 
-    /// Renders an error and the chain of its sources. A source that its error's own message repeats is left out.
+    /// Renders an error and the chain of its sources. Leaves out a source that the error's own message repeats.
     pub fn from_error(error: &(dyn Error + 'static)) -> Self {
-        // A chain that never ends is possible to write, and must not take the process with it.
+        // User code can write a chain that never ends. It must not hang the process.
         const LONGEST_CHAIN: usize = 32;
         Self::chain(error, LONGEST_CHAIN)
     }
@@ -40,7 +39,7 @@ impl Failure {
     fn chain(error: &(dyn Error + 'static), links: usize) -> Self {
         let message = render(error);
         let mut source = error.source().filter(|_| links > 1).map(|source| Arc::new(Self::chain(source, links - 1)));
-        // Many errors repeat their source in their own message. It is told once.
+        // Many errors repeat their source in their own message. This keeps one of the two.
         if source.as_ref().is_some_and(|source| repeats(&message, &source.raw().to_string())) {
             source = None;
         }
@@ -50,12 +49,12 @@ impl Failure {
         Self { message, source }
     }
 
-    /// Its message, and those of its sources, from the outside in.
+    /// The message and those of the sources, from the outside in.
     pub(crate) fn messages(&self) -> impl Iterator<Item = &str> {
         iter::successors(Some(self), |failure| failure.source.as_deref()).map(Self::message)
     }
 
-    /// One that says this, with sources that say that.
+    /// Creates a failure with this message, and sources with these messages, from the outside in.
     pub(crate) fn from_messages<'a>(message: &str, sources: impl DoubleEndedIterator<Item = &'a str>) -> Self {
         let source =
             sources.rev().fold(None, |source, message| Some(Arc::new(Self { message: message.into(), source })));
@@ -64,7 +63,7 @@ impl Failure {
 
     /// Takes the message out of a panic's payload. The caller drops the payload.
     pub(crate) fn from_panic(payload: &(dyn Any + Send)) -> Self {
-        // P4: a panic has its message as one of these two.
+        // P4: `panic!` makes a payload of one of these two types.
         let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
             (*text).to_owned()
         } else if let Some(text) = payload.downcast_ref::<String>() {
@@ -75,30 +74,30 @@ impl Failure {
         Self::new(message)
     }
 
-    /// Returns the message as it is, without those of its sources.
+    /// Returns the message as user code wrote it, without those of its sources.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The message and those of its sources, as they are: nothing is escaped.
+    /// The message and those of the sources, without escapes.
     pub(crate) fn raw(&self) -> impl fmt::Display + '_ {
         Raw(self)
     }
 }
 
-/// Most messages are short: they are allocated once, in the place where they stay.
+/// Renders a message. Most are short, and need one allocation: that of the text that stays.
 fn render(error: &dyn Error) -> Arc<str> {
     let mut short = ArrayString::<256>::new();
     if write!(short, "{error}").is_ok() {
         return short.as_str().into();
     }
     let mut long = String::new();
-    // Of an error whose `Display` fails, what it had written is kept.
+    // If the error's `Display` fails, the text that it wrote before is kept.
     let _ = write!(long, "{error}");
     long.into()
 }
 
-/// Whether an error's message is that of its source, or has it behind a colon.
+/// Whether an error's message is that of its source, or ends with it after a colon.
 fn repeats(message: &str, source: &str) -> bool {
     message.strip_suffix(source).is_some_and(|rest| rest.is_empty() || rest.ends_with(": "))
 }
@@ -117,7 +116,7 @@ impl fmt::Display for Raw<'_> {
     }
 }
 
-/// The message alone, on one line: control characters are escaped. With `{:#}` the sources follow, each behind a colon.
+/// Prints the message on one line, with control characters escaped. `{:#}` prints the sources as well, each after a colon.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() { Whole(self.raw()).fmt(f) } else { Whole(&self.message).fmt(f) }

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::text::{Number, Restarts, Time, Whole};
 
-/// A supervisor was out of restarts: more than `intensity` of them within `period`.
+/// The end of a supervisor that ran out of restarts: it needed more than `intensity` of them within `period`.
 ///
-/// `{}` prints one line: which child failed last, and how. [`source`](Error::source) is what the code of that child said, and
-/// `{:#}` prints it, too. Line breaks and other control characters in it are escaped.
+/// `{}` prints one line: which child failed last, and how. [`source`](Error::source) is the error or the panic of that child,
+/// and `{:#}` prints that as well. Line breaks and other control characters in it are escaped.
 ///
 /// Serialized, an intensity or a period without limit is `null`.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,49 +18,49 @@ use crate::text::{Number, Restarts, Time, Whole};
 pub struct GaveUp {
     /// Dotted name of the supervisor.
     pub path: String,
-    /// How many restarts it was allowed.
+    /// How many restarts the supervisor was allowed.
     #[cfg_attr(feature = "serde", serde(with = "crate::format::number"))]
     pub intensity: usize,
-    /// The time in which it was allowed them.
+    /// The time within which restarts counted together.
     #[cfg_attr(feature = "serde", serde(rename = "period_seconds", with = "crate::format::seconds"))]
     pub period: Duration,
-    /// The failures that spent its budget, oldest first: the last [`GaveUp::MAX_HISTORY`] at most. The last one is the
-    /// failure that was one too many.
+    /// The failures that used the restarts up, oldest first: the last [`GaveUp::MAX_HISTORY`] at most. After the last one the
+    /// supervisor gave up.
     pub restarts: Vec<RestartRecord>,
 }
 
-/// A failure that cost a supervisor one of its restarts. Displayed, it is one line.
+/// A failure that used one of a supervisor's restarts. Displayed, it is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RestartRecord {
     /// Dotted name of the child that failed.
     pub path: String,
-    /// How long before the supervisor gave up.
+    /// How long before the supervisor gave up the child failed.
     #[cfg_attr(feature = "serde", serde(rename = "ago_seconds", with = "crate::format::seconds"))]
     pub ago: Duration,
     /// How the child ended, or failed to start.
     ///
-    /// Where the child is a supervisor that gave up itself, its history has one record: the failure at the bottom of it, from
-    /// which the others followed. For one that shut down by itself, the significant child is the one at the bottom. Processes
-    /// that did not stop well are not kept. So a history holds 16 records, and not 16 for each level below it.
+    /// If the child is a supervisor that gave up, its history has one record: the failure at the lowest level, from which the
+    /// others followed. If the child is a supervisor that shut down by itself, its significant child is the one at the lowest
+    /// level. Processes that did not stop well are left out. So a history holds 16 records in all, and not 16 for each level.
     pub cause: RestartCause,
 }
 
 impl GaveUp {
-    /// How many failures are kept. A supervisor may count a million; people read the last few (A1).
+    /// How many failures a history keeps. A supervisor may count a million restarts, and people read the last few (A1).
     pub const MAX_HISTORY: usize = 16;
 
     pub(crate) fn new(path: String, intensity: usize, period: Duration, restarts: Vec<RestartRecord>) -> Self {
         Self { path, intensity, period, restarts }
     }
 
-    /// That it gave up, without its own path, and without what it gave up for.
+    /// The text that it gave up, without its own path and without the last failure.
     pub(crate) fn verdict(&self) -> impl fmt::Display + '_ {
         Verdict(self)
     }
 
-    /// All that it says, without its own path, as it is: nothing is escaped or cut.
+    /// The whole text without its own path. Nothing is escaped or cut.
     pub(crate) fn words(&self) -> impl fmt::Display + '_ {
         Words(self)
     }
@@ -113,11 +113,11 @@ impl fmt::Display for Words<'_> {
 
 impl RestartRecord {
     pub(crate) fn new(path: String, ago: Duration, cause: &RestartCause) -> Self {
-        // A1: what is kept is bounded, however deep the tree is.
+        // A1: the size of a record has a bound, however deep the tree is.
         Self { path, ago, cause: cause.for_history() }
     }
 
-    /// All that it says, as it is: nothing is escaped or cut.
+    /// The whole text. Nothing is escaped or cut.
     pub(super) fn words(&self) -> impl fmt::Display + '_ {
         Record(self)
     }
@@ -166,7 +166,7 @@ impl Error for GaveUp {
     }
 }
 
-/// A limit that there is not is called `unlimited`.
+/// Shows `unlimited` where there is no limit.
 impl fmt::Debug for GaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, intensity, period, restarts } = self;

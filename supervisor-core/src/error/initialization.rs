@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{BoxError, Failure};
 
-/// Why a process did not become ready: it failed, or it has nothing to do in this configuration.
+/// The reason why a process did not become ready: it failed, or it has nothing to do in this configuration.
 ///
 /// Any error converts into one, so `?` works in
 /// [`initialize`](crate::Supervisable::initialize). Like `anyhow::Error`, and for the same reason, it does not
@@ -25,10 +25,10 @@ use super::{BoxError, Failure};
 pub struct InitializationError(Option<BoxError>);
 
 impl InitializationError {
-    /// Says that there is nothing to run in this configuration. The child stays stopped (a temporary one is removed), its
-    /// supervisor and its siblings carry on, and nothing counts as a failure.
+    /// Says that there is nothing to run in this configuration. The child stays stopped; a temporary one is removed. Its
+    /// supervisor and its siblings go on, and this does not count as a failure.
     pub fn ignore() -> Self {
-        // R5: told from an error by its absence, so `?` on any error is a failed start (R4).
+        // R5: this holds no error. So `?` on any error is a failed start (R4).
         Self(None)
     }
 
@@ -42,9 +42,9 @@ impl InitializationError {
         self.0.is_none()
     }
 
-    /// The error as text; `None` for [`ignore`](Self::ignore).
+    /// The error as text. `None` for [`ignore`](Self::ignore).
     pub(crate) fn into_failure(self) -> Option<Failure> {
-        // P3: rendered once, where it came about.
+        // P3: rendered once, in the process that failed.
         self.0.map(|error| Failure::from_error(&*error))
     }
 }

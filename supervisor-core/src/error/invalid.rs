@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-/// What is wrong with the specification of a child or of a supervisor.
+/// A fault in the specification of a child or of a supervisor. Displayed, it says what is wrong and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[cfg_attr(
     feature = "serde",
@@ -12,7 +12,7 @@ pub enum InvalidSpec {
     /// The restart period is zero, so no restart would ever count.
     #[error("the restart period is zero; give a period above zero, or an intensity of zero to never restart")]
     PeriodZero,
-    /// A significant child is permanent. It would be restarted whenever it ends, so it could never end its supervisor.
+    /// A significant child is permanent. Its supervisor would restart it whenever it ends, and so would never stop for it.
     #[error("a significant child cannot be permanent; make it transient or temporary")]
     SignificantPermanent,
     /// A significant child under a supervisor without auto-shutdown.
@@ -21,29 +21,29 @@ pub enum InvalidSpec {
     /// A one-shot future can run once, so it cannot be restarted.
     #[error("a one-shot can only be temporary; use `worker` with a closure for a child that can be restarted")]
     OneShotNotTemporary,
-    /// The grace of its children is below a millisecond. No process can be gone at the moment in which it is aborted, so all
-    /// would be said not to yield.
+    /// The abort grace is below a millisecond. No process can end in that time, so the supervisor would call every aborted
+    /// process stuck.
     #[error("the abort grace is below a millisecond, in which no process can end; give more time")]
     AbortGraceTooShort,
-    /// It is nested too deep: see [`Supervisor::MAX_DEPTH`](crate::Supervisor::MAX_DEPTH).
+    /// The supervisor is nested too deep: see [`Supervisor::MAX_DEPTH`](crate::Supervisor::MAX_DEPTH).
     #[error("a tree has at most {max} supervisors from the root down, and this one is deeper; nest them less")]
     TooDeep {
-        /// How many there may be.
+        /// How many supervisors there may be from the root down.
         max: usize,
     },
-    /// The time to become ready is zero, so no start would ever succeed.
+    /// The start timeout is zero, so no start would ever succeed.
     #[error("the start timeout is zero; give a time above zero, or no start timeout to wait without limit")]
     StartTimeoutZero,
-    /// The time for a sign of life is zero, so none would ever be in time.
+    /// The watchdog's time is zero, so no heartbeat would ever be in time.
     #[error("the watchdog's time is zero; give a time above zero, or no watchdog")]
     WatchdogZero,
-    /// A supervisor gives no signs of life: it answers calls instead.
+    /// A supervisor has a watchdog. Supervisors give no heartbeats.
     #[error("a supervisor cannot have a watchdog; set it on its workers")]
     WatchdogOnSupervisor,
-    /// What has a set-up is ready when that is done.
+    /// A `Supervisable`, or a supervisor, has explicit readiness. It is ready when its set-up is done.
     #[error("explicit readiness needs a closure or one-shot; a `Supervisable` is ready when `initialize` returns")]
     ExplicitReady,
-    /// A backoff whose delays would shrink, or are not numbers.
+    /// The delays of a backoff would shrink, or are not numbers.
     #[error("the factor of the backoff is below 1, infinite, or not a number; give a finite factor of at least 1")]
     BackoffFactor,
     /// Two children of a supervisor with unique names have the same name.

@@ -1,4 +1,4 @@
-//! What a [`SupervisorError`] says.
+//! The texts of a [`SupervisorError`].
 
 use std::{error::Error, fmt};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::text::{Lines, Number};
 
-/// So many processes are named that did not stop well.
+/// How many of the processes that did not stop well a text names.
 const SHOWN: usize = 8;
 
 impl Tell for SupervisorError {
@@ -36,14 +36,21 @@ impl Tell for SupervisorError {
                 tell_list(unclean, out)
             }
             Self::Overloaded { path, unread } => {
-                write!(out, "supervisor `{path}` has {unread} unread messages and accepts no more; try again later")
+                write!(out, "`{path}` has {unread} unread messages and accepts no more; try again later, or shed load")
             }
-            Self::ShutdownDuringStart => out.write_str("the tree was shut down before it had started"),
-            Self::Lost { path } => write!(out, "`{path}` was dropped by its executor; was its runtime shut down?"),
-            Self::Panicked { path, .. } => write!(out, "supervisor `{path}` itself panicked"),
+            Self::ShutdownDuringStart => out.write_str("the tree was shut down before all its children had started"),
+            Self::Lost { path } => write!(
+                out,
+                "`{path}` was dropped by its executor before it had stopped; shut the tree down before its runtime"
+            ),
+            Self::Panicked { path, .. } => write!(out, "`{path}` panicked in the supervisor itself, not in a child"),
             Self::Executor(_) => out.write_str("cannot run the tree"),
-            Self::NotRunning { path } => write!(out, "supervisor `{path}` is not running"),
-            Self::NotFound { path } => write!(out, "supervisor `{path}` has no such child"),
+            Self::NotRunning { path } => {
+                write!(out, "`{path}` is not running: it has not started, has stopped, or is waiting to restart")
+            }
+            Self::NotFound { path } => {
+                write!(out, "`{path}` has no such child; it may have been removed when it ended")
+            }
             Self::ShuttingDown { path } => write!(out, "`{path}` is shutting down and cannot start children"),
             Self::AtCapacity { path, max } => write!(
                 out,
@@ -58,7 +65,9 @@ impl Tell for SupervisorError {
             Self::Running { path } => write!(out, "`{path}` is running; terminate it first"),
             Self::Restarting { path } => write!(out, "`{path}` is restarting; terminate it to cancel the restart"),
             Self::Stopping { path } => write!(out, "`{path}` is stopping; try again when it has stopped"),
-            Self::Stuck { path } => write!(out, "`{path}` is stuck: aborted but has not yielded"),
+            Self::Stuck { path } => {
+                write!(out, "`{path}` is stuck: aborted but has not yielded; it stops when it yields")
+            }
             Self::Dynamic { path } => write!(
                 out,
                 "`{path}` is a dynamic supervisor, whose children cannot be restarted or deleted; start a new child, or \
@@ -73,7 +82,9 @@ impl Tell for SupervisorError {
                 "not in a supervised process, so there is no supervisor to add a child to; call `spawn` on a \
                  `SupervisorHandle`",
             ),
-            Self::ChildNotRunning { path } => write!(out, "`{path}` is not running"),
+            Self::ChildNotRunning { path } => {
+                write!(out, "`{path}` has no process at the moment, so there is nothing to kill")
+            }
         }
     }
 
@@ -83,7 +94,7 @@ impl Tell for SupervisorError {
             Self::GaveUp(gave_up) => gave_up.said(),
             Self::SignificantChildFailed { exit, .. } => exit.said(),
             Self::Panicked { panic: failure, .. } | Self::Executor(failure) => Some(failure),
-            // A list has no one cause, so it names each.
+            // A list has many causes, so the text names each.
             Self::UncleanShutdown(_) => None,
             Self::InvalidName { .. }
             | Self::InvalidSpec { .. }
@@ -120,8 +131,8 @@ fn tell_list(unclean: &[UncleanProcess], out: &mut dyn fmt::Write) -> fmt::Resul
 }
 
 impl SupervisorError {
-    /// What a person reads where the program ends: all in one line, and behind it, for a supervisor that gave up, a line for
-    /// each restart before its last failure. Line breaks in what user code said stay, and other control characters are escaped.
+    /// The text for a person at the end of the program. It is one line, and, if a supervisor gave up, one more line for each
+    /// restart before its last failure. Line breaks in messages of user code stay; other control characters are escaped.
     pub(crate) fn report(&self) -> impl fmt::Display + '_ {
         Lines(Report(self))
     }
@@ -191,7 +202,7 @@ struct Report<'a>(&'a SupervisorError);
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Story(self.0).fmt(f)?;
-        // A1: the whole history. The last failure is told already.
+        // A1: the whole history. The first line has the last failure.
         let earlier = self.0.gave_up().map_or(&[][..], GaveUp::earlier);
         earlier.iter().try_for_each(|restart| write!(f, "\n  {}", restart.words()))
     }
@@ -203,7 +214,7 @@ impl fmt::Display for SupervisorError {
     }
 }
 
-/// For a `main` that returns the error, which prints it like this. `{:#?}` prints the fields.
+/// Prints the report that a person reads, because a `main` that returns the error prints this. `{:#?}` prints the fields.
 impl fmt::Debug for SupervisorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() { self.write_fields(f) } else { fmt::Display::fmt(&self.report(), f) }

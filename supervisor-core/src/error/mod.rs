@@ -1,4 +1,5 @@
-//! Every error type of the crate, and how a process can end: errors tell of that. What they need of ours are plain numbers.
+//! Every error type of the crate, and the ends of processes, which errors contain. Of the other modules this one uses only ids
+//! and texts.
 
 mod exit;
 mod failure;

@@ -5,7 +5,7 @@ use super::{
     tell::{self, Story, Tell},
 };
 
-/// Why a child is restarted.
+/// The reason why a child is restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -14,20 +14,20 @@ use super::{
 )]
 #[non_exhaustive]
 pub enum RestartCause {
-    /// Its process ended.
+    /// The child's process ended.
     #[cfg_attr(feature = "serde", serde(rename = "run"))]
     Exit(Exit),
-    /// It failed to start.
+    /// The child failed to start.
     Start(StartFailure),
 }
 
 impl RestartCause {
-    /// All that it says, as it is: nothing is escaped or cut.
+    /// The whole text. Nothing is escaped or cut.
     pub(crate) fn words(&self) -> impl fmt::Display + '_ {
         Story(self)
     }
 
-    /// The history of failures, where a supervisor gave up.
+    /// The history of failures, if a supervisor gave up.
     pub(crate) fn gave_up(&self) -> Option<&GaveUp> {
         match self {
             Self::Exit(exit) => exit.gave_up(),
@@ -35,7 +35,7 @@ impl RestartCause {
         }
     }
 
-    /// As a history keeps it: see [`RestartRecord::cause`](super::RestartRecord::cause).
+    /// The form that a history keeps: see [`RestartRecord::cause`](super::RestartRecord::cause).
     pub(crate) fn for_history(&self) -> Self {
         match self {
             Self::Exit(exit) => Self::Exit(exit.for_history()),
@@ -43,7 +43,7 @@ impl RestartCause {
         }
     }
 
-    /// Whether the child did its work, and was restarted all the same.
+    /// Whether the child succeeded. Only a permanent child is restarted after that.
     pub(super) fn is_success(&self) -> bool {
         matches!(self, Self::Exit(exit) if exit.is_success())
     }
@@ -65,7 +65,7 @@ impl Tell for RestartCause {
     }
 }
 
-/// One line, whole. Control characters in what user code said are escaped.
+/// Prints one line that includes the message of user code, with control characters escaped.
 impl fmt::Display for RestartCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         tell::data(self, f)

@@ -1,4 +1,4 @@
-//! The serialized form of a failure: its own message, those of its sources from the outside in, and where it panicked.
+//! The serialized form of a failure: its own message, those of its sources from the outside in, and the place of the panic.
 
 use std::borrow::Cow;
 

@@ -5,7 +5,7 @@ use super::{
     tell::{self, Tell},
 };
 
-/// How a child failed to start.
+/// The way in which a child failed to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -18,54 +18,55 @@ pub enum StartFailure {
     Failed(Failure),
     /// `initialize` panicked.
     Panicked(Failure),
-    /// It was not ready in time.
+    /// The child was not ready within its start timeout.
     #[cfg_attr(feature = "serde", serde(with = "crate::format::limit"))]
     TimedOut(Duration),
-    /// It ended before it had said that it is ready: see [`with_explicit_ready`](crate::ChildSpec::with_explicit_ready).
+    /// The child ended before it reported that it was ready: see
+    /// [`with_explicit_ready`](crate::ChildSpec::with_explicit_ready).
     Ended,
-    /// It was killed, or terminated.
+    /// The child was killed, or terminated, before it was ready.
     Aborted,
-    /// It is a supervisor, and was asked to shut down.
+    /// The child is a supervisor that was asked to shut down before it was ready.
     ShutDown,
-    /// The executor dropped it, or refused it.
+    /// The executor dropped the child's process, or refused to run it.
     Lost,
-    /// It is a supervisor, and a child below it failed to start.
+    /// The child is a supervisor, and a child below it failed to start.
     Below {
-        /// That child.
+        /// The child below, at whatever depth.
         path: String,
-        /// How it failed.
+        /// How that child failed to start.
         cause: Box<StartFailure>,
     },
-    /// It is a supervisor that ran out of restarts before all its children had started.
+    /// The child is a supervisor that ran out of restarts before all its children had started.
     GaveUp(GaveUp),
 }
 
 impl StartFailure {
-    /// How a process that was not ready yet failed to become so.
+    /// The failed start of a process that ended like this before it was ready.
     pub(crate) fn from_exit(exit: Exit) -> Self {
         match exit {
-            // R4: whatever way it did not become ready, it is a failed start.
+            // R4: a process that ends before it is ready has failed to start, however it ends.
             Exit::Failed(failure) => Self::Failed(failure),
             Exit::Panicked(failure) => Self::Panicked(failure),
             Exit::Lost => Self::Lost,
-            // A2: one that has to say that it is ready, and ends before, has failed to start, even if it ends well.
+            // A2: a process that has to report its readiness, and ends before, has failed to start even if it ends well.
             Exit::Normal => Self::Ended,
             Exit::Aborted | Exit::Unresponsive { .. } | Exit::Ignored => Self::Aborted,
             Exit::Shutdown(termination) => match Arc::unwrap_or_clone(termination).reason {
                 // N3: a supervisor that gives up before it is ready has failed to start, and its history is the cause.
                 StopReason::GaveUp(gave_up) => Self::GaveUp(gave_up),
-                // R3, R38: the failed start of a child is that of its supervisor. It keeps the path of the child, at
+                // R3, R38: when a child fails to start, so does its supervisor. The error keeps the path of the child, at
                 // whatever depth (A1).
                 StopReason::FailedToStart { path, cause } => Self::Below { path, cause: Box::new(cause) },
-                // D5: it was told to stop, or stopped itself, before it was ready. That is not the same as to fail,
-                // and errors say so.
+                // D5: the supervisor was asked to stop, or stopped itself, before it was ready. That is not a failure of its
+                // own, and errors distinguish the two.
                 StopReason::Requested | StopReason::AutoShutdown { .. } => Self::ShutDown,
                 StopReason::Killed => Self::Aborted,
             },
         }
     }
 
-    /// The history of failures, where a supervisor gave up.
+    /// The history of failures, if a supervisor gave up.
     pub(crate) fn gave_up(&self) -> Option<&GaveUp> {
         match self {
             Self::GaveUp(gave_up) => Some(gave_up),
@@ -115,7 +116,7 @@ impl Tell for StartFailure {
     }
 }
 
-/// One line, without what user code said: that is the source. `{:#}` says both.
+/// Prints one line without the message of user code, which is the source. `{:#}` prints both.
 impl fmt::Display for StartFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         tell::error(self, f)

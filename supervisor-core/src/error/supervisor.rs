@@ -1,7 +1,7 @@
 use super::{BoxError, Exit, Failure, GaveUp, InvalidSpec, StartFailure, UncleanProcess};
 use crate::id::ChildId;
 
-/// What can go wrong with a supervisor.
+/// An error of a supervisor, of a tree, or of a call of a handle.
 ///
 /// | returned by | variants |
 /// |---|---|
@@ -21,13 +21,13 @@ use crate::id::ChildId;
 ///
 /// | | prints |
 /// |---|---|
-/// | `{}` | one line: which process, what happened, and what to do |
-/// | [`source`](std::error::Error::source) | what user code said of it (an error's message, a panic's), where it did: exactly what `{}` leaves out |
+/// | `{}` | one line: the process, what happened, and what to do |
+/// | [`source`](std::error::Error::source) | the message of user code (of its error, or of its panic), if there is one: exactly what `{}` leaves out |
 /// | `{:#}` | both, on one line |
-/// | `{:?}` | both, and on lines of their own the earlier restarts of a supervisor that gave up: what a `main` that returns the error prints |
+/// | `{:?}` | both, and the earlier restarts of a supervisor that gave up, each on a line of its own; a `main` that returns the error prints this |
 /// | `{:#?}` | the fields |
 ///
-/// On one line, control characters in what user code said are escaped. So in a log, use `{:#}`.
+/// `{}` and `{:#}` escape control characters in the message of user code. In a log, use `{:#}`.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -36,15 +36,15 @@ use crate::id::ChildId;
 )]
 #[non_exhaustive]
 pub enum SupervisorError {
-    /// A name without a letter or a digit, of which nothing would be left as a segment of a dotted name.
+    /// The name has no letter and no digit, so it cannot be a segment of a dotted name.
     InvalidName {
-        /// The name as given.
+        /// The name as it was given.
         name: String,
-        /// The supervisor that the child was added to; `None` for a supervisor's own name.
+        /// The supervisor to which the child was added. `None` for a supervisor's own name.
         parent: Option<String>,
     },
 
-    /// A child or supervisor is specified in a way that cannot work. Nothing was started.
+    /// The specification of a child or of a supervisor cannot work. Nothing was started.
     InvalidSpec {
         /// The child or supervisor.
         path: String,
@@ -52,54 +52,54 @@ pub enum SupervisorError {
         reason: InvalidSpec,
     },
 
-    /// A child failed to start: when its tree first started, and what had started before it was stopped again; or when it was
-    /// added, or restarted by hand, and nothing else has changed.
+    /// A child failed to start. If its tree was starting, the children that had started before it were stopped again. If a call
+    /// added or restarted the child, nothing else has changed.
     FailedToStart {
         /// The child, at whatever depth.
         path: String,
-        /// How it failed.
+        /// How the child failed to start.
         cause: StartFailure,
     },
 
     /// The root ran out of restarts, and stopped.
     GaveUp(GaveUp),
 
-    /// The tree shut itself down because a significant child ended, and that child had not ended well.
+    /// The tree shut itself down because a significant child ended, and that child did not succeed.
     SignificantChildFailed {
         /// The supervisor.
         path: String,
         /// Its child.
         child: String,
-        /// How the child ended. [`Exit::gave_up`] is the history of failures, where the child is a supervisor that gave up.
+        /// How the child ended. [`Exit::gave_up`] returns the history of failures of a supervisor that gave up.
         exit: Exit,
     },
 
-    /// The tree was asked to shut down and did, but not everything in it stopped well.
+    /// The tree shut down on request, but these processes did not stop well.
     UncleanShutdown(Vec<UncleanProcess>),
 
-    /// The supervisor has [too many messages](crate::SupervisorHandle::MAX_UNREAD) that it has not read. Nothing was sent, or
-    /// started: try again later, or shed load.
+    /// The supervisor has [too many unread messages](crate::SupervisorHandle::MAX_UNREAD). The call sent nothing and started
+    /// nothing. Try again later, or shed load.
     Overloaded {
         /// The supervisor.
         path: String,
-        /// How many it had.
+        /// How many unread messages it had.
         unread: usize,
     },
 
-    /// The tree was asked to shut down before it had started.
+    /// The tree was asked to shut down before all its children had started.
     ShutdownDuringStart,
 
-    /// The executor dropped the root: everything that it ran is gone.
+    /// The executor dropped the root before the tree had stopped. No process that it ran is left.
     Lost {
         /// The root.
         path: String,
     },
 
-    /// The root itself panicked. No code of its children can do that; an executor's can.
+    /// The root itself panicked. Code of its children cannot cause that; code of an executor can.
     Panicked {
         /// The root.
         path: String,
-        /// The panic.
+        /// The message of the panic.
         panic: Failure,
     },
 
@@ -108,7 +108,7 @@ pub enum SupervisorError {
 
     /// The supervisor is not running: it has not started yet, it has stopped, or it is waiting to restart.
     NotRunning {
-        /// The supervisor. Its own segment alone if it never ran.
+        /// The supervisor. If it never ran, this is its own segment alone.
         path: String,
     },
 
@@ -118,17 +118,17 @@ pub enum SupervisorError {
         path: String,
     },
 
-    /// The supervisor is shutting down, and starts no more children.
+    /// The supervisor is shutting down and cannot start children.
     ShuttingDown {
         /// The supervisor.
         path: String,
     },
 
-    /// The supervisor has as many children as it may have.
+    /// The supervisor has its maximum of children.
     AtCapacity {
         /// The supervisor.
         path: String,
-        /// How many it may have.
+        /// How many children it may have.
         max: usize,
     },
 
@@ -148,7 +148,7 @@ pub enum SupervisorError {
         id: ChildId,
     },
 
-    /// The child runs, or is starting.
+    /// The child is running, or starting.
     Running {
         /// The child.
         path: String,
@@ -160,32 +160,32 @@ pub enum SupervisorError {
         path: String,
     },
 
-    /// The child is stopping, and has not stopped yet.
+    /// The child is stopping and has not stopped yet.
     Stopping {
         /// The child.
         path: String,
     },
 
-    /// The child was aborted, but its future has not yielded. It stops when it yields.
+    /// The child was aborted but has not yielded. It stops when it yields.
     Stuck {
         /// The child.
         path: String,
     },
 
-    /// The supervisor is dynamic. It keeps no child that is not running, so it has none to restart or to delete.
+    /// The supervisor is dynamic. It removes each child that ends, so its children cannot be restarted or deleted.
     Dynamic {
         /// The supervisor.
         path: String,
     },
 
-    /// The call would wait for the process that made it: for a start that comes after the caller's own, for example, or for the
-    /// end of the tree that the caller is part of.
+    /// The call would wait for the process that made it. For example, it would wait for a start that comes after the caller's
+    /// own, or for the end of the tree to which the caller belongs.
     WouldDeadlock {
         /// The supervisor.
         path: String,
     },
 
-    /// The call was made outside of a process, where there is no supervisor.
+    /// The call was made outside of a supervised process, so it has no supervisor.
     OutsideProcess,
 
     /// The child has no process at the moment.

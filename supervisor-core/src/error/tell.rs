@@ -1,13 +1,11 @@
-//! How errors and exits are told.
+//! The parts of a text: what supervision knows (names, how a process ended, times, counts), and the message of user code.
 //!
-//! What supervision knows (names, how a process ended, times, counts) and what user code said are told apart:
+//! - `{}` of an error prints what supervision knows, on one line.
+//! - [`source`](std::error::Error::source) is the message of user code: exactly what `{}` leaves out.
+//! - `{:#}` prints both, on one line.
 //!
-//! - `{}` of an error is what supervision knows, on one line.
-//! - [`source`](std::error::Error::source) is what user code said: exactly what `{}` leaves out.
-//! - `{:#}` is both, on one line.
-//!
-//! So each cause stands once, whether an error is printed by itself or with a library that prints the sources of errors. What is
-//! not an error, an [`Exit`](super::Exit) for example, has no sources, and `{}` of it says all.
+//! So each cause is printed once, whether a program prints the error alone or with the chain of its sources. A type that is not
+//! an error, such as [`Exit`](super::Exit), has no source, and its `{}` prints both parts.
 
 use std::fmt;
 
@@ -18,11 +16,11 @@ pub(crate) trait Tell {
     /// Writes what supervision knows.
     fn tell(&self, out: &mut dyn fmt::Write) -> fmt::Result;
 
-    /// What user code said.
+    /// The message of user code, if there is one.
     fn said(&self) -> Option<&Failure>;
 }
 
-/// What supervision knows, as it is: nothing is escaped.
+/// What supervision knows. Nothing is escaped.
 pub(super) struct Known<'a>(pub(super) &'a dyn Tell);
 
 impl fmt::Display for Known<'_> {
@@ -31,7 +29,7 @@ impl fmt::Display for Known<'_> {
     }
 }
 
-/// What supervision knows and what user code said, as it is: nothing is escaped.
+/// What supervision knows, and the message of user code. Nothing is escaped.
 pub(crate) struct Story<'a>(pub(crate) &'a dyn Tell);
 
 impl fmt::Display for Story<'_> {
@@ -44,12 +42,12 @@ impl fmt::Display for Story<'_> {
     }
 }
 
-/// `Display` of an error.
+/// Writes the `Display` of an error.
 pub(super) fn error(this: &dyn Tell, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if f.alternate() { data(this, f) } else { fmt::Display::fmt(&Whole(Known(this)), f) }
 }
 
-/// `Display` of what has no sources.
+/// Writes the `Display` of a type that is not an error.
 pub(super) fn data(this: &dyn Tell, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     fmt::Display::fmt(&Whole(Story(this)), f)
 }

@@ -13,11 +13,11 @@ use crate::text::Whole;
 pub struct UncleanProcess {
     /// Dotted name of the process.
     pub path: String,
-    /// What happened to it.
+    /// How it did not stop well.
     pub stop: UncleanStop,
 }
 
-/// How a process failed to stop well. Displayed, it is one line, with what user code said of it.
+/// The way in which a process did not stop well. Displayed, it is one line that includes the message of user code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -26,13 +26,14 @@ pub struct UncleanProcess {
 )]
 #[non_exhaustive]
 pub enum UncleanStop {
-    /// It was still running when its time was up, and was aborted. Its destructors have run.
+    /// The process did not stop in time, and was aborted. Its destructors have run.
     Aborted,
-    /// It was aborted but never yielded. Its supervisor no longer waits for it, and it may still be running.
+    /// The process was aborted but never yielded. Its supervisor no longer waits for it, and it may still be running.
     Abandoned,
-    /// As [`Abandoned`](Self::Abandoned), for a supervisor that did not respond: with everything below it.
+    /// The process is a supervisor that did not respond. It was abandoned with everything below it.
     AbandonedWithSubtree,
-    /// It was asked to stop, and then ended like this: with an error, with a panic, or because its executor dropped it.
+    /// The process was asked to stop, and then ended like this: with an error, with a panic, or because its executor dropped
+    /// it.
     Failed(Exit),
 }
 
@@ -41,7 +42,7 @@ impl UncleanProcess {
         Self { path, stop }
     }
 
-    /// All that it says, as it is: nothing is escaped or cut.
+    /// The whole text. Nothing is escaped or cut.
     pub(super) fn words(&self) -> impl fmt::Display + '_ {
         Words(self)
     }

@@ -1,5 +1,5 @@
-//! What a snapshot keeps of how a process ended: the same, with a bound on its size. Texts of user code are cut, and a story that
-//! holds stories is told by its end.
+//! The form in which a snapshot keeps the end of a process: the same data, with a bound on its size. Messages of user code are
+//! cut, and of a history of failures only the last one is kept.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     text::{Cut, LONGEST},
 };
 
-/// How many of the processes that did not stop well are kept.
+/// How many of the processes that did not stop well a snapshot keeps.
 const UNCLEAN: usize = 16;
 
 impl RestartCause {
@@ -46,13 +46,13 @@ fn brief_exit(exit: &Exit) -> Exit {
 fn brief_reason(reason: &StopReason) -> StopReason {
     match reason {
         StopReason::Requested | StopReason::Killed => reason.clone(),
-        StopReason::GaveUp(gave_up) => StopReason::GaveUp(brief_story(gave_up)),
+        StopReason::GaveUp(gave_up) => StopReason::GaveUp(brief_history(gave_up)),
         StopReason::FailedToStart { path, cause } => {
             StopReason::FailedToStart { path: path.clone(), cause: brief_start(cause) }
         }
         StopReason::AutoShutdown { path, child, exit } => {
             let (mut child, mut exit) = (child, exit);
-            // Supervisors that shut down one for another, at any depth: the one that began it is what there is to know.
+            // Supervisors may shut down one after another, each for the one below. The lowest one is the cause of all.
             while let Exit::Shutdown(termination) = exit {
                 let StopReason::AutoShutdown { child: below, exit: its, .. } = &termination.reason else { break };
                 (child, exit) = (below, its);
@@ -69,7 +69,7 @@ fn brief_start(failure: &StartFailure) -> StartFailure {
         StartFailure::Below { path, cause } => {
             StartFailure::Below { path: path.clone(), cause: Box::new(brief_start(cause)) }
         }
-        StartFailure::GaveUp(gave_up) => StartFailure::GaveUp(brief_story(gave_up)),
+        StartFailure::GaveUp(gave_up) => StartFailure::GaveUp(brief_history(gave_up)),
         StartFailure::TimedOut(_)
         | StartFailure::Ended
         | StartFailure::Aborted
@@ -78,15 +78,15 @@ fn brief_start(failure: &StartFailure) -> StartFailure {
     }
 }
 
-/// With the last failure alone. That of a supervisor below is in there at most once: its own record keeps no deeper one.
-fn brief_story(GaveUp { path, intensity, period, restarts }: &GaveUp) -> GaveUp {
+/// Keeps the last failure only. A supervisor below has at most one record in it, because a record keeps no deeper history.
+fn brief_history(GaveUp { path, intensity, period, restarts }: &GaveUp) -> GaveUp {
     let last = restarts
         .last()
         .map(|RestartRecord { path, ago, cause }| RestartRecord::new(path.clone(), *ago, &cause.brief()));
     GaveUp::new(path.clone(), *intensity, *period, last.into_iter().collect())
 }
 
-/// Most are short, and shared.
+/// Cuts long messages. Most are short, and shared with the failure.
 fn brief_failure(failure: &Failure) -> Failure {
     let is_long = |message: &str| message.len() > LONGEST && message.chars().nth(LONGEST).is_some();
     if !failure.messages().any(is_long) {

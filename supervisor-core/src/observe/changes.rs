@@ -13,13 +13,13 @@ use slab::Slab;
 
 use crate::incarnation::wake;
 
-/// Tells those who wait for a tree to be in some state that it may be in it now.
+/// A list of the tasks that wait for a tree to reach some state. Each change of the tree wakes them, and they look again.
 ///
-/// Who waits listens first, and looks at the tree after that, under the locks of its supervisors. A supervisor changes its
-/// state under that lock, and tells after it. So no change is missed.
+/// A task first listens, and then reads the tree under the locks of its supervisors. A supervisor changes its state under its
+/// lock, and notifies after that. So a listener misses no change.
 ///
-/// A list of our own: those of crates wake all in one loop, where a waker that panics leaves the ones behind it asleep. The
-/// lock is not held while a waker is woken, cloned or dropped.
+/// This is our own list, because those of other crates wake all tasks in one loop: a waker that panics leaves the tasks behind
+/// it asleep. The lock is not held while a waker is woken, cloned or dropped.
 #[derive(Clone, Default)]
 pub(crate) struct Changes(Arc<ChangeList>);
 
@@ -31,30 +31,30 @@ struct ChangeList {
 
 #[derive(Default)]
 struct State {
-    /// How often somebody was told.
-    told: u64,
-    /// Those who wait, and were not woken yet.
+    /// Number of notifications so far.
+    notified: u64,
+    /// The tasks that wait and have not been woken yet.
     waiting: Slab<Option<Waker>>,
 }
 
-/// Resolves at the next change.
+/// A future that resolves at the next change.
 pub(crate) struct NextChange {
     list: Arc<ChangeList>,
-    /// How often somebody had been told before.
-    told: u64,
-    /// Its place among those who wait.
+    /// Number of notifications before this began to listen.
+    notified: u64,
+    /// Its place among the tasks that wait.
     key: Option<usize>,
 }
 
 impl Changes {
     pub(crate) fn listen(&self) -> NextChange {
-        // Relaxed is enough: the listener reads the tree after this, under the locks of its supervisors, and they
-        // tell after they held these.
+        // Relaxed is enough: the listener reads the tree after this, under the locks of its supervisors, and they notify
+        // after they release these locks.
         self.0.listeners.fetch_add(1, Relaxed);
-        NextChange { told: self.0.lock().told, list: self.0.clone(), key: None }
+        NextChange { notified: self.0.lock().notified, list: self.0.clone(), key: None }
     }
 
-    /// Where nobody listens it is one load.
+    /// Wakes all listeners. Without a listener this is one load.
     #[inline]
     pub(crate) fn notify(&self) {
         if self.0.listeners.load(Relaxed) > 0 {
@@ -67,7 +67,7 @@ impl ChangeList {
     fn notify(&self) {
         let woken: Vec<Waker> = {
             let mut state = self.lock();
-            state.told += 1;
+            state.notified += 1;
             state.waiting.iter_mut().filter_map(|(_, waker)| waker.take()).collect()
         };
         woken.into_iter().for_each(wake);
@@ -85,7 +85,7 @@ impl Future for NextChange {
         let this = &mut *self;
         let waker = cx.waker().clone();
         let mut state = this.list.lock();
-        if state.told != this.told {
+        if state.notified != this.notified {
             return Poll::Ready(());
         }
         let before = match this.key.and_then(|key| state.waiting.get_mut(key)) {

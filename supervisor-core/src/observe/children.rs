@@ -7,26 +7,26 @@ use crate::{
     strategy::{Backoff, ChildKind, ChildSettings, RestartType},
 };
 
-/// A child of a running supervisor, at the moment of asking.
+/// A child of a running supervisor, at the moment of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ChildInfo {
-    /// Names the child in calls.
+    /// The id that calls take.
     #[cfg_attr(feature = "serde", serde(rename = "child_id"))]
     pub id: ChildId,
     /// Its own segment of its dotted name.
     pub name: String,
-    /// Its process, if it has one now.
+    /// Its process. `None` if it has none now.
     #[cfg_attr(feature = "serde", serde(rename = "process_id"))]
     pub process: Option<ProcessId>,
     /// What it is doing.
     pub state: ChildState,
-    /// Whether it works or supervises.
+    /// Whether it is a worker or a supervisor.
     pub kind: ChildKind,
 }
 
-/// Where a child is in its life.
+/// The state of a child.
 #[expect(
     clippy::exhaustive_enums,
     reason = "the columns of the table of calls: another one would change what calls answer"
@@ -34,63 +34,63 @@ pub struct ChildInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum ChildState {
-    /// Its `initialize` runs, or it waits for its turn in the first start of its supervisor.
+    /// The child's `initialize` is running, or the child waits for its turn while its supervisor starts.
     Starting,
-    /// It runs, and is ready.
+    /// The child is running, and its own set-up is done.
     Running,
-    /// It is going to be started again, and has no process yet: it waits for its backoff, or for its turn.
+    /// The child is waiting to restart, for its backoff or for its turn. It has no process yet.
     Restarting,
-    /// It was asked to stop, or aborted, and is not gone yet.
+    /// The child was asked to stop, or was aborted, and has not ended yet.
     Stopping,
-    /// It has no process, and is not going to get one by itself.
+    /// The child has no process, and its supervisor will not start one by itself.
     Stopped,
 }
 
-/// How many children a supervisor has.
+/// The numbers of a supervisor's children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ChildCounts {
     /// All children, whatever their state.
     pub specs: usize,
-    /// Those that are running. One that is stopping still has a process, and is not counted here.
+    /// Children that are running. A child that is stopping still has a process, but does not count here.
     pub active: usize,
-    /// Those that are supervisors, whatever their state.
+    /// Children that are supervisors, whatever their state.
     pub supervisors: usize,
-    /// Those that are workers, whatever their state.
+    /// Children that are workers, whatever their state.
     pub workers: usize,
 }
 
-/// How a child is started, restarted and stopped, as its supervisor has it: with all defaults filled in.
+/// The settings of a child: how it is started, restarted and stopped, with all defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ChildSpecInfo {
     /// Its own segment of its dotted name.
     pub name: String,
-    /// Whether it works or supervises.
+    /// Whether it is a worker or a supervisor.
     pub kind: ChildKind,
-    /// When it is restarted.
+    /// After which ends it is restarted.
     pub restart: RestartType,
     /// How it is stopped.
     pub shutdown: ShutdownStrategy,
-    /// Whether its end can be the end of its supervisor.
+    /// Whether its end can make its supervisor shut down.
     pub significant: bool,
-    /// How long it may take to become ready; `None` is without limit.
+    /// How long it may take to become ready. `None` is without limit.
     #[cfg_attr(feature = "serde", serde(rename = "start_timeout_seconds", with = "crate::format::seconds_or_none"))]
     pub start_timeout: Option<Duration>,
-    /// How long its restarts wait; `None` is as its supervisor says.
+    /// How long its restarts wait. `None` means that the backoff of its supervisor applies.
     pub backoff: Option<Backoff>,
-    /// The time within which it has to give a heartbeat; `None` is that it has no watchdog.
+    /// The time within which each heartbeat is due. `None` means that it has no watchdog.
     #[cfg_attr(feature = "serde", serde(rename = "watchdog_seconds", with = "crate::format::seconds_or_none"))]
     pub watchdog: Option<Duration>,
-    /// Whether it says itself when it is ready.
+    /// Whether it reports its readiness itself.
     pub explicit_ready: bool,
     /// Where it runs.
     pub placement: PlacementKind,
 }
 
-/// Where a child, or the children of a supervisor, run: which kind of [`Placement`] they have.
+/// The kind of [`Placement`] that a child, or the children of a supervisor, have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -100,7 +100,7 @@ pub enum PlacementKind {
     Inherit,
     /// On a given executor.
     On,
-    /// On an executor that is made anew for each start.
+    /// On a new executor for each start.
     Fresh,
 }
 

@@ -11,39 +11,43 @@ use crate::{
 
 /// Something that happened to a process.
 ///
-/// Displayed, it is one line. Control characters in what user code says are escaped, and a line of more than 1,000 characters is
-/// cut and says by how much. The fields hold the whole text.
+/// Displayed, it is one line. Control characters in messages of user code are escaped. A line of more than 1,000 characters is
+/// cut, and says by how much. The fields hold the whole text.
 ///
-/// With the feature `serde` it can be written and read: the page on events has the format.
+/// With the feature `serde` it can be serialized and deserialized: `docs/guide/snapshot-format.md` has the format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Event {
-    /// Dotted name of the process that it happened to, from the root.
+    /// Dotted name of the process, from the root.
     pub path: String,
-    /// The child that it happened to, over all its processes; `None` for the root.
+    /// The child. All its processes have the same id. `None` for the root.
     #[cfg_attr(feature = "serde", serde(rename = "child_id"))]
     pub id: Option<ChildId>,
-    /// The process that it happened to: all events of one process have the same number, and no other process has it. `None`
-    /// where the child has had no process yet, as for [`Refused`](EventKind::Refused).
+    /// The process. All events of one process have the same number, and no other process has it. `None` if the child has had no
+    /// process yet, as for [`Refused`](EventKind::Refused).
     #[cfg_attr(feature = "serde", serde(rename = "process_id"))]
     pub process: Option<ProcessId>,
-    /// When it was told, as [`Spawner::system_time`](crate::Spawner::system_time) of the supervisor's executor has it: in a
-    /// simulation, the time since the simulation began, counted from 1970.
+    /// The time of the event, from [`Spawner::system_time`](crate::Spawner::system_time) of the supervisor's executor. In a
+    /// simulation this is 1970 plus the time since the simulation began.
     #[cfg_attr(feature = "serde", serde(with = "crate::format::unix_milliseconds"))]
     pub at: SystemTime,
     /// What happened.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: EventKind,
-    /// How long it took until this: for [`Ready`](EventKind::Ready) the set-up, for [`Exited`](EventKind::Exited) the stop, where
-    /// the process was stopped, for [`Aborted`](EventKind::Aborted) the time since it was asked to stop, and zero where it is
-    /// killed. `None` where the supervisor did not wait for anything, and for a process that is aborted because it is
-    /// unresponsive or its start takes too long.
+    /// How long the supervisor had waited for this:
+    ///
+    /// - For [`Ready`](EventKind::Ready), the duration of the set-up.
+    /// - For [`Exited`](EventKind::Exited), the duration of the stop, if the process was asked to stop.
+    /// - For [`Aborted`](EventKind::Aborted), the time since the process was asked to stop; zero if it was killed.
+    ///
+    /// `None` if the supervisor did not wait, and for a process that is aborted because it missed its heartbeat or its start
+    /// timeout.
     #[cfg_attr(feature = "serde", serde(rename = "took_seconds", with = "crate::format::seconds_or_none"))]
     pub took: Option<Duration>,
 }
 
-/// What happened to a process. Displayed, it is one line, as an [`Event`] is.
+/// The kind of an [`Event`], with its data. Displayed, it is one line, as an event is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -62,57 +66,58 @@ pub enum EventKind {
     StartFailed(StartFailure),
     /// The process ended.
     Exited(Exit),
-    /// The supervisor is going to start the child again.
+    /// The supervisor restarts the child, at once or after a delay.
     Restarting {
         /// Number of consecutive restarts, including this one.
         attempt: u32,
-        /// How long the supervisor waits before it; `Duration::MAX` is for ever.
+        /// How long the supervisor waits before the restart. `Duration::MAX` is without limit.
         #[cfg_attr(feature = "serde", serde(rename = "delay_seconds", with = "crate::format::seconds"))]
         delay: Duration,
         /// Why the child is restarted.
         cause: RestartCause,
     },
-    /// The child is not started again: the supervisor stops, or was lost, or the child was terminated. Told once for each
-    /// [`Restarting`](Self::Restarting) after which no `Started` comes, and for each sibling that waited for its turn in the
-    /// restart of its group.
+    /// The supervisor does not restart the child: the supervisor is stopping, or was lost, or the child was terminated. This
+    /// comes once for each [`Restarting`](Self::Restarting) that no `Started` follows, and for each sibling that was waiting
+    /// for its turn in the restart of its group.
     RestartCancelled,
-    /// The supervisor stops the process: it asks it to stop, or aborts it at once where that is how it is stopped.
+    /// The supervisor stops the process. It asks the process to stop, or aborts it at once if its `ShutdownStrategy` says so.
     Stopping,
-    /// The process missed its heartbeat, and is aborted for that.
+    /// The process missed its heartbeat. The supervisor aborts it for that.
     Unresponsive {
-        /// The time within which it has to give one.
+        /// The time within which each heartbeat is due.
         #[cfg_attr(feature = "serde", serde(rename = "within_seconds", with = "crate::format::seconds"))]
         within: Duration,
     },
-    /// The supervisor aborts the process: its time to stop, or to start, is up, or it was killed, or missed its heartbeat.
+    /// The supervisor aborts the process: the process did not stop or start in time, missed its heartbeat, or is killed.
     Aborted,
-    /// The process has been in one poll for a long time, and blocks its thread. Told while it does, if the program
+    /// The process has been in one poll for a long time, and blocks its thread. This comes while the poll lasts, if the program
     /// [watches its polls](crate::watch_polls).
     Blocked {
-        /// How long the poll has lasted, at least.
+        /// How long the poll has lasted at least.
         #[cfg_attr(feature = "serde", serde(rename = "lasted_seconds", with = "crate::format::seconds"))]
         lasted: Duration,
     },
-    /// The process was aborted and has not yielded. What waits for its end goes on waiting.
+    /// The process was aborted but has not yielded. The supervisor is still waiting for it.
     Stuck,
-    /// The process was aborted and never yielded. The supervisor no longer waits for it.
+    /// The process was aborted but never yielded. The supervisor no longer waits for it.
     Abandoned,
-    /// The child was to be started with `spawn`, and is not: why.
+    /// The supervisor did not start a child that `spawn` had added. The error says why.
     Refused(SupervisorError),
-    /// The child was terminated while the restart of its group waited for it. That restart is cancelled: these siblings, which
-    /// it had stopped, stay stopped. Restart them by hand, or with the group's next restart.
+    /// The child was terminated while the restart of its group waited for it. The restart is cancelled, and the siblings that
+    /// it had stopped stay stopped. Restart them with `restart_child`, or wait for the group's next restart.
     LeftDown {
-        /// Their own segments of their dotted names.
+        /// The names of the siblings: each its own segment of the dotted name.
         siblings: Vec<String>,
     },
-    /// The process is a supervisor, and out of restarts.
+    /// The process is a supervisor that ran out of restarts.
     GaveUp(GaveUp),
-    /// The process is a supervisor, and everything below it has ended: why it stopped.
+    /// The process is a supervisor that stopped for this reason. Everything below it has ended.
     Ended(StopReason),
 }
 
 impl EventKind {
-    /// Returns its name, `started` or `gave_up`: for fields of logs, and for labels. It is the one of the serialized form.
+    /// Returns the name of the kind, such as `started` or `gave_up`, for fields of logs and for labels. The serialized form has
+    /// the same name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started => "started",
@@ -139,8 +144,7 @@ impl EventKind {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, kind, .. } = self;
-        // The line begins with it, and what is told may name it again: of a supervisor that gave up, of a child that is
-        // refused.
+        // The line begins with the path, and the data of some kinds have it again: a give-up, and the error of a refused child.
         let own = format!("`{path}`");
         let words = Words(kind).to_string().replace(&format!("{own} "), "").replace(&format!(" of {own}"), "");
         OneLine(format_args!("{path} {words}")).fmt(f)
@@ -153,7 +157,7 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// What user code says may be anything, and of any length in here.
+/// The text of an event without its path. Nothing is escaped or cut.
 struct Words<'a>(&'a EventKind);
 
 impl fmt::Display for Words<'_> {
@@ -212,7 +216,7 @@ mod tests {
         GaveUp::new(PATH.into(), 1, 5 * SECOND, vec![record])
     }
 
-    /// Of a supervisor that tells of itself where it can.
+    /// Each has the path of the supervisor itself, if it can have one.
     fn reasons() -> Vec<StopReason> {
         let child = || format!("{PATH}.a");
         let failed = || Exit::Failed(Failure::new("boom"));

@@ -17,16 +17,16 @@ use futures_lite::Stream;
 use super::Event;
 use crate::incarnation::wake;
 
-/// How many subscribers there are in the program: without one, no event is made for them.
+/// Number of subscribers in the program. Without one, no event is made for them.
 static WANTED: AtomicUsize = AtomicUsize::new(0);
 
-/// What happens to a supervisor and to everything below it, from now on: a stream of [`Event`]s.
+/// A stream of the [`Event`]s of a supervisor and of everything below it, from the moment of the call on.
 ///
-/// It comes from [`SupervisorHandle::events`](crate::SupervisorHandle::events), and goes on over restarts of the supervisor.
-/// It ends when the supervisor will not run again: when its tree has ended, or it was removed.
+/// [`SupervisorHandle::events`](crate::SupervisorHandle::events) returns it. It goes on over restarts of the supervisor, and
+/// ends when the supervisor will not run again: when its tree has ended, or when it was removed.
 ///
-/// A subscriber that does not keep up never slows supervision down. It is [`CAPACITY`](Self::CAPACITY) events behind at most;
-/// beyond that it loses the oldest ones, and [`lost`](Self::lost) tells how many.
+/// A slow subscriber never slows supervision. It may be [`CAPACITY`](Self::CAPACITY) events behind. Beyond that it loses the
+/// oldest events, and [`lost`](Self::lost) returns how many.
 ///
 /// ```
 /// # use supervision::{EventKind, Supervisor, SupervisorError};
@@ -41,19 +41,19 @@ static WANTED: AtomicUsize = AtomicUsize::new(0);
 /// # }
 /// ```
 ///
-/// A subscriber that has nothing to read takes some hundred bytes, and one that is dropped is forgotten at once.
+/// A subscriber with nothing to read takes some hundred bytes. Dropping it frees them at once.
 #[must_use = "dropping the stream ends the subscription"]
 pub struct Events {
     subscription: Arc<Subscription>,
-    /// Those that it is one of. They end with the supervisor, also where that has never run.
+    /// The subscribers of the supervisor, of which it is one. They end with the supervisor, even if that has never run.
     subscribers: Weak<Subscribers>,
 }
 
-/// What the stream and those who feed it share.
+/// The state that the stream shares with the supervisors that fill it.
 struct Subscription {
-    /// Only what happens at one of these dotted names and below.
+    /// If set, only events at one of these dotted names, and below, are put into the inbox.
     subtree: Option<[String; 2]>,
-    /// Where it stands among the others. Looked at and changed under their lock only.
+    /// Its index in the list of subscribers. Read and changed only under their lock.
     place: AtomicUsize,
     inbox: Mutex<Inbox>,
 }
@@ -62,45 +62,45 @@ struct Subscription {
 struct Inbox {
     waiting: VecDeque<Arc<Event>>,
     lost: u64,
-    /// The subscriber, when it waits for the next event.
+    /// The waker of the subscriber, while it waits for the next event.
     waker: Option<Waker>,
-    /// Nothing is going to come any more.
+    /// No more events will come.
     is_over: bool,
 }
 
-/// Room for more events than this is not kept when all of them are read.
+/// An inbox that has been read keeps room for this many events.
 const KEPT: usize = 32;
 
-/// Who listens to one supervisor and all below it.
+/// The subscribers of one supervisor and of all below it.
 ///
-/// The lock is held for as long as it takes to put an event into each inbox, each under a lock of its own. Nobody is woken, and
-/// no waker is cloned or dropped, under either.
+/// The lock is held while an event is put into each inbox, and each inbox has a lock of its own. No waker is woken, cloned or
+/// dropped under either lock.
 #[derive(Default)]
 pub(crate) struct Subscribers(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     list: Vec<Arc<Subscription>>,
-    /// Nothing is going to happen any more.
+    /// No more events will come.
     is_closed: bool,
 }
 
 impl Events {
-    /// How many events a subscriber may be behind: some hundred restarts.
+    /// Number of events that a subscriber may be behind. This is enough for some hundred restarts.
     pub const CAPACITY: usize = 1024;
 
-    /// Whether there are subscribers anywhere.
+    /// Whether the program has a subscriber.
     pub(crate) fn are_wanted() -> bool {
         WANTED.load(Relaxed) > 0
     }
 
-    /// The next event; `None` when there are no more. Cancel-safe.
+    /// Waits for the next event, and returns it. Returns `None` when no more will come. Cancel-safe.
     pub async fn next(&mut self) -> Option<Arc<Event>> {
         let next = NextEvent(&self.subscription);
         poll_fn(|cx| next.0.poll_next(cx)).await
     }
 
-    /// How many events were lost in all, because this subscriber was too far behind.
+    /// Returns how many events this subscriber has lost in all because it was too far behind.
     pub fn lost(&self) -> u64 {
         self.subscription.inbox().lost
     }
@@ -135,17 +135,17 @@ struct NextEvent<'a>(&'a Subscription);
 
 impl Drop for NextEvent<'_> {
     fn drop(&mut self) {
-        // A subscriber that no longer waits is not kept alive by its waker.
+        // The waker would keep the task of the subscriber alive though that no longer waits.
         let waker = self.0.inbox().waker.take();
         drop(waker);
     }
 }
 
 impl Subscribers {
-    /// A new one, which hears of this subtree only, if one is named: by either of two names.
+    /// Adds a subscriber. If a subtree is given, as either of two names, the subscriber gets only its events.
     pub(crate) fn add(self: &Arc<Self>, subtree: Option<[String; 2]>) -> Events {
-        // B3: without subscribers no event is made. Relaxed is enough: a supervisor looks at this under the lock of
-        // its engine. So whoever subscribes, and reads the state after that, finds a change there, or hears of it.
+        // B3: without subscribers no event is made. Relaxed is enough: a supervisor reads this under the lock of its engine. So
+        // a caller that subscribes, and then reads the state, finds each change there or gets its event.
         WANTED.fetch_add(1, Relaxed);
         let mut state = self.lock();
         let place = AtomicUsize::new(state.list.len());
@@ -161,7 +161,7 @@ impl Subscribers {
     fn remove(&self, subscription: &Subscription) {
         let mut state = self.lock();
         let (list, place) = (&mut state.list, subscription.place.load(Relaxed));
-        // When all is over, nobody is left in here.
+        // A list that was closed is empty.
         if !list.get(place).is_some_and(|found| ptr::eq(&**found, subscription)) {
             return;
         }
@@ -185,11 +185,11 @@ impl Subscribers {
             let those = state.list.iter().filter(|subscription| subscription.covers(&event.path));
             those.filter_map(|subscription| subscription.inbox().put(event.clone())).collect()
         };
-        // P9: each under a guard, and under no lock: a waker that panics, or subscribes, holds up no other.
+        // P9: each under a guard, and under no lock. So a waker that panics, or subscribes, holds up no other.
         woken.into_iter().for_each(wake);
     }
 
-    /// Nothing is going to happen any more: the streams end.
+    /// Ends all streams. No more events will come.
     pub(crate) fn close(&self) {
         let list = {
             let mut state = self.lock();
@@ -227,7 +227,7 @@ impl Subscription {
         }
         let waker = cx.waker().clone();
         let mut inbox = self.inbox();
-        // One may have come meanwhile.
+        // An event may have come in the meantime.
         if let Some(event) = inbox.take() {
             return Poll::Ready(event);
         }
@@ -243,9 +243,9 @@ impl Subscription {
 }
 
 impl Inbox {
-    /// Whom to wake.
+    /// Adds an event, and returns the waker to wake.
     fn put(&mut self, event: Arc<Event>) -> Option<Waker> {
-        // B3: the oldest goes, so whoever tells an event never waits, and memory has a bound.
+        // B3: the oldest event is dropped. So the supervisor never waits, and memory has a bound.
         if self.waiting.len() >= Events::CAPACITY {
             self.waiting.pop_front();
             self.lost += 1;
@@ -254,7 +254,7 @@ impl Inbox {
         self.waker.take()
     }
 
-    /// The next event, or the end, if either is there.
+    /// Takes the next event, or the end, if there is one.
     fn take(&mut self) -> Option<Option<Arc<Event>>> {
         let event = self.waiting.pop_front();
         if self.waiting.is_empty() {
@@ -263,7 +263,7 @@ impl Inbox {
         if event.is_none() && !self.is_over { None } else { Some(event) }
     }
 
-    /// Whom to wake.
+    /// Ends the stream, and returns the waker to wake.
     fn end(&mut self) -> Option<Waker> {
         self.is_over = true;
         self.waker.take()

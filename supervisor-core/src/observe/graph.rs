@@ -15,15 +15,15 @@ impl Snapshot {
     /// Returns a directed graph for Graphviz, in its language DOT: supervisors as boxes and workers as ellipses, coloured by
     /// state, with a legend.
     ///
-    /// It leaves out what the picture for terminals leaves out: among many children only those that need attention are shown, and
-    /// the others are counted. Of what user code says, the first line is shown, with control characters escaped. Labels are
-    /// wrapped at 36 columns, and cut after 8 lines.
+    /// It leaves out what the picture for terminals leaves out: of many children it shows those that need attention, and counts
+    /// the others. Of a message of user code it shows the first line, with control characters escaped. Labels are wrapped at 36
+    /// columns, and cut after 8 lines.
     pub fn to_dot(&self) -> String {
         let mut dot = String::from(
             "digraph supervision {\n  rankdir = LR;\n  node [fontname = \"monospace\", style = filled, fillcolor = white];\n",
         );
         let (mut number, mut to_come) = (0, vec![(None, Node::Process(self))]);
-        // As a loop, so that no depth is too much for a stack.
+        // A loop, because recursion over a deep tree would overflow the stack.
         while let Some((parent, node)) = to_come.pop() {
             // Writing to a string does not fail.
             let _ = writeln!(dot, "  n{number} [{}];", node.attributes());
@@ -45,7 +45,7 @@ impl Snapshot {
 
 enum Node<'a> {
     Process(&'a Snapshot),
-    /// Processes that are counted.
+    /// Children that are counted, and not shown.
     Others(String),
 }
 
@@ -83,13 +83,13 @@ fn legend() -> String {
     dot
 }
 
-/// A string of Graphviz, with each text on lines of its own.
+/// Writes a string of Graphviz, with each text on lines of its own.
 fn label<const N: usize>(texts: [&str; N]) -> String {
     let lines: Vec<_> = texts.into_iter().flat_map(|text| wrap(text, LABEL)).map(|line| escaped(&line)).collect();
     format!("\"{}\"", lines.join("\\n"))
 }
 
-/// In a label, Graphviz obeys backslashes, and entities as HTML has them.
+/// Escapes a text. In a label, Graphviz interprets backslashes and the entities of HTML.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('&', "&amp;")
 }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_graphviz_would_obey_is_escaped() {
+    fn what_graphviz_would_interpret_is_escaped() {
         assert_eq!(label([r#"a\n "b" &lt;"#, "c"]), r#""a\\n \"b\" &amp;lt;\nc""#);
     }
 }

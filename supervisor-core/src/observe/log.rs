@@ -1,7 +1,7 @@
-//! What is logged of what happens, through the `tracing` crate. Without the feature `tracing` nothing is.
+//! The log of events, through the `tracing` crate. Without the feature `tracing` there is none.
 //!
-//! One record is one line, and a crash is one warning: what follows from it (the abort, the restart) says no more than INFO
-//! where the warning has told the cause.
+//! One record is one line, and one crash is one warning. What follows from the crash (the abort, the restart) is logged at INFO
+//! or below, because the warning has the cause.
 
 #[cfg(feature = "tracing")]
 mod lines {
@@ -15,7 +15,7 @@ mod lines {
         trace,
     };
 
-    /// Whether anyone listens to this.
+    /// Whether a subscriber wants the record of this event.
     pub(crate) fn wants(kind: &EventKind) -> bool {
         let wants = || match level(kind) {
             Level::ERROR => enabled!(target: "supervision", Level::ERROR),
@@ -29,10 +29,10 @@ mod lines {
     pub(crate) fn log(happened: &Event) {
         trace::guarded(|| match &happened.kind {
             EventKind::GaveUp(gave_up) => write_verdict(happened, gave_up),
-            // The end of a tree has a line of its own, with the outcome.
+            // The end of a tree has another record, with the outcome.
             EventKind::Ended(_) if !happened.path.contains('.') => {}
             kind => match level(kind) {
-                // Another line says why: see the field.
+                // Without `took`, another record has the reason: see `Event::took`.
                 Level::WARN if matches!(kind, EventKind::Aborted) && happened.took.is_none() => debug(happened),
                 Level::WARN => warn(happened),
                 Level::INFO => info(happened),
@@ -41,7 +41,7 @@ mod lines {
         });
     }
 
-    /// The level of an event is a constant in `tracing`.
+    // In `tracing` the level of a record is a constant, so each level needs a function of its own.
     macro_rules! write_at {
         ($name:ident, $level:expr) => {
             fn $name(happened: &Event) {
@@ -69,8 +69,8 @@ mod lines {
     write_at!(info, Level::INFO);
     write_at!(debug, Level::DEBUG);
 
-    /// A1: the whole history, as the error has it, in one record for each failure. Each was a warning when it happened, so here
-    /// it is told at INFO: at WARN, one crash would be two.
+    /// Writes the whole history of a give-up (A1), with one record for each failure. Each failure was a warning when it
+    /// happened, so these records are at INFO: at WARN, one crash would be two.
     fn write_verdict(happened: &Event, gave_up: &GaveUp) {
         let Event { path, process, kind, .. } = happened;
         let (process_id, event) = (process.map(ProcessId::as_u64), kind.name());
@@ -92,28 +92,28 @@ mod lines {
         }
     }
 
-    /// WARN: what an operator has to hear of, each cause once. INFO: what follows from it. DEBUG: what only someone who looks
-    /// for it wants to know.
+    /// Returns the level of an event. WARN: an operator has to know, each cause once. INFO: what follows from that. DEBUG: all
+    /// else.
     fn level(kind: &EventKind) -> Level {
         match kind {
             EventKind::GaveUp(_) => Level::ERROR,
-            // The failure has been told where it happened, or with the abort.
+            // The record of the child below, or that of the abort, has the failure.
             EventKind::StartFailed(StartFailure::Below { .. }) => Level::INFO,
             EventKind::StartFailed(StartFailure::Aborted) => Level::DEBUG,
             EventKind::Restarting { cause, .. } if is_told(cause) => Level::INFO,
             EventKind::StartFailed(_)
-            // A child that ended well, and has to run all the same.
+            // A permanent child that ended well.
             | EventKind::Restarting { .. }
             | EventKind::Unresponsive { .. }
             | EventKind::Aborted
             | EventKind::Blocked { .. }
             | EventKind::Stuck
             | EventKind::Refused(_)
-            // N2, R28: siblings stay down that no one has terminated, which an operator has to know.
+            // N2, R28: siblings stay stopped though no call has terminated them.
             | EventKind::LeftDown { .. }
             | EventKind::Abandoned => Level::WARN,
             EventKind::RestartCancelled => Level::INFO,
-            // Where an abort is worth a line, that it was ordered was one.
+            // The order to abort has a record, if the abort needs one.
             EventKind::Exited(Exit::Aborted | Exit::Unresponsive { .. }) => Level::DEBUG,
             EventKind::Exited(Exit::Shutdown(end)) if matches!(end.reason, StopReason::Killed) => Level::DEBUG,
             EventKind::Exited(exit) if !exit.is_normal() => Level::WARN,
@@ -121,7 +121,7 @@ mod lines {
         }
     }
 
-    /// Whether the reason for a restart was logged when it came about, as a warning or as an error.
+    /// Whether the cause of a restart was logged when it happened, as a warning or as an error.
     fn is_told(cause: &RestartCause) -> bool {
         match cause {
             RestartCause::Start(_) => true,

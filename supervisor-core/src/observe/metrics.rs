@@ -1,7 +1,7 @@
-//! Numbers for the `metrics` facade. Without the feature `metrics` there are none.
+//! Metrics for the `metrics` facade. Without the feature `metrics` there are none.
 //!
-//! Labels are dotted names of supervisors, and of static children: those that a supervisor has whenever it starts. So there are
-//! as many series as the program has specifications, however many children come and go.
+//! Labels are dotted names of supervisors and of static children, which are the children that a supervisor has whenever it
+//! starts. So the program has one series for each specification, however many children come and go.
 
 #[cfg(feature = "metrics")]
 mod numbers {
@@ -32,9 +32,9 @@ mod numbers {
     const ABANDONED: &str = "supervision_abandoned_processes_total";
     const GIVE_UPS: &str = "supervision_give_ups_total";
 
-    /// The processes of a tree that are there, and their states, by the dotted name of their supervisor.
+    /// The live processes of a tree, with their states, by the dotted name of their supervisor.
     ///
-    /// Sorted, because a recorder sees in which order they are walked.
+    /// The map is sorted, because a recorder sees the order of iteration.
     #[derive(Clone, Default)]
     pub(crate) struct Metrics(Arc<Mutex<BTreeMap<String, States>>>);
 
@@ -44,17 +44,17 @@ mod numbers {
     pub(crate) const ARE_WANTED: bool = true;
 
     impl Metrics {
-        /// Tells the recorder what the numbers mean. For each tree, because a recorder may be new, and may be local.
+        /// Describes the metrics to the recorder. This is done for each tree, because a recorder may be new or local.
         pub(crate) fn describe() {
             guarded(describe);
         }
 
-        /// P9: a recorder is foreign code. One that panics loses what it is told then.
+        /// Updates the metrics for an event. A recorder is foreign code (P9): if it panics, it loses that update.
         pub(crate) fn observe(&self, event: &Event) {
             guarded(|| self.count(event));
         }
 
-        /// Counts for a static child what is counted for its supervisor.
+        /// Counts an event for a static child, in addition to its supervisor's counts.
         pub(crate) fn observe_static(kind: &EventKind, path: impl FnOnce() -> String) {
             let exit = exit_kind(kind);
             if exit.is_none() && !matches!(kind, EventKind::Restarting { .. }) {
@@ -85,7 +85,7 @@ mod numbers {
                 }
             };
             if let Some(kind) = exit_kind(&event.kind) {
-                // A6: what was below is not told by it any more, and gauges must not stay up for what is gone.
+                // A6: a lost supervisor reports no exits of the processes below it. Gauges must not count these for ever.
                 if let EventKind::Exited(Exit::Lost | Exit::Panicked(_)) = event.kind {
                     self.forget_below(&event.path);
                 }
@@ -115,7 +115,7 @@ mod numbers {
             }
         }
 
-        /// Moves a process from one state to another, or out of them.
+        /// Moves a process to another state. `None` removes it.
         fn set(&self, event: &Event, state: Option<&'static str>) {
             let (Some(process), supervisor) = (event.process, supervisor(&event.path)) else { return };
             let before = {
@@ -138,7 +138,7 @@ mod numbers {
             }
         }
 
-        /// A process is gone without a word. If it was a supervisor, no one tells of what was below it.
+        /// Removes all processes below this path. Their supervisor is gone, and reports no exits for them.
         fn forget_below(&self, path: &str) {
             let is_at_or_below = |supervisor: &str| {
                 supervisor.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -160,7 +160,7 @@ mod numbers {
         }
     }
 
-    /// Calls the recorder.
+    /// Calls the recorder under a guard.
     fn guarded(recorder: impl FnOnce()) {
         if let Err(panic) = guard(recorder) {
             warn_of(&panic);
@@ -216,7 +216,7 @@ mod numbers {
         path.rsplit_once('.').map_or("", |(above, _)| above)
     }
 
-    /// How a process has ended, as a label.
+    /// The label for how a process ended. `None` if the event is no end.
     fn exit_kind(kind: &EventKind) -> Option<&'static str> {
         let EventKind::Exited(exit) = kind else {
             return match kind {

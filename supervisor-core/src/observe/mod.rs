@@ -1,4 +1,4 @@
-//! What is told about a tree.
+//! Reports about a tree: events, snapshots, the log and the metrics.
 
 mod brief;
 mod changes;

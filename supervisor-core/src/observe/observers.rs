@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{incarnation::guard, trace};
 
-/// Hears what happens in a tree, as it happens. Must not block.
+/// A receiver of a tree's events, as they happen. It must not block.
 pub(crate) trait Observer: Send + Sync {
     fn observe(&self, event: &Event);
 }
 
-/// All that hear of a whole tree: the log, the numbers, and an observer where a test has put one.
+/// The receivers of a whole tree's events: the log, the metrics, and the observer of a test.
 #[derive(Clone, Default)]
 pub(crate) struct Observers {
     metrics: Metrics,
@@ -24,18 +24,18 @@ impl Observers {
         Self { observer: Some(observer), ..Self::default() }
     }
 
-    /// Whether anybody listens at all, here or as a subscriber.
+    /// Whether any receiver or subscriber wants events.
     pub(crate) fn listen(&self) -> bool {
         ARE_WANTED || self.observer.is_some() || trace::is_heard() || Events::are_wanted()
     }
 
-    /// Whether anybody wants to hear of this.
+    /// Whether any receiver wants this event.
     pub(crate) fn want(&self, kind: &EventKind) -> bool {
         ARE_WANTED || self.observer.is_some() || log::wants(kind)
     }
 
     pub(crate) fn emit(&self, event: &Event) {
-        // P9: each is foreign code, and under a guard of its own, so a panic in one does not reach the others.
+        // P9: each receiver is foreign code, and has a guard of its own. So a panic in one does not reach the others.
         self.metrics.observe(event);
         if log::wants(&event.kind) {
             log::log(event);

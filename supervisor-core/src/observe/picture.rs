@@ -8,7 +8,7 @@ use super::{
     wrap::{Room, wrap},
 };
 
-/// For terminals: each process begins a line, with a glyph for its state.
+/// Draws the tree for terminals. Each process begins a line, with a glyph for its state.
 ///
 /// ```text
 /// ● root  running for 2h 5m, one for one, 1 restart in 5s
@@ -20,8 +20,8 @@ use super::{
 ///
 /// | glyph | state |
 /// |---|---|
-/// | `●` | running, and ready with all that is below it |
-/// | `◑` | a supervisor that runs, while something below it is not ready |
+/// | `●` | running, and ready with everything below it |
+/// | `◑` | a supervisor that is running, but has a process below it that is not ready |
 /// | `◐` | starting |
 /// | `↻` | waiting to restart |
 /// | `◌` | stopping |
@@ -30,25 +30,25 @@ use super::{
 ///
 /// # Width
 ///
-/// Lines are wrapped at 100 columns, or at as many as the precision says: `{snapshot:.80}` for a terminal of 80 columns,
-/// `{snapshot:.columns$}` for a number that is only known at run time. Names and texts get at least 40 columns, so a tree that is
-/// deep may exceed a small limit. A wide character takes two columns.
+/// Lines are wrapped at 100 columns, or at the columns that the precision gives: `{snapshot:.80}` for a terminal of 80 columns,
+/// `{snapshot:.columns$}` for a number that is known at run time. Names and texts get at least 40 columns, so a deep tree may
+/// exceed a small limit. A wide character takes two columns.
 ///
 /// # What is left out
 ///
-/// - A dynamic supervisor with more than 10 children, and another one with more than 100: at most as many are shown, those that
-///   need attention, and the others are counted by state.
-/// - A process whose text is longer than 4 lines: the end of it.
+/// - Children of a dynamic supervisor with more than 10 of them, and of any other supervisor with more than 100. The picture
+///   shows at most 10, or 100, that need attention, and counts the others by state.
+/// - The end of a text of more than 4 lines.
 ///
 /// The alternate form, `{snapshot:#}`, leaves out neither.
 ///
-/// Of what user code says, the first line is shown, up to 1,000 characters of it, with control characters escaped.
+/// Of a message of user code the picture shows the first line, up to 1,000 characters, with control characters escaped.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let style = Style { columns: f.precision().unwrap_or(COLUMNS), is_whole: f.alternate() };
         let mut level = Level::below(self, &style);
         style.process(f, "", "", self, &self.path, level.is_empty())?;
-        // As a loop, so that no depth is too much for a stack.
+        // A loop, because recursion over a deep tree would overflow the stack.
         let (mut margin, mut levels) = (String::new(), Vec::new());
         loop {
             if let Some(child) = level.each.next() {
@@ -80,7 +80,7 @@ impl fmt::Display for Snapshot {
 
 const COLUMNS: usize = 100;
 
-/// How much a name and what there is to say get at least, wherever they begin.
+/// The least width of a name and its text, wherever they begin.
 const LEAST: usize = 40;
 
 const LINES: usize = 4;
@@ -105,7 +105,7 @@ impl Style {
         self.text(f, &format!("{branch}{glyph} "), &format!("{trunk}{stem}"), &format!("{name}  {}", Words(node)))
     }
 
-    /// A text that begins after one margin, and continues after the other one.
+    /// Writes a text: its first line after one margin, and its other lines after the other margin.
     fn text(&self, f: &mut fmt::Formatter<'_>, first: &str, others: &str, text: &str) -> fmt::Result {
         let beside = |margin: &str| self.columns.saturating_sub(margin.chars().count()).max(LEAST);
         let lines = if self.is_whole { usize::MAX } else { LINES };
@@ -122,7 +122,7 @@ impl Style {
     }
 }
 
-/// The children that are still to be drawn.
+/// The children of one process that are not drawn yet.
 struct Level<'a> {
     each: vec::IntoIter<&'a Snapshot>,
     others: Option<String>,

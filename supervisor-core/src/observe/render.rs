@@ -1,4 +1,4 @@
-//! What the picture and the graph show of a process: how it looks, what there is to say about it, and which of its children.
+//! The parts of a process that the picture and the graph share: its look, its text, and the children that are shown.
 
 use std::{fmt, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::{
     text::{FirstLine, Restarts, Rounded},
 };
 
-/// The conditions that a person tells apart. What needs attention most stands first: among many children these are shown.
+/// The look of a process. The looks that need attention most stand first, because among many children these are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Look {
     NotResponding,
@@ -47,12 +47,12 @@ impl Look {
         self.drawn().0
     }
 
-    /// A name that Graphviz knows.
+    /// The colour, by a name that Graphviz knows.
     pub(super) fn colour(self) -> &'static str {
         self.drawn().1
     }
 
-    /// In words.
+    /// The name, for the legend and for counts.
     pub(super) fn name(self) -> &'static str {
         self.drawn().2
     }
@@ -70,10 +70,10 @@ impl Look {
     }
 }
 
-/// A supervisor reads its messages at once where it gets to run, so one that has not for this long does not get to run.
+/// A supervisor that is polled reads its messages at once. One that has not read them for this long is not polled.
 const NOT_RESPONDING_AFTER: Duration = Duration::from_secs(1);
 
-/// For how long a supervisor that does not respond has not read its messages.
+/// How long a supervisor that does not respond has left its messages unread.
 fn unread_for(node: &Snapshot) -> Option<Duration> {
     node.supervisor.as_ref()?.unread_for.filter(|unread_for| *unread_for >= NOT_RESPONDING_AFTER)
 }
@@ -83,7 +83,7 @@ pub(super) fn segment(node: &Snapshot) -> &str {
     node.path.rsplit_once('.').map_or(&node.path, |(_, segment)| segment)
 }
 
-/// What there is to say about a process, apart from its name.
+/// The text of a process, without its name.
 pub(super) struct Words<'a>(pub(super) &'a Snapshot);
 
 impl fmt::Display for Words<'_> {
@@ -143,18 +143,18 @@ impl fmt::Display for Settings<'_> {
     }
 }
 
-/// The children of a process, as far as a person wants to read them.
+/// The children of a process that are shown, and a count of the others.
 pub(super) struct Shown<'a> {
-    /// Those that are shown one by one, in start order.
+    /// The children that are shown one by one, in start order.
     pub(super) each: Vec<&'a Snapshot>,
-    /// The others, counted: `… 4990 more: 3 stopped, 4987 running`.
+    /// The count of the others: `… 4990 more: 3 stopped, 4987 running`.
     pub(super) others: Option<String>,
 }
 
-/// The children of a dynamic supervisor are alike, so more than a few of them are counted.
+/// The children of a dynamic supervisor are alike, so only a few are shown.
 const FEW_DYNAMIC: usize = 10;
 
-/// Those of another one are likely to have been written down one by one. Calls can add thousands, though.
+/// The children of other supervisors usually stand in the program one by one. Calls can add thousands, though.
 const FEW: usize = 100;
 
 impl<'a> Shown<'a> {
@@ -162,7 +162,7 @@ impl<'a> Shown<'a> {
         Self { each: node.children.iter().collect(), others: None }
     }
 
-    /// All children if they are few. Otherwise no more than that: those that need attention most.
+    /// All children if they are few. Otherwise the few that need attention most.
     pub(super) fn of(node: &'a Snapshot) -> Self {
         let is_dynamic = node.supervisor.as_ref().is_some_and(|info| info.dynamic);
         let few = if is_dynamic { FEW_DYNAMIC } else { FEW };
@@ -170,7 +170,7 @@ impl<'a> Shown<'a> {
             return Self::all(node);
         }
         let mut rows: Vec<_> = node.children.iter().map(worst).zip(&node.children).enumerate().collect();
-        // Stable: among those that look alike the earlier ones are shown.
+        // The sort is stable: of children that look alike, the earlier ones are shown.
         rows.sort_by_key(|(_, (look, _))| *look);
         let shown = rows.iter().take(few).take_while(|(_, (look, _))| *look != Look::Running).count();
         let counted = rows.split_off(shown);
@@ -185,7 +185,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// How a child looks, or what is below it: a supervisor that does not respond does not make those above it less ready.
+/// The look of a child, or `NotResponding` if a supervisor below it does not respond: that does not make the child unready.
 fn worst(child: &Snapshot) -> Look {
     let is_deaf = child.iter().any(|below| unread_for(below).is_some());
     if is_deaf { Look::NotResponding } else { Look::of(child) }

@@ -10,76 +10,76 @@ use crate::{
     strategy::{AutoShutdown, Backoff, ChildKind, RestartMode, SupervisorSettings},
 };
 
-/// A supervisor at the moment of asking, with everything below it.
+/// The state of a supervisor at the moment of the call, with everything below it.
 ///
-/// It comes from [`SupervisorHandle::snapshot`](crate::SupervisorHandle::snapshot). Displayed, it is a picture for terminals;
-/// [`to_dot`](Self::to_dot) makes one for Graphviz. Times are durations back from when the supervisor in question was read, on
-/// its executor's clock.
+/// [`SupervisorHandle::snapshot`](crate::SupervisorHandle::snapshot) returns it. Displayed, it is a picture for terminals;
+/// [`to_dot`](Self::to_dot) makes one for Graphviz. Times are durations before the moment at which the supervisor of the
+/// process was read, on that supervisor's clock.
 ///
-/// With the feature `serde` it can be written and read: `docs/guide/snapshot-format.md` has the format. A part of a snapshot is a snapshot,
-/// too, and is written as one.
+/// With the feature `serde` it can be serialized and deserialized: `docs/guide/snapshot-format.md` has the format. Each part of
+/// a snapshot is a snapshot, too, and is serialized as one.
 #[non_exhaustive]
 pub struct Snapshot {
-    /// When the reading began, as [`Spawner::system_time`](crate::Spawner::system_time) has it: of the executor on which the
-    /// supervisor that was asked runs, or ran. The same in all of a snapshot.
+    /// When the reading began, from [`Spawner::system_time`](crate::Spawner::system_time) of the executor on which the top
+    /// supervisor runs, or ran. All parts of a snapshot have the same time.
     pub captured_at: SystemTime,
-    /// Dotted name, from the root.
+    /// Dotted name of the process, from the root.
     pub path: String,
-    /// The child that it is, as calls take it; `None` for a root, and for a supervisor that has never run.
+    /// The id of the child, as calls take it. `None` for a root, and for a supervisor that has never run.
     pub id: Option<ChildId>,
-    /// The process, or the last one; `None` where there has been none.
+    /// The process, or the last one. `None` if there has been none.
     pub process: Option<ProcessId>,
-    /// Whether it works or supervises.
+    /// Whether it is a worker or a supervisor.
     pub kind: ChildKind,
-    /// What it is doing.
+    /// Its state.
     pub state: ChildState,
-    /// Whether its process was aborted and has not yielded within its grace. Its supervisor still waits for it.
+    /// Whether its process was aborted but has not yielded within the abort grace. Its supervisor is still waiting for it.
     pub stuck: bool,
-    /// Whether its process was aborted and has not yielded, and its supervisor has stopped without it.
+    /// Whether its process was aborted but has not yielded, and its supervisor no longer waits for it.
     pub abandoned: bool,
-    /// Whether it is ready, with everything below it: no process below it is starting, restarting or stopping. A child that is
-    /// stopped does not count. A readiness probe asks for this.
+    /// Whether it is ready with everything below it. Then no process below it is starting, restarting or stopping. A child that
+    /// is stopped does not count. Use this for a readiness probe.
     pub ready: bool,
-    /// For how long it has been in its state; `None` where that is not known.
+    /// How long it has been in its state. `None` if that is not known.
     pub since: Option<Duration>,
-    /// How often its supervisor has restarted it. A restart of a supervisor counts once for it, and not for its children, which
-    /// begin anew.
+    /// How often its supervisor has restarted it. A restart of a supervisor counts once for that supervisor. Its children are
+    /// new, and count from zero.
     pub restarts: u32,
-    /// How its last process ended; `None` where none has.
+    /// How its last process ended. `None` if none has ended.
     pub last_exit: Option<LastExit>,
-    /// How it is started, restarted and stopped; `None` for the supervisor that was asked.
+    /// Its settings as a child. `None` for the top supervisor of the snapshot.
     pub spec: Option<ChildSpecInfo>,
-    /// How it supervises; `None` for a worker, and for a supervisor that has never run.
+    /// Its settings as a supervisor. `None` for a worker, and for a supervisor that has never run.
     pub supervisor: Option<SupervisorInfo>,
     /// The children of a supervisor, in start order.
     pub children: Vec<Snapshot>,
 }
 
-/// How the last process of a child ended.
+/// The end of the last process of a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct LastExit {
-    /// How: it exited, or it failed to start. This has a bound on its size: a message of more than 1,000 characters is cut and
-    /// says by how much; a supervisor that gave up is told with its last failure alone, and one that did not stop well with 16
-    /// processes. The event has all of it.
+    /// How it ended, or failed to start. This has a bound on its size: a message of more than 1,000 characters is cut, and says
+    /// by how much; a supervisor that gave up has its last failure only; and at most 16 processes that did not stop well are
+    /// kept. The event has all of it.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub cause: RestartCause,
-    /// How long ago; `None` where it ended normally when it was stopped.
+    /// How long ago. `None` if it ended normally when it was stopped.
     #[cfg_attr(feature = "serde", serde(rename = "ago_seconds", with = "crate::format::seconds_or_none"))]
     pub ago: Option<Duration>,
 }
 
-/// How a supervisor is set up, and whether it reads its messages.
+/// The settings of a supervisor, and whether it reads its messages.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SupervisorInfo {
-    /// Whether it runs.
+    /// Whether the supervisor is running.
     pub source: SnapshotSource,
-    /// For how long it has left messages unread; `None` if it has read all. A message is the end of a child, or a call. A
-    /// supervisor reads them at once, so more than a moment means that it does not run: its executor is blocked, or not driven.
-    /// The children are then as it last knew them.
+    /// How long it has left messages unread. `None` if it has read all. A message is the end of a child, or a call. A
+    /// supervisor that is polled reads its messages at once. So more than a moment means that its executor is blocked, or is
+    /// not driven. The children are then shown as the supervisor last knew them.
     #[cfg_attr(feature = "serde", serde(rename = "unread_for_seconds", with = "crate::format::seconds_or_none"))]
     pub unread_for: Option<Duration>,
     /// Which children are restarted when one fails.
@@ -90,36 +90,36 @@ pub struct SupervisorInfo {
     /// The time within which restarts count together. `Duration::MAX` is without limit.
     #[cfg_attr(feature = "serde", serde(rename = "period_seconds", with = "crate::format::seconds"))]
     pub period: Duration,
-    /// How long restarts of children wait that have no backoff of their own; `None` is that they do not wait.
+    /// How long restarts wait of children without a backoff of their own. `None` means that they do not wait.
     pub backoff: Option<Backoff>,
-    /// Whether it stops by itself when significant children have ended.
+    /// Whether it shuts down by itself when significant children have ended.
     pub auto_shutdown: AutoShutdown,
     /// In which order it stops its children.
     pub shutdown_order: ShutdownOrder,
-    /// How long all of a stop may take; `None` is without limit.
+    /// How long a whole stop may take. `None` is without limit.
     #[cfg_attr(feature = "serde", serde(rename = "shutdown_budget_seconds", with = "crate::format::seconds_or_none"))]
     pub shutdown_budget: Option<Duration>,
     /// How long an aborted child may take to yield before it is stuck. `Duration::MAX` is without limit.
     #[cfg_attr(feature = "serde", serde(rename = "abort_grace_seconds", with = "crate::format::seconds"))]
     pub abort_grace: Duration,
-    /// Whether its children come and go.
+    /// Whether it is a dynamic supervisor.
     pub dynamic: bool,
-    /// How many children it may have; `None` is without limit.
+    /// How many children it may have. `None` is without limit.
     pub max_children: Option<usize>,
-    /// Whether no two of its children may have the same name.
+    /// Whether it refuses a child with the name of another one.
     pub unique_names: bool,
     /// Where its children run.
     pub placement: PlacementKind,
 }
 
-/// Whether a supervisor runs, and so from when its children are known.
+/// The state in which a supervisor was read: running, or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum SnapshotSource {
-    /// The supervisor runs.
+    /// The supervisor is running.
     Running,
-    /// The supervisor does not run. The children are as they were when it ended.
+    /// The supervisor is not running. The children are shown as they were when it ended.
     Ended,
 }
 
@@ -150,17 +150,17 @@ impl SupervisorInfo {
 }
 
 impl Snapshot {
-    /// Whether a process with this state is ready, with children that are ready or in nobody's way, or not.
+    /// Whether a process in this state is ready. `children`: no child keeps it from that.
     pub(crate) fn is_ready(state: ChildState, children: bool) -> bool {
         state == ChildState::Running && children
     }
 
-    /// Whether it is ready, or is not going to run.
+    /// Whether it is ready or stopped, so that it does not keep its supervisor from being ready.
     pub(crate) fn is_out_of_the_way(&self) -> bool {
         self.ready || self.state == ChildState::Stopped
     }
 
-    /// A copy without the children, and with room for them.
+    /// A copy without the children, with room for them.
     fn alone(&self) -> Self {
         let Self { path, last_exit, spec, supervisor, children, .. } = self;
         Self {
@@ -173,7 +173,7 @@ impl Snapshot {
         }
     }
 
-    /// This process and all below it, in start order, each before those below it.
+    /// Returns an iterator over this process and all below it, in start order. Each comes before those below it.
     pub fn iter(&self) -> impl Iterator<Item = &Self> {
         let mut to_come = vec![self];
         std::iter::from_fn(move || {
@@ -185,9 +185,9 @@ impl Snapshot {
 
     /// Returns the first process of this dotted name, here or below.
     ///
-    /// The name is the whole one, from the root (`root.api.listener`), or begins below this process: `api.listener` in a
-    /// snapshot of `root`. It is cleaned as names of processes are, segment by segment, so `root.http-server` finds
-    /// `root.http_server`. A dot separates segments; a child that was given the name `a.b` is called `a_b`, and is found as that.
+    /// The name is the whole one, from the root (`root.api.listener`), or begins below this process (`api.listener` in a
+    /// snapshot of `root`). It is cleaned as names of processes are, segment by segment, so `root.http-server` finds
+    /// `root.http_server`. A dot separates segments: a child that was given the name `a.b` is called `a_b`, and `a_b` finds it.
     pub fn find(&self, path: &str) -> Option<&Self> {
         let path = dotted(path);
         let below = format!("{}.{path}", self.path);
@@ -195,7 +195,7 @@ impl Snapshot {
     }
 }
 
-/// As a loop, so that no depth is too much for a stack.
+/// Copies in a loop, because recursion over a deep tree would overflow the stack.
 impl Clone for Snapshot {
     fn clone(&self) -> Self {
         let mut levels = vec![(self.alone(), self.children.iter())];
@@ -214,7 +214,7 @@ impl Clone for Snapshot {
     }
 }
 
-/// A list of this process and all below it, each without those below it: their dotted names tell where they stand.
+/// Lists this process and all below it, each without its children. Their dotted names show the tree.
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter().map(Alone)).finish()
@@ -246,8 +246,8 @@ impl fmt::Debug for Alone<'_> {
     }
 }
 
-/// Serializers want it to call itself for each level. So as little as can be stands on the stack meanwhile: what a derived one
-/// keeps there, for all fields, is too much for a deep tree.
+/// A serializer makes this recursive, once for each level. A derived implementation keeps all fields on the stack meanwhile,
+/// which is too much for a deep tree. This one keeps as little as possible.
 #[cfg(feature = "serde")]
 mod serialize {
     use std::time::{Duration, SystemTime};
@@ -263,7 +263,7 @@ mod serialize {
     /// The version of the format.
     const SCHEMA: u32 = 1;
 
-    /// The whole document: what a process has, and before it what the document has.
+    /// Writes the whole document: the fields of the document, and then those of the process.
     impl Serialize for Snapshot {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             serialize(self, true, serializer)
@@ -280,7 +280,7 @@ mod serialize {
         fields.and_then(SerializeStruct::end)
     }
 
-    /// All but the children.
+    /// Writes all fields but the children.
     #[inline(never)]
     fn begin<S: Serializer>(node: &Snapshot, is_top: bool, serializer: S) -> Result<S::SerializeStruct, S::Error> {
         #[derive(Serialize)]
@@ -332,7 +332,7 @@ mod serialize {
         }
     }
 
-    /// A process as it is read. The one at the top has what the document has, too.
+    /// A process as it is read. The top one has the fields of the document, too.
     #[derive(Deserialize)]
     #[serde(rename = "Snapshot")]
     struct Read {
@@ -382,8 +382,8 @@ mod serialize {
         }
     }
 
-    /// What reads it calls itself for each level, as what writes it does. `serde_json` refuses what is more than 128 levels of
-    /// JSON deep by default, which are some sixty supervisors one below the other.
+    /// Reads a document, by recursion, as a serializer writes it. By default `serde_json` refuses more than 128 levels of JSON,
+    /// which are some sixty supervisors one below the other.
     impl<'de> Deserialize<'de> for Snapshot {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             let read = Read::deserialize(deserializer)?;

@@ -1,6 +1,6 @@
 use unicode_width::UnicodeWidthChar;
 
-/// How wide the lines of a text may be, in columns of a terminal, and how many there may be.
+/// The widths of a text's lines, in columns of a terminal, and the greatest number of lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     pub(super) first: usize,
@@ -8,7 +8,7 @@ pub(super) struct Room {
     pub(super) lines: usize,
 }
 
-/// Breaks a text into lines, between words where that is possible. Where there are too many, the last one ends with `…`.
+/// Breaks a text into lines, between words if possible. If there are too many lines, the last one ends with `…`.
 pub(super) fn wrap(text: &str, room: Room) -> Vec<String> {
     let (mut lines, mut rest) = (Vec::new(), text);
     loop {
@@ -30,7 +30,7 @@ pub(super) fn wrap(text: &str, room: Room) -> Vec<String> {
     }
 }
 
-/// How many bytes of a text fit into so many columns: at least one character, so that wrapping comes to an end.
+/// Returns how many bytes of a text fit into these columns: at least one character, so that wrapping ends.
 fn fitting(text: &str, columns: usize) -> usize {
     let mut used = 0;
     for (at, c) in text.char_indices() {

@@ -1,11 +1,12 @@
-//! Spans of processes, and lines of the log, through the `tracing` crate. Without the feature `tracing` all of this is empty.
+//! Spans of processes, and records of the log, through the `tracing` crate. Without the feature `tracing` all of this is empty.
 //!
-//! A subscriber is foreign code, so it is called under a guard. One that panics loses the span, or the line, that it panicked
-//! on, and the process goes on without it. That is said once in a program, in the log, which the subscriber may still be good
-//! for; and by the panic hook each time, as of any panic.
+//! A subscriber is foreign code, so it is called under a guard. If it panics, it loses that span or record, and the process
+//! goes on without it. The log reports this once in a program, because the subscriber may still write other records. The panic
+//! hook runs each time, as for any panic.
 //!
-//! One name for one thing, in spans and in lines: `path` is the dotted name of a process, `process_id` its number, and a field
-//! with a duration ends in `_seconds`. A field named `name` or `id` would collide with what subscribers write themselves.
+//! Spans and records use the same names: `path` is the dotted name of a process, `process_id` its number, and the name of a
+//! field with a duration ends in `_seconds`. No field is named `name` or `id`, because subscribers write such fields
+//! themselves.
 
 #[cfg(feature = "tracing")]
 mod lines;

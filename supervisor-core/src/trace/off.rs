@@ -1,4 +1,4 @@
-//! Stands for the spans and the lines where the feature `tracing` is off.
+//! Empty spans and records, for builds without the feature `tracing`.
 
 use std::{fmt, panic::Location, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::{error::Failure, guard::guard, id::ProcessId};
 #[derive(Debug)]
 pub(crate) struct Span;
 
-/// There is none: without the feature, no specification has one.
+/// No value of this type exists, because without the feature no specification has an origin.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {}
 

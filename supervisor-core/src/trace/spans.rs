@@ -1,8 +1,9 @@
 //! Spans in which processes are polled.
 //!
-//! By default there is none. A span that lives as long as a process would be the parent of every span that user code makes in
-//! it: under OpenTelemetry all requests of a worker would be one trace, with one sampling decision. So the span of every process
-//! is at TRACE, under a target of its own, for those who turn it on. A child of [`ChildSpec::in_current_span`] has its own.
+//! By default there are none. A span that lives as long as a process would be the parent of every span that user code makes in
+//! it: under OpenTelemetry all requests of a worker would be one trace, with one sampling decision. So the spans of processes
+//! are at TRACE, under a target of their own, and an operator turns them on. A child of [`ChildSpec::in_current_span`] has an
+//! INFO span.
 //!
 //! [`ChildSpec::in_current_span`]: crate::ChildSpec::in_current_span
 
@@ -17,11 +18,11 @@ use tracing::{info_span, trace_span};
 use super::lines::{guarded, tell_of_subscriber};
 use crate::{error::Failure, guard::guard};
 
-/// The span that was current when the specification of a child was built: the child's incarnations follow from it.
+/// The span that was current when the specification of a child was built. The spans of the child's incarnations follow from it.
 #[derive(Clone)]
 pub(crate) struct Origin(Arc<Held>);
 
-/// A span that is held open. The lock is for two threads; a child has one incarnation at a time (P2).
+/// A span that is held open. The lock lets another thread take it; a child has one incarnation at a time (P2).
 struct Held(Mutex<Span>);
 
 impl Origin {
@@ -29,15 +30,15 @@ impl Origin {
         Self(Arc::new(Held(Mutex::new(guarded(Span::current).unwrap_or_else(Span::none)))))
     }
 
-    /// A span for one incarnation. `is_only`: there is no other one.
+    /// Makes the span of one incarnation. `is_only`: the child has no other incarnation.
     fn span(&self, id: u64, path: &str, is_only: bool) -> Span {
         let span = info_span!(
             target: "supervision::process", parent: None, "process", path, process_id = id, otel.name = path
         );
-        // Taken out, because a subscriber is not called under a lock.
+        // The span is taken out, because no subscriber is called under a lock.
         let origin = mem::replace(&mut *self.0.lock(), Span::none());
         span.follows_from(&origin);
-        // Held any longer, the span of a request would last as long as the job that the request has started.
+        // Otherwise the span of a request would last as long as the job that the request has started.
         if !is_only {
             *self.0.lock() = origin;
         }
@@ -63,7 +64,8 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// The span of one process. Its dotted name is made only if someone listens. `is_only`: the child has no other incarnation.
+/// Makes the span of one process. Its dotted name is made only if a subscriber wants it. `is_only`: the child has no other
+/// incarnation.
 pub(crate) fn process_span(id: u64, origin: Option<&Origin>, is_only: bool, path: impl Fn() -> String) -> Span {
     let span = || match origin {
         Some(origin) => origin.span(id, &path(), is_only),
@@ -71,11 +73,11 @@ pub(crate) fn process_span(id: u64, origin: Option<&Origin>, is_only: bool, path
             target: "supervision::process", parent: None, "process", path = path(), process_id = id, otel.name = path()
         ),
     };
-    // A span that is off is none: it costs a process nothing.
+    // A span that is turned off becomes none, which costs a process nothing.
     guarded(span).filter(|span| !span.is_disabled()).unwrap_or_else(Span::none)
 }
 
-/// Runs user code in a span, once. Its panic is returned. A panic of the subscriber costs the span, and nothing else.
+/// Runs user code in a span, once, and returns its panic. A panic of the subscriber costs the span, and nothing else.
 #[inline]
 pub(crate) fn inside<R>(span: &mut Span, mut user_code: impl FnMut() -> R) -> Result<R, Failure> {
     // P3: user code always runs under a guard, in a span or not.
@@ -88,12 +90,12 @@ pub(crate) fn inside<R>(span: &mut Span, mut user_code: impl FnMut() -> R) -> Re
         user_code()
     });
     let has_begun = entered.is_some();
-    // Under a guard of its own, and not in the one above: where user code panics this would be a panic in the middle of
-    // another one, which is the end of the program.
+    // This needs a guard of its own. In the guard above, while user code panics, it would be a panic during a panic, which ends
+    // the program.
     let left = guard(|| drop(entered));
     match (result, left) {
         (Err(panic), _) if !has_begun => {
-            // The thread may be in the span all the same.
+            // The subscriber may have entered the span before it panicked.
             let _ = guard(|| span.with_subscriber(|(id, subscriber)| subscriber.exit(id)));
             lose(span, &panic);
             guard(user_code)
@@ -106,7 +108,7 @@ pub(crate) fn inside<R>(span: &mut Span, mut user_code: impl FnMut() -> R) -> Re
     }
 }
 
-/// The process has ended.
+/// Closes the span of a process that has ended.
 pub(crate) fn close(span: &mut Span) {
     if !span.is_none() {
         let span = mem::replace(span, Span::none());
