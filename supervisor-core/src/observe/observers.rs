@@ -34,9 +34,12 @@ impl Observers {
         ARE_WANTED || self.observer.is_some() || log::wants(kind)
     }
 
-    pub(crate) fn emit(&self, event: &Event) {
+    /// `fixed`: how many segments of its name are those of a supervisor that is always there.
+    pub(crate) fn emit(&self, event: &Event, fixed: impl FnOnce() -> usize) {
         // P9: each is foreign code, and under a guard of its own, so a panic in one does not reach the others.
-        self.metrics.observe(event);
+        if ARE_WANTED {
+            self.metrics.observe(event, fixed());
+        }
         if log::wants(&event.kind) {
             log::log(event);
         }
