@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -74,7 +75,8 @@ pub enum EventKind {
     },
     /// The child is not started again: the supervisor stops, or was lost, or the child was terminated. Told once for each
     /// [`Restarting`](Self::Restarting) after which no `Started` comes, and for each sibling that waited for its turn in the
-    /// restart of its group.
+    /// restart of its group. Where a supervisor is [`Abandoned`](Self::Abandoned), that event stands for everything below it,
+    /// and this one does not come.
     RestartCancelled,
     /// The supervisor stops the process: it asks it to stop, or aborts it at once where that is how it is stopped.
     Stopping,
@@ -139,10 +141,10 @@ impl EventKind {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, kind, .. } = self;
-        // The line begins with it, and what is told may name it again: of a supervisor that gave up, of a child that is
-        // refused.
-        let own = format!("`{path}`");
-        let words = Words(kind).to_string().replace(&format!("{own} "), "").replace(&format!(" of {own}"), "");
+        let words = match kind {
+            EventKind::Refused(error) => Refused { error, own: path }.to_string(),
+            kind => Words(kind).to_string(),
+        };
         OneLine(format_args!("{path} {words}")).fmt(f)
     }
 }
@@ -150,6 +152,24 @@ impl fmt::Display for Event {
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         OneLine(Words(self)).fmt(f)
+    }
+}
+
+/// The error of a child that is refused. The line begins with the child's name, and the error may have it again.
+struct Refused<'a> {
+    error: &'a SupervisorError,
+    own: &'a str,
+}
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What user code said is left as it is, whatever names are in there.
+        let own = format!("`{}`", self.own);
+        let known = self.error.to_string().replace(&format!("{own} "), "").replace(&format!(" of {own}"), "");
+        match self.error.source() {
+            Some(said) => write!(f, "refused: {known}: {said:#}"),
+            None => write!(f, "refused: {known}"),
+        }
     }
 }
 
@@ -328,6 +348,23 @@ mod tests {
             paths.sort_unstable();
             paths.dedup();
             assert_eq!(paths.len(), all, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_user_code_says_of_its_own_path_is_kept() {
+        let said = format!("cannot reach `{PATH}` of `{PATH}` now");
+        let failed = || Failure::new(said.clone());
+        let cause = || RestartCause::Exit(Exit::Failed(failed()));
+        let refused = SupervisorError::FailedToStart { path: PATH.into(), cause: StartFailure::Failed(failed()) };
+        for kind in [
+            EventKind::Exited(Exit::Failed(failed())),
+            EventKind::StartFailed(StartFailure::Failed(failed())),
+            EventKind::Restarting { attempt: 1, delay: SECOND, cause: cause() },
+            EventKind::Refused(refused),
+        ] {
+            let line = event(kind).to_string();
+            assert!(line.ends_with(&format!(": {said}")), "{line}");
         }
     }
 
