@@ -151,8 +151,8 @@ fn supervisors_that_are_added_have_no_series_of_their_own() {
         root.add_worker(pool);
         let tree = sim.start(root).unwrap();
         for number in 0..20 {
-            sim.fault(Fault::panic(&format!("root.pool.session{number}.w")).after(SECOND));
-            sim.fault(Fault::lose(&format!("root.pool.lost{number}")).nth(1).after(SECOND));
+            sim.fault(Fault::panic(format!("root.pool.session{number}.w")).after(SECOND));
+            sim.fault(Fault::lose(format!("root.pool.lost{number}")).nth(1).after(SECOND));
             for name in ["session", "lost"] {
                 let mut session = Supervisor::new(format!("{name}{number}")).unwrap();
                 session.add_worker(worker("w", |shutdown| shutdown));
