@@ -9,7 +9,7 @@ use std::{
 use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use supervision::{
-    RestartStrategy, RestartType, ShutdownStrategy, Supervisor, one_shot,
+    ChildSpec, RestartStrategy, RestartType, ShutdownStrategy, Supervisor, one_shot,
     sim::{Fault, Sim},
     worker,
 };
@@ -133,9 +133,46 @@ fn children_that_are_added_have_no_series_of_their_own() {
         });
     });
     let all = numbers(&snapshotter);
-    assert_eq!(all.get("supervision_exits_total{supervisor=root,kind=normal}"), Some(&50.0), "{all:#?}");
+    // The connections, and what is below the sessions.
+    assert_eq!(all.get("supervision_exits_total{supervisor=root,kind=normal}"), Some(&100.0), "{all:#?}");
     let of_children: Vec<_> = all.keys().filter(|name| name.contains("_child_")).collect();
     assert_eq!(of_children, ["supervision_child_exits_total{supervisor=root,child=pool,kind=shutdown}"]);
+}
+
+#[test]
+fn supervisors_that_are_added_have_no_series_of_their_own() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let sim = Sim::with_seed(1);
+        let pool = Supervisor::dynamic("pool").unwrap();
+        let handle = pool.handle();
+        let mut root = Supervisor::new("root").unwrap();
+        root.add_worker(pool);
+        let tree = sim.start(root).unwrap();
+        for number in 0..20 {
+            sim.fault(Fault::panic(format!("root.pool.session{number}.w")).after(SECOND));
+            sim.fault(Fault::lose(format!("root.pool.lost{number}")).nth(1).after(SECOND));
+            for name in ["session", "lost"] {
+                let mut session = Supervisor::new(format!("{name}{number}")).unwrap();
+                session.add_worker(worker("w", |shutdown| shutdown));
+                handle.spawn(ChildSpec::from(session).with_restart_type(RestartType::Temporary)).unwrap();
+            }
+        }
+        sim.advance(SECOND / 2);
+        let running = numbers(&snapshotter);
+        let of_pool = "supervision_processes{supervisor=root.pool,state=running}";
+        assert_eq!(running.get(of_pool), Some(&80.0), "the sessions, and what is below them");
+        sim.advance(10 * SECOND);
+        sim.run_until(tree.shutdown()).unwrap();
+    });
+    let all = numbers(&snapshotter);
+    let added: Vec<_> = all.keys().filter(|name| name.contains("session") || name.contains("lost0")).collect();
+    assert!(added.is_empty(), "{added:#?}");
+    assert_eq!(all.get("supervision_give_ups_total{supervisor=root.pool}"), Some(&20.0), "{all:#?}");
+    assert_eq!(all.get("supervision_exits_total{supervisor=root.pool,kind=panicked}"), Some(&40.0), "{all:#?}");
+    let left = |(name, value): &(&String, &f64)| name.starts_with("supervision_processes") && **value != 0.0;
+    assert!(!all.iter().any(|number| left(&number)), "{all:#?}");
 }
 
 #[test]

@@ -213,6 +213,7 @@ fn a_graph_has_a_legend_with_each_state() {
         "supervisor",
         "worker",
         "not responding",
+        "stuck",
         "not ready",
         "waiting to restart",
         "starting",
@@ -225,7 +226,7 @@ fn a_graph_has_a_legend_with_each_state() {
     let mut colours: Vec<_> = legend.lines().filter_map(|line| line.split_once("fillcolor = ")).collect();
     colours.sort_unstable();
     colours.dedup_by_key(|(_, colour)| colour.split(',').next());
-    assert_eq!(colours.len(), 7, "{legend}");
+    assert_eq!(colours.len(), 8, "{legend}");
     assert_eq!(dot.matches('{').count(), dot.matches('}').count());
 }
 
@@ -254,6 +255,33 @@ fn b4_a_blocked_supervisor_shows_its_last_state() {
     assert!(is_read(snapshot.supervisor.as_ref().unwrap()));
     let line = "├─ ? api  running for 3s, not responding: has not read its messages for 2s, one for one";
     assert!(snapshot.to_string().contains(line), "{snapshot}");
+}
+
+#[test]
+fn a_stuck_process_is_drawn_and_an_abandoned_one_too() {
+    let sim = Sim::with_seed(1);
+    let dynamic = Supervisor::dynamic("pool").unwrap().with_abort_grace(SECOND);
+    let (pool, mut root) = (dynamic.handle(), Supervisor::new("root").unwrap());
+    root.add_worker(dynamic);
+    let tree = sim.start(root).unwrap();
+    let mut stuck = None;
+    for index in 0..12 {
+        let job = worker(format!("job_{index}"), |shutdown| shutdown);
+        let id = pool.spawn(job.with_shutdown_strategy(ShutdownStrategy::Graceful(SECOND))).unwrap();
+        stuck = if index == 5 { Some(id) } else { stuck };
+    }
+    sim.advance(SECOND);
+    sim.fault(Fault::stall("root.pool.job_5"));
+    let error = sim.run_until(pool.terminate_child(stuck.unwrap())).unwrap_err();
+    assert!(matches!(error, SupervisorError::Stuck { .. }), "{error}");
+    let snapshot = sim.run_until(tree.snapshot());
+    let picture = snapshot.to_string();
+    assert!(picture.contains("├─ ! job_5  stopping for 2s, stuck: aborted but has not yielded"), "{picture}");
+    assert!(picture.ends_with("└─ … 11 more: 11 running"), "{picture}");
+    assert!(snapshot.to_dot().contains("fillcolor = tomato, label = \"job_5\\nstopping for 2s, stuck:"));
+    assert!(sim.run_until(tree.shutdown()).is_err(), "one is left behind");
+    let picture = sim.run_until(pool.snapshot()).to_string();
+    assert!(picture.contains("├─ ! job_5  stopped, abandoned: aborted but never yielded"), "{picture}");
 }
 
 fn is_read(info: &SupervisorInfo) -> bool {

@@ -38,15 +38,17 @@ impl Failure {
 
     fn chain(error: &(dyn Error + 'static), links: usize) -> Self {
         let message = render(error);
-        let mut source = error.source().filter(|_| links > 1).map(|source| Arc::new(Self::chain(source, links - 1)));
+        let source = error.source().filter(|_| links > 1).map(|source| Self::chain(source, links - 1));
+        let Some(source) = source else { return Self { message, source: None } };
         // Many errors repeat their source in their own message. This keeps one of the two.
-        if source.as_ref().is_some_and(|source| repeats(&message, &source.raw().to_string())) {
-            source = None;
+        if repeats(&message, &source.raw().to_string()) {
+            return Self { message, source: None };
         }
-        while let Some(repeated) = source.take_if(|source| repeats(&message, &source.message)) {
-            source = repeated.source.clone();
+        if source.messages().any(|below| repeats(&message, below)) {
+            let others: Vec<_> = source.messages().filter(|below| !repeats(&message, below)).collect();
+            return Self::from_messages(&message, others.into_iter());
         }
-        Self { message, source }
+        Self { message, source: Some(Arc::new(source)) }
     }
 
     /// The message and those of the sources, from the outside in.
@@ -97,9 +99,17 @@ fn render(error: &dyn Error) -> Arc<str> {
     long.into()
 }
 
-/// Whether an error's message is that of its source, or ends with it after a colon.
+/// Returns whether an error's message is that of its source, or ends with it after a colon or the like, also in brackets or
+/// quotes.
 fn repeats(message: &str, source: &str) -> bool {
-    message.strip_suffix(source).is_some_and(|rest| rest.is_empty() || rest.ends_with(": "))
+    let closing = [')', ']', '\'', '"', '`', '.'];
+    let (message, source) = (message.trim_end(), source.trim_end());
+    let rest = message.strip_suffix(source).or_else(|| {
+        message.trim_end_matches(closing).strip_suffix(source.trim_end_matches(closing)).filter(|_| !source.is_empty())
+    });
+    let Some(rest) = rest else { return false };
+    let before = rest.trim_end().trim_end_matches(['\'', '"', '`']).trim_end();
+    rest.is_empty() || before.ends_with([':', ';', '(', '['])
 }
 
 struct Raw<'a>(&'a Failure);
@@ -182,6 +192,30 @@ mod tests {
         assert_eq!(format!("{all:#}"), "all: cannot read the config: cannot open the spool: disk on fire");
         assert!(all.source().is_none());
         assert!(!super::repeats("cannot parse 12", "2"), "by chance");
+    }
+
+    #[test]
+    fn a_text_is_told_once_however_an_error_repeats_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Link(String, #[source] Option<Box<Link>>);
+
+        for (messages, told) in [
+            (&["open: refused", "pool", "refused"][..], "open: refused: pool"),
+            (&["open", "pool", "open"], "open: pool"),
+            (&["open (refused)", "refused"], "open (refused)"),
+            (&["open: `refused`", "refused"], "open: `refused`"),
+            (&["open: refused.", "refused"], "open: refused."),
+            (&["open; refused", "refused"], "open; refused"),
+            (&["open:\n  refused", "refused"], "open:\n  refused"),
+            (&["open (os error 2)", "2"], "open (os error 2): 2"),
+            (&["open refused", "refused"], "open refused: refused"),
+            (&["open", "", "refused"], "open: : refused"),
+        ] {
+            let link = |below, text: &&str| Some(Box::new(Link((*text).to_owned(), below)));
+            let error = messages.iter().rev().fold(None, link).expect("a link");
+            assert_eq!(Failure::from_error(&*error).raw().to_string(), told);
+        }
     }
 
     #[test]

@@ -159,6 +159,13 @@ impl Scope {
         child <= self.last_static
     }
 
+    /// Returns how many segments the dotted name of the nearest supervisor has that is there whenever the root is: this one, or
+    /// one above. Names below that one come and go.
+    fn fixed_depth(&self) -> usize {
+        let mut scopes = iter::successors(Some(self), |scope| scope.parent.as_deref());
+        scopes.find(|scope| scope.is_fixture).map_or(0, Self::depth)
+    }
+
     /// Counts what happens to a child for itself, if it is a static one: so the number of series has a bound.
     pub(crate) fn count(&self, child: ChildId, segment: &str, kind: &EventKind) {
         if ARE_WANTED && self.is_fixture && self.is_static(child) {
@@ -209,7 +216,7 @@ impl Scope {
         }
         let Subject { path, id, process } = subject();
         let event = Event { path, id, process, at: system_time(&**self.home), kind, took };
-        self.observers.emit(&event);
+        self.observers.emit(&event, || self.fixed_depth());
         if has_subscribers {
             let event = Arc::new(event);
             subscribers().for_each(|subscribers| subscribers.emit(&event));

@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -78,7 +79,8 @@ pub enum EventKind {
     },
     /// The supervisor does not restart the child: the supervisor is stopping, or was lost, or the child was terminated. This
     /// comes once for each [`Restarting`](Self::Restarting) that no `Started` follows, and for each sibling that was waiting
-    /// for its turn in the restart of its group.
+    /// for its turn in the restart of its group. If a supervisor is [`Abandoned`](Self::Abandoned), that event stands for
+    /// everything below it, and this one does not come.
     RestartCancelled,
     /// The supervisor stops the process. It asks the process to stop, or aborts it at once if its `ShutdownStrategy` says so.
     Stopping,
@@ -144,9 +146,10 @@ impl EventKind {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, kind, .. } = self;
-        // The line begins with the path, and the data of some kinds have it again: a give-up, and the error of a refused child.
-        let own = format!("`{path}`");
-        let words = Words(kind).to_string().replace(&format!("{own} "), "").replace(&format!(" of {own}"), "");
+        let words = match kind {
+            EventKind::Refused(error) => Refused { error, own: path }.to_string(),
+            kind => Words(kind).to_string(),
+        };
         OneLine(format_args!("{path} {words}")).fmt(f)
     }
 }
@@ -154,6 +157,24 @@ impl fmt::Display for Event {
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         OneLine(Words(self)).fmt(f)
+    }
+}
+
+/// The error of a refused child. The line begins with the path of the child, which the error may contain again.
+struct Refused<'a> {
+    error: &'a SupervisorError,
+    own: &'a str,
+}
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Only our own words lose the path: the text of user code stays as it is.
+        let own = format!("`{}`", self.own);
+        let known = self.error.to_string().replace(&format!("{own} "), "").replace(&format!(" of {own}"), "");
+        match self.error.source() {
+            Some(said) => write!(f, "refused: {known}: {said:#}"),
+            None => write!(f, "refused: {known}"),
+        }
     }
 }
 
@@ -332,6 +353,23 @@ mod tests {
             paths.sort_unstable();
             paths.dedup();
             assert_eq!(paths.len(), all, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_user_code_says_of_its_own_path_is_kept() {
+        let said = format!("cannot reach `{PATH}` of `{PATH}` now");
+        let failed = || Failure::new(said.clone());
+        let cause = || RestartCause::Exit(Exit::Failed(failed()));
+        let refused = SupervisorError::FailedToStart { path: PATH.into(), cause: StartFailure::Failed(failed()) };
+        for kind in [
+            EventKind::Exited(Exit::Failed(failed())),
+            EventKind::StartFailed(StartFailure::Failed(failed())),
+            EventKind::Restarting { attempt: 1, delay: SECOND, cause: cause() },
+            EventKind::Refused(refused),
+        ] {
+            let line = event(kind).to_string();
+            assert!(line.ends_with(&format!(": {said}")), "{line}");
         }
     }
 

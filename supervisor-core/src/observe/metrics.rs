@@ -1,7 +1,8 @@
 //! Metrics for the `metrics` facade. Without the feature `metrics` there are none.
 //!
-//! Labels are dotted names of supervisors and of static children, which are the children that a supervisor has whenever it
-//! starts. So the program has one series for each specification, however many children come and go.
+//! Labels are dotted names of static supervisors, which are there whenever the root is, and of their static children, which are
+//! the children that a supervisor has whenever it starts. An event below an added supervisor counts for the nearest static
+//! supervisor above. So the program has one series for each specification, however many children come and go.
 
 #[cfg(feature = "metrics")]
 mod numbers {
@@ -38,7 +39,8 @@ mod numbers {
     #[derive(Clone, Default)]
     pub(crate) struct Metrics(Arc<Mutex<BTreeMap<String, States>>>);
 
-    type States = BTreeMap<ProcessId, &'static str>;
+    /// The state of each process, and how many segments of its supervisor's name are in the label: the same until it ends.
+    type States = BTreeMap<ProcessId, (&'static str, usize)>;
 
     /// Whether there may be a recorder.
     pub(crate) const ARE_WANTED: bool = true;
@@ -50,8 +52,8 @@ mod numbers {
         }
 
         /// Updates the metrics for an event. A recorder is foreign code (P9): if it panics, it loses that update.
-        pub(crate) fn observe(&self, event: &Event) {
-            guarded(|| self.count(event));
+        pub(crate) fn observe(&self, event: &Event, fixed: usize) {
+            guarded(|| self.count(event, fixed));
         }
 
         /// Counts an event for a static child, in addition to its supervisor's counts.
@@ -76,8 +78,8 @@ mod numbers {
             });
         }
 
-        fn count(&self, event: &Event) {
-            let supervisor = || supervisor(&event.path).to_owned();
+        fn count(&self, event: &Event, fixed: usize) {
+            let supervisor = || first(supervisor(&event.path), fixed).to_owned();
             let count = |name: &'static str| counter!(name, "supervisor" => supervisor()).increment(1);
             let measure = |name: &'static str| {
                 if let Some(took) = event.took {
@@ -89,16 +91,16 @@ mod numbers {
                 if let EventKind::Exited(Exit::Lost | Exit::Panicked(_)) = event.kind {
                     self.forget_below(&event.path);
                 }
-                self.set(event, None);
+                self.set(event, fixed, None);
                 counter!(EXITS, "supervisor" => supervisor(), "kind" => kind).increment(1);
             }
             match &event.kind {
-                EventKind::Started => self.set(event, Some("starting")),
+                EventKind::Started => self.set(event, fixed, Some("starting")),
                 EventKind::Ready => {
-                    self.set(event, Some("running"));
+                    self.set(event, fixed, Some("running"));
                     measure(START);
                 }
-                EventKind::Stopping => self.set(event, Some("stopping")),
+                EventKind::Stopping => self.set(event, fixed, Some("stopping")),
                 EventKind::Exited(_) => measure(STOP),
                 EventKind::Restarting { .. } => count(RESTARTS),
                 EventKind::Aborted => count(ABORTS),
@@ -107,22 +109,24 @@ mod numbers {
                 EventKind::Stuck => count(STUCK),
                 EventKind::Abandoned => {
                     self.forget_below(&event.path);
-                    self.set(event, None);
+                    self.set(event, fixed, None);
                     count(ABANDONED);
                 }
-                EventKind::GaveUp(_) => counter!(GIVE_UPS, "supervisor" => event.path.clone()).increment(1),
+                EventKind::GaveUp(_) => {
+                    counter!(GIVE_UPS, "supervisor" => first(&event.path, fixed).to_owned()).increment(1);
+                }
                 _ => {}
             }
         }
 
         /// Moves a process to another state. `None` removes it.
-        fn set(&self, event: &Event, state: Option<&'static str>) {
+        fn set(&self, event: &Event, fixed: usize, state: Option<&'static str>) {
             let (Some(process), supervisor) = (event.process, supervisor(&event.path)) else { return };
             let before = {
                 let mut known = self.lock();
                 let states = known.entry(supervisor.to_owned()).or_default();
                 let before = match state {
-                    Some(state) => states.insert(process, state),
+                    Some(state) => states.insert(process, (state, fixed)),
                     None => states.remove(&process),
                 };
                 if states.is_empty() {
@@ -130,11 +134,11 @@ mod numbers {
                 }
                 before
             };
-            if let Some(before) = before {
-                processes(supervisor, before).decrement(1.0);
+            if let Some((before, fixed)) = before {
+                processes(first(supervisor, fixed), before).decrement(1.0);
             }
             if let Some(state) = state {
-                processes(supervisor, state).increment(1.0);
+                processes(first(supervisor, fixed), state).increment(1.0);
             }
         }
 
@@ -151,7 +155,9 @@ mod numbers {
                 gone.iter().filter_map(|supervisor| known.remove_entry(supervisor)).collect()
             };
             for (supervisor, states) in gone {
-                states.into_values().for_each(|state| processes(&supervisor, state).decrement(1.0));
+                for (state, fixed) in states.into_values() {
+                    processes(first(&supervisor, fixed), state).decrement(1.0);
+                }
             }
         }
 
@@ -216,6 +222,14 @@ mod numbers {
         path.rsplit_once('.').map_or("", |(above, _)| above)
     }
 
+    /// Returns the first segments of a dotted name, or all if it has fewer.
+    fn first(path: &str, segments: usize) -> &str {
+        match segments.checked_sub(1) {
+            None => "",
+            Some(last) => path.match_indices('.').nth(last).map_or(path, |(at, _)| &path[..at]),
+        }
+    }
+
     /// The label for how a process ended. `None` if the event is no end.
     fn exit_kind(kind: &EventKind) -> Option<&'static str> {
         let EventKind::Exited(exit) = kind else {
@@ -252,7 +266,7 @@ mod numbers {
         pub(crate) fn describe() {}
 
         #[inline]
-        pub(crate) fn observe(&self, _event: &Event) {}
+        pub(crate) fn observe(&self, _event: &Event, _fixed: usize) {}
 
         #[inline]
         pub(crate) fn observe_static(_kind: &EventKind, _path: impl FnOnce() -> String) {}

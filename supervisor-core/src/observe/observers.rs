@@ -34,9 +34,12 @@ impl Observers {
         ARE_WANTED || self.observer.is_some() || log::wants(kind)
     }
 
-    pub(crate) fn emit(&self, event: &Event) {
+    /// Passes an event to each receiver. `fixed` is the number of segments of its path that name a static supervisor.
+    pub(crate) fn emit(&self, event: &Event, fixed: impl FnOnce() -> usize) {
         // P9: each receiver is foreign code, and has a guard of its own. So a panic in one does not reach the others.
-        self.metrics.observe(event);
+        if ARE_WANTED {
+            self.metrics.observe(event, fixed());
+        }
         if log::wants(&event.kind) {
             log::log(event);
         }

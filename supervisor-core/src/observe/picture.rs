@@ -26,6 +26,7 @@ use super::{
 /// | `↻` | waiting to restart |
 /// | `◌` | stopping |
 /// | `○` | stopped |
+/// | `!` | stuck: aborted but has not yielded; or abandoned by its supervisor |
 /// | `?` | a supervisor that has not read its messages for a second or more |
 ///
 /// # Width

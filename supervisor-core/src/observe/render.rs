@@ -12,6 +12,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Look {
     NotResponding,
+    Stuck,
     NotReady,
     Restarting,
     Starting,
@@ -21,8 +22,9 @@ pub(super) enum Look {
 }
 
 impl Look {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::NotResponding,
+        Self::Stuck,
         Self::NotReady,
         Self::Restarting,
         Self::Starting,
@@ -34,6 +36,8 @@ impl Look {
     pub(super) fn of(node: &Snapshot) -> Self {
         match node.state {
             _ if unread_for(node).is_some() => Self::NotResponding,
+            // An abandoned process is one that was stuck until its supervisor stopped without it.
+            _ if node.stuck || node.abandoned => Self::Stuck,
             ChildState::Starting => Self::Starting,
             ChildState::Running if node.ready => Self::Running,
             ChildState::Running => Self::NotReady,
@@ -60,6 +64,7 @@ impl Look {
     fn drawn(self) -> (char, &'static str, &'static str) {
         match self {
             Self::NotResponding => ('?', "magenta", "not responding"),
+            Self::Stuck => ('!', "tomato", "stuck"),
             Self::NotReady => ('◑', "yellow", "not ready"),
             Self::Restarting => ('↻', "orange", "waiting to restart"),
             Self::Starting => ('◐', "lightblue", "starting"),
@@ -88,7 +93,7 @@ pub(super) struct Words<'a>(pub(super) &'a Snapshot);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Snapshot { state, ready, since, restarts, last_exit, supervisor, .. } = self.0;
+        let Snapshot { state, stuck, abandoned, ready, since, restarts, last_exit, supervisor, .. } = self.0;
         f.write_str(match state {
             ChildState::Starting => "starting",
             ChildState::Running => "running",
@@ -98,6 +103,12 @@ impl fmt::Display for Words<'_> {
         })?;
         if let (Some(since), ChildState::Starting | ChildState::Running | ChildState::Stopping) = (since, state) {
             write!(f, " for {}", Rounded(*since))?;
+        }
+        if *stuck {
+            f.write_str(", stuck: aborted but has not yielded")?;
+        }
+        if *abandoned {
+            f.write_str(", abandoned: aborted but never yielded")?;
         }
         if *state == ChildState::Running && !ready {
             f.write_str(", not ready")?;
