@@ -195,7 +195,6 @@ impl Driver {
             (engine.poll_effects(&mut io.to_do, BATCH, now) && is_read, io.look_for_stop(&engine))
         };
         io.origins.clear();
-        io.tell_of_stop(begun, now);
         let mut step = None;
         while let Some(effect) = io.to_do.pop_front() {
             // Answers to these are handled in the next turn.
@@ -204,6 +203,8 @@ impl Driver {
             // that the next one finds.
             step = io.perform(locked, effect, now).or(step);
         }
+        // After the events that are its cause: a crash, a give-up, the end of a significant child.
+        io.tell_of_stop(begun, now);
         // Once for the whole turn, and after the lock: readers that wait for a change then lock the engine.
         io.scope.changes.notify();
         if let Some(step) = step {

@@ -4,7 +4,7 @@ use super::{
     Failure, RestartCause,
     tell::{self, Known, Tell},
 };
-use crate::text::{Number, Restarts, Time, Whole};
+use crate::text::{Number, Restarts, Rounded, Time, Whole};
 
 /// The end of a supervisor that ran out of restarts: it needed more than `intensity` of them within `period`.
 ///
@@ -132,7 +132,7 @@ impl fmt::Display for Record<'_> {
         if ago.is_zero() {
             write!(f, "last failure: `{path}` {how}")
         } else {
-            write!(f, "{ago:.1?} earlier: `{path}` {how}")
+            write!(f, "{} earlier: `{path}` {how}", Rounded(*ago))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 use crate::{
     error::{GaveUp, RestartCause, StartFailure, SupervisorError},
     incarnation::{ChildId, Exit, ProcessId, StopReason},
-    text::{OneLine, limit},
+    text::{OneLine, Rounded, limit},
 };
 
 /// Something that happened to a process.
@@ -194,7 +194,7 @@ impl fmt::Display for Words<'_> {
             Kind::Restarting { attempt, delay, cause } => {
                 match limit(*delay) {
                     Some(Duration::ZERO) => f.write_str("restarting")?,
-                    Some(delay) => write!(f, "restarting in {delay:.1?}")?,
+                    Some(delay) => write!(f, "restarting in {}", Rounded(delay))?,
                     None => f.write_str("waiting without limit to restart")?,
                 }
                 write!(f, " (attempt {attempt}): {}", cause.words())
@@ -203,7 +203,7 @@ impl fmt::Display for Words<'_> {
             Kind::Stopping => f.write_str("is stopping"),
             Kind::Unresponsive { within } => write!(f, "missed its heartbeat (none within {within:?})"),
             Kind::Aborted => f.write_str("aborting"),
-            Kind::Blocked { lasted } => write!(f, "is blocking its thread: one poll has lasted {lasted:.1?}"),
+            Kind::Blocked { lasted } => write!(f, "is blocking its thread: one poll has lasted {}", Rounded(*lasted)),
             Kind::Stuck => f.write_str("is stuck: aborted but has not yielded; still waiting"),
             Kind::Abandoned => f.write_str("abandoned: aborted but never yielded; no longer waiting"),
             Kind::Refused(error) => write!(f, "refused: {error:#}"),
@@ -383,12 +383,12 @@ mod tests {
             "is stopping",
             "missed its heartbeat (none within 500ms)",
             "aborting",
-            "is blocking its thread: one poll has lasted 1.0s",
+            "is blocking its thread: one poll has lasted 1s",
             "is stuck: aborted but has not yielded; still waiting",
             "abandoned: aborted but never yielded; no longer waiting",
             "was terminated during its group's restart; the restart is cancelled and these siblings stay stopped: b, c",
             "waiting without limit to restart (attempt 1): ended normally",
-            "restarting in 1.0s (attempt 1): ended normally",
+            "restarting in 1s (attempt 1): ended normally",
             "restarting (attempt 1): failed: outer: middle: inner",
             "restarting (attempt 1): failed to start: ended before it was ready",
             "failed: outer: middle: inner",
