@@ -49,7 +49,7 @@ pub mod guide {
 
 /// What a process can ask about itself, and do where it runs.
 pub mod process {
-    pub use supervisor_core::process::{CurrentProcess, Sleep, current, heartbeat, ready, sleep};
+    pub use supervisor_core::process::{CurrentProcess, Sleep, current, heartbeat, ready, sleep, spawn_task};
 }
 
 #[cfg(feature = "sim")]
@@ -63,11 +63,11 @@ pub use supervisor_core::process::spawn;
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
-    LastExit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
-    RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot,
-    SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree, Supervisor,
-    SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, UncleanProcess,
-    UncleanStop, exit, one_shot, watch_polls, worker,
+    JoinHandle, LastExit, Monitor, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause,
+    RestartMode, RestartRecord, RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder,
+    ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable,
+    SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination,
+    Timer, UncleanProcess, UncleanStop, exit, one_shot, task, watch_polls, worker,
 };
 
 cfg_if::cfg_if! {

@@ -1,10 +1,11 @@
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 
 use crate::{
     error::SupervisorError,
-    incarnation::{ChildId, Name, dotted},
-    node::{Call, Command, IntoChildSpec, Scope, Shared},
+    incarnation::{ChildId, Exit, Name, dotted},
+    node::{Call, Command, IntoChildSpec, Monitor, Scope, Shared},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
+    worker::{JoinHandle, task},
 };
 
 /// Talks to a supervisor: adds children and takes them away, asks what it runs and what happens, shuts it down.
@@ -107,6 +108,62 @@ impl SupervisorHandle {
         // otherwise.
         let (id, _) = self.0.start(child.into().temporary_by_default(), None)?;
         Ok(id)
+    }
+
+    /// Spawns a task: adds a temporary child that runs a future once, and returns at once with a handle that receives the
+    /// future's result.
+    ///
+    /// The same as [`task`](crate::task) and [`spawn`](Self::spawn). A task that is refused later ends as
+    /// [`Aborted`](Exit::Aborted).
+    ///
+    /// ```
+    /// # use supervisor_core::{Exit, SupervisorError, SupervisorHandle};
+    /// # async fn import(jobs: &SupervisorHandle) -> Result<(), SupervisorError> {
+    /// let import = jobs.spawn_task("import", async { "12".parse::<u32>() })?;
+    /// match import.await {
+    ///     Ok(Ok(rows)) => println!("{rows} rows"),
+    ///     Ok(Err(error)) => println!("not a number: {error}"),
+    ///     Err(Exit::Panicked(panic)) => println!("the import panicked: {panic}"),
+    ///     Err(exit) => println!("no result: the import {exit}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spawn`](Self::spawn).
+    pub fn spawn_task<Fut>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: Fut,
+    ) -> Result<JoinHandle<Fut::Output>, SupervisorError>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let (child, result) = task(name, future);
+        self.spawn(child)?;
+        Ok(result)
+    }
+
+    /// Starts a task as [`spawn_task`](Self::spawn_task) does, and waits until the supervisor has admitted it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start_child`](Self::start_child).
+    pub async fn start_task<Fut>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: Fut,
+    ) -> Result<JoinHandle<Fut::Output>, SupervisorError>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let (child, result) = task(name, future);
+        self.start_child(child).await?;
+        Ok(result)
     }
 
     /// Stops a child, as its shutdown strategy says, and waits until it is gone. It stays stopped, and keeps its place; a
@@ -242,6 +299,64 @@ impl SupervisorHandle {
     /// [`NotRunning`](SupervisorError::NotRunning).
     pub fn shutdown(&self) -> Result<(), SupervisorError> {
         self.0.shutdown()
+    }
+
+    /// Asks the supervisor to stop, as [`shutdown`](Self::shutdown) does, and waits until it and everything below it has ended.
+    /// Returns how it ended.
+    ///
+    /// The request is made when this is first polled. Dropped after that, the supervisor stops all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning); [`WouldDeadlock`](SupervisorError::WouldDeadlock) in a process of this
+    /// supervisor, or of one below it, which the supervisor waits for: it stops then, and this returns at once.
+    pub async fn stop(&self) -> Result<Exit, SupervisorError> {
+        let (monitor, _waiting) = self.0.stop()?;
+        Ok(monitor.await)
+    }
+
+    /// Monitors a child: returns a future of how the process that it has now is going to end.
+    ///
+    /// The process is watched from when this returns, so no exit is missed, however short it lives. A restart of the child is
+    /// another process, which the monitor does not watch.
+    ///
+    /// ```
+    /// # use supervisor_core::{ChildId, SupervisorError, SupervisorHandle};
+    /// # async fn watch(pool: &SupervisorHandle, worker: ChildId) -> Result<(), SupervisorError> {
+    /// let exit = pool.monitor(worker)?.await;
+    /// if !exit.is_success() {
+    ///     println!("the worker {exit}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound); [`ChildNotRunning`](SupervisorError::ChildNotRunning) if it has no process now:
+    /// it has not been started, waits for its restart, or has stopped; [`NotRunning`](SupervisorError::NotRunning).
+    pub fn monitor(&self, id: ChildId) -> Result<Monitor, SupervisorError> {
+        self.0.monitor(id)
+    }
+
+    /// Waits until a child is gone for good: it has stopped and is not going to be restarted, it was removed, or its supervisor
+    /// has ended. Returns at once for a child that is unknown.
+    ///
+    /// Over restarts of the child this goes on waiting. Cancel-safe. While it waits, it looks again at each change in the tree.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning) if the supervisor does not run when this is first polled.
+    pub async fn stopped(&self, id: ChildId) -> Result<(), SupervisorError> {
+        let changes = self.0.changes()?;
+        loop {
+            // Whatever changes after this is not missed.
+            let change = changes.listen();
+            if self.0.is_gone(id) {
+                return Ok(());
+            }
+            change.await;
+        }
     }
 
     async fn call(&self, id: ChildId, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {

@@ -55,7 +55,7 @@ pub use self::{
     },
     handle::SupervisorHandle,
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
-    node::{ChildSpec, IntoChildSpec},
+    node::{ChildSpec, IntoChildSpec, Monitor},
     observe::{
         ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, RestartCause, Snapshot,
         SnapshotSource, SupervisorInfo,
@@ -69,7 +69,7 @@ pub use self::{
     supervisable::{Supervisable, SupervisorFuture},
     supervisor::Supervisor,
     tree::{Run, RunFuture, SupervisionTree},
-    worker::{IntoWorkerResult, one_shot, worker},
+    worker::{IntoWorkerResult, JoinHandle, one_shot, task, worker},
 };
 
 /// For simulators, which are told names, too.

@@ -2,6 +2,7 @@
 //! while its future is dropped.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::Future,
     panic::Location,
@@ -19,6 +20,7 @@ use crate::{
     shutdown::ProcessShutdown,
     spawner::{Timer, nudge},
     trace,
+    worker::JoinHandle,
 };
 
 /// The process that this code runs in: in its `initialize`, its closure, its future or a destructor.
@@ -141,6 +143,24 @@ impl fmt::Debug for CurrentProcess {
 /// included: hand it a [`SupervisorHandle`]. And those of [`SupervisorHandle::spawn`].
 pub fn spawn(child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
     current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn(child)
+}
+
+/// Spawns a task beside this process, and returns a handle that receives its result: the same as
+/// [`SupervisorHandle::spawn_task`] on the process's own supervisor.
+///
+/// # Errors
+///
+/// [`SupervisorError::OutsideProcess`] where this is not a process, as for [`spawn`]. And those of
+/// [`SupervisorHandle::spawn_task`].
+pub fn spawn_task<Fut>(
+    name: impl Into<Cow<'static, str>>,
+    future: Fut,
+) -> Result<JoinHandle<Fut::Output>, SupervisorError>
+where
+    Fut: Future + Send + 'static,
+    Fut::Output: Send + 'static,
+{
+    current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn_task(name, future)
 }
 
 /// Gives a sign of life: see [`ChildSpec::with_watchdog`](crate::ChildSpec::with_watchdog). Costs next to nothing.

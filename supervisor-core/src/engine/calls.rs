@@ -37,6 +37,7 @@ impl<C: Spec> Engine<C> {
     ///
     /// R58: its siblings are not affected. Without a caller it is a `spawn`, which waits for nothing.
     pub(crate) fn handle_start_child(&mut self, id: ChildId, child: C, caller: Option<Caller>, now: Instant) {
+        self.newest = id;
         let refusal = if self.is_stopping() {
             // N1, N5: before all other reasons, because it will not change.
             Some(Refusal::ShuttingDown)

@@ -95,6 +95,8 @@ use crate::{
 pub(crate) struct Engine<C> {
     settings: SupervisorSettings,
     children: Children<C>,
+    /// The latest child that was added, or refused. One with a later id is still on its way here.
+    newest: ChildId,
     intensity: Intensity<C>,
     /// Changed by `set_work`, and within a start sequence by `set_phase`.
     work: Work<C>,
@@ -161,6 +163,7 @@ impl<C: Spec> Engine<C> {
         Self {
             intensity: Intensity::new(settings.strategy),
             children: Children::new(children, settings.unique_names),
+            newest: ChildId::FIRST,
             settings,
             work: Work::None,
             stop_sequence: StopSequence::NONE,
@@ -413,6 +416,10 @@ impl<C: Spec> Engine<C> {
 
     pub(crate) fn find(&self, id: ChildId) -> Option<&C> {
         self.child(self.children.find(id)?)
+    }
+
+    pub(crate) fn newest(&self) -> ChildId {
+        self.newest
     }
 
     pub(crate) fn state_of(&self, id: ChildId) -> Option<ChildState> {

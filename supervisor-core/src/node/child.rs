@@ -91,6 +91,11 @@ pub(crate) trait ChildFactory: Release + Send + Sync + Sized + 'static {
     /// What a new incarnation does.
     fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, above: &Arc<Scope>) -> impl ProcessBody;
 
+    /// An incarnation has ended like this.
+    fn on_exit(&self, exit: &Exit) {
+        let _ = exit;
+    }
+
     /// Whether there is anything left to start.
     fn can_start(&self) -> bool {
         true
@@ -154,6 +159,10 @@ impl<F: ChildFactory> Control for ChildNode<F> {
 
     fn release(&self) {
         release_all(&self.factory);
+    }
+
+    fn on_exit(&self, exit: &Exit) {
+        self.factory.on_exit(exit);
     }
 
     fn id(&self) -> ChildId {

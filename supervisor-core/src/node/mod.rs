@@ -10,6 +10,7 @@ mod child;
 mod command;
 mod fresh_executor;
 mod locked_engine;
+mod monitors;
 mod origin;
 mod scope;
 mod shared;
@@ -21,8 +22,10 @@ pub(crate) use self::{
     child::{Blueprint, Child, ChildFactory, ChildNode, Release},
     command::{Call, Command},
     locked_engine::{ChildrenEngine, LockedEngine},
+    monitors::Monitors,
     origin::CallOrigin,
     scope::{PlacedParent, Scope},
     shared::{Shared, Tenure},
 };
+pub use monitors::Monitor;
 pub use spec::{ChildSpec, IntoChildSpec};

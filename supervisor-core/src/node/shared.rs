@@ -4,12 +4,12 @@ use std::{
     time::Instant,
 };
 
-use super::{Call, ChildSpec, Command, LockedEngine, Scope, check};
+use super::{Call, CallOrigin, ChildSpec, Command, LockedEngine, Monitor, Monitors, Scope, check};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Control, Flags, Name},
     mailbox::Mailbox,
-    observe::{Events, Subscribers},
+    observe::{Changes, ChildState, Events, Subscribers},
     quiescence::InFlight,
     spawner::nudge,
     strategy::{AutoShutdown, SupervisorSettings},
@@ -22,6 +22,8 @@ use crate::{
 pub(crate) struct Shared {
     state: Mutex<State>,
     subscribers: Arc<Subscribers>,
+    /// Of its children. For a root these hold its own, too: what is above it has this.
+    monitors: Monitors,
 }
 
 struct State {
@@ -40,6 +42,8 @@ struct Running {
     auto_shutdown: AutoShutdown,
     /// It was asked to stop, and has not seen it yet.
     asked: InFlight,
+    /// The latest child that it was sent.
+    newest: ChildId,
 }
 
 /// That a supervisor runs.
@@ -100,7 +104,7 @@ impl Shared {
 
     fn new(name: &Name) -> Arc<Self> {
         let state = State { path: name.as_str().to_owned(), running: None, engine: None, is_lost_root: false };
-        Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default() })
+        Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default(), monitors: Monitors::default() })
     }
 
     /// The supervisor runs.
@@ -120,6 +124,7 @@ impl Shared {
             commands: commands.clone(),
             auto_shutdown: settings.auto_shutdown,
             asked: InFlight::none(),
+            newest: ChildId::FIRST,
         };
         let before = {
             let mut state = self.lock();
@@ -192,8 +197,8 @@ impl Shared {
         spec: ChildSpec,
         mut call: Option<Call>,
     ) -> Result<(ChildId, Option<Waiting>), SupervisorError> {
-        let state = self.lock();
-        let Some(running) = &state.running else {
+        let mut state = self.lock();
+        let Some(running) = &mut state.running else {
             drop(state);
             // N7, R70: as for any call.
             return Err(self.not_running());
@@ -210,6 +215,7 @@ impl Shared {
         // The last one is added last, and starts last.
         let child = spec.into_child();
         let id = child.id();
+        running.newest = id;
         let waiting = call.as_mut().and_then(|call| call.awaits(id));
         let scope = running.post(Command::Start { child, call });
         drop(state);
@@ -230,6 +236,47 @@ impl Shared {
         Ok(())
     }
 
+    /// Asks the supervisor itself to stop, if it runs. Returns a wait for its exit, with what the caller keeps for as long as it
+    /// waits.
+    pub(crate) fn stop(&self) -> Result<(Monitor, Option<Waiting>), SupervisorError> {
+        let running = self.lock().running.as_ref().map(|running| (running.control.clone(), running.scope.clone()));
+        let (control, scope) = running.ok_or_else(|| self.not_running())?;
+        // Before it is asked: it may end at once. What is above it holds its monitors, as those of any child.
+        let above = scope.parent.as_ref().unwrap_or(&scope).shared();
+        let monitor = above.monitors.add(control.cell()).ok_or_else(|| self.not_running())?;
+        self.shutdown()?;
+        match CallOrigin::current() {
+            // N6: it is carried out all the same, and the caller must not wait for its own end.
+            Some(caller) => match Waiting::begin(caller.chain(), [control.id()].into()) {
+                Some(waiting) => Ok((monitor, Some(waiting))),
+                None => Err(SupervisorError::WouldDeadlock { path: self.path() }),
+            },
+            None => Ok((monitor, None)),
+        }
+    }
+
+    /// Tells that something may have changed in the tree of the supervisor, if that runs.
+    pub(crate) fn changes(&self) -> Result<Changes, SupervisorError> {
+        let changes = self.lock().running.as_ref().map(|running| running.scope.changes.clone());
+        changes.ok_or_else(|| self.not_running())
+    }
+
+    /// Whether a child is not going to run any more, as far as its supervisor can tell.
+    pub(crate) fn is_gone(&self, id: ChildId) -> bool {
+        let (engine, newest) = {
+            let state = self.lock();
+            // N8: a supervisor that has ended leaves no child behind that it would start again.
+            let (Some(running), Some(engine)) = (&state.running, &state.engine) else { return true };
+            (engine.clone(), running.newest)
+        };
+        let engine = engine.lock();
+        match engine.state_of(id) {
+            Some(state) => state == ChildState::Stopped,
+            // N7: sent, and not read yet.
+            None => !(engine.newest() < id && id <= newest),
+        }
+    }
+
     /// The supervisor has seen that it is asked to stop.
     pub(crate) fn acknowledge(&self) {
         if let Some(running) = &mut self.lock().running {
@@ -239,6 +286,17 @@ impl Shared {
 
     pub(crate) fn subscribers(&self) -> &Arc<Subscribers> {
         &self.subscribers
+    }
+
+    pub(crate) fn monitors(&self) -> &Monitors {
+        &self.monitors
+    }
+
+    /// A wait for the exit of the process that a child has now.
+    pub(crate) fn monitor(&self, id: ChildId) -> Result<Monitor, SupervisorError> {
+        let child = self.child(id)?;
+        let path = || SupervisorError::ChildNotRunning { path: format!("{}.{}", self.path(), child.name()) };
+        self.monitors.add(child.cell()).ok_or_else(path)
     }
 
     /// What happens to the supervisor and below it, from now on.

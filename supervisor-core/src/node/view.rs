@@ -123,13 +123,14 @@ impl Shared {
     }
 
     pub(crate) fn child_spec(&self, id: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
-        let locked = self.running()?;
         // R68: as the supervisor has it, with all defaults filled in.
-        let child = locked.lock().find(id).cloned();
-        match child {
-            Some(child) => Ok(ChildSpecInfo::new(child.name(), child.settings())),
-            None => Err(SupervisorError::NotFound { path: self.path() }),
-        }
+        self.child(id).map(|child| ChildSpecInfo::new(child.name(), child.settings()))
+    }
+
+    /// A child of the supervisor, if that runs.
+    pub(super) fn child(&self, id: ChildId) -> Result<Arc<dyn Child>, SupervisorError> {
+        let child = self.running()?.lock().find(id).cloned();
+        child.ok_or_else(|| SupervisorError::NotFound { path: self.path() })
     }
 
     /// What a child is doing, if the supervisor runs.

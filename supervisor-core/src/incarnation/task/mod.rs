@@ -42,6 +42,11 @@ pub(crate) trait Parent: Send + Sync {
         self.report(Report { process_key, kind: ReportKind::Exited(exit) });
     }
 
+    /// Tells those who monitor a process how it has ended. Never blocks for long, never panics.
+    fn tell_monitors(&self, id: ProcessId, exit: &Exit) {
+        let _ = (id, exit);
+    }
+
     /// The dotted name of a child of this supervisor.
     fn path_of(&self, segment: &str) -> String;
 
@@ -440,6 +445,11 @@ impl<L: ProcessBody> Task<L> {
         // The other one of the two references goes last, under a guard: the last owner of a child drops user code
         // (P3).
         drop(own);
+        // P2: told after the future was dropped. Before the report, because that takes the exit along.
+        let _ = guard(|| control.on_exit(&exit));
+        if asked.contains(Flags::MONITORED) {
+            parent.tell_monitors(id, &exit);
+        }
         // P1: of what was abandoned, the last was told when it was.
         if !asked.is_abandoned() {
             parent.exited(process_key, id, control.name(), exit);
