@@ -63,7 +63,7 @@ pub use supervisor_core::process::spawn;
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
-    JoinHandle, LastExit, Monitor, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause,
+    JoinHandle, LastExit, Monitor, Permit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause,
     RestartMode, RestartRecord, RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder,
     ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable,
     SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination,

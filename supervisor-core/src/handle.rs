@@ -3,7 +3,7 @@ use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Exit, Name, dotted},
-    node::{Call, Command, IntoChildSpec, Monitor, Scope, Shared},
+    node::{Call, Command, IntoChildSpec, Monitor, Room, Scope, Shared},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
     worker::{JoinHandle, task},
 };
@@ -83,7 +83,7 @@ impl SupervisorHandle {
     /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn start_child(&self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        let (id, _waiting) = self.0.start(child.into(), Some(Call::new(reply)))?;
+        let (id, _waiting) = self.0.start(child.into(), Some(Call::new(reply)), None)?;
         // R57: the caller waits, and not the supervisor.
         match answer.await {
             Ok(answer) => answer.map(|()| id),
@@ -102,12 +102,49 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`InvalidName`](SupervisorError::InvalidName), [`InvalidSpec`](SupervisorError::InvalidSpec),
-    /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning).
+    /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning). Where the supervisor has a
+    /// [maximum](crate::Supervisor::with_max_children) also [`AtCapacity`](SupervisorError::AtCapacity) and
+    /// [`ShuttingDown`](SupervisorError::ShuttingDown): a child that has just ended counts until the supervisor has seen that.
     pub fn spawn(&self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
         // A child that is spawned usually comes and goes. So it is temporary (R10), unless its specification says
         // otherwise.
-        let (id, _) = self.0.start(child.into().temporary_by_default(), None)?;
-        Ok(id)
+        self.0.spawn(child.into().temporary_by_default())
+    }
+
+    /// Waits until the supervisor has room for one more child, and reserves it.
+    ///
+    /// For backpressure under [`with_max_children`](crate::Supervisor::with_max_children): a listener reserves first and accepts
+    /// then, so it never has a connection that it must refuse. Fair: who asks first gets room first. Cancel-safe: a wait that is
+    /// dropped gives its place, and room that it was given, to the next one. Without a maximum there is always room.
+    ///
+    /// ```
+    /// # use supervisor_core::{one_shot, SupervisorError, SupervisorHandle};
+    /// # async fn accept() {}
+    /// # async fn listen(connections: &SupervisorHandle) -> Result<(), SupervisorError> {
+    /// loop {
+    ///     let permit = connections.reserve().await?;
+    ///     let connection = accept().await;
+    ///     permit.spawn(one_shot("connection", async move { connection }))?;
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ShuttingDown`](SupervisorError::ShuttingDown) when the supervisor begins to stop, also while this waits;
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn reserve(&self) -> Result<Permit, SupervisorError> {
+        self.0.reserve().await.map(|room| Permit { shared: self.0.clone(), room })
+    }
+
+    /// Reserves room for one more child, if there is some now and no other caller waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`AtCapacity`](SupervisorError::AtCapacity), [`ShuttingDown`](SupervisorError::ShuttingDown),
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub fn try_reserve(&self) -> Result<Permit, SupervisorError> {
+        self.0.try_reserve().map(|room| Permit { shared: self.0.clone(), room })
     }
 
     /// Spawns a task: adds a temporary child that runs a future once, and returns at once with a handle that receives the
@@ -373,5 +410,51 @@ impl SupervisorHandle {
 impl fmt::Debug for SupervisorHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SupervisorHandle").field(&self.path()).finish()
+    }
+}
+
+/// Room for one child, reserved by [`SupervisorHandle::reserve`]. Dropped unused, it goes to the next one that waits.
+#[must_use = "dropping the permit gives the room back"]
+pub struct Permit {
+    shared: Arc<Shared>,
+    room: Room,
+}
+
+impl Permit {
+    /// Adds a child in the reserved room, as [`SupervisorHandle::spawn`] does. The room comes free when the child is removed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SupervisorHandle::spawn`], but `AtCapacity`. [`NotRunning`](SupervisorError::NotRunning) also where the
+    /// supervisor was restarted since: its new run has promised nothing. The room is given back with each of them.
+    pub fn spawn(self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
+        let Self { shared, room } = self;
+        let (id, _) = shared.start(child.into().temporary_by_default(), None, Some(room))?;
+        Ok(id)
+    }
+
+    /// Adds a task in the reserved room, as [`SupervisorHandle::spawn_task`] does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spawn`](Self::spawn).
+    pub fn spawn_task<Fut>(
+        self,
+        name: impl Into<Cow<'static, str>>,
+        future: Fut,
+    ) -> Result<JoinHandle<Fut::Output>, SupervisorError>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let (child, result) = task(name, future);
+        self.spawn(child)?;
+        Ok(result)
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Permit").field(&self.shared.path()).finish()
     }
 }

@@ -53,7 +53,7 @@ pub use self::{
         BoxError, Failure, GaveUp, InitializationError, InvalidSpec, RestartRecord, StartFailure, SupervisorError,
         UncleanProcess, UncleanStop,
     },
-    handle::SupervisorHandle,
+    handle::{Permit, SupervisorHandle},
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
     node::{ChildSpec, IntoChildSpec, Monitor},
     observe::{

@@ -25,6 +25,7 @@ impl Driver {
         let Self { locked, io } = self;
         // N7: first of all, so no more commands come in while what is there is turned away.
         io.shared.close(&io.scope);
+        locked.close_queue();
         // A6: what the engine wanted told happened before the loss. It is told first, so that events stay in order.
         io.emit_what_is_left(locked);
         // A6: then the exits that this supervisor has not read. `close_lost` lets no report in after it: from
@@ -91,7 +92,7 @@ impl Io {
     /// Drops a command that is not carried out. Its caller learns that by the end of the channel.
     pub(super) fn turn_away(&self, command: Command) {
         let (child, call) = match command {
-            Command::Start { child, call } => (Some(child), call),
+            Command::Start { child, call, room: _ } => (Some(child), call),
             Command::Terminate(_, call)
             | Command::Restart(_, call)
             | Command::Delete(_, call)

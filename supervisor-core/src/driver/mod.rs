@@ -199,6 +199,7 @@ impl Driver {
             // shutdown that the next one finds.
             step = io.perform(locked, effect, now).or(step);
         }
+        locked.serve_queue();
         // Once for the whole turn, and after the lock: those who wait for a change read the engine under it.
         io.scope.changes.notify();
         if let Some(step) = step {

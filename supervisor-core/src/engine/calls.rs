@@ -45,8 +45,7 @@ impl<C: Spec> Engine<C> {
             // R59, D2: only where names have to be unique.
             let runs = matches!(slot.public_state(), ChildState::Starting | ChildState::Running);
             Some(Refusal::NameTaken { by: slot.id, runs })
-        } else if let Some(max) = self.settings.max_children.filter(|max| self.children.len() >= *max) {
-            // A8: all children count, those too that wait for a restart or are stopped.
+        } else if let Some(max) = self.full() {
             Some(Refusal::AtCapacity(max))
         } else if caller.is_some_and(|caller| caller.is_in_circle || self.is_held_up_by(caller, id)) {
             Some(Refusal::WouldDeadlock)
@@ -60,6 +59,29 @@ impl<C: Spec> Engine<C> {
         }
         let key = self.children.add(id, child, Attempt::Adding);
         self.start_in_turn(key, caller, now);
+    }
+
+    /// Promises room for one child, which is then kept for it.
+    pub(crate) fn promise_room(&mut self) -> Result<(), Refusal> {
+        if self.is_stopping() {
+            return Err(Refusal::ShuttingDown);
+        }
+        if let Some(max) = self.full() {
+            return Err(Refusal::AtCapacity(max));
+        }
+        self.promised += 1;
+        Ok(())
+    }
+
+    /// Takes a promise of room back: its child comes now, or not at all.
+    pub(crate) fn take_back_room(&mut self) {
+        self.promised -= 1;
+    }
+
+    /// How many children are allowed, if there is no room for one more.
+    fn full(&self) -> Option<usize> {
+        // A8: all children count, those too that wait for a restart or are stopped.
+        self.settings.max_children.filter(|max| self.children.len() + self.promised >= *max)
     }
 
     /// Starts a stopped child. R64: just that, and its failure is told to the caller and is not counted.

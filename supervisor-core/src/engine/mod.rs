@@ -95,6 +95,8 @@ use crate::{
 pub(crate) struct Engine<C> {
     settings: SupervisorSettings,
     children: Children<C>,
+    /// How many children have room here that has been promised and not used yet (A8).
+    promised: usize,
     /// The latest child that was added, or refused. One with a later id is still on its way here.
     newest: ChildId,
     intensity: Intensity<C>,
@@ -163,6 +165,7 @@ impl<C: Spec> Engine<C> {
         Self {
             intensity: Intensity::new(settings.strategy),
             children: Children::new(children, settings.unique_names),
+            promised: 0,
             newest: ChildId::FIRST,
             settings,
             work: Work::None,

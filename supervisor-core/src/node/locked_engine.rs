@@ -1,9 +1,9 @@
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Instant,
 };
 
-use super::Child;
+use super::{Child, room::Queue};
 use crate::{
     engine::{Engine, Slot},
     incarnation::{ChildId, ProcessId},
@@ -24,6 +24,10 @@ pub(crate) type ChildrenEngine = Engine<Arc<dyn Child>>;
 /// It outlives the supervisor for as long as a handle is there: so the last state can be read.
 pub(crate) struct LockedEngine {
     engine: Mutex<ChildrenEngine>,
+    /// Those who wait for room for a child. Locked while the engine is.
+    pub(super) queue: Mutex<Queue>,
+    /// Whether the queue is not empty.
+    pub(super) is_awaited: AtomicBool,
     /// Of the executor that runs, or ran, the supervisor: its times are measured with this.
     clock: Clock,
     pub(crate) process: ProcessId,
@@ -34,7 +38,15 @@ pub(crate) struct LockedEngine {
 impl LockedEngine {
     pub(crate) fn new(engine: ChildrenEngine, spawner: &Executor, process: ProcessId, incarnation: u32) -> Self {
         // R37: a restart of a supervisor counts once, here. Its children begin anew with it, from zero.
-        Self { engine: Mutex::new(engine), clock: Clock::of(spawner), process, restarts: incarnation.saturating_sub(1) }
+        let (engine, queue) = (Mutex::new(engine), Mutex::default());
+        Self {
+            engine,
+            queue,
+            is_awaited: AtomicBool::new(false),
+            clock: Clock::of(spawner),
+            process,
+            restarts: incarnation.saturating_sub(1),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ChildrenEngine> {

@@ -12,6 +12,7 @@ mod fresh_executor;
 mod locked_engine;
 mod monitors;
 mod origin;
+mod room;
 mod scope;
 mod shared;
 mod spec;
@@ -24,6 +25,7 @@ pub(crate) use self::{
     locked_engine::{ChildrenEngine, LockedEngine},
     monitors::Monitors,
     origin::CallOrigin,
+    room::Room,
     scope::{PlacedParent, Scope},
     shared::{Shared, Tenure},
 };

@@ -4,7 +4,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Call, CallOrigin, ChildSpec, Command, LockedEngine, Monitor, Monitors, Scope, check};
+use super::{Call, CallOrigin, ChildSpec, Command, LockedEngine, Monitor, Monitors, Room, Scope, check};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Control, Flags, Name},
@@ -44,6 +44,8 @@ struct Running {
     asked: InFlight,
     /// The latest child that it was sent.
     newest: ChildId,
+    /// There is a limit to how many children it may have.
+    is_bounded: bool,
 }
 
 /// That a supervisor runs.
@@ -125,6 +127,7 @@ impl Shared {
             auto_shutdown: settings.auto_shutdown,
             asked: InFlight::none(),
             newest: ChildId::FIRST,
+            is_bounded: settings.max_children.is_some(),
         };
         let before = {
             let mut state = self.lock();
@@ -190,17 +193,28 @@ impl Shared {
         Ok(())
     }
 
-    /// Has the supervisor start another child, if it runs and the child can work there.
-    /// With what the caller keeps for as long as it waits.
+    /// Has the supervisor start another child. No caller waits for it, so whether there is room is known before it is sent.
+    pub(crate) fn spawn(&self, spec: ChildSpec) -> Result<ChildId, SupervisorError> {
+        // N7: a child that is refused later is dropped, and all that it owns: a connection, a job.
+        let is_bounded = self.lock().running.as_ref().is_some_and(|running| running.is_bounded);
+        let room = if is_bounded { Some(self.try_reserve()?) } else { None };
+        self.start(spec, None, room).map(|(id, _)| id)
+    }
+
+    /// Has the supervisor start another child, if it runs and the child can work there. `room`: what that child was promised.
+    /// Returns what the caller keeps for as long as it waits, too.
     pub(crate) fn start(
         &self,
         spec: ChildSpec,
         mut call: Option<Call>,
+        room: Option<Room>,
     ) -> Result<(ChildId, Option<Waiting>), SupervisorError> {
-        let mut state = self.lock();
-        let Some(running) = &mut state.running else {
-            drop(state);
-            // N7, R70: as for any call.
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let is_of_this_run = |room: &Room| state.engine.as_ref().is_some_and(|engine| room.is_in(engine));
+        // N7, R70: as for any call. A promise of an earlier run of the supervisor has ended with it.
+        let Some(running) = state.running.as_mut().filter(|_| room.as_ref().is_none_or(is_of_this_run)) else {
+            drop(guard);
             return Err(self.not_running());
         };
         let scope = &running.scope;
@@ -208,7 +222,8 @@ impl Shared {
         // R58, R62: checked before it is sent, so a child that cannot work changes nothing.
         let checked = check(spec.as_child(), &path, running.auto_shutdown, &**scope.home, &**scope.spawner, depth);
         if let Err(refused) = checked.and_then(|()| running.check_room()) {
-            drop(state);
+            // First the lock: to give room back, the engine is locked.
+            drop(guard);
             return Err(refused);
         }
         // R20, N5: ids are given under the lock, so they are in the order in which children come to the supervisor.
@@ -217,8 +232,8 @@ impl Shared {
         let id = child.id();
         running.newest = id;
         let waiting = call.as_mut().and_then(|call| call.awaits(id));
-        let scope = running.post(Command::Start { child, call });
-        drop(state);
+        let scope = running.post(Command::Start { child, call, room });
+        drop(guard);
         scope.wake();
         Ok((id, waiting))
     }

@@ -145,7 +145,7 @@ impl Shared {
         engine.is_stopping() || engine.state_of(id) == Some(ChildState::Stopping)
     }
 
-    fn running(&self) -> Result<Arc<LockedEngine>, SupervisorError> {
+    pub(super) fn running(&self) -> Result<Arc<LockedEngine>, SupervisorError> {
         match self.look() {
             Some((locked, Some(_))) => Ok(locked),
             // N7, R70: no supervisor runs these children, so their last states are not returned as if one did.
