@@ -1,5 +1,5 @@
-//! A small agent, as it would run beside a service: it samples the machine's load, reports it, and goes on when either part
-//! fails. On one thread; on smol without Tokio in the binary, or on Tokio.
+//! A small agent, as it would run beside a service: it samples the machine's load, reports it, and goes on when either
+//! part fails. On one thread; on smol without Tokio in the binary, or on Tokio.
 //!
 //! `cargo run --example agent --no-default-features --features smol` ends by itself after two seconds;
 //! with `--profile lightweight` the binary is as small as it gets. `--features tokio` is the same on Tokio.
@@ -27,7 +27,7 @@ fn main() -> Result<(), SupervisorError> {
     let sample = Arc::new(AtomicU32::new(0));
     let reports = Arc::new(AtomicU32::new(0));
 
-    // The reporter cannot do without the sampler, so it is restarted with it.
+    // The reporter needs the sampler, so it is restarted with it.
     let strategy = RestartStrategy::rest_for_one().with_intensity_and_period(5, Duration::from_secs(60));
     let mut root = Supervisor::new("agent")?.with_restart_strategy(strategy);
     root.add_worker(Sampler { sample: sample.clone() });
@@ -60,12 +60,12 @@ fn run(root: Supervisor) -> Result<(), SupervisorError> {
     runtime.block_on(async { supervision::run(root).with_shutdown(tokio::time::sleep(FOR)).await })
 }
 
-/// Reads the load of the machine again and again.
+/// A worker that reads the load of the machine again and again.
 struct Sampler {
     sample: Arc<AtomicU32>,
 }
 
-/// In hundredths; zero where the machine does not tell.
+/// Returns the load in hundredths; zero if the machine does not tell.
 fn load() -> io::Result<u32> {
     let Ok(text) = fs::read_to_string("/proc/loadavg") else { return Ok(0) };
     let first = text.split_whitespace().next().and_then(|first| first.parse::<f32>().ok());
@@ -77,7 +77,7 @@ impl Supervisable for Sampler {
         "sampler"
     }
 
-    /// Ready when there is a first sample.
+    /// Becomes ready when there is a first sample.
     async fn initialize(&self, mut shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
         let sample = self.sample.clone();
         sample.store(load()?, Relaxed);
@@ -104,7 +104,7 @@ async fn report(
     Ok(())
 }
 
-/// Waits for a moment. Whether it is time to stop.
+/// Waits for a moment. Returns whether it is time to stop.
 async fn pause(shutdown: &mut ProcessShutdown) -> bool {
     let asked = async {
         shutdown.wait_for_shutdown().await;

@@ -27,8 +27,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = listener.local_addr()?;
     let server = tokio::spawn(quotes(listener));
 
-    // Doubles from 20 ms, and waits a random part of that. A failure counts when it happens: allow as many restarts as fit
-    // into the longest outage that is to be sat out.
+    // The wait doubles from 20 ms, and a random part of it is used. A failure counts when it happens: allow as many
+    // restarts as fit into the longest outage to survive.
     let feed = ChildSpec::from(Feed { address })
         .with_backoff(Backoff::exponential(Duration::from_millis(20), LONGEST_WAIT))
         .with_start_timeout(Duration::from_secs(5));
@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Prints what happens until the feed is ready. How many attempts that took.
+/// Prints what happens until the feed is ready. Returns how many attempts that took.
 async fn until_ready(events: &mut Events, begin: Instant) -> u32 {
     let mut attempts = 0;
     while let Some(event) = events.next().await {
@@ -78,7 +78,7 @@ async fn until_ready(events: &mut Events, begin: Instant) -> u32 {
     attempts
 }
 
-/// Reads quotes, for as long as there is somebody to read them from.
+/// A worker that reads quotes, for as long as the server sends some.
 struct Feed {
     address: SocketAddr,
 }
@@ -91,7 +91,7 @@ impl Supervisable for Feed {
     async fn initialize(&self, mut shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
         let stream = TcpStream::connect(self.address).await?;
         let mut lines = BufReader::new(stream).lines();
-        // Somebody is there only when a first quote has come.
+        // The connection works only when a first quote has come.
         lines.next_line().await?.ok_or("the server has hung up")?;
         Ok(Box::pin(async move {
             loop {
@@ -104,7 +104,7 @@ impl Supervisable for Feed {
     }
 }
 
-/// The dependency: a quote every 50 ms, for whoever connects.
+/// Serves as the dependency: sends a quote every 50 ms to each client.
 async fn quotes(listener: TcpListener) {
     let mut clients = JoinSet::new();
     while let Ok((mut stream, _)) = listener.accept().await {

@@ -67,7 +67,7 @@ async fn main() -> Result<(), SupervisorError> {
     Ok(())
 }
 
-/// A worker from an async function: no set-up, so it is ready as soon as it runs.
+/// Runs as a worker from an async function: it has no set-up, so it is ready as soon as it runs.
 async fn beat(mut shutdown: ProcessShutdown) {
     let mut ticks = interval(Duration::from_secs(1));
     loop {
@@ -79,7 +79,8 @@ async fn beat(mut shutdown: ProcessShutdown) {
     say("stopped");
 }
 
-/// An error ends a worker like a panic does. It is restarted: it is permanent, like any child that is not told otherwise.
+/// Fails now and then. An error ends a worker like a panic does. The worker is restarted, because a child is permanent
+/// by default.
 async fn handle_connections(mut shutdown: ProcessShutdown) -> Result<(), BoxError> {
     say("accepting connections");
     tokio::select! {

@@ -1,5 +1,6 @@
-//! A soak: random trees under random faults, commands and subscribers, with polls that block and executors that end, for as long as you like, on the executor that you
-//! like. Whatever must hold is looked at all the time; the first thing that does not ends the program, with its seed.
+//! A soak: random trees under random faults, commands and subscribers, with polls that block and executors that end,
+//! for any time and on any executor. It checks every invariant continuously; the first violation ends the program, with
+//! its seed.
 //!
 //! ```sh
 //! cargo run --release --example chaos -- --seconds 60 --seed 1 --executor tokio   # or smol, or sim
@@ -25,7 +26,7 @@ use executor_sim::Sim;
 
 /// How long one tree lives.
 const LIFE: Duration = Duration::from_millis(300);
-/// How many trees there are at once.
+/// The number of trees at a time.
 const AT_ONCE: usize = 8;
 
 #[derive(Clone, Copy, Debug)]
@@ -68,14 +69,14 @@ fn main() -> ExitCode {
             at_once(&|| rounds(&|seed| smol::block_on(Round::new(seed, &Stage::real(&main)).play(LIFE))));
         }
     }
-    let total = total.into_inner().expect("nobody has failed");
+    let total = total.into_inner().expect("no run has panicked");
     println!("on {executor:?}, from seed {seed}:\n{total}{:>10}  exits lost", total.exits_lost());
     if total.exits_lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn at_once(play: &(dyn Fn() + Sync)) {
     let play = || {
-        // A thread that panics would leave the others at work.
+        // A thread that panics would leave the others running.
         if panic::catch_unwind(AssertUnwindSafe(play)).is_err() {
             process::exit(1);
         }

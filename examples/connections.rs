@@ -1,7 +1,7 @@
 //! A TCP server with a process per connection, under a dynamic supervisor with a bound.
 //!
-//! Over the bound a client gets a clear refusal. A connection that panics harms no other. A shutdown lets what is in flight
-//! finish, within a budget, and names who did not.
+//! Over the bound a client gets a clear refusal. A connection that panics harms no other. A shutdown lets open requests
+//! finish, within a budget, and names the connections that did not.
 //!
 //! `cargo run --example connections` drives itself with clients and checks all that. With `-- --serve` it stays up, for
 //! `nc 127.0.0.1 PORT`.
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = connections.handle();
     let mut root = Supervisor::new("root")?;
     root.add_worker(connections);
-    // Started after them, so stopped before them: nobody comes in any more while they drain.
+    // Started after them, so stopped before them: no client comes in any more while they drain.
     root.add_worker(Listener { address, connections: pool.clone() });
 
     println!("listening on {address}, for {MAX_CONNECTIONS} connections");
@@ -88,7 +88,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Accepts connections, and gives each a process of its own.
+/// A worker that accepts connections, and gives each a process of its own.
 struct Listener {
     address: SocketAddr,
     connections: SupervisorHandle,
@@ -114,7 +114,8 @@ impl Supervisable for Listener {
     }
 }
 
-/// First the place, then the connection: so it is still here to be refused if there is none.
+/// Takes a place first, then accepts the connection: so the connection is still here to be refused if there is no
+/// place.
 async fn admit(mut stream: TcpStream, peer: SocketAddr, connections: &SupervisorHandle) -> Result<(), BoxError> {
     let (give, take) = oneshot::channel();
     let connection = one_shot(format!("connection_{}", peer.port()), async move {
@@ -126,7 +127,7 @@ async fn admit(mut stream: TcpStream, peer: SocketAddr, connections: &Supervisor
     match connections.start_child(connection).await {
         Ok(_) => drop(give.send(stream)),
         Err(SupervisorError::AtCapacity { max, .. }) => {
-            // A client that has gone already does not hear it.
+            // A client that has gone already does not get it.
             let _ = stream.write_all(format!("busy: there are {max} connections, try again\n").as_bytes()).await;
         }
         Err(other) => return Err(other.into()),
@@ -134,7 +135,7 @@ async fn admit(mut stream: TcpStream, peer: SocketAddr, connections: &Supervisor
     Ok(())
 }
 
-/// Echoes lines. Asked to stop, it finishes the line that it is at.
+/// Echoes lines. Asked to stop, it finishes its current line.
 async fn serve(stream: TcpStream) -> Result<(), BoxError> {
     let mut shutdown = process::current().ok_or("not in a process")?.shutdown();
     let (read, mut write) = stream.into_split();
@@ -175,7 +176,7 @@ impl Client {
         self.lines.next_line().await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// All that comes until the connection is closed.
+    /// Returns everything that comes until the connection is closed.
     async fn read_all(self) -> io::Result<String> {
         let mut text = String::new();
         self.lines.into_inner().read_to_string(&mut text).await?;
@@ -183,7 +184,7 @@ impl Client {
     }
 }
 
-/// The place of a connection is free when its process has ended, which takes a moment.
+/// Connects when there is room: the place of a connection is free when its process has ended, which takes a moment.
 async fn connect_when_there_is_room(address: SocketAddr) -> io::Result<Client> {
     loop {
         let mut client = Client::connect(address).await?;

@@ -1,8 +1,8 @@
-//! A backend of one's own: an executor on a thread and a queue, complete but for timers, which it has from `async-io`, and a
-//! tree that runs on it.
+//! A custom backend: an executor on a thread and a queue, complete except for timers, which it takes from `async-io`,
+//! and a tree that runs on it.
 //!
-//! `cargo run --example custom_executor` runs the tree; `cargo test --example custom_executor` shows that the executor keeps
-//! the contract.
+//! `cargo run --example custom_executor` runs the tree; `cargo test --example custom_executor` tests the executor
+//! against the contract.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,7 +17,7 @@ use supervision::{Process, Spawner, Supervisor, SupervisorError, Timer, process,
 
 // The backend.
 
-/// Runs all processes on one thread, until it is dropped.
+/// An executor that runs all processes on one thread, until it is dropped.
 struct OneThread(Arc<Shared>, Option<thread::JoinHandle<()>>);
 
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     next: u64,
-    /// Those that are not being polled.
+    /// The processes that are not being polled.
     processes: BTreeMap<u64, Process>,
     ready: VecDeque<u64>,
     has_ended: bool,
@@ -41,11 +41,11 @@ struct Handle(Weak<Shared>);
 
 struct Wakeup(Weak<Shared>, u64);
 
-/// For processes of that executor: with its end it falls silent.
+/// A timer for processes of that executor: when the executor ends, it never elapses again.
 struct SmolTimer(Handle, Option<Instant>, smol::Timer);
 
 impl Shared {
-    /// Changes something that the thread has to look at.
+    /// Changes state that the thread has to look at.
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let result = change(&mut self.state.lock().unwrap());
         self.changed.notify_one();
@@ -64,7 +64,7 @@ impl Shared {
         drop(left);
     }
 
-    /// The next process to poll; `None` at the end.
+    /// Returns the next process to poll; `None` at the end.
     fn next(&self) -> Option<(u64, Process)> {
         let mut state = self.state.lock().unwrap();
         while !state.has_ended {

@@ -1,10 +1,10 @@
-//! A tree with trouble in it, and what an operator sees of that: every event as it happens, and the tree as a picture, now and
+//! A tree with trouble in it, and what an operator sees: every event as it happens, and the tree as a picture, now and
 //! then. Ends by itself after a few seconds.
 //!
 //! - `feed.poller` fails again and again, until its supervisor gives up and is restarted;
-//! - `peer` hangs on somebody who does not answer, and its watchdog finds it;
+//! - `peer` waits for a server that does not answer, and its watchdog finds it;
 //! - `parser` blocks its thread for two seconds, and is named while it does;
-//! - `cache` takes a while to warm up, and says itself when it is ready.
+//! - `cache` takes a while to warm up, and reports itself when it is ready.
 
 use std::{future::pending, thread, time::Duration};
 
@@ -79,9 +79,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("\nafter the end:\n{}\n", handle.snapshot().await);
     drop(handle);
     printer.await?;
-    // The peer hears nothing, so it has to be aborted, and the shutdown says so.
+    // The peer ignores the request, so it is aborted, and the shutdown says so.
     if let Err(error) = outcome {
-        println!("{error}");
+        println!("{error:#}");
     }
     Ok(())
 }

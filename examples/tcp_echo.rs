@@ -28,7 +28,7 @@ const LINES_BEFORE_EACH_CRASH: usize = 5;
 
 type Lines = mpsc::UnboundedSender<String>;
 
-/// What the counting sibling knows.
+/// The counts of the sibling.
 #[derive(Default)]
 struct Counted {
     lines: BTreeSet<String>,
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (lines, received) = mpsc::unbounded_channel();
     let counted = Arc::new(Mutex::new(Counted::default()));
-    // What has to outlive a crash of the counter is handed to each of its incarnations.
+    // State that has to outlive a crash of the counter is handed to each of its incarnations.
     let (received, tally) = (Arc::new(tokio::sync::Mutex::new(received)), counted.clone());
 
     let mut root = Supervisor::new("root")?.with_restart_strategy(
@@ -73,7 +73,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Accepts connections and echoes their lines.
+/// A worker that accepts connections and echoes their lines.
 struct Listener {
     address: SocketAddr,
     lines: Lines,
@@ -84,7 +84,8 @@ impl Supervisable for Listener {
         "listener"
     }
 
-    /// Ready when the port is bound. The port is free: the predecessor's socket was dropped before its exit was seen.
+    /// Becomes ready when the port is bound. The port is free: the predecessor's socket was dropped before its exit was
+    /// seen.
     async fn initialize(&self, mut shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
         let listener = TcpListener::bind(self.address).await?;
         let lines = self.lines.clone();
@@ -114,7 +115,7 @@ enum Ended {
     AskedToCrash,
 }
 
-/// A line counts before it is echoed: what the client got back is safe.
+/// Counts a line before it is echoed: what the client got back is safe.
 async fn echo(stream: TcpStream, lines: Lines) -> io::Result<Ended> {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read).lines();
@@ -128,7 +129,7 @@ async fn echo(stream: TcpStream, lines: Lines) -> io::Result<Ended> {
     Ok(Ended::ByClient)
 }
 
-/// Counts lines until it is asked to stop, and what is still under way then.
+/// Counts lines until it is asked to stop, and then the lines that are still under way.
 async fn count(
     received: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<String>>>,
     counted: Arc<Mutex<Counted>>,
@@ -151,7 +152,8 @@ async fn count(
     }
 }
 
-/// The client: a few lines, each waited for, and a crash; and again. What it got back, and how often it was refused.
+/// Plays the client: a few lines, each waited for, and a crash; and again. Returns what it got back, and how often it
+/// was refused.
 async fn crash_it_again_and_again(address: SocketAddr) -> io::Result<(BTreeSet<String>, usize)> {
     let (mut acknowledged, mut refused) = (BTreeSet::new(), 0);
     for round in 0..CRASHES {

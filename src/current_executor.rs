@@ -1,18 +1,18 @@
-//! Which executor `run` and `start` take.
+//! The executor that `run` and `start` use.
 
 use std::sync::Arc;
 
 use supervisor_core::{Spawner, SupervisorError};
 
-/// The one to take where this is called.
+/// Returns the executor of the calling code.
 pub(crate) fn current_executor() -> Result<Arc<dyn Spawner>, SupervisorError> {
     cfg_if::cfg_if! {
         if #[cfg(all(feature = "tokio", feature = "smol"))] {
             use executor_tokio::{Tokio, TokioError};
 
             match Tokio::current() {
-                // Only where there is no runtime at all. One without a clock is a mistake that has to be told, and
-                // not a reason to run elsewhere.
+                // Only if there is no runtime at all. A runtime without a clock is a mistake that has to be reported,
+                // and no reason to run elsewhere.
                 Err(TokioError::NoRuntime) => Ok(Arc::new(executor_smol::Smol::global())),
                 found => Ok(Arc::new(found.map_err(SupervisorError::executor)?)),
             }

@@ -4,21 +4,23 @@
     doc = "Erlang/OTP supervision trees for async Rust, on whichever executor you run."
 )]
 //!
-//! # Finding your way
+//! # Where things are
 //!
-//! - To put a tree together: [`Supervisor`], [`worker`], [`one_shot`], [`Supervisable`], [`ChildSpec`].
-//! - To run it: `run`, or `start` for a [`SupervisionTree`] to hold on to: on the Tokio runtime that they are awaited in, with
-//!   the feature `tokio`; on smol, with the feature `smol`. They are there only with one of these.
-//!   [`Supervisor::run_on`] and [`Supervisor::start_on`] are always there, to say on which executor.
-//! - To say what happens when something fails: [`RestartStrategy`] on a supervisor; [`RestartType`], [`Backoff`] and
-//!   [`ShutdownStrategy`] on a child.
-//! - Inside a worker: [`ProcessShutdown`], [`process`] for what it may ask about itself, and [`spawn`] to add a sibling.
-//! - From outside: [`SupervisorHandle`] to add children and take them away, and [`Events`] to see what happens.
-//! - For children that come and go, connections or jobs: [`Supervisor::dynamic`].
-//! - To see what is running: [`Snapshot`]; what hangs or blocks: [`ChildSpec::with_watchdog`], [`watch_polls`]. The
-//!   module `guide` has a page for each, and a catalogue of failures.
-//! - When it went wrong: [`SupervisorError`].
-//! - To test a tree in virtual time, with faults, from a seed: the module `sim`, with the feature of that name.
+//! | for | items |
+//! |---|---|
+//! | putting a tree together | [`Supervisor`], [`worker`], [`one_shot`], [`Supervisable`], [`ChildSpec`] |
+//! | running it | `run`, or `start` for a [`SupervisionTree`] to hold on to: with the feature `tokio` on the Tokio runtime that they are awaited in, with `smol` on smol. [`Supervisor::run_on`] and [`Supervisor::start_on`] name the executor, and need neither feature |
+//! | what happens when something fails | [`RestartStrategy`] and [`AutoShutdown`] on a supervisor; [`RestartType`] and [`Backoff`] on a child |
+//! | stopping | [`ShutdownStrategy`] on a child, [`ShutdownOrder`] on a supervisor |
+//! | inside a worker | [`ProcessShutdown`]; [`process`], for what it may ask about itself; [`spawn`], which adds a sibling |
+//! | from outside | [`SupervisorHandle`] adds and removes children; [`Events`] tells what happens; [`Snapshot`] shows what is running |
+//! | children that come and go, such as connections and jobs | [`Supervisor::dynamic`] |
+//! | finding what hangs or blocks | [`ChildSpec::with_watchdog`], [`watch_polls`] |
+//! | errors | [`SupervisorError`], [`InitializationError`]; [`exit`] prints one and ends the program |
+//! | executors | [`Spawner`], [`Placement`]; `Tokio` and `RuntimeConfiguration` with the feature `tokio`, `Smol` and `block_on` with `smol` |
+//! | tests in virtual time, with faults, from a seed | the module `sim`, with the feature of that name |
+//! | tasks and common failures, one page each | the module `guide`, with the feature `tokio` |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // What may grow is decided for each type: see `docs/api.md`.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
@@ -28,32 +30,22 @@ mod current_executor;
 #[cfg(any(feature = "tokio", feature = "smol"))]
 mod run;
 
-/// What operators ask for: a page for each, with its default, its cost, and when not to use it; and a catalogue of failures.
 #[cfg(feature = "tokio")]
-pub mod guide {
-    #[doc = include_str!("../docs/watching/blocked-polls.md")]
-    pub mod blocked_polls {}
-    #[doc = include_str!("../docs/watching/events.md")]
-    pub mod events {}
-    #[doc = include_str!("../docs/watching/failures.md")]
-    pub mod failures {}
-    #[doc = include_str!("../docs/watching/metrics.md")]
-    pub mod metrics {}
-    #[doc = include_str!("../docs/watching/readiness.md")]
-    pub mod readiness {}
-    #[doc = include_str!("../docs/watching/snapshots.md")]
-    pub mod snapshots {}
-    #[doc = include_str!("../docs/watching/watchdog.md")]
-    pub mod watchdog {}
-}
+#[macro_use]
+mod links;
 
-/// What a process can ask about itself, and do where it runs.
+#[cfg(feature = "tokio")]
+#[doc = links!()]
+#[doc = include_str!("../docs/guide/README.md")]
+pub mod guide;
+
+/// Functions for code inside a process: what it can ask about itself, and do where it runs.
 pub mod process {
     pub use supervisor_core::process::{CurrentProcess, Sleep, current, heartbeat, ready, sleep, spawn_task};
 }
 
 #[cfg(feature = "sim")]
-#[doc = include_str!("../docs/simulation.md")]
+/// Runs trees on one thread, in virtual time, in an order that a seed decides: for tests. The page `testing` of the guide shows how.
 pub mod sim {
     pub use executor_sim::{Fault, Record, Sim, SimExecutor, SimSpawner, Threads, block_for, block_for_good, sweep};
 }
@@ -63,27 +55,18 @@ pub use supervisor_core::process::spawn;
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
-    JoinHandle, LastExit, Monitor, Permit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause,
-    RestartMode, RestartRecord, RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder,
-    ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable,
-    SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination,
-    Timer, UncleanProcess, UncleanStop, exit, one_shot, task, watch_polls, worker,
+    JoinHandle, LastExit, Monitor, Permit, Placement, PlacementKind, PollWatch, Process, ProcessId, ProcessShutdown,
+    RestartCause, RestartMode, RestartRecord, RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle,
+    ShutdownOrder, ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason,
+    Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo,
+    Termination, Timer, UncleanProcess, UncleanStop, exit, one_shot, task, watch_polls, worker,
 };
 
-cfg_if::cfg_if! {
-    if #[cfg(feature = "tokio")] {
-        pub use executor_tokio::{RuntimeConfiguration, Tokio, TokioError};
-    }
-}
+#[cfg(feature = "tokio")]
+pub use executor_tokio::{RuntimeConfiguration, Tokio, TokioError};
 
-cfg_if::cfg_if! {
-    if #[cfg(feature = "smol")] {
-        pub use executor_smol::{Smol, block_on};
-    }
-}
+#[cfg(feature = "smol")]
+pub use executor_smol::{Smol, block_on};
 
-cfg_if::cfg_if! {
-    if #[cfg(any(feature = "tokio", feature = "smol"))] {
-        pub use run::{run, start};
-    }
-}
+#[cfg(any(feature = "tokio", feature = "smol"))]
+pub use run::{run, start};

@@ -26,13 +26,14 @@ use tracing::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What a subscriber listens to is known to all threads at once, and what has no subscriber spoils it for the others.
+/// Runs a test alone: all threads share at once what a subscriber listens to, and one without a subscriber would
+/// disturb it.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A tree in which a process panics and is restarted, for half a minute.
+/// Runs a tree in which a process panics and is restarted, for half a minute.
 fn live(sim: &Sim, spawner: impl Spawner) {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = runs.clone();
@@ -315,7 +316,7 @@ fn p9_a_process_whose_discard_panics_is_lost() {
     assert!(told.iter().any(|line| line == "root.a was dropped by its executor"), "{told:?}");
 }
 
-/// Panics when it is dropped, unless there is a panic already.
+/// A value that panics when it is dropped, unless there is a panic already.
 struct Bomb;
 
 impl Drop for Bomb {

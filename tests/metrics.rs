@@ -1,17 +1,22 @@
 //! The numbers of a tree, through the `metrics` facade.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use supervision::{
-    RestartStrategy, ShutdownStrategy, Supervisor,
+    RestartStrategy, RestartType, ShutdownStrategy, Supervisor, one_shot,
     sim::{Fault, Sim},
     worker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// `name{labels}` and the value; of a histogram how many values, and their sum.
+/// Returns `name{labels}` and the value; of a histogram how many values, and their sum.
 fn numbers(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     let all = snapshotter.snapshot().into_vec().into_iter().flat_map(|(key, _, _, value)| {
         let labels: Vec<_> = key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
@@ -67,11 +72,174 @@ fn metrics_are_counted_by_supervisor() {
                 assert_eq!(of(&name), Some(0.0), "{name}");
             }
         }
-        assert_eq!(of("supervision_aborted_total{supervisor=root.api}"), Some(1.0));
+        assert_eq!(of("supervision_aborts_total{supervisor=root.api}"), Some(1.0));
         assert_eq!(of("supervision_exits_total{supervisor=root.api,kind=aborted}"), Some(1.0));
-        assert_eq!(of("supervision_stop_seconds{supervisor=root.api} count"), Some(3.0));
-        assert_eq!(of("supervision_stop_seconds{supervisor=root.api} sum"), Some(2.0));
+        assert_eq!(of("supervision_stop_duration_seconds{supervisor=root.api} count"), Some(3.0));
+        assert_eq!(of("supervision_stop_duration_seconds{supervisor=root.api} sum"), Some(2.0));
     });
+}
+
+#[test]
+fn static_children_are_counted_for_themselves() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let sim = Sim::with_seed(1);
+        sim.fault(Fault::panic("root.api.cache").nth(1).after(SECOND));
+        sim.fault(Fault::fail("root.api.listener").nth(1).after(SECOND));
+        sim.fault(Fault::fail("root.api.listener").nth(2).after(SECOND));
+        let tree = sim.start(tree()).unwrap();
+        sim.advance(10 * SECOND);
+        assert!(sim.run_until(tree.shutdown()).is_err(), "the deaf one is aborted");
+    });
+    let all = numbers(&snapshotter);
+    let of_children: Vec<_> = all.iter().filter(|(name, _)| name.contains("_child_")).collect();
+    let expected = [
+        ("supervision_child_exits_total{supervisor=root,child=api,kind=shutdown}", 1.0),
+        ("supervision_child_exits_total{supervisor=root.api,child=cache,kind=normal}", 1.0),
+        ("supervision_child_exits_total{supervisor=root.api,child=cache,kind=panicked}", 1.0),
+        ("supervision_child_exits_total{supervisor=root.api,child=deaf,kind=aborted}", 1.0),
+        ("supervision_child_exits_total{supervisor=root.api,child=listener,kind=failed}", 2.0),
+        ("supervision_child_exits_total{supervisor=root.api,child=listener,kind=normal}", 1.0),
+        ("supervision_child_restarts_total{supervisor=root.api,child=cache}", 1.0),
+        ("supervision_child_restarts_total{supervisor=root.api,child=listener}", 2.0),
+    ];
+    let expected: BTreeMap<String, f64> = expected.map(|(name, value)| (name.to_owned(), value)).into();
+    assert_eq!(of_children, expected.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn children_that_are_added_have_no_series_of_their_own() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let sim = Sim::with_seed(1);
+        let pool = Supervisor::dynamic("pool").unwrap();
+        let mut root = Supervisor::new("root").unwrap();
+        let handles = [root.handle(), pool.handle()];
+        root.add_worker(pool);
+        let tree = sim.start(root).unwrap();
+        sim.run_until(async {
+            for (number, handle) in handles.iter().cycle().take(100).enumerate() {
+                handle.spawn(one_shot(format!("conn{number}"), async {})).unwrap();
+                // Nor has what is below one that was added, though it is static there.
+                let mut session = Supervisor::new(format!("session{number}")).unwrap();
+                session.add_worker(worker("w", |shutdown| shutdown));
+                let id = handle.spawn(session).unwrap();
+                sim.sleep(SECOND).await;
+                handle.terminate_child(id).await.unwrap();
+            }
+            tree.shutdown().await.unwrap();
+        });
+    });
+    let all = numbers(&snapshotter);
+    assert_eq!(all.get("supervision_exits_total{supervisor=root,kind=normal}"), Some(&50.0), "{all:#?}");
+    let of_children: Vec<_> = all.keys().filter(|name| name.contains("_child_")).collect();
+    assert_eq!(of_children, ["supervision_child_exits_total{supervisor=root,child=pool,kind=shutdown}"]);
+}
+
+#[test]
+fn each_number_is_described_and_named_as_prometheus_has_it() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let sim = Sim::with_seed(1);
+        sim.fault(Fault::panic("root.api.cache").nth(1).after(SECOND));
+        let mut tree = tree();
+        let deaf = worker("deaf", |_| std::future::pending::<()>());
+        tree.add_worker(deaf.with_watchdog(SECOND).with_restart_type(RestartType::Temporary));
+        let tree = sim.start(tree).unwrap();
+        sim.advance(10 * SECOND);
+        assert!(sim.run_until(tree.shutdown()).is_err(), "the deaf one is aborted");
+    });
+    let told = snapshotter.snapshot().into_vec();
+    let names: BTreeSet<_> = told.iter().map(|(key, ..)| key.key().name().to_owned()).collect();
+    assert!(names.len() >= 8, "{names:?}");
+    for (key, unit, help, value) in told {
+        let name = key.key().name();
+        assert!(name.starts_with("supervision_"), "{name}");
+        assert!(help.is_some_and(|help| help.len() > 10), "{name} has a help text");
+        let (suffix, expected) = match value {
+            DebugValue::Counter(_) => ("_total", Unit::Count),
+            DebugValue::Gauge(_) => ("_processes", Unit::Count),
+            DebugValue::Histogram(_) => ("_seconds", Unit::Seconds),
+        };
+        assert!(name.ends_with(suffix), "{name}");
+        assert_eq!(unit, Some(expected), "{name}");
+        let documented = include_str!("../docs/guide/tracing-and-metrics.md");
+        assert!(documented.contains(&format!("`{name}`")), "{name} is documented");
+    }
+}
+
+/// Writes down in which order gauges go down.
+#[derive(Default)]
+struct Order(Mutex<Vec<String>>);
+
+struct Down(Arc<Order>, String);
+
+impl GaugeFn for Down {
+    fn increment(&self, _: f64) {}
+
+    fn decrement(&self, _: f64) {
+        self.0.0.lock().unwrap().push(self.1.clone());
+    }
+
+    fn set(&self, _: f64) {}
+}
+
+struct OrderRecorder(Arc<Order>);
+
+impl Recorder for OrderRecorder {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        let supervisor = key.labels().next().unwrap().value();
+        Gauge::from_arc(Arc::new(Down(self.0.clone(), supervisor.to_owned())))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn gauges_of_what_is_lost_go_down_in_a_fixed_order() {
+    let run = || {
+        let order = Arc::new(Order::default());
+        metrics::with_local_recorder(&OrderRecorder(order.clone()), || {
+            let sim = Sim::with_seed(1);
+            sim.fault(Fault::lose("root.top").nth(1).after(SECOND));
+            let mut top = Supervisor::new("top").unwrap();
+            for number in 10..50 {
+                let mut inner = Supervisor::new(format!("s{number}")).unwrap();
+                inner.add_worker(worker("w", |shutdown| shutdown));
+                top.add_worker(inner);
+            }
+            // What is beside it, and has a longer name, stays.
+            let mut beside = Supervisor::new("top2").unwrap();
+            beside.add_worker(worker("w", |shutdown| shutdown));
+            let mut root = Supervisor::new("root").unwrap();
+            root.add_worker(top);
+            root.add_worker(beside);
+            let tree = sim.start(root).unwrap();
+            order.0.lock().unwrap().clear();
+            sim.advance(SECOND);
+            let gone = order.0.lock().unwrap().clone();
+            sim.run_until(tree.shutdown()).unwrap();
+            gone
+        })
+    };
+    let gone = run();
+    let below = gone.iter().filter(|supervisor| supervisor.starts_with("root.top.s")).count();
+    assert!(below >= 40, "{gone:?}");
+    assert!(!gone.iter().any(|supervisor| supervisor == "root.top2"), "{gone:?}");
+    assert_eq!(run(), gone);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn up_to(rng: &mut Rng, limit: Duration) -> Duration {
     Duration::from_millis(rng.u64(..=limit.as_millis() as u64))
 }
 
-/// A worker that fails after so long each time, and then never again.
+/// Makes a worker that fails after this time each time, and then never again.
 fn failing(name: &'static str, uptimes: Vec<Duration>) -> supervisor_core::ChildSpec {
     let mut uptimes = uptimes.into_iter();
     worker(name, move |shutdown| {
@@ -35,7 +35,7 @@ fn failing(name: &'static str, uptimes: Vec<Duration>) -> supervisor_core::Child
     })
 }
 
-/// What the events of one child say: when, and what.
+/// Returns the events of one child: when, and what.
 fn story<'a>(record: &'a executor_sim::Record, path: &'a str) -> impl Iterator<Item = (Duration, &'a EventKind)> {
     record.events.iter().filter(move |(_, event)| event.path == path).map(|(at, event)| (*at, &event.kind))
 }
@@ -171,16 +171,16 @@ fn b2_a_miss_is_found_at_the_first_look_without_a_beat() {
     });
 }
 
-/// What the events of a tree say about each child.
+/// The facts about each child, as the events of a tree tell them.
 #[derive(Debug, Default, PartialEq)]
 struct Known {
     state: Option<ChildState>,
     restarts: u32,
-    last_exit: Option<String>,
+    last_exit: Option<RestartCause>,
     since: Duration,
 }
 
-/// Follows the events of a tree.
+/// A reader that follows the events of a tree.
 #[derive(Default)]
 struct Follower(BTreeMap<String, Known>);
 
@@ -201,7 +201,7 @@ impl Follower {
             EventKind::Restarting { .. } => ChildState::Restarting,
             EventKind::Stopping => ChildState::Stopping,
             EventKind::Exited(exit) => {
-                known.last_exit = Some(RestartCause::Exit(exit.clone()).to_string());
+                known.last_exit = Some(RestartCause::Exit(exit.clone()));
                 ChildState::Stopped
             }
             _ => return,
@@ -238,7 +238,7 @@ fn b4_a_snapshot_says_what_the_events_have_said() {
             let (snapshot, now) = (sim.run_until(handle.snapshot()), sim.elapsed());
             for node in snapshot.iter().skip(1) {
                 let known = follower.0.get(&node.path).unwrap_or_else(|| panic!("{} was never told of", node.path));
-                let last_exit = node.last_exit.as_ref().map(|last| last.how.clone());
+                let last_exit = node.last_exit.as_ref().map(|last| last.cause.clone());
                 assert_eq!(
                     (Some(node.state), node.restarts, last_exit),
                     (known.state, known.restarts, known.last_exit.clone()),

@@ -1,4 +1,4 @@
-//! The whole program stands still, or its only thread is blocked: nobody is blamed for that who has done nothing.
+//! The whole program stands still, or its only thread is blocked: no innocent process is blamed for that.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn root() -> Supervisor {
     Supervisor::new("root").unwrap().with_restart_strategy(generous)
 }
 
-/// Gives a sign of life this often, some polls after it was woken.
+/// Sends a heartbeat this often, some polls after it was woken.
 fn beating(name: String, every: Duration) -> ChildSpec {
     worker(name, move |_| async move {
         loop {
@@ -40,7 +40,7 @@ fn blocking(every: Duration, time: Duration) -> ChildSpec {
     })
 }
 
-/// Who was found unresponsive.
+/// Returns which processes were found unresponsive.
 async fn blamed(events: &mut Events) -> Vec<String> {
     let mut blamed = Vec::new();
     while let Some(Some(event)) = poll_once(events.next()).await {
@@ -83,7 +83,7 @@ async fn b2_a_hanging_worker_is_found_soon_after_a_pause() {
 
 #[test]
 fn b2_a_blocked_thread_makes_no_sibling_unresponsive() {
-    // However the blocks fall between the signs of life and the looks.
+    // However the blocks fall between the heartbeats and the checks.
     sweep(0..SEEDS, |sim| {
         sim.set_threads(Threads::new(1));
         let block = Duration::from_millis(200 + 50 * (sim.seed() % 60));

@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 
 const LONGEST: Duration = Duration::from_millis(100);
 
-/// A worker that blocks its thread until it is let go.
+/// Makes a worker that blocks its thread until it is released.
 fn blocking(name: &'static str) -> (mpsc::Sender<()>, ChildSpec) {
     let (release, wait) = mpsc::channel::<()>();
     let wait = Arc::new(Mutex::new(Some(wait)));
@@ -54,7 +54,7 @@ fn told_of_a_blocked_worker(spawner: impl Spawner) -> (Arc<Event>, Duration) {
             }
         }
     });
-    // It still is: nobody has let go of it.
+    // It still is: it was not released.
     let took = begin.elapsed();
     drop(release);
     let tree = run.join().unwrap().unwrap();

@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 
 const PROGRAM: &str = "SUPERVISION_PROGRAM";
 const EXECUTOR: &str = "SUPERVISION_EXECUTOR";
-/// Nothing that is tested here takes a second, and nothing that is blocked lets go within this.
+/// Nothing that is tested here takes a second, and nothing that is blocked ends within this.
 const SOON: Duration = Duration::from_secs(3);
 const FOR_EVER: Duration = Duration::from_secs(600);
 const MOMENT: Duration = Duration::from_millis(100);
@@ -35,7 +35,7 @@ const SMOL: [&str; 2] = ["smol", "block_on"];
 #[cfg(not(feature = "smol"))]
 const SMOL: [&str; 0] = [];
 
-/// All executors, and of those the ones that have another thread when one is blocked.
+/// Returns all executors, and of those the ones that have another thread when one is blocked.
 fn executors() -> impl Iterator<Item = &'static str> {
     TOKIO.into_iter().chain([ONE_THREAD]).chain(SMOL)
 }
@@ -75,6 +75,22 @@ fn a_second_signal_aborts_at_once_what_takes_long_to_stop() {
             assert!(asked.elapsed() < SOON, "{executor}: {:?}", asked.elapsed());
             assert_eq!(end.status.code(), Some(code), "{executor}: {end:?}");
             assert!(end.stderr.contains("root.deaf"), "{executor}: {end:?}");
+        }
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn the_log_names_the_signals_that_stop_a_program() {
+    for executor in executors() {
+        let mut program = Program::start("logged", executor);
+        program.says("ready");
+        program.signal("TERM");
+        program.says("asked");
+        program.signal("INT");
+        let end = program.end();
+        for line in ["root is shutting down: SIGTERM ", "root is aborting what is left: SIGINT, the second signal "] {
+            assert!(end.stderr.contains(line), "{executor}: {end:?}");
         }
     }
 }
@@ -160,7 +176,7 @@ fn an_invalid_tree_is_exit_code_one_with_the_reason() {
     for executor in ["tokio 2", ONE_THREAD] {
         let end = Program::start("invalid", executor).end();
         assert_eq!(end.status.code(), Some(1), "{executor}: {end:?}");
-        assert!(end.stderr.starts_with("error: invalid specification of `root`"), "{executor}: {end:?}");
+        assert!(end.stderr.starts_with("error: `root` has an invalid specification"), "{executor}: {end:?}");
     }
 }
 
@@ -169,8 +185,27 @@ fn a_supervisor_that_gave_up_tells_why_line_by_line() {
     let end = Program::start("gives up", "tokio 2").end();
     assert_eq!(end.status.code(), Some(1), "{end:?}");
     let lines: Vec<_> = end.stderr.lines().collect();
-    assert!(lines[0].starts_with("error: `root` gave up"), "{end:?}");
-    assert_eq!(lines[1..].iter().filter(|line| line.contains("`root.w` failed: no luck")).count(), 2, "{end:?}");
+    let first = "error: `root` gave up: more than 1 restart in 5s; last failure: `root.w` failed: no luck";
+    assert_eq!(lines[0], first, "{end:?}");
+    assert!(lines[1].starts_with("  ") && lines[1].ends_with(" earlier: `root.w` failed: no luck"), "{end:?}");
+    assert_eq!(lines.len(), 2, "{end:?}");
+}
+
+#[test]
+fn a_main_that_returns_the_error_prints_the_same() {
+    let end = Program::start("gives up in main", "tokio 2").end();
+    let lines: Vec<_> = end.stderr.lines().collect();
+    let first = "Error: `root` gave up: more than 1 restart in 5s; last failure: `root.w` failed: no luck";
+    assert_eq!((lines[0], lines.len()), (first, 2), "{end:?}");
+    assert!(lines[1].starts_with("  ") && lines[1].ends_with(" earlier: `root.w` failed: no luck"), "{end:?}");
+}
+
+#[test]
+fn a_give_up_further_below_is_printed_once() {
+    let end = Program::start("gives up below", "tokio 2").end();
+    let expected = "error: `root` gave up: more than 0 restarts in 5s; last failure: `root.api` gave up: \
+                    more than 0 restarts in 5s; last failure: `root.api.w` failed: no luck\n";
+    assert_eq!(end.stderr, expected);
 }
 
 #[test]
@@ -204,7 +239,11 @@ fn the_program_under_test() {
             root.add_worker(worker("idle", |shutdown| shutdown));
             finish(&executor, root)
         }
-        "deaf" => {
+        "deaf" | "logged" => {
+            #[cfg(feature = "tracing")]
+            if program == "logged" {
+                tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+            }
             root.add_worker(
                 worker("deaf", |shutdown: ProcessShutdown| async {
                     println!("ready");
@@ -246,7 +285,7 @@ fn the_program_under_test() {
         "threads" => {
             drive(&executor, ready(root)).unwrap();
             let begin = Instant::now();
-            // It ends by itself; nobody waits for it.
+            // It ends by itself; nothing waits for it.
             while threads().contains(&"supervision-sig".to_owned()) {
                 assert!(begin.elapsed() < SOON, "{:?}", threads());
                 thread::sleep(MOMENT / 10);
@@ -260,6 +299,19 @@ fn the_program_under_test() {
         "gives up" => {
             root.add_worker(worker("w", |_| async { Err::<(), _>("no luck") }));
             finish(&executor, root)
+        }
+        "gives up in main" => {
+            root.add_worker(worker("w", |_| async { Err::<(), _>("no luck") }));
+            // As the runtime of Rust does with what `main` returns.
+            let _ = std::process::Termination::report(drive(&executor, root));
+            std::process::exit(1)
+        }
+        "gives up below" => {
+            let none = RestartStrategy::one_for_one().with_intensity_and_period(0, Duration::from_secs(5));
+            let mut api = Supervisor::new("api").unwrap().with_restart_strategy(none);
+            api.add_worker(worker("w", |_| async { Err::<(), _>("no luck") }));
+            root.add_worker(api);
+            finish(&executor, root.with_restart_strategy(none))
         }
         "silent" => {
             thread::spawn(|| {
@@ -308,7 +360,7 @@ fn blocker() -> supervision::ChildSpec {
     })
 }
 
-/// With a worker that says when it is ready, and stops well.
+/// Makes a tree with a worker that reports when it is ready, and stops well.
 fn ready(mut root: Supervisor) -> Supervisor {
     root.add_worker(worker("w", |shutdown| {
         println!("ready");
@@ -354,7 +406,7 @@ fn drive(executor: &str, root: Supervisor) -> Result<(), SupervisorError> {
     }
 }
 
-/// The names of this program's threads, as far as the system keeps them.
+/// Returns the names of this program's threads, as far as the system keeps them.
 fn threads() -> Vec<String> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());

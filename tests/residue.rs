@@ -25,7 +25,8 @@ const TIMES: usize = 2_000;
 /// What may be left of so many: room that is kept for the next ones.
 const SLACK: isize = 16 * 1024;
 
-/// Alone: another test would be counted, too. What the test runner itself takes meanwhile, a kilobyte or so, is in the slack.
+/// Runs a test alone: another one would be counted, too. The memory that the test runner itself takes meanwhile, a
+/// kilobyte or so, is in the slack.
 fn alone(test: impl Future<Output = ()>) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,7 +41,7 @@ async fn start(root: Supervisor) -> SupervisionTree {
     root.start_on(Tokio::current().unwrap()).await.unwrap()
 }
 
-/// Until all that has just ended is let go of.
+/// Waits until the memory of what has just ended is freed.
 async fn settle() {
     for _ in 0..100 {
         yield_now().await;
@@ -225,7 +226,7 @@ fn b3_an_idle_subscriber_takes_some_hundred_bytes() {
     });
 }
 
-/// Holds processes, and runs none.
+/// An executor that holds processes, and runs none.
 #[derive(Clone, Debug)]
 struct Held(Arc<Mutex<Vec<Process>>>, Arc<dyn Spawner>);
 

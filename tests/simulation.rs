@@ -10,7 +10,7 @@ use executor_sim::{Sim, sweep};
 const TREES: u64 = 2_500;
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// One tree with its faults.
+/// Plays one tree with its faults.
 fn play(sim: &Sim) -> Summary {
     silence_scripted_panics();
     let summary = sim.run_until(Round::new(sim.seed(), &Stage::simulated(sim)).play(50 * MOMENT));

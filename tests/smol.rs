@@ -14,14 +14,15 @@ fn root() -> Supervisor {
     Supervisor::new("root").expect("a valid name")
 }
 
-/// A root with one process that tells the thread it runs on, and whether it is in a Tokio runtime; its end is the tree's.
+/// Makes a root with one process that sends the thread it runs on, and whether it is in a Tokio runtime; its end is the
+/// tree's.
 fn witness() -> (Supervisor, mpsc::Receiver<(Option<String>, bool)>) {
     let (sender, receiver) = mpsc::channel();
     let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
     root.add_worker(
         one_shot("witness", async move {
             let thread = thread::current().name().map(str::to_owned);
-            sender.send((thread, tokio::runtime::Handle::try_current().is_ok())).expect("somebody waits");
+            sender.send((thread, tokio::runtime::Handle::try_current().is_ok())).expect("the receiver waits");
         })
         .with_significance(),
     );

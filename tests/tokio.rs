@@ -29,7 +29,7 @@ fn root() -> Supervisor {
 fn outside_of_a_runtime_the_error_says_what_to_do() {
     assert!(matches!(Tokio::current(), Err(TokioError::NoRuntime)));
     let error = block_on(supervision::run(root()).into_future()).unwrap_err();
-    assert!(error.to_string().contains("not inside of a Tokio runtime; call this from `#[tokio::main]`"), "{error}");
+    assert!(format!("{error:#}").contains("no Tokio runtime here; call this inside one"), "{error:#}");
     assert!(block_on(start(root())).is_err());
 }
 
@@ -38,7 +38,7 @@ fn on_a_runtime_without_a_clock_the_error_says_what_to_do() {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     assert!(matches!(Tokio::try_from(runtime.handle().clone()), Err(TokioError::NoClock)));
     let error = runtime.block_on(supervision::run(root()).into_future()).unwrap_err();
-    assert!(error.to_string().contains("build it with `enable_time`"), "{error}");
+    assert!(format!("{error:#}").contains("build it with `enable_time`"), "{error:#}");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ fn a6_a_tree_whose_runtime_is_shut_down_is_lost() {
     drop(runtime);
     let error = block_on(tree.wait()).unwrap_err();
     assert!(matches!(error, SupervisorError::Lost { .. }), "{error}");
-    assert_eq!(error.to_string(), "the executor dropped `root`; was its runtime shut down?");
+    assert_eq!(error.to_string(), "`root` was dropped by its executor; was its runtime shut down?");
     assert_eq!(alive.load(SeqCst), 0);
     assert!(matches!(block_on(handle.count()), Err(SupervisorError::NotRunning { .. })));
 }
@@ -170,7 +170,7 @@ fn d3_limits_hold_though_a_poll_blocks_the_timer_thread() {
         })
         .with_shutdown_strategy(ShutdownStrategy::Graceful(MOMENT)),
     );
-    // Nobody but the supervisor's own timer ends its start.
+    // Only the supervisor's own timer ends its start.
     root.add_worker(worker("late", |_| pending::<()>()).with_explicit_ready().with_start_timeout(4 * MOMENT));
     let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();
     let (outcome, outcomes) = mpsc::channel();

@@ -1,8 +1,8 @@
-//! What supervision may cost, as ratios to what one would write by hand on the same runtime in the same run. Fails if it costs
-//! more.
+//! The largest cost of supervision, as ratios to hand-written code on the same runtime in the same run. Fails if it
+//! costs more.
 //!
-//! `cargo bench -p supervision-benches --bench budgets [-- --smoke]`: with `--smoke` small and without judgement, to see that
-//! all of it still runs.
+//! `cargo bench -p supervision-benches --bench budgets [-- --smoke]`: with `--smoke` small and without a verdict, to
+//! check that all of it still runs.
 
 use std::{env, io, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -109,25 +109,26 @@ const ROWS: &[Budget] = &[
 const OURS: fn() -> Contestant = Contestant::of::<Supervision<TokioMulti>>;
 const BY_HAND: fn() -> Contestant = Contestant::of::<ByHand<TokioMulti>>;
 
-/// How much of everything.
+/// The amount of each workload.
 struct Run {
     rounds: usize,
     shrink: usize,
 }
 
 impl Run {
-    /// What is measured in relation to the baseline.
+    /// Returns a figure in relation to the baseline.
     fn ratio(&self, workload: Workload) -> io::Result<f64> {
         Ok(self.rounds(&[(BY_HAND(), workload), (OURS(), workload)])?.ratio(1, 0, 0))
     }
 
-    /// How a figure of ours grows from one workload to the other.
+    /// Returns how a figure of ours grows from one workload to the other.
     fn growth(&self, [small, large]: [Workload; 2], figure: usize) -> io::Result<f64> {
         Ok(self.rounds(&[(OURS(), small), (OURS(), large)])?.ratio(1, 0, figure))
     }
 
-    /// What does not depend on what else the machine does. What an executor or a supervisor has once, and what a queue happens
-    /// to keep, is far less than a hundredth of a byte or an allocation for each of so many children.
+    /// Returns a figure that does not depend on the load of the machine. The fixed costs of an executor or a
+    /// supervisor, and the capacity that a queue keeps, are far less than a hundredth of a byte or an allocation for
+    /// each of so many children.
     fn ours(&self, workload: Workload, figure: usize) -> io::Result<f64> {
         Ok((self.once(&[(OURS(), workload)])?.figure(0, figure) * 10.0).round() / 10.0)
     }

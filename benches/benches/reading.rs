@@ -1,5 +1,5 @@
-//! How long a supervisor is kept from its work by those who read it: a call is made again and again, alone, and beside
-//! snapshots of a million children.
+//! How long readers delay a supervisor: a call is made again and again, alone, and beside snapshots of a million
+//! children.
 //!
 //! `cargo bench -p supervision-benches --bench reading [-- --smoke]`
 

@@ -1,16 +1,17 @@
-//! Prints all tables in Markdown, and writes them to `benches/results/`: with the feature `plots` as pictures, too; with the
-//! feature `peers` beside other crates.
+//! Prints all tables in Markdown, and writes them to `benches/results/`, as data too: with the feature `plots` as pictures, and
+//! with the feature `peers` beside other crates.
 //!
-//! `cargo bench -p supervision-benches --features peers,plots --bench report [-- --quick | --large]`: `--quick` ends within
-//! two minutes, `--large` starts a million children as well.
+//! `cargo bench -p supervision-benches --features peers,plots --bench report [-- --quick | --large | --redraw]`: `--quick` ends
+//! within two minutes, `--large` starts a million children as well. `--redraw` measures nothing: it makes tables and plots from
+//! the data that are there.
 
-use std::{env, error::Error, fmt::Write as _, fs, path::Path, time::Duration};
+use std::{env, error::Error, path::Path, time::Duration};
 
 use supervision_benches::{
     Contestant, Row,
     alone::Alone,
     executors, peers,
-    report::{Cell, Section, machine},
+    report::{Cell, Column, Line, Page, Section, machine},
     rounds,
     subject::{Order, Strategy},
     workload::Workload,
@@ -18,31 +19,26 @@ use supervision_benches::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let is_asked = |name| env::args().any(|argument| argument == name);
-    let plan = if is_asked("--quick") { Plan::quick() } else { Plan::full(is_asked("--large")) };
     let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
-    fs::create_dir_all(&results)?;
-    let head = format!("{}; {}, medians of {} rounds", machine(), plan.name, plan.rounds);
-    println!("{head}\n");
     let tables = [
         Table { name: "executors", all: executors(), reference: own_floor, said: "a bare spawn on the same executor" },
         Table { name: "peers", all: peers(), reference: |_, _| 0, said: "what one would write by hand" },
     ];
+    if is_asked("--redraw") {
+        return tables.iter().try_for_each(|table| Page::read(&results, table.name)?.write(&results, table.name));
+    }
+    let plan = if is_asked("--quick") { Plan::quick() } else { Plan::full(is_asked("--large")) };
+    let measured = format!("{}; {}, medians of {} rounds", machine(), plan.name, plan.rounds);
+    println!("{measured}\n");
     for table in tables {
-        let mut page = format!("{head}\n\n");
-        println!("## {}\n", table.name);
+        let mut page = Page { measured: measured.clone(), reference: table.said.to_owned(), sections: Vec::new() };
+        println!("## {}\n\n{}\n", table.name, page.key());
         for (name, sizes) in &plan.workloads {
             let section = table.measure(name, sizes, &plan)?;
             println!("{section}");
-            writeln!(page, "{section}")?;
-            #[cfg(feature = "plots")]
-            {
-                // Of the starts the largest one; elsewhere what is said first.
-                let column = if *name == "start" { section.columns.len() - 1 } else { 0 };
-                let file = results.join(format!("{}-{name}.svg", table.name));
-                supervision_benches::report::draw(&section, column, &file)?;
-            }
+            page.sections.push(section);
         }
-        fs::write(results.join(format!("{}.md", table.name)), page)?;
+        page.write(&results, table.name)?;
     }
     Ok(())
 }
@@ -60,18 +56,12 @@ fn own_floor(all: &[Contestant], who: usize) -> usize {
 }
 
 impl Table {
-    fn measure(
-        &self,
-        name: &'static str,
-        sizes: &[(String, Workload)],
-        plan: &Plan,
-    ) -> Result<Section, Box<dyn Error>> {
-        let mut section = Section {
-            name,
-            reference: self.said,
-            columns: Vec::new(),
-            lines: self.all.iter().map(|contestant| (contestant.name(), Vec::new())).collect(),
-        };
+    fn measure(&self, name: &str, sizes: &[(String, Workload)], plan: &Plan) -> Result<Section, Box<dyn Error>> {
+        let lines = self.all.iter().enumerate().map(|(who, contestant)| {
+            let reference = (self.reference)(&self.all, who);
+            Line { who: contestant.name(), reference: (reference != who).then_some(reference), cells: Vec::new() }
+        });
+        let mut section = Section { name: name.to_owned(), columns: Vec::new(), lines: lines.collect() };
         for (size, workload) in sizes {
             let can = |who: &usize| self.all[*who].cannot(*workload).is_none();
             let running: Vec<_> = (0..self.all.len()).filter(can).collect();
@@ -80,13 +70,11 @@ impl Table {
             // Some of them have what there is once in a process, and some may not come to an end.
             let row = rounds(&turns, times, &alone(plan.limit), true)?;
             for (figure, what) in workload.figures().iter().enumerate() {
-                section.columns.push((size.clone(), *what));
-                for (who, (_, cells)) in section.lines.iter_mut().enumerate() {
-                    let place = |who| running.iter().position(|running| *running == who);
-                    let reference = place((self.reference)(&self.all, who));
-                    cells.push(match place(who) {
-                        Some(who) => cell(&row, who, reference.filter(|_| !what.is_rest), figure),
-                        None => Cell::Empty(self.all[who].cannot(*workload).unwrap_or_default()),
+                section.columns.push(Column::new(size, *what));
+                for (who, line) in section.lines.iter_mut().enumerate() {
+                    line.cells.push(match running.iter().position(|running| *running == who) {
+                        Some(place) => cell(&row, place, figure),
+                        None => Cell::Empty(self.all[who].cannot(*workload).unwrap_or_default().to_owned()),
                     });
                 }
             }
@@ -95,13 +83,11 @@ impl Table {
     }
 }
 
-fn cell(row: &Row, who: usize, reference: Option<usize>, figure: usize) -> Cell {
-    let value = row.figure(who, figure);
-    if value.is_nan() {
-        return Cell::Empty("it came to no end in time");
+fn cell(row: &Row, who: usize, figure: usize) -> Cell {
+    match row.figure(who, figure) {
+        value if value.is_nan() => Cell::Empty("it did not end in time".to_owned()),
+        value => Cell::Measured(value),
     }
-    let ratio = reference.filter(|reference| *reference != who).map(|reference| row.ratio(who, reference, figure));
-    Cell::Measured(value, ratio.filter(|ratio| ratio.is_finite()))
 }
 
 fn alone(limit: Duration) -> Alone {

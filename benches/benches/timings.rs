@@ -1,6 +1,5 @@
-//! Statistics of what takes time, by criterion: whether a change has made something slower since the last run. It finishes one
-//! subject before it begins the next, so what it says of two of them is not to be compared; the other benches let them take
-//! turns.
+//! Statistics of times, by criterion: whether a change has made something slower since the last run. It finishes one
+//! subject before it begins the next, so two of its subjects cannot be compared; the other benches let them take turns.
 //!
 //! `cargo bench -p supervision-benches --features criterion --bench timings [-- filter]`
 
@@ -41,7 +40,7 @@ fn main() {
     }
 }
 
-/// For one child, restart, poll or wake.
+/// Returns the time of one child, restart, poll or wake.
 fn time_of_one(contestant: &Contestant, workload: Workload) -> Duration {
     let first = contestant.sample(workload)[0];
     let is_rate = workload.figures()[0].is_rate;

@@ -1,4 +1,4 @@
-//! Samples in processes of their own: the binaries `sample` and `heap`, the latter with an allocator that counts.
+//! Samples in processes of their own: the binaries `sample` and `heap`, the latter with a counting allocator.
 
 use std::{
     env, io,
@@ -13,7 +13,7 @@ use crate::{
     workload::Workload,
 };
 
-/// Carries out one sample, as the arguments say, and prints it. What both binaries do.
+/// Carries out one sample, as the arguments say, and prints it. Both binaries do this.
 pub fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let [name, workload] = &arguments[..] else { panic!("a contestant and a workload") };
@@ -23,23 +23,23 @@ pub fn main() {
     println!("{}", serde_json::to_string(&sample).expect("numbers"));
 }
 
-/// Where the binaries are.
+/// The places of the binaries.
 #[derive(Clone, Debug)]
 pub struct Alone {
-    /// Of `sample`.
+    /// The path of `sample`.
     pub sample: PathBuf,
-    /// Of `heap`.
+    /// The path of `heap`.
     pub heap: PathBuf,
-    /// How long one may take.
+    /// The longest time for one sample.
     pub limit: Duration,
 }
 
 impl Alone {
-    /// One sample, in a process of its own. Nothing if that has not come to its end in time.
+    /// Takes one sample, in a process of its own. Returns `None` if it has not ended in time.
     ///
     /// # Errors
     ///
-    /// If there can be no such process.
+    /// If the process cannot be started.
     pub fn sample(&self, contestant: &Contestant, workload: Workload) -> io::Result<Option<Vec<f64>>> {
         let program = if workload.needs_a_process() { &self.heap } else { &self.sample };
         let workload = serde_json::to_string(&workload)?;
@@ -59,7 +59,7 @@ impl Alone {
         if !output.status.success() {
             return Ok(None);
         }
-        // What is not a number is `null` in JSON.
+        // JSON has `null` for a figure that is no number.
         let figures: Vec<Option<f64>> = serde_json::from_slice(&output.stdout)?;
         Ok(Some(figures.into_iter().map(|figure| figure.unwrap_or(f64::NAN)).collect()))
     }

@@ -14,44 +14,44 @@ pub struct Contestant {
 }
 
 impl Contestant {
-    /// This one.
+    /// Makes the contestant of this subject.
     #[must_use]
     pub fn of<S: Subject>() -> Self {
         Self { subject: S::NAME, executor: S::Executor::NAME, sample: Workload::sample::<S>, cannot: S::cannot }
     }
 
-    /// What it is called in the tables.
+    /// Returns its name in the tables.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{} on {}", self.subject, self.executor)
     }
 
-    /// What supervises.
+    /// Returns the name of the supervising library.
     #[must_use]
     pub fn subject(&self) -> &'static str {
         self.subject
     }
 
-    /// What it runs on.
+    /// Returns the name of the executor.
     #[must_use]
     pub fn executor(&self) -> &'static str {
         self.executor
     }
 
-    /// Why it cannot carry a workload out, if it cannot.
+    /// Returns why it cannot carry a workload out, if it cannot.
     #[must_use]
     pub fn cannot(&self, workload: Workload) -> Option<&'static str> {
         (self.cannot)(workload)
     }
 
-    /// One sample, in this process: a number for each figure of the workload.
+    /// Takes one sample, in this process: a number for each figure of the workload.
     #[must_use]
     pub fn sample(&self, workload: Workload) -> Vec<f64> {
         (self.sample)(workload)
     }
 }
 
-/// Supervision on each executor, behind the executor's bare spawn.
+/// Returns supervision on each executor, each after the executor's bare spawn.
 #[must_use]
 pub fn executors() -> Vec<Contestant> {
     fn on<E: Executor>() -> [Contestant; 2] {
@@ -61,7 +61,7 @@ pub fn executors() -> Vec<Contestant> {
         .concat()
 }
 
-/// What one would write by hand, supervision, and, with the feature `peers`, other crates: all on the same runtime.
+/// Returns hand-written code, supervision, and, with the feature `peers`, other crates: all on the same runtime.
 #[must_use]
 pub fn peers() -> Vec<Contestant> {
     vec![

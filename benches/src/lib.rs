@@ -1,4 +1,4 @@
-//! What supervision costs: workloads, the subjects that carry them out, and the executors that they run on.
+//! The cost of supervision: workloads, the subjects that carry them out, and the executors that they run on.
 #![forbid(unsafe_code)]
 
 pub mod alone;

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long after its deadline a timer that insists brings back an executor that does not hear its timers.
+/// How long after its deadline an insistent timer nudges an executor that does not hear its timers.
 const INSISTENCE: Duration = Duration::from_millis(1);
 
-/// Virtual time, and who waits for it.
+/// Virtual time, and the tasks that wait for it.
 #[derive(Debug)]
 pub(crate) struct Clock {
     begin: Instant,
@@ -20,39 +20,39 @@ pub(crate) struct Clock {
 struct Time {
     now: Instant,
     next_key: u64,
-    /// By deadline, then in the order in which they were first polled.
+    /// Sorted by deadline, then by the order in which they were first polled.
     waiting: BTreeMap<AlarmKey, Waiting>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     waker: Waker,
-    /// Whose timer it is. None for one of the simulation itself, which is always heard.
+    /// The executor of the timer; `None` for a timer of the simulation itself, which is always heard.
     executor: Option<u32>,
     insists: bool,
 }
 
-/// A deadline that somebody waits for.
+/// A deadline that a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AlarmKey {
     deadline: Instant,
     key: u64,
 }
 
-/// Which of the timers of an executor can elapse.
+/// The timers of an executor that can elapse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hearing {
     All,
-    /// One that insists nudges the executor, which hears all of them then.
+    /// Only insistent timers: one of them nudges the executor, which then hears all of them.
     Insistent,
     Nothing,
 }
 
-/// What the next deadline brings about.
+/// The effect of the next deadline.
 pub(crate) enum Jump {
-    /// These are to be woken, in this order; each with the executor whose timer it is.
+    /// Wake these, in this order; each with the executor of its timer.
     Wake(Vec<(Option<u32>, Waker)>),
-    /// This executor is to be nudged.
+    /// Nudge this executor.
     Nudge(u32),
 }
 
@@ -66,17 +66,17 @@ impl Clock {
         self.lock().now
     }
 
-    /// The time since the simulation was made.
+    /// Returns the time since the simulation was made.
     pub(crate) fn elapsed(&self) -> Duration {
         self.now() - self.begin
     }
 
-    /// The time so long after the start. None if there is no such time.
+    /// Returns the instant this long after the start; `None` if there is no such instant.
     pub(crate) fn at(&self, elapsed: Duration) -> Option<Instant> {
         self.begin.checked_add(elapsed)
     }
 
-    /// Wakes this waker when the deadline has come, and its executor hears of it.
+    /// Wakes this waker when the deadline has come, and its executor hears it.
     pub(crate) fn set(&self, deadline: Instant, waker: Waker, executor: Option<u32>, insists: bool) -> AlarmKey {
         let mut time = self.lock();
         let alarm = AlarmKey { deadline, key: time.next_key };
@@ -85,14 +85,14 @@ impl Clock {
         alarm
     }
 
-    /// From now on, this alarm insists.
+    /// Makes this alarm insist from now on.
     pub(crate) fn insist(&self, alarm: AlarmKey) {
         if let Some(waiting) = self.lock().waiting.get_mut(&alarm) {
             waiting.insists = true;
         }
     }
 
-    /// Wakes this waker so long after the start, whatever any executor hears.
+    /// Wakes this waker this long after the start, whatever any executor hears.
     pub(crate) fn set_after_start(&self, deadline: Duration, waker: Waker) {
         if let Some(deadline) = self.at(deadline) {
             self.set(deadline, waker, None, false);
@@ -104,7 +104,8 @@ impl Clock {
         drop(waiting);
     }
 
-    /// Jumps to the next deadline of which somebody hears, but not beyond `limit` since the start. None if there is none.
+    /// Jumps to the next deadline that is heard, but not beyond `limit` since the start. Returns `None` if there is
+    /// none.
     pub(crate) fn jump(&self, limit: Option<Duration>, hearing: impl Fn(Option<u32>) -> Hearing) -> Option<Jump> {
         let limit = limit.and_then(|limit| self.at(limit));
         let mut time = self.lock();
@@ -125,7 +126,7 @@ impl Clock {
         Some(Jump::Wake(heard.into_values().map(|waiting| (waiting.executor, waiting.waker)).collect()))
     }
 
-    /// The timers of this executor are gone.
+    /// Removes the timers of this executor.
     pub(crate) fn end(&self, executor: u32) {
         let mut time = self.lock();
         let all = mem::take(&mut time.waiting).into_iter();
@@ -142,7 +143,7 @@ impl Clock {
         time.now = time.now.max(now);
     }
 
-    /// Lets go of all that wait.
+    /// Drops all waiting wakers.
     pub(crate) fn stop(&self) {
         let waiting = mem::take(&mut self.lock().waiting);
         drop(waiting);
@@ -154,7 +155,7 @@ impl Clock {
 }
 
 impl Time {
-    /// The next deadline of which an executor hears, or at which one has to be nudged to hear of it.
+    /// Returns the next deadline that an executor hears, or at which one has to be nudged to hear it.
     fn next_heard(&self, hearing: impl Fn(Option<u32>) -> Hearing) -> Option<(Instant, Option<u32>)> {
         let mut insistent = None;
         for (alarm, waiting) in &self.waiting {

@@ -1,4 +1,4 @@
-//! What the simulation does on this thread right now.
+//! The poll that the simulation makes on this thread right now.
 
 use std::{
     cell::RefCell,
@@ -17,26 +17,26 @@ struct Current {
     block: Option<Block>,
 }
 
-/// Who wakes and spawns what is woken and spawned right now.
+/// The origin of wakes and spawns right now.
 #[derive(Clone, Copy)]
 pub(crate) struct Hand {
     pub(crate) executor: u32,
-    /// None if the executor is unlimited.
+    /// The thread of the executor; `None` if the executor is unlimited.
     pub(crate) thread: Option<usize>,
     /// The process that is polled.
     pub(crate) task: Option<u64>,
-    /// No poll, but a timer.
+    /// Whether it is a timer, and no poll.
     pub(crate) is_timer: bool,
 }
 
-/// A poll blocks until then, in time since the start; for good, if that is none.
+/// A block of a poll until this time since the start; `None` blocks for good.
 #[derive(Clone, Copy)]
 pub(crate) struct Block {
     pub(crate) until: Option<Duration>,
 }
 
-/// While this is there, the simulation does something on this thread. What it did before is put aside: one simulation may run
-/// inside another.
+/// A guard: while it lives, the simulation is at work on this thread. It keeps the state from before, because one
+/// simulation may run inside another.
 pub(crate) struct Entered(Option<Current>);
 
 pub(crate) fn enter(tasks: &Arc<Tasks>, hand: Hand) -> Entered {
@@ -45,7 +45,7 @@ pub(crate) fn enter(tasks: &Arc<Tasks>, hand: Hand) -> Entered {
 }
 
 impl Entered {
-    /// Whether the poll blocks.
+    /// Returns the block, if the poll blocks.
     pub(crate) fn block(&self) -> Option<Block> {
         CURRENT.with_borrow(|current| current.as_ref()?.block)
     }
@@ -59,9 +59,9 @@ impl Drop for Entered {
     }
 }
 
-/// Who wakes something of this simulation, if it is the simulation itself on this thread.
+/// Returns the origin of wakes in this simulation, if it is the one at work on this thread.
 pub(crate) fn hand(tasks: &Tasks) -> Option<Hand> {
-    // Not there any more while the thread ends: then nothing is polled on it.
+    // The thread-local is gone while the thread ends: then nothing is polled on it.
     let hand = CURRENT.try_with(|current| {
         let current = current.borrow();
         current.as_ref().filter(|current| std::ptr::eq(current.tasks.as_ptr(), tasks)).map(|current| current.hand)
@@ -69,7 +69,8 @@ pub(crate) fn hand(tasks: &Tasks) -> Option<Hand> {
     hand.ok().flatten()
 }
 
-/// Makes the current poll block for so much longer, or for good. Returns the clock, and when that is over.
+/// Makes the current poll block for this much longer, or for good. Returns the clock, and the time when the block is
+/// over.
 ///
 /// # Panics
 ///
@@ -77,9 +78,8 @@ pub(crate) fn hand(tasks: &Tasks) -> Option<Hand> {
 pub(crate) fn block(time: Option<Duration>) -> (Arc<Clock>, Block) {
     CURRENT.with_borrow_mut(|current| {
         let current = current.as_mut().filter(|current| current.hand.task.is_some());
-        let current =
-            current.expect("a simulated block outside of a simulated process: await it in a process of a `Sim`");
-        // One that blocks twice blocks for both times.
+        let current = current.expect("no simulated process here to block; await this in a process of a `Sim`");
+        // Two blocks in one poll add up.
         let from = current.block.map_or_else(|| Some(current.clock.elapsed()), |block| block.until);
         let until = from.zip(time).and_then(|(from, time)| from.checked_add(time));
         let block = Block { until };

@@ -5,8 +5,8 @@ use std::{
 
 use crate::spawner::SimSpawner;
 
-/// Another executor in a simulation, with a clock of its own: for a subtree that is placed elsewhere, and for an executor that
-/// dies while the rest goes on. Dropped, it ends.
+/// One more executor in a simulation, with a clock of its own: for a subtree that is placed elsewhere, and for an
+/// executor that ends while the rest goes on. Dropping it ends it.
 #[must_use = "dropping the executor ends it"]
 #[derive(Debug)]
 pub struct SimExecutor(SimSpawner);
@@ -16,13 +16,13 @@ impl SimExecutor {
         Self(spawner)
     }
 
-    /// Spawns onto this executor.
+    /// Returns a spawner for this executor.
     pub fn spawner(&self) -> SimSpawner {
         self.0.clone()
     }
 
-    /// The executor dies: every process on it is dropped, and every one that is spawned from now on, inside of `spawn`. Its
-    /// timers never elapse again; see also [`Threads::with_strict_timers`](crate::Threads::with_strict_timers).
+    /// Ends the executor: drops every process on it, and later every process that is spawned on it, inside of `spawn`.
+    /// Its timers never elapse again; see also [`Threads::with_strict_timers`](crate::Threads::with_strict_timers).
     pub fn end(self) {
         drop(self);
     }
@@ -34,17 +34,17 @@ impl Drop for SimExecutor {
     }
 }
 
-/// What the spawners and the timers of an executor know of it.
+/// The facts that the spawners and the timers of an executor know of it.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) number: u32,
     /// How far its clock is ahead of the simulation's own.
     pub(crate) ahead: Duration,
-    /// Its timers panic after its end.
+    /// Whether its timers panic after its end.
     pub(crate) is_strict: AtomicBool,
-    /// It drops what is spawned.
+    /// Whether it drops what is spawned.
     is_closed: AtomicBool,
-    /// Its processes are dropped, and its timers are gone.
+    /// Whether its processes are dropped, and its timers are gone.
     has_ended: AtomicBool,
 }
 
@@ -62,12 +62,13 @@ impl Identity {
         self.is_closed.load(SeqCst)
     }
 
-    /// After [`close`](Self::close), and after the destructors of its processes: those may still use its timers.
+    /// Ends the timers. Called after [`close`](Self::close), and after the destructors of its processes, which may
+    /// still use them.
     pub(crate) fn end(&self) {
         self.has_ended.store(true, SeqCst);
     }
 
-    /// Whether the timers are gone.
+    /// Returns whether the timers are gone.
     ///
     /// # Panics
     ///

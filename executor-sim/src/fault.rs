@@ -3,13 +3,14 @@ use std::time::Duration;
 use fastrand::Rng;
 use supervisor_core::dotted;
 
-/// Something that goes wrong in a simulation: for which processes, when, and what.
+/// A fault in a simulation: for which processes, when, and what goes wrong.
 ///
-/// Processes are named by their dotted names, which are cleaned as theirs are. `root.api.*` is all that is below `root.api`.
+/// Processes are matched by their dotted names, which are cleaned as theirs are. `root.api.*` is all that is below
+/// `root.api`.
 ///
 /// ```
 /// use std::time::Duration;
-/// use executor_sim::Fault;
+/// use supervision::sim::Fault;
 ///
 /// // The third process of the collector panics 10 ms after it was ready.
 /// let _ = Fault::panic("root.telemetry.collector").nth(3).after(Duration::from_millis(10));
@@ -39,9 +40,9 @@ pub(crate) enum What {
     Panic(String),
     Fail(String),
     Lose,
-    /// For so long, or for good.
+    /// For this long, or for good.
     Stall(Option<Duration>),
-    /// For so long, or for good.
+    /// For this long, or for good.
     Block(Option<Duration>),
     Refuse,
     DelayWakes(Duration),
@@ -50,100 +51,101 @@ pub(crate) enum What {
 /// Counted from when the process is ready.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum When {
-    /// Before it ran for the first time.
+    /// Before its first poll.
     Start,
     Ready(Duration),
-    /// Within so long: the seed says when.
+    /// Within this time; the seed decides when.
     SomeTime(Duration),
 }
 
 impl Fault {
-    /// The process panics, as soon as it is ready: its future is dropped where it waits, destructors run, and the exit is a
-    /// panic.
+    /// Makes the process panic as soon as it is ready: its future is dropped where it waits, destructors run, and the
+    /// exit is a panic.
     pub fn panic(target: impl Into<String>) -> Self {
         Self::new(target, What::Panic("a simulated panic".into()), When::Ready(Duration::ZERO))
     }
 
-    /// The process ends with an error, as soon as it is ready.
+    /// Makes the process end with an error as soon as it is ready.
     pub fn fail(target: impl Into<String>) -> Self {
         Self::new(target, What::Fail("a simulated error".into()), When::Ready(Duration::ZERO))
     }
 
-    /// The process ends with an error before its set-up has run. A closure, which is ready as soon as it is spawned, just fails
-    /// at once.
+    /// Makes the process end with an error before its set-up has run. A closure, which is ready as soon as it is
+    /// spawned, fails at once.
     pub fn fail_start(target: impl Into<String>) -> Self {
         Self::new(target, What::Fail("a simulated error".into()), When::Start)
     }
 
-    /// The process is dropped, as by an executor that dies under it, as soon as it is ready.
+    /// Loses the process as soon as it is ready: it is dropped, as by an executor that ends under it.
     pub fn lose(target: impl Into<String>) -> Self {
         Self::new(target, What::Lose, When::Ready(Duration::ZERO))
     }
 
-    /// The executor refuses to run the process.
+    /// Makes the executor refuse to run the process.
     pub fn refuse(target: impl Into<String>) -> Self {
         Self::new(target, What::Refuse, When::Start)
     }
 
-    /// The process does not yield any more, as soon as it is ready: nothing reaches it, an abort neither. For good, or
-    /// [for a while](Self::lasting). It holds up nothing but itself; [`block`](Self::block) holds up its thread, too.
+    /// Makes the process not yield any more, as soon as it is ready: nothing reaches it, not even an abort. For good,
+    /// or [for a while](Self::lasting). It holds up nothing but itself; [`block`](Self::block) holds up its thread,
+    /// too.
     pub fn stall(target: impl Into<String>) -> Self {
         Self::new(target, What::Stall(None), When::Ready(Duration::ZERO))
     }
 
-    /// A poll of the process blocks the thread that polls it, as soon as it is ready. Nothing reaches the process, an abort
-    /// neither, and the thread polls nothing else. For good, or [for a while](Self::lasting).
+    /// Makes a poll of the process block its thread, as soon as the process is ready. Nothing reaches the process, not
+    /// even an abort, and the thread polls nothing else. It lasts for good, or [for a while](Self::lasting).
     ///
-    /// [Some time after](Self::after) the process was ready, something wakes it for that poll. On an executor with
-    /// [one driver](crate::Threads::with_one_driver) that is the driver, as for a socket. So if nothing else is ready then,
-    /// timers are not heard while the poll blocks. On an executor with [unlimited](crate::Threads::unlimited) threads, a block
-    /// is a [`stall`](Self::stall).
+    /// With [`after`](Self::after), the simulation wakes the process for that poll, some time after it was ready. On an
+    /// executor with [one driver](crate::Threads::with_one_driver) the driver wakes it, as for a socket. So if nothing
+    /// else is ready then, no timer elapses while the poll blocks. On an executor with
+    /// [unlimited](crate::Threads::unlimited) threads, a block is a [`stall`](Self::stall).
     pub fn block(target: impl Into<String>) -> Self {
         Self::new(target, What::Block(None), When::Ready(Duration::ZERO))
     }
 
-    /// Whatever wakes the process reaches it late, by up to this much: the seed says by how much.
+    /// Delays every wake of the process by up to this much: the seed decides by how much.
     pub fn delay_wakes(target: impl Into<String>, up_to: Duration) -> Self {
         Self::new(target, What::DelayWakes(up_to), When::Start)
     }
 
-    /// Only the `n`th process of that name, counted from 1. By default all of them.
+    /// Restricts the fault to the `n`th process of that name, counted from 1. By default it strikes all of them.
     pub fn nth(mut self, n: u32) -> Self {
         self.nth = Some(n);
         self
     }
 
-    /// Only one in `n` of them: the seed says which.
+    /// Restricts the fault to one in `n` of the processes: the seed decides which.
     pub fn one_in(mut self, n: u32) -> Self {
         self.one_in = n.max(1);
         self
     }
 
-    /// So long after the process was ready, instead of at once.
+    /// Delays the fault by this time after the process was ready. By default it strikes at once.
     pub fn after(mut self, delay: Duration) -> Self {
         self.when = When::Ready(delay);
         self
     }
 
-    /// At some time within so long after the process was ready: the seed says when.
+    /// Delays the fault to some moment within this time after the process was ready: the seed decides when.
     pub fn within(mut self, time: Duration) -> Self {
         self.when = When::SomeTime(time);
         self
     }
 
-    /// Only processes that are spawned after so much time of the simulation.
+    /// Restricts the fault to processes that are spawned after this time of the simulation.
     pub fn from(mut self, time: Duration) -> Self {
         self.from = time;
         self
     }
 
-    /// Only processes that are spawned before so much time of the simulation has passed.
+    /// Restricts the fault to processes that are spawned before this time of the simulation.
     pub fn until(mut self, time: Duration) -> Self {
         self.until = Some(time);
         self
     }
 
-    /// A stall or a block ends after so long. Of no meaning for anything else.
+    /// Ends a stall or a block after this time. Has no effect on other faults.
     pub fn lasting(mut self, time: Duration) -> Self {
         if let What::Stall(lasting) | What::Block(lasting) = &mut self.what {
             *lasting = Some(time);
@@ -151,7 +153,7 @@ impl Fault {
         self
     }
 
-    /// Says this, where it panics or fails.
+    /// Sets the message of a panic or an error.
     pub fn saying(mut self, text: impl Into<String>) -> Self {
         if let What::Panic(message) | What::Fail(message) = &mut self.what {
             *message = text.into();
@@ -168,7 +170,7 @@ impl Fault {
         Self { target, nth: None, one_in: 1, from: Duration::ZERO, until: None, what, when }
     }
 
-    /// Whether it is meant for this process, spawned now.
+    /// Returns whether the fault strikes this process, spawned now.
     pub(crate) fn strikes(&self, name: &str, incarnation: u32, now: Duration, rng: &mut Rng) -> bool {
         let is_named = match self.target.strip_suffix(".*") {
             Some(above) => name.strip_prefix(above).is_some_and(|rest| rest.starts_with('.')),
@@ -181,12 +183,12 @@ impl Fault {
             && (self.one_in == 1 || rng.u32(..self.one_in) == 0)
     }
 
-    /// Whether it means nothing to a process that is there already.
+    /// Returns whether the fault cannot strike a process that exists already.
     pub(crate) fn is_for_starts(&self) -> bool {
         matches!((&self.what, self.when), (What::Refuse, _) | (What::Panic(_) | What::Fail(_), When::Start))
     }
 
-    /// Whether it happens at one moment.
+    /// Returns whether the fault happens at one moment.
     pub(crate) fn is_blow(&self) -> bool {
         !matches!(self.what, What::Refuse | What::DelayWakes(_))
     }

@@ -4,30 +4,30 @@ use supervisor_core::{Exit, Failure, Process};
 
 use crate::fault::{Fault, What, When};
 
-/// What is going to happen to one process.
+/// The faults that are going to strike one process.
 ///
 /// Times are counted from the start of the simulation.
 pub(crate) struct FaultPlan {
     strokes: Vec<Stroke>,
     is_ready: bool,
-    /// When the process has to be looked at.
+    /// The times at which the process has to be looked at.
     alarms: Vec<Duration>,
-    /// It does not get to run until then; for good, if that is none.
+    /// The time until which it is not polled; an inner `None` is for good.
     stalled: Option<Option<Duration>>,
 }
 
 struct Stroke {
     fault: Fault,
-    /// Once it is known.
+    /// The time, once it is known.
     at: Option<Duration>,
 }
 
-/// What happens to a process instead of a poll.
+/// An intervention in place of a poll.
 pub(crate) enum Intervention {
     Drop,
     BreakOff(Exit),
     Stall,
-    /// Until then; for good, if that is none.
+    /// Until this time; `None` is for good.
     Block(Option<Duration>),
 }
 
@@ -39,7 +39,7 @@ impl FaultPlan {
 
     pub(crate) fn add(&mut self, fault: Fault) {
         self.strokes.push(Stroke { fault, at: None });
-        // Those who were ready before are so for this one, too.
+        // Processes that were ready before are ready for this one, too.
         self.is_ready = false;
     }
 
@@ -54,7 +54,7 @@ impl FaultPlan {
         })
     }
 
-    /// Once it is ready, the times are known of all that happens after that.
+    /// Notes that the process is ready: from now on the times are known of everything that counts from ready.
     pub(crate) fn notice_ready(
         &mut self,
         process: &Process,
@@ -80,13 +80,13 @@ impl FaultPlan {
         std::mem::take(&mut self.alarms)
     }
 
-    /// It does not get to run until then; for good, if that is none.
+    /// Stalls the process until this time; `None` is for good.
     pub(crate) fn stall(&mut self, until: Option<Duration>) {
         self.alarms.extend(until);
         self.stalled = Some(until);
     }
 
-    /// Whether its next poll is going to block.
+    /// Returns whether its next poll is going to block.
     pub(crate) fn is_about_to_block(&self, now: Duration) -> bool {
         let mut due = self.strokes.iter().filter(|stroke| stroke.at.is_some_and(|at| at <= now));
         due.any(|stroke| matches!(stroke.fault.what, What::Block(_)))

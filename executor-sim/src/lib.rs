@@ -1,16 +1,16 @@
 //! Runs supervision trees on one thread, in virtual time, in an order that a seed decides.
 //!
-//! [`Sim`] is an executor for tests. Which of the processes that can go on goes next is drawn from a seeded generator, and
-//! the clock stands still while there is anything to do, and then jumps to the next timer. So a test that waits for hours
-//! takes microseconds, and the same seed gives the same run. [`Fault`]s say what goes wrong in it, and [`sweep`] runs a test
-//! under many seeds. [`Threads`] give an executor a limited number of threads, which polls can block.
+//! [`Sim`] is an executor for tests. A seeded generator draws which of the ready processes goes next. The clock stands
+//! still while there is anything to do, and then jumps to the next timer. So a test that waits for hours takes
+//! microseconds, and the same seed gives the same run. [`Fault`]s make things go wrong, and [`sweep`] runs a test under
+//! many seeds. [`Threads`] give an executor a limited number of threads, which polls can block.
 //!
 //! ```
 //! use std::time::Duration;
-//! use executor_sim::{Fault, Sim};
-//! use supervisor_core::{worker, Supervisor};
+//! use supervision::sim::{Fault, Sim};
+//! use supervision::{worker, Supervisor};
 //!
-//! # fn main() -> Result<(), supervisor_core::SupervisorError> {
+//! # fn main() -> Result<(), supervision::SupervisorError> {
 //! let sim = Sim::with_seed(7);
 //! sim.fault(Fault::panic("root.spool").nth(1).after(Duration::from_secs(90)));
 //!
@@ -24,6 +24,7 @@
 //! ```
 //!
 //! The feature `sim` of `supervision` has it as the module `supervision::sim`, with a guide.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // What may grow is decided for each type: see `docs/api.md`.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]

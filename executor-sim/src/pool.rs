@@ -6,11 +6,11 @@ use crate::{clock::Hearing, current::Hand, task::Task, threads::Threads};
 
 /// The threads of one executor, and the processes that wait for them.
 ///
-/// A process that is ready is in exactly one place: in the queue, in a slot, or on the thread that is to resume it. One whose
-/// poll blocks is in none of them, whatever wakes it.
+/// A ready process is in exactly one place: in the queue, in a slot, or on the thread that is to resume it. A process
+/// whose poll blocks is in none of them, even if it is woken.
 pub(crate) struct Pool {
     threads: Vec<Thread>,
-    /// What any free thread may poll.
+    /// Processes that any free thread may poll.
     queue: Vec<Arc<Task>>,
     has_slots: bool,
     has_one_driver: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Pool {
 }
 
 struct Thread {
-    /// What only this thread may poll.
+    /// The process that only this thread may poll.
     slot: Option<Arc<Task>>,
     state: ThreadState,
 }
@@ -31,7 +31,7 @@ enum ThreadState {
     Resuming(Arc<Task>),
 }
 
-/// Which thread waits for the timers.
+/// The thread that waits for the timers.
 ///
 /// ```text
 ///        a timer wakes a process,
@@ -45,8 +45,8 @@ enum ThreadState {
 ///   +----------------------------------------------------------------+
 /// ```
 ///
-/// Timers are lost in `Left`, while that thread is blocked. What a thread polls from its own slot keeps it there, because
-/// nothing has woken another thread.
+/// Timers are not heard in `Left`, while that thread is blocked. A poll from the thread's own slot keeps the state,
+/// because it wakes no other thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Driver {
     /// A free thread waits for the timers, as soon as it has nothing else to do.
@@ -58,7 +58,7 @@ enum Driver {
 }
 
 impl Pool {
-    /// None for an executor that needs none.
+    /// Makes a pool; `None` for an executor that needs none.
     pub(crate) fn new(threads: Threads) -> Option<Self> {
         let thread = || Thread { slot: None, state: ThreadState::Free };
         Some(Self {
@@ -70,14 +70,14 @@ impl Pool {
         })
     }
 
-    /// How many ways there are to go on.
+    /// Returns how many ways there are to go on.
     pub(crate) fn choices(&self) -> usize {
         // A thread polls what is in its slot before it looks into the queue.
         let queued = if self.threads.iter().any(Thread::is_idle) { self.queue.len() } else { 0 };
         self.own().count() + queued
     }
 
-    /// The process that is polled in the `index`th of these ways, and the thread that does it.
+    /// Takes the process that is polled in the `index`th of these ways, and the thread that polls it.
     pub(crate) fn take(&mut self, index: usize, rng: &mut Rng) -> (Arc<Task>, usize) {
         let own: Vec<_> = self.own().collect();
         let (task, thread, is_own) = match own.get(index) {
@@ -96,7 +96,7 @@ impl Pool {
         (task, thread)
     }
 
-    /// A process is ready: woken or spawned by a poll or by a timer, of this executor or from outside.
+    /// Adds a ready process: woken or spawned by a poll or by a timer, of this executor or from outside.
     pub(crate) fn push(&mut self, task: Arc<Task>, by: Option<Hand>) {
         let by = by.filter(|by| by.executor == task.executor);
         // It is polled when its thread goes on.
@@ -108,7 +108,7 @@ impl Pool {
             Driver::Leaving(_) => Driver::Held,
             driver => driver,
         };
-        // One that wakes itself yields: the slot is not for that.
+        // A process that wakes itself yields: the slot is not for that.
         let slot = by.filter(|by| self.has_slots && by.task != Some(task.number)).and_then(|by| by.thread);
         let queued = match slot.and_then(|thread| self.threads.get_mut(thread)) {
             Some(thread) => thread.slot.replace(task),
@@ -117,9 +117,9 @@ impl Pool {
         self.queue.extend(queued);
     }
 
-    /// The poll of this process, on this thread, blocks.
+    /// Marks that the poll of this process blocks this thread.
     ///
-    /// It is not ready, even if something has woken it. The caller drops what is returned, when it holds no lock.
+    /// The process is not ready, even if it was woken. The caller drops the returned task when it holds no lock.
     pub(crate) fn block(&mut self, thread: usize, number: u64) -> Option<Arc<Task>> {
         // There are no threads any more if the executor has ended meanwhile.
         self.threads.get_mut(thread)?.state = ThreadState::Blocked(number);
@@ -130,7 +130,7 @@ impl Pool {
         }
     }
 
-    /// The poll that blocked goes on.
+    /// Resumes the poll that blocked.
     pub(crate) fn resume(&mut self, thread: usize, task: Arc<Task>) {
         let Some(thread) = self.threads.get_mut(thread) else { return };
         if matches!(thread.state, ThreadState::Blocked(number) if number == task.number) {
@@ -138,8 +138,8 @@ impl Pool {
         }
     }
 
-    /// From inside of a poll, other threads can have what is in its slot. From outside, a free thread wakes up, and waits for
-    /// timers if no other does.
+    /// Makes the threads look for work. From inside of a poll, other threads can take what is in the thread's slot.
+    /// From outside, a free thread wakes up, and waits for timers if no other does.
     pub(crate) fn nudge(&mut self, by: Option<Hand>) {
         match by.and_then(|by| by.thread) {
             Some(thread) => {
@@ -154,14 +154,14 @@ impl Pool {
         }
     }
 
-    /// No process can go on: a thread that is not blocked has nothing to do but to wait for timers.
+    /// Notes that no process can go on: a thread that is not blocked then waits for timers.
     pub(crate) fn rest(&mut self) {
         if matches!(self.driver, Driver::Left(thread) if self.threads.get(thread).is_none_or(Thread::is_free)) {
             self.driver = Driver::Held;
         }
     }
 
-    /// Which timers of this executor can elapse, after a [`rest`](Self::rest).
+    /// Returns which timers of this executor can elapse, after a [`rest`](Self::rest).
     pub(crate) fn hearing(&self) -> Hearing {
         match self.driver {
             _ if !self.has_one_driver => Hearing::All,
@@ -171,18 +171,19 @@ impl Pool {
         }
     }
 
-    /// The thread that hears the next timer: one that waits for timers, if this executor has no other way to hear them.
+    /// Draws the thread that hears the next timer: one that waits for timers, if this executor has no other way to hear
+    /// them.
     pub(crate) fn draw_listener(&self, rng: &mut Rng) -> Option<usize> {
         let can_hear = self.has_one_driver && self.hearing() == Hearing::All;
         can_hear.then(|| self.draw_idle_thread(rng))
     }
 
-    /// The executor has ended. What was still there is to be dropped by the caller, when it holds no lock.
+    /// Ends the pool. The caller drops what it returns when it holds no lock.
     pub(crate) fn end(&mut self) -> impl Sized + use<> {
         (mem::take(&mut self.threads), mem::take(&mut self.queue))
     }
 
-    /// The threads that have something to poll which no other thread may.
+    /// Returns the threads with a process that no other thread may poll.
     fn own(&self) -> impl Iterator<Item = usize> {
         self.threads.iter().enumerate().filter(|(_, thread)| thread.has_own()).map(|(number, _)| number)
     }
@@ -191,7 +192,7 @@ impl Pool {
         self.threads.iter().any(Thread::is_free)
     }
 
-    /// Draws nothing if there is but one.
+    /// Draws an idle thread. Draws no number if there is only one.
     fn draw_idle_thread(&self, rng: &mut Rng) -> usize {
         let idle: Vec<_> = (0..self.threads.len()).filter(|thread| self.threads[*thread].is_idle()).collect();
         match idle[..] {

@@ -2,18 +2,19 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use supervisor_core::{Event, SupervisorError, dotted};
 
-/// What happened in a run: every event of the tree, when, and how it ended. Displayed, a line for each event.
+/// A record of a run: every event of the tree with its time, and how the run ended. Its display has a line for each
+/// event.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Record {
-    /// How the tree ended, as running it tells.
+    /// The outcome of the tree, as running it returns.
     pub outcome: Result<(), SupervisorError>,
-    /// What happened, with the time of the simulation.
+    /// The events, each with the time of the simulation.
     pub events: Vec<(Duration, Arc<Event>)>,
 }
 
 impl Record {
-    /// What happened to the processes of this dotted name, which is cleaned as theirs are.
+    /// Returns the events of the processes with this dotted name, which is cleaned as theirs are.
     pub fn of<'a>(&'a self, path: &str) -> impl Iterator<Item = &'a Event> + use<'a> {
         let path = dotted(path);
         self.events.iter().map(|(_, event)| &**event).filter(move |event| event.path == path)
@@ -27,7 +28,7 @@ impl fmt::Display for Record {
         }
         match &self.outcome {
             Ok(()) => f.write_str("it ended well"),
-            Err(error) => write!(f, "it ended: {error}"),
+            Err(error) => write!(f, "it ended: {error:#}"),
         }
     }
 }

@@ -26,15 +26,15 @@ use crate::{
     trace::Recorder,
 };
 
-/// How long a standstill lasts in real time before it is one: another thread may be about to wake something.
+/// How long a standstill lasts in real time before it counts: another thread may be about to wake something.
 const FOREIGN_THREAD: Duration = Duration::from_secs(1);
-/// How far apart the clocks of two executors may be: half a year.
+/// The largest difference between the clocks of two executors: half a year.
 const CLOCKS_APART: u64 = 180 * 24 * 60 * 60;
 
 /// A simulation: one thread, a virtual clock, and an order of events that a seed decides.
 ///
-/// Its end, when it is dropped, drops every process that is still there, as the end of any executor does. If it is dropped by
-/// a panic, it says which seed that was, and how to replay it.
+/// Dropping it drops every process that is still there, as the end of any executor does. If a panic drops it, it prints
+/// the seed, and how to replay it.
 #[must_use = "a simulation does nothing until something is run in it"]
 pub struct Sim {
     seed: u64,
@@ -44,14 +44,14 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// A simulation in which this seed decides who goes next, and all else that is left to chance.
+    /// Makes a simulation in which this seed decides which process goes next, and everything else that is random.
     pub fn with_seed(seed: u64) -> Self {
         Self::recorded(seed, Recorder::brief())
     }
 
-    /// The same, with a main executor that has these threads and no more: the one of [`spawner`](Self::spawner), on which
-    /// [`run`](Self::run) and [`start`](Self::start) run a root. The future of [`run_until`](Self::run_until) needs none of
-    /// them.
+    /// Makes a simulation whose main executor has these threads and no more. The main executor is the one of
+    /// [`spawner`](Self::spawner), on which [`run`](Self::run) and [`start`](Self::start) run a root. The future of
+    /// [`run_until`](Self::run_until) needs none of the threads.
     pub fn with_threads(seed: u64, threads: Threads) -> Self {
         let sim = Self::with_seed(seed);
         sim.set_threads(threads);
@@ -64,8 +64,8 @@ impl Sim {
         Self { seed, main, tasks, executors: Cell::new(0) }
     }
 
-    /// Gives the main executor these threads and no more, as [`with_threads`](Self::with_threads) does: for a simulation that
-    /// [`sweep`](crate::sweep) or [`check_determinism`](Self::check_determinism) has made.
+    /// Gives the main executor these threads and no more, as [`with_threads`](Self::with_threads) does. For a
+    /// simulation made by [`sweep`](crate::sweep) or [`check_determinism`](Self::check_determinism).
     ///
     /// # Panics
     ///
@@ -75,22 +75,22 @@ impl Sim {
         self.main.executor().is_strict.store(threads.has_strict_timers, SeqCst);
     }
 
-    /// The seed.
+    /// Returns the seed.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Spawns onto this simulation.
+    /// Returns a spawner for the main executor of this simulation.
     pub fn spawner(&self) -> SimSpawner {
         self.main.clone()
     }
 
-    /// Another executor in this simulation. Its clock goes as fast, and shows another time.
+    /// Makes another executor in this simulation. Its clock runs at the same speed, and shows another time.
     pub fn executor(&self) -> SimExecutor {
         self.executor_with(Threads::unlimited())
     }
 
-    /// Another executor in this simulation, with these threads and no more.
+    /// Makes another executor in this simulation, with these threads and no more.
     pub fn executor_with(&self, threads: Threads) -> SimExecutor {
         let number = self.executors.get() + 1;
         self.executors.set(number);
@@ -99,23 +99,23 @@ impl Sim {
         SimExecutor::new(SimSpawner::new(&self.tasks, Identity::new(number, ahead, threads.has_strict_timers)))
     }
 
-    /// From now on, this goes wrong.
+    /// Adds a fault, from now on.
     pub fn fault(&self, fault: Fault) {
         self.tasks.add_fault(fault);
     }
 
-    /// The virtual time that has passed since the simulation was made.
+    /// Returns the virtual time since the simulation was made.
     pub fn elapsed(&self) -> Duration {
         self.tasks.clock.elapsed()
     }
 
-    /// How many processes there are, on all executors.
+    /// Returns how many processes there are, on all executors.
     pub fn processes(&self) -> usize {
         self.tasks.count()
     }
 
-    /// A number that sums up all that happened so far, and in which order: the same for the same seed and the same test, in
-    /// all runs and on all machines.
+    /// Returns a number that sums up everything that happened so far, and its order: the same for the same seed and the
+    /// same test, in all runs and on all machines.
     pub fn fingerprint(&self) -> u64 {
         self.tasks.with_recorder(|recorder| recorder.fingerprint())
     }
@@ -128,13 +128,13 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// If that never happens, because nothing can go on any more. What ticks for ever runs for ever: see
+    /// If the tree never ends, because nothing can go on any more. A tree that ticks for ever runs for ever: see
     /// [`run_for`](Self::run_for).
     pub fn run(&self, root: Supervisor) -> Record {
         self.run_with(root, pending())
     }
 
-    /// Runs a tree for so long, and then shuts it down, unless it has ended before.
+    /// Runs a tree for this long, and then shuts it down, unless it has ended before.
     pub fn run_for(&self, root: Supervisor, time: Duration) -> Record {
         self.run_with(root, self.sleep(time))
     }
@@ -148,7 +148,7 @@ impl Sim {
         self.run_until(root.start_on(self.spawner()))
     }
 
-    /// Sleeps on the simulation's clock: for the future of a test. It needs no executor to hear of its deadline.
+    /// Sleeps on the simulation's clock: for the future of a test. The sleep depends on no executor.
     pub fn sleep(&self, time: Duration) -> impl Future<Output = ()> + use<> {
         let clock = self.tasks.clock.clone();
         let deadline = clock.now().checked_add(time);
@@ -179,8 +179,7 @@ impl Sim {
                 None if self.tasks.jump(None) => {}
                 None if self.tasks.wait_for_foreign_wake(FOREIGN_THREAD) => {}
                 None => panic!(
-                    "the simulation (seed {}) has come to a standstill after {:?}: no process can go on, and no timer is set \
-                     that an executor hears",
+                    "simulation deadlocked (seed {}, after {:?}): no runnable process, no timer",
                     self.seed,
                     self.elapsed()
                 ),
@@ -188,12 +187,12 @@ impl Sim {
         }
     }
 
-    /// Runs everything until no process can go on and no timer is set. What ticks for ever is never idle.
+    /// Runs everything until no process can go on and no timer is set. A tree that ticks for ever is never idle.
     pub fn run_until_idle(&self) {
         self.run_while_busy(None);
     }
 
-    /// Lets this much time pass, and everything happen that happens in it.
+    /// Lets this much time pass, and runs everything that happens in it.
     pub fn advance(&self, duration: Duration) {
         let end = self.elapsed().saturating_add(duration);
         self.run_while_busy(Some(end));
@@ -245,7 +244,7 @@ impl Drop for Sim {
     fn drop(&mut self) {
         if thread::panicking() {
             eprintln!(
-                "the simulation failed: seed {}, {:?} after its start; replay it with\n    {}",
+                "simulation failed (seed {}, after {:?}); replay it with\n    {}",
                 self.seed,
                 self.elapsed(),
                 sweep::replay(self.seed)
@@ -263,7 +262,7 @@ impl fmt::Debug for Sim {
     }
 }
 
-/// Wakes the future that the caller of `run_until` waits for.
+/// A waker of the future that the caller of `run_until` waits for.
 struct Main(Weak<Tasks>);
 
 impl Wake for Main {

@@ -2,14 +2,14 @@ use std::{
     fmt,
     pin::Pin,
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use supervisor_core::{Process, Spawner, Timer};
 
 use crate::{clock::Clock, executor::Identity, tasks::Tasks, timer::SimTimer};
 
-/// Spawns onto a simulated executor. Once that is gone, what is spawned is dropped.
+/// A spawner onto a simulated executor. Once the executor is gone, it drops what is spawned.
 #[must_use = "a spawner does nothing until a tree runs on it"]
 #[derive(Clone)]
 pub struct SimSpawner {
@@ -28,8 +28,8 @@ impl SimSpawner {
     }
 
     pub(crate) fn end(&self) {
-        // In this order: what is spawned by a destructor is dropped, too, while timers are there until the last
-        // process is gone.
+        // In this order: processes that a destructor spawns are dropped, too, and timers work until the last process is
+        // gone.
         self.executor.close();
         if let Some(tasks) = self.tasks.upgrade() {
             tasks.end(Some(self.executor.number));
@@ -50,6 +50,12 @@ impl Spawner for SimSpawner {
 
     fn now(&self) -> Instant {
         self.clock.now() + self.executor.ahead
+    }
+
+    /// The same in each run: a simulation begins in 1970. All executors of it have the same time of day, though their clocks
+    /// differ.
+    fn system_time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.clock.elapsed()
     }
 
     fn is_virtual(&self) -> bool {

@@ -11,19 +11,19 @@ use crate::{
     trace::{Moment, Recorder},
 };
 
-/// What the lock of a simulation keeps.
+/// The state behind the lock of a simulation.
 pub(crate) struct State {
     pub(crate) rng: Rng,
-    /// Of the executors with unlimited threads.
+    /// Ready processes of the executors with unlimited threads.
     pub(crate) ready: Vec<Arc<Task>>,
     /// The other executors.
     pub(crate) pools: BTreeMap<u32, Pool>,
-    /// Their number is the order in which they were spawned.
+    /// All processes, by number, which is the order in which they were spawned.
     pub(crate) all: BTreeMap<u64, Arc<Task>>,
     pub(crate) spawned: u64,
-    /// The future that the caller waits for can go on.
+    /// Whether the future that the caller waits for can go on.
     pub(crate) is_main_ready: bool,
-    /// Timers may be heard that were not, since the clock jumped the last time.
+    /// Whether timers may be heard that were not, since the clock jumped the last time.
     pub(crate) is_nudged: bool,
     pub(crate) faults: Vec<Fault>,
     /// How many processes of each name there were.
@@ -31,10 +31,10 @@ pub(crate) struct State {
     pub(crate) recorder: Recorder,
 }
 
-/// Who goes next.
+/// The next step.
 pub(crate) enum Next {
     Main,
-    /// On this thread of its executor, if that one counts them.
+    /// A process, and the thread of its executor that polls it, if that executor counts threads.
     Task(Arc<Task>, Option<usize>),
 }
 
@@ -54,7 +54,7 @@ impl State {
         }
     }
 
-    /// Draws who goes next. None if nobody can.
+    /// Draws the next step; `None` if nothing can go on.
     pub(crate) fn next(&mut self) -> Option<Next> {
         let candidates = self.candidates();
         if candidates == 0 {
@@ -85,7 +85,7 @@ impl State {
         None
     }
 
-    /// How many ways there are to go on.
+    /// Returns how many ways there are to go on.
     pub(crate) fn candidates(&self) -> usize {
         let pools: usize = self.pools.values().map(Pool::choices).sum();
         self.ready.len() + usize::from(self.is_main_ready) + pools
@@ -98,7 +98,7 @@ impl State {
         }
     }
 
-    /// No process can go on. Returns the executors that do not hear all their timers.
+    /// Notes that no process can go on. Returns the executors that do not hear all their timers.
     pub(crate) fn rest(&mut self) -> Vec<(u32, Hearing)> {
         self.is_nudged = false;
         self.pools.values_mut().for_each(Pool::rest);

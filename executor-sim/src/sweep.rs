@@ -1,21 +1,21 @@
-//! Many seeds, one test.
+//! Runs of one test with many seeds.
 
 use std::{env, iter, thread};
 
 use crate::{sim::Sim, trace::Recorder};
 
-/// Names the one seed that is to be run.
+/// The variable that names the one seed to run.
 const SEED: &str = "SIM_SEED";
 
 /// Runs a test once for each seed, each in a simulation of its own.
 ///
-/// A run that fails names its seed, and the command that replays it alone: with `SIM_SEED=17` in the environment a sweep runs
-/// seed 17 and no other.
+/// A run that fails prints its seed, and the command that replays it alone: with `SIM_SEED=17` in the environment a
+/// sweep runs only seed 17.
 ///
 /// ```
 /// use std::time::Duration;
-/// use executor_sim::{Fault, sweep};
-/// use supervisor_core::{worker, EventKind, Supervisor};
+/// use supervision::sim::{Fault, sweep};
+/// use supervision::{worker, EventKind, Supervisor};
 ///
 /// sweep(0..50, |sim| {
 ///     sim.fault(Fault::panic("root.spool").nth(1).within(Duration::from_secs(60)));
@@ -30,11 +30,11 @@ const SEED: &str = "SIM_SEED";
 ///
 /// # Panics
 ///
-/// As the test does. And if `SIM_SEED` is set to something that is no number.
+/// If the test panics, or if `SIM_SEED` is set to something that is no number.
 pub fn sweep(seeds: impl IntoIterator<Item = u64>, test: impl Fn(&Sim)) {
     match env::var(SEED) {
         Ok(seed) => {
-            let seed = seed.parse().unwrap_or_else(|_| panic!("{SEED} has to be a number, and is {seed:?}"));
+            let seed = seed.parse().unwrap_or_else(|_| panic!("{SEED} must be a number, but is {seed:?}"));
             test(&Sim::with_seed(seed));
         }
         Err(_) => seeds.into_iter().for_each(|seed| test(&Sim::with_seed(seed))),
@@ -42,12 +42,12 @@ pub fn sweep(seeds: impl IntoIterator<Item = u64>, test: impl Fn(&Sim)) {
 }
 
 impl Sim {
-    /// Runs a test twice with the same seed, and compares all that happens: whether it hangs on anything but the seed, such as
-    /// the time of day, other threads, or the order in a `HashMap`.
+    /// Runs a test twice with the same seed, and compares everything that happens. A difference means that the test
+    /// depends on more than the seed, such as the time of day, other threads, or the order in a `HashMap`.
     ///
     /// ```
-    /// # use executor_sim::Sim;
-    /// # use supervisor_core::{worker, Supervisor};
+    /// # use supervision::sim::Sim;
+    /// # use supervision::{worker, Supervisor};
     /// Sim::check_determinism(7, |sim| {
     ///     let mut root = Supervisor::new("root").unwrap();
     ///     root.add_worker(worker("spool", |shutdown| shutdown));
@@ -57,7 +57,7 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// If the two runs differ: where they do for the first time.
+    /// If the two runs differ; the message names the first difference.
     pub fn check_determinism(seed: u64, test: impl Fn(&Self)) {
         let [first, second] = [(), ()].map(|()| {
             let sim = Self::recorded(seed, Recorder::full());
@@ -71,13 +71,13 @@ impl Sim {
             let [first, second] = [first, second].map(|step| step.map_or("was over", String::as_str));
             assert!(
                 first == second,
-                "two runs with seed {seed} differ at step {number}: the first one {first}, the second one {second}"
+                "two runs with seed {seed} differ at step {number}: the first {first}, the second {second}"
             );
         }
     }
 }
 
-/// The command that runs the test of this thread again, with this seed alone.
+/// Returns the command that runs the test of this thread again, with this seed alone.
 pub(crate) fn replay(seed: u64) -> String {
     let test = thread::current().name().filter(|name| *name != "main").map(|name| format!(" '{name}' -- --exact"));
     format!("{SEED}={seed} cargo test{}", test.unwrap_or_default())

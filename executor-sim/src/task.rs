@@ -19,11 +19,11 @@ use crate::{
 
 /// One process of a simulation.
 pub(crate) struct Task {
-    /// In the order in which they were spawned.
+    /// Its number, in the order in which processes were spawned.
     pub(crate) number: u64,
     pub(crate) executor: u32,
     pub(crate) name: String,
-    /// The how manieth process of its name.
+    /// Its number among the processes of its name, counted from 1.
     pub(crate) incarnation: u32,
     process: Mutex<Option<Process>>,
     plan: Mutex<FaultPlan>,
@@ -43,7 +43,7 @@ impl Task {
         Self { number, executor, name, incarnation, process, plan, is_ready: AtomicBool::new(true), tasks }
     }
 
-    /// Polls the process, unless something else is to happen to it. On a thread of its executor, if that one counts them.
+    /// Polls the process, unless a fault intervenes. `thread` is the thread of its executor, if that counts threads.
     pub(crate) fn poll(self: &Arc<Self>, thread: Option<usize>) {
         let Some(tasks) = self.tasks.upgrade() else { return };
         let hand = Hand { executor: self.executor, thread, task: Some(self.number), is_timer: false };
@@ -57,7 +57,7 @@ impl Task {
         match intervention {
             Some(Intervention::Drop) => drop(process),
             Some(Intervention::BreakOff(exit)) => process.break_off(exit),
-            // It is polled when that is over.
+            // It is polled when the stall is over.
             Some(Intervention::Stall) => return self.put_back(process, &tasks),
             Some(Intervention::Block(until)) => {
                 self.block(thread, until, &tasks);
@@ -78,7 +78,7 @@ impl Task {
         tasks.forget(self);
     }
 
-    /// Nothing reaches the process until then, and its thread polls nothing else.
+    /// Blocks the process until this time: nothing reaches it, and its thread polls nothing else.
     fn block(self: &Arc<Self>, thread: Option<usize>, until: Option<Duration>, tasks: &Tasks) {
         let Some(thread) = thread else { return self.lock_plan().stall(until) };
         tasks.block(self, thread, until);
@@ -95,13 +95,13 @@ impl Task {
         }
     }
 
-    /// Drops the process, if it is not polled right now.
+    /// Drops the process, unless it is in a poll right now.
     pub(crate) fn end(&self) {
         let process = self.lock().take();
         drop(process);
     }
 
-    /// From now on, this goes wrong with it.
+    /// Adds a fault that strikes it, from now on.
     pub(crate) fn add_fault(self: &Arc<Self>, fault: Fault) {
         self.lock_plan().add(fault);
         self.wake_now(false);
@@ -133,7 +133,7 @@ impl Wake for Task {
     }
 }
 
-/// Wakes a process at a time that its plan names, whatever the plan says about wakes.
+/// A waker for a time that the fault plan names. The plan does not delay it.
 struct WakesTask(Arc<Task>);
 
 impl Wake for WakesTask {
@@ -144,7 +144,7 @@ impl Wake for WakesTask {
     }
 }
 
-/// Lets a poll that blocked go on.
+/// A waker that resumes a poll that blocked.
 struct Resumption {
     task: Arc<Task>,
     thread: usize,

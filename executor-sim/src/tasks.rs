@@ -23,7 +23,7 @@ use crate::{
 /// The processes of a simulation, on all its executors, and which of them can go on.
 pub(crate) struct Tasks {
     state: Mutex<State>,
-    /// Something became ready.
+    /// Notified when something became ready.
     woken: Condvar,
     pub(crate) clock: Arc<Clock>,
 }
@@ -37,7 +37,10 @@ impl Tasks {
     /// Gives an executor threads, before anything is spawned on it.
     pub(crate) fn set_threads(&self, executor: u32, threads: Threads) {
         let mut state = self.lock();
-        assert!(executor > 0 || state.spawned == 0, "the threads of a simulation are set before a process is spawned");
+        assert!(
+            executor > 0 || state.spawned == 0,
+            "the threads of a simulation must be set before a process is spawned"
+        );
         match Pool::new(threads) {
             Some(pool) => state.pools.insert(executor, pool),
             None => state.pools.remove(&executor),
@@ -58,7 +61,7 @@ impl Tasks {
         state.spawned += 1;
         state.recorder.record(Moment::Spawned { number, name: &name });
         if plan.is_refused() {
-            // Not under the lock: the process drops user code, which may wake and spawn.
+            // Outside the lock: the process drops user code, which may wake and spawn.
             drop(state);
             drop(process);
             return;
@@ -70,7 +73,7 @@ impl Tasks {
         self.woken.notify_one();
     }
 
-    /// From now on this goes wrong, also for those who are there already.
+    /// Adds a fault, also for processes that exist already.
     pub(crate) fn add_fault(&self, fault: Fault) {
         let now = self.clock.elapsed();
         let mut state = self.lock();
@@ -93,7 +96,8 @@ impl Tasks {
         self.lock().next()
     }
 
-    /// Lets the clock jump to the next timer that is heard, but not beyond `limit` since the start. Whether there was one.
+    /// Lets the clock jump to the next timer that is heard, but not beyond `limit` since the start. Returns whether
+    /// there was one.
     pub(crate) fn jump(self: &Arc<Self>, limit: Option<Duration>) -> bool {
         let unheard = self.lock().rest();
         let hearing = |executor: Option<u32>| {
@@ -126,7 +130,7 @@ impl Tasks {
         }
     }
 
-    /// See [`Spawner::nudge`](supervisor_core::Spawner::nudge).
+    /// Nudges an executor: see [`Spawner::nudge`](supervisor_core::Spawner::nudge).
     pub(crate) fn nudge(&self, executor: u32) {
         let by = current::hand(self).filter(|hand| hand.executor == executor);
         let mut state = self.lock();
@@ -137,7 +141,7 @@ impl Tasks {
         self.woken.notify_one();
     }
 
-    /// The poll of this process blocks this thread, until then.
+    /// Notes that the poll of this process blocks this thread until this time.
     pub(crate) fn block(&self, task: &Task, thread: usize, until: Option<Duration>) {
         let mut state = self.lock();
         let Some(pool) = state.pools.get_mut(&task.executor) else { return };
@@ -147,7 +151,7 @@ impl Tasks {
         drop(unready);
     }
 
-    /// The poll that blocked this thread goes on.
+    /// Resumes the poll that blocked this thread.
     pub(crate) fn resume(&self, task: Arc<Task>, thread: usize) {
         let mut state = self.lock();
         if let Some(pool) = state.pools.get_mut(&task.executor) {
@@ -160,7 +164,7 @@ impl Tasks {
         self.woken.notify_one();
     }
 
-    /// Waits, in real time, until another thread has woken something. Whether one has.
+    /// Waits, in real time, until another thread has woken something. Returns whether one has.
     pub(crate) fn wait_for_foreign_wake(&self, limit: Duration) -> bool {
         let nothing = |state: &mut State| state.candidates() == 0 && !state.is_nudged;
         let waited = self.woken.wait_timeout_while(self.lock(), limit, nothing);
@@ -183,9 +187,9 @@ impl Tasks {
         look(&mut self.lock().recorder)
     }
 
-    /// Drops all processes of an executor, or of all, as the end of one does.
+    /// Drops all processes of one executor, or of all, as the end of an executor does.
     pub(crate) fn end(&self, executor: Option<u32>) {
-        // A process that is dropped may bring about that another one is spawned.
+        // Dropping a process may spawn another one.
         loop {
             let ended: Vec<_> = {
                 let mut state = self.lock();
@@ -215,7 +219,7 @@ impl Tasks {
         drop(task);
     }
 
-    /// A process was woken: by whoever is at work on this thread, or by the driver of its executor.
+    /// Adds a process that was woken: by the poll on this thread, or by the driver of its executor.
     pub(crate) fn push(&self, task: Arc<Task>, is_by_driver: bool) {
         let mut state = self.lock();
         let executor = task.executor;

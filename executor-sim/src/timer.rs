@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct SimTimer {
     clock: Arc<Clock>,
-    /// None for a timer of the simulation itself.
+    /// The executor; `None` for a timer of the simulation itself.
     executor: Option<Arc<Identity>>,
     deadline: Option<Instant>,
     alarm: Option<AlarmKey>,
@@ -27,7 +27,7 @@ impl SimTimer {
         Self { clock, executor: Some(executor), deadline: None, alarm: None, insists: false }
     }
 
-    /// It elapses whatever happens to any executor.
+    /// Makes a timer that elapses whatever happens to any executor.
     pub(crate) fn of_the_simulation(clock: Arc<Clock>) -> Self {
         Self { clock, executor: None, deadline: None, alarm: None, insists: false }
     }
@@ -48,7 +48,7 @@ impl Timer for SimTimer {
         self.disarm();
         self.has_ended("reset");
         let ahead = self.executor.as_ref().map(|executor| executor.ahead).unwrap_or_default();
-        // A time from before there was this clock has passed.
+        // A time before the start of this clock has passed.
         self.deadline = deadline.map(|deadline| deadline.checked_sub(ahead).unwrap_or_else(|| self.clock.now()));
     }
 

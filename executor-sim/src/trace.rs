@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 /// One step of a simulation.
 ///
-/// Processes are told apart by the order in which they were spawned: ids are others in each run.
+/// Processes are told apart by the order in which they were spawned, because ids differ between runs.
 #[derive(Clone, Copy)]
 pub(crate) enum Moment<'a> {
     Spawned {
@@ -13,7 +13,7 @@ pub(crate) enum Moment<'a> {
         number: u64,
         name: &'a str,
     },
-    /// The same, on an executor with so many threads and no more.
+    /// A process was polled on an executor with a limited number of threads.
     PolledOn {
         number: u64,
         name: &'a str,
@@ -26,7 +26,7 @@ pub(crate) enum Moment<'a> {
         thread: usize,
         until: Option<Duration>,
     },
-    /// A timer that insists has nudged its executor.
+    /// An insistent timer has nudged its executor.
     Nudged {
         executor: u32,
     },
@@ -41,7 +41,7 @@ pub(crate) enum Moment<'a> {
     },
 }
 
-/// Takes down what happens: always as a number that sums it up, and where it was asked for, step by step.
+/// A recorder of what happens: always as a number that sums it up, and on request step by step.
 pub(crate) struct Recorder {
     fingerprint: u64,
     steps: Option<Vec<String>>,
@@ -130,7 +130,7 @@ impl fmt::Display for Moment<'_> {
     }
 }
 
-/// FNV-1a: the same on all machines, and in all versions of anything.
+/// FNV-1a: the same on all machines, and in all versions.
 struct Fnv(u64);
 
 impl Fnv {

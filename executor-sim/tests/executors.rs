@@ -15,7 +15,7 @@ use supervisor_core::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// When the ticker of this tree ticked, with a quiet worker beside it that goes wrong.
+/// Returns when the ticker of this tree ticked, with a quiet worker beside it that has a fault.
 fn ticks(seed: u64, threads: Threads, fault: Fault) -> Vec<u64> {
     let sim = Sim::with_threads(seed, threads);
     sim.fault(fault);
@@ -82,7 +82,7 @@ fn a_timer_of_an_ended_executor_never_elapses() {
         assert!(!poll(&mut waiting) && poll(&mut elapsed));
         elsewhere.end();
         sim.run_until_idle();
-        assert_eq!(sim.elapsed(), Duration::ZERO, "nobody waits for it any more");
+        assert_eq!(sim.elapsed(), Duration::ZERO, "no task waits for it any more");
         sim.advance(10 * SECOND);
         assert!(!poll(&mut waiting) && !poll(&mut elapsed));
         waiting.as_mut().reset(Some(spawner.now()));

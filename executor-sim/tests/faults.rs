@@ -39,7 +39,7 @@ impl supervisor_core::Supervisable for Slow {
     }
 }
 
-/// When which processes exited, and how, other than in the final shutdown.
+/// Returns when which processes exited, and how, other than in the final shutdown.
 fn exits(record: &Record, until: Duration) -> Vec<String> {
     let events = record.events.iter().filter(|(at, _)| *at < until);
     let exits = events.filter(|(_, event)| {
@@ -48,7 +48,7 @@ fn exits(record: &Record, until: Duration) -> Vec<String> {
     exits.map(|(at, event)| format!("{at:?} {event}")).collect()
 }
 
-/// A tree of two quiet workers and a slow one, for a minute.
+/// Runs a tree of two quiet workers and a slow one, for a minute.
 fn with_fault(fault: Fault) -> Vec<String> {
     let sim = Sim::with_seed(1);
     sim.fault(fault);
@@ -93,7 +93,7 @@ fn a_failing_start_is_no_exit() {
     let mut root = supervisor("root");
     root.add_worker(Slow);
     let error = sim.run(root).outcome.unwrap_err();
-    assert_eq!(error.to_string(), "`root.slow` failed to start: a simulated error");
+    assert_eq!(format!("{error:#}"), "`root.slow` failed to start: a simulated error");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_subtree_on_a_dead_executor_is_lost_the_rest_goes_on() {
         told.push(event.to_string());
     }
     assert_eq!(told.iter().filter(|line| *line == "root.inner.b was dropped by its executor").count(), 2);
-    assert!(told.iter().any(|line| line.starts_with("root.inner stopped: ")), "{told:#?}");
+    assert!(told.iter().any(|line| line.starts_with("root.inner gave up: ")), "{told:#?}");
     assert_eq!(sim.run_until(tree.handle().count()).unwrap().active, 1);
 }
 

@@ -11,7 +11,7 @@ use supervisor_core::{Supervisor, process, worker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The order in which a few workers speak, twice each.
+/// Returns the order in which a few workers speak, twice each.
 fn order(seed: u64) -> Vec<usize> {
     let sim = Sim::with_seed(seed);
     let spoken = Arc::new(Mutex::new(Vec::new()));
@@ -93,7 +93,7 @@ fn advance_lets_everything_happen_that_happens_in_that_time() {
 }
 
 #[test]
-#[should_panic = "the simulation (seed 7) has come to a standstill after 0ns"]
+#[should_panic = "simulation deadlocked (seed 7, after 0ns): no runnable process, no timer"]
 fn a_deadlock_panics_and_names_the_seed() {
     Sim::with_seed(7).run_until(std::future::pending::<()>());
 }

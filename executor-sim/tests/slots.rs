@@ -8,7 +8,7 @@ use supervisor_core::Spawner;
 
 use self::world::{SECOND, World, always, spawn};
 
-/// Two waiters are woken, and then the thread blocks for ten seconds.
+/// Wakes two waiters, and then blocks the thread for ten seconds.
 fn wakes_two_and_blocks(world: &World, nudges: bool) {
     let [first, second] = ["first", "second"].map(|name| world.waiter(name));
     let spawner = world.spawner.clone();

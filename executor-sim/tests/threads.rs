@@ -186,19 +186,19 @@ fn on_unlimited_threads_a_block_holds_up_its_own_process_alone() {
 }
 
 #[test]
-#[should_panic = "a simulated block outside of a simulated process"]
+#[should_panic = "no simulated process here to block"]
 fn a_block_in_the_future_of_a_test_is_refused() {
     Sim::with_seed(1).run_until(block_for(SECOND));
 }
 
 #[test]
-#[should_panic = "a simulated block outside of a simulated process"]
+#[should_panic = "no simulated process here to block"]
 fn a_block_on_another_executor_is_refused() {
     futures_lite::future::block_on(block_for_good());
 }
 
 #[test]
-#[should_panic = "the threads of a simulation are set before a process is spawned"]
+#[should_panic = "the threads of a simulation must be set before a process is spawned"]
 fn threads_cannot_change_under_running_processes() {
     let sim = Sim::with_seed(1);
     spawn(&sim.spawner(), async {});

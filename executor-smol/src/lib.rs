@@ -6,6 +6,7 @@
 //!
 //! smol's global executor has one thread, unless the environment variable `SMOL_THREADS` says more: there a single poll that
 //! blocks stops every supervisor, too. Limits hold only while another thread is free.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // What may grow is decided for each type: see `docs/api.md`.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]

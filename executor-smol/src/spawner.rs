@@ -9,23 +9,22 @@ use supervisor_core::{Process, Spawner, Timer};
 
 use crate::timer::SmolTimer;
 
-/// Spawns onto smol's global executor, or onto an executor of your own.
+/// A spawner onto smol's global executor, or onto an executor of your own.
 ///
-/// Every process is a task of its own there. Timers are those of `async-io`, on the system's clock: a thread of its own waits
-/// for them, which no poll can hold up. So limits hold as long as a thread is left to run the supervisor.
+/// Every process is a task of its own there. Timers are those of `async-io`, on the system's clock: a thread of its own
+/// waits for them, and no poll can hold it up. So limits hold as long as one thread is free to run the supervisor.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use async_executor::Executor;
-/// use executor_smol::Smol;
-/// use supervisor_core::{one_shot, AutoShutdown, Supervisor, SupervisorError};
+/// use smol::Executor;
+/// use supervision::{one_shot, AutoShutdown, Smol, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?.with_auto_shutdown(AutoShutdown::AnySignificant);
 /// root.add_worker(one_shot("greeter", async { println!("hello") }).with_significance());
 ///
 /// let executor = Arc::new(Executor::new());
-/// async_io::block_on(executor.run(async { root.run_on(Smol::on(&executor)).await }))
+/// smol::block_on(executor.run(async { root.run_on(Smol::on(&executor)).await }))
 /// # }
 /// ```
 #[must_use = "a spawner does nothing until a tree runs on it"]
@@ -35,28 +34,29 @@ pub struct Smol(Target);
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Global,
-    /// Weak, because processes hold their spawner, and an executor holds its processes. Held by an `Arc`, an executor
-    /// that its owner drops would go on, and nothing on it would ever be lost (A6).
+    /// Weak, because processes hold their spawner, and an executor holds its processes. With an `Arc`, an executor that
+    /// its owner drops would live on, and nothing on it would ever be lost (A6).
     Owned(Weak<Executor<'static>>),
 }
 
 impl Smol {
-    /// Smol's global executor. It has one thread, or as many as the environment variable `SMOL_THREADS` says. It has no end.
+    /// Uses smol's global executor. It has one thread, or as many as the environment variable `SMOL_THREADS` says. It
+    /// never ends.
     pub fn global() -> Self {
         Self(Target::Global)
     }
 
-    /// An executor of your own. Somebody has to run it.
+    /// Uses an executor of your own. Your program has to run it.
     ///
-    /// It is not kept alive by this. When it is dropped all its processes are lost, and so is every one that is spawned
-    /// after that.
+    /// This does not keep the executor alive. When the executor is dropped, all its processes are lost, and so is every
+    /// process that is spawned after that.
     pub fn on(executor: &Arc<Executor<'static>>) -> Self {
         Self(Target::Owned(Arc::downgrade(executor)))
     }
 }
 
 impl Target {
-    /// Whether it has ended. The global executor has no end.
+    /// Returns whether the executor has ended. The global executor never ends.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self, Self::Owned(executor) if executor.strong_count() == 0)
     }
@@ -64,7 +64,7 @@ impl Target {
 
 impl Spawner for Smol {
     fn spawn(&self, process: Process) {
-        // P1: the process reports its end itself, so nothing waits for the task.
+        // P1: the process reports its end itself, so nothing needs to wait for the task.
         match &self.0 {
             Target::Global => smol::spawn(process).detach(),
             Target::Owned(executor) => match executor.upgrade() {
@@ -83,8 +83,8 @@ impl Spawner for Smol {
         Box::pin(SmolTimer::new(self.0.clone()))
     }
 
-    /// On smol's threads for blocking work.
-    /// A destructor that blocks there holds up no supervisor (P3).
+    /// Drops the process on smol's threads for blocking work. A destructor that blocks there holds up no supervisor
+    /// (P3).
     fn discard(&self, process: Process) {
         smol::unblock(move || drop(process)).detach();
     }

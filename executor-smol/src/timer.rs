@@ -9,9 +9,9 @@ use async_io::Timer;
 
 use crate::spawner::Target;
 
-/// A timer of `async-io`, which ticks once for each time that it is set.
+/// A timer of `async-io`, which fires once each time that it is set.
 pub(crate) struct SmolTimer {
-    /// The timers outlive the executor whose time this tells.
+    /// The executor that tells the time. The timers outlive it.
     executor: Target,
     deadline: Option<Instant>,
     timer: Timer,
@@ -37,7 +37,7 @@ impl supervisor_core::Timer for SmolTimer {
         if self.executor.has_ended() {
             return Poll::Pending;
         }
-        // Looked at first: once it has ticked it does not tick again, but it stays elapsed. It never ticks early.
+        // Checked first: once the timer has fired it does not fire again, but it stays elapsed. It never fires early.
         if Instant::now() < deadline {
             ready!(Pin::new(&mut self.timer).poll(cx));
         }

@@ -29,7 +29,7 @@ impl Backend for Global {
     }
 }
 
-/// Run by whoever waits.
+/// An executor that the waiting thread runs.
 struct OneThread(Arc<Executor<'static>>);
 
 impl Backend for OneThread {

@@ -1,11 +1,12 @@
-//! A clock beside the runtimes', for deadlines that have to be heard also while a runtime does not look at its own.
+//! A clock beside those of the runtimes, for deadlines that have to be met even while a runtime does not check its own.
 //!
-//! Of a runtime's threads, one waits for timers and sockets: it has the driver. If what it then polls blocks, the others sleep
-//! on, and nobody waits for timers and sockets until a task is handed in from outside: the thread that wakes up for that
-//! takes the driver. So one plain thread of the program knows the deadlines that matter, and hands in such a task when one
-//! has passed by [`SLACK`] and its timer was not set anew, which is what a supervisor does that was woken in time.
+//! One thread of a runtime waits for timers and sockets: it has the driver. If its next poll blocks, the others stay
+//! asleep, and no thread waits for timers and sockets until a task is handed in from outside: the thread that wakes up
+//! for that takes the driver. So one plain thread of the program knows the deadlines that matter. It hands in such a
+//! task when a deadline has passed by [`SLACK`] and its timer was not reset, which a supervisor that was woken in time
+//! would have done.
 //!
-//! Nothing in here is called with the lock held, and a handle is never dropped under it: the last one drops tasks.
+//! No foreign code is called with the lock held, and a handle is never dropped under it: the last one drops tasks.
 
 use std::{
     collections::BTreeMap,
@@ -16,10 +17,10 @@ use std::{
 
 use crate::runtime::Known;
 
-/// How long after its deadline a timer counts as not heard. Tokio's own timers come up to a millisecond late.
+/// How long after its deadline a timer counts as missed. Tokio's own timers come up to a millisecond late.
 const SLACK: Duration = Duration::from_millis(10);
 
-/// A deadline with its number: those of several timers may be the same.
+/// A deadline with a number, because several timers may have the same deadline.
 type Key = (Instant, u64);
 
 static CLOCK: Clock = Clock {
@@ -29,7 +30,7 @@ static CLOCK: Clock = Clock {
 
 struct Clock {
     state: Mutex<State>,
-    /// There is an earlier alarm than the one that the thread waits for.
+    /// Notified when there is an earlier alarm than the one that the thread waits for.
     earlier: Condvar,
 }
 
@@ -37,7 +38,7 @@ struct State {
     alarms: BTreeMap<Key, Arc<Known>>,
     last: u64,
     is_running: bool,
-    /// What the thread waits for. `None` is a new alarm.
+    /// The time that the thread waits for; `None` waits for a new alarm.
     until: Option<Instant>,
 }
 
@@ -46,9 +47,9 @@ struct State {
 pub(crate) struct Alarm(Option<Key>);
 
 impl Alarm {
-    /// Sets it to this deadline instead of the one before. Where no thread can be made, it does nothing.
+    /// Replaces the deadline. Does nothing if no thread can be started.
     pub(crate) fn set(&mut self, deadline: Instant, runtime: &Arc<Known>) {
-        // What lies beyond all reason needs no alarm.
+        // A deadline beyond the range of the clock needs no alarm.
         let Some(at) = deadline.checked_add(SLACK) else { return self.clear() };
         if self.0.is_some_and(|(set, _)| set == at) {
             return;
@@ -70,7 +71,7 @@ impl Alarm {
         drop(before);
     }
 
-    /// The thread is not woken for that: it finds out when it wakes up.
+    /// Clears the deadline. The thread is not woken for that: it sees it when it wakes up.
     pub(crate) fn clear(&mut self) {
         let Some(key) = self.0.take() else { return };
         let before = CLOCK.lock().alarms.remove(&key);
@@ -91,14 +92,14 @@ impl Clock {
 }
 
 impl State {
-    /// Makes sure that the thread runs. Whether it does.
+    /// Makes sure that the thread runs. Returns whether it does.
     fn run(&mut self) -> bool {
         self.is_running =
             self.is_running || thread::Builder::new().name("supervision-alarm".into()).spawn(ring).is_ok();
         self.is_running
     }
 
-    /// The runtimes of the alarms whose time has come, each once.
+    /// Takes out the runtimes of the alarms whose time has come, each once.
     fn take_due(&mut self) -> Vec<Arc<Known>> {
         let now = Instant::now();
         let mut due: Vec<Arc<Known>> = Vec::new();
@@ -116,7 +117,7 @@ fn ring() {
         if !due.is_empty() {
             drop(state);
             for (index, runtime) in due.iter().enumerate() {
-                // Each runtime once: one task is enough to have a thread look for work.
+                // Each runtime once: one task is enough to make a thread look for work.
                 if !due[..index].iter().any(|before| Arc::ptr_eq(before, runtime)) {
                     runtime.nudge();
                 }

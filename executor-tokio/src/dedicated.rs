@@ -14,14 +14,14 @@ use tokio::{
 
 use crate::Tokio;
 
-/// A Tokio runtime of its own for a supervisor's children, with threads named after it: what blocks or starves there, a
-/// hasher or a parser, takes nothing from anybody else.
+/// A dedicated Tokio runtime for a supervisor's children, with threads named after the supervisor. Work that blocks or
+/// uses much CPU, such as hashing or parsing, then takes no time from other tasks.
 ///
-/// A new one is made at each start of the supervisor, or of the child that is placed on it.
+/// A new runtime is made at each start of the supervisor, or of the child that is placed on it.
 ///
 /// # When it ends
 ///
-/// It ends when the supervisor has ended and all processes on it have. Nothing that a process hands out keeps it longer: no
+/// It ends when the supervisor and all processes on it have ended. Nothing that a process hands out keeps it longer: no
 /// [`CurrentProcess`](supervisor_core::process::CurrentProcess), no handle, no sleep.
 ///
 /// A process may start tasks of its own there (`tokio::spawn`). They are not supervised:
@@ -32,11 +32,10 @@ use crate::Tokio;
 ///   that is left is dropped at its next await point. Supervision does not wait for a task that blocks its thread, nor for
 ///   `spawn_blocking`: such a thread goes on until its code returns.
 ///
-/// For a child that is placed on a runtime of its own, the end of the process is that of the runtime.
+/// For a child that is placed on a runtime of its own, the runtime ends with the process.
 ///
 /// ```
-/// use executor_tokio::RuntimeConfiguration;
-/// use supervisor_core::{worker, Supervisor, SupervisorError};
+/// use supervision::{worker, RuntimeConfiguration, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut crypto = Supervisor::new("crypto")?.with_child_placement(RuntimeConfiguration::multi_threaded(2));
@@ -49,17 +48,17 @@ use crate::Tokio;
 #[must_use = "a runtime is made only for a supervisor or a child that is placed on it"]
 #[derive(Clone, Copy, Debug)]
 pub struct RuntimeConfiguration {
-    /// `None` is a single one, which also drives the runtime.
+    /// The number of worker threads; `None` is a single thread, which also drives the runtime.
     workers: Option<usize>,
 }
 
 impl RuntimeConfiguration {
-    /// One thread.
+    /// Uses one thread.
     pub fn single_threaded() -> Self {
         Self { workers: None }
     }
 
-    /// So many threads, at least one.
+    /// Uses `threads` worker threads, at least one.
     pub fn multi_threaded(threads: usize) -> Self {
         Self { workers: Some(threads.max(1)) }
     }
@@ -76,13 +75,13 @@ impl RuntimeConfiguration {
         builder.enable_all().thread_name(name);
         let (give, take) = mpsc::channel::<Runtime>();
         let (stop, stopped) = oneshot::channel::<()>();
-        // The thread is there before the runtime. If it cannot be made there is no runtime to be dropped: in here
-        // that would be inside of async code, where Tokio panics.
+        // The thread is started before the runtime is made. If it cannot be started there is no runtime to be dropped:
+        // here that would be inside of async code, where Tokio panics.
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Ok(runtime) = take.recv() {
-                // Nothing is ever sent: it is over when the last one has let go.
+                // Nothing is ever sent: this resolves when the last owner has dropped the other end.
                 let _ = runtime.block_on(stopped);
-                // D3: to drop a runtime waits for threads that are blocked, and these must hold up nothing else.
+                // D3: dropping a runtime waits for blocked threads, and these must hold up nothing else.
                 runtime.shutdown_background();
             }
         })?;
@@ -90,7 +89,7 @@ impl RuntimeConfiguration {
         let handle: Handle = runtime.handle().clone();
         if let Err(mpsc::SendError(runtime)) = give.send(runtime) {
             runtime.shutdown_background();
-            return Err(io::Error::other("the thread of the runtime has ended"));
+            return Err(io::Error::other("the runtime's thread has ended"));
         }
         Ok(Dedicated { tokio: Tokio::with_clock(handle), _stop: Arc::new(stop) })
     }
@@ -102,7 +101,7 @@ impl From<RuntimeConfiguration> for Placement {
     }
 }
 
-/// Keeps the runtime for as long as a process, or its supervisor, keeps this.
+/// The owner of the runtime: a process, or its supervisor, keeps this, and so the runtime.
 #[derive(Clone, Debug)]
 struct Dedicated {
     tokio: Tokio,

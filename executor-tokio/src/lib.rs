@@ -3,6 +3,7 @@
 //!
 //! [`Tokio`] is the [`Spawner`](supervisor_core::Spawner). The crate `supervision` uses it by default, so most programs
 //! never name it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // What may grow is decided for each type: see `docs/api.md`.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]

@@ -12,19 +12,20 @@ use tokio::{
     task::{self, AbortHandle},
 };
 
-/// A runtime, and what Tokio does not tell about it: whether it has ended.
+/// A runtime, with the fact that Tokio does not tell: whether it has ended.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) handle: Handle,
-    /// Whether another thread can look for work while one of them is in a poll. Its clock cannot be paused then.
+    /// Whether another thread can look for work while one is in a poll. The clock of such a runtime cannot be paused.
     pub(crate) has_threads: bool,
     sentinel: OnceLock<Sentinel>,
 }
 
 /// A task that never ends, and so ends with its runtime.
 ///
-/// A runtime that ends drops its tasks first, and its clock after that; what is spawned from then on is dropped inside of
-/// `spawn`. So while the sentinel stands, there is a clock. It is never woken, and goes when the last spawner goes.
+/// A runtime that ends drops its tasks first, and its clock after that; a task that is spawned after that is dropped
+/// inside of `spawn`. So while the sentinel exists, there is a clock. It is never woken, and is dropped with the last
+/// spawner.
 #[derive(Debug)]
 struct Sentinel {
     has_fallen: Arc<AtomicBool>,
@@ -37,7 +38,7 @@ impl Known {
         Self { handle, has_threads, sentinel: OnceLock::new() }
     }
 
-    /// Returns whether the runtime drops what it is given. One load, but for the first call, which spawns a task.
+    /// Returns whether the runtime drops what it is given. Costs one load, except the first call, which spawns a task.
     pub(crate) fn has_ended(&self) -> bool {
         self.sentinel.get_or_init(|| Sentinel::post(&self.handle)).has_fallen.load(SeqCst)
     }
@@ -47,8 +48,9 @@ impl Known {
         Handle::try_current().is_ok_and(|current| current.id() == self.handle.id())
     }
 
-    /// Returns whether this is a poll that a thread of the runtime makes: of a process. It goes on until that has returned. A
-    /// thread for blocking work is one of the runtime, too, has a task, and outlives it; but no process runs there.
+    /// Returns whether this thread of the runtime is polling a process. The runtime cannot end before that poll has
+    /// returned. A thread for blocking work belongs to the runtime, too, has a task, and outlives it; but no process
+    /// runs there.
     pub(crate) fn polls_here(&self) -> bool {
         process::is_here() && task::try_id().is_some() && self.is_here()
     }

@@ -18,22 +18,23 @@ use crate::{Tokio, alarm::Alarm};
 const STEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pin_project! {
-    /// A `Sleep` panics when it is polled at the end of its runtime. What the runtime itself polls is gone by then, so a task
-    /// of the runtime polls it: usually the process that waits; otherwise, another one, whose end tells.
+    /// A timer on a Tokio runtime. A `Sleep` panics when it is polled after the end of its runtime. The tasks of the
+    /// runtime are gone by then, so a task of the runtime polls it: usually the process that waits; otherwise a task of
+    /// its own, whose end tells.
     pub(crate) struct TokioTimer {
         clock: Tokio,
         deadline: Option<Instant>,
-        // Kept when it is not set, to be set again.
+        // Kept while it is not set, to be set again.
         #[pin]
         sleep: Option<Sleep>,
         is_set: bool,
         relay: Option<Relay>,
-        // For a timer that insists.
+        // For an insistent timer.
         alarm: Option<Alarm>,
     }
 }
 
-/// A task of the runtime that sleeps, for one who waits elsewhere.
+/// A task of the runtime that sleeps, for a task elsewhere that waits.
 struct Relay(JoinHandle<()>);
 
 impl Drop for Relay {
@@ -47,7 +48,7 @@ impl TokioTimer {
         Self { clock, deadline: None, sleep: None, is_set: false, relay: None, alarm: None }
     }
 
-    /// Waits, in a task that the runtime polls.
+    /// Waits in a task that the runtime polls.
     fn poll_here(self: Pin<&mut Self>, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         match this.sleep.as_mut().as_pin_mut() {
@@ -63,7 +64,7 @@ impl TokioTimer {
         Poll::Ready(())
     }
 
-    /// Waits anywhere else.
+    /// Waits in any other task.
     fn poll_there(self: Pin<&mut Self>, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let handle = &this.clock.runtime().handle;
@@ -71,7 +72,7 @@ impl TokioTimer {
             this.relay.get_or_insert_with(|| Relay(handle.spawn(async move { sleep_until(until.into()).await })));
         let slept = ready!(Pin::new(&mut relay.0).poll(cx));
         *this.relay = None;
-        // It was dropped: that was the end of the runtime.
+        // An error means that the runtime has ended and dropped the task.
         if slept.is_ok() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
@@ -94,13 +95,15 @@ impl Timer for TokioTimer {
 
     fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
-        // A dead executor's timer neither panics nor fires: who waits here may live on another executor, and goes on.
+        // The timer of a dead executor neither panics nor fires: the waiting task may live on another executor, and go
+        // on.
         if self.clock.runtime().has_ended() {
             return Poll::Pending;
         }
         loop {
             let now = self.clock.now();
-            // D3: looked at first: a task that has used up its share of Tokio's time is told that its sleep goes on.
+            // D3: checked first, because a task that has used up its share of Tokio's time is told that its sleep goes
+            // on.
             if now >= deadline {
                 return Poll::Ready(());
             }
@@ -113,7 +116,7 @@ impl Timer for TokioTimer {
     }
 
     fn insist(mut self: Pin<&mut Self>) {
-        // Without another thread there is nobody to take over, and where the clock is paused it stays exact.
+        // Without another thread none can take over, and a paused clock stays exact.
         if self.alarm.is_some() || !self.clock.runtime().has_threads {
             return;
         }

@@ -1,5 +1,5 @@
-//! What of a runtime goes on while a poll blocks one of its threads. Time is real here: limits are generous upper ones, and
-//! whoever blocks does so until the test lets go.
+//! What of a runtime goes on while a poll blocks one of its threads. Time is real here: limits are generous upper ones, and a
+//! poll blocks until the test releases it.
 
 use std::{
     future::poll_fn,

@@ -1,4 +1,4 @@
-//! What users ask a supervisor to do about its children (section 4 of the semantics).
+//! The calls of users about a supervisor's children (section 4 of the semantics).
 
 use crate::{
     Act, Call, Caller, ChildState, Id, Reply, Spec, Supervisor, Time,
@@ -55,7 +55,7 @@ impl Supervisor {
         }
     }
 
-    /// Stops a child, or keeps it from being restarted.
+    /// Stops a child, or cancels its restart.
     pub fn terminate_child(&mut self, id: Id, caller: Caller, now: Time) {
         let call = caller.call;
         let Some(child) = self.find(id) else { return self.act(Act::Answer(call, Reply::NotFound)) };
@@ -83,7 +83,7 @@ impl Supervisor {
                 if !waits_for_itself {
                     self.child_mut(id).waiting.push((Await::Gone, caller));
                 }
-                // Where the supervisor stops, its turn comes.
+                // If the supervisor stops, the child stops in its turn.
                 if !self.is_stopping() {
                     self.stop(id, Then::Stay, now);
                 }
@@ -121,7 +121,7 @@ impl Supervisor {
         self.act(Act::Answer(call, reply));
     }
 
-    /// Whether the child is there and stopped. Otherwise the call is refused.
+    /// Returns whether the child exists and is stopped. Otherwise refuses the call.
     fn is_stopped(&mut self, id: Id, call: Call) -> bool {
         let refusal = match self.find(id).map(Child::public_state) {
             _ if self.settings.is_dynamic => Reply::Dynamic,
@@ -135,7 +135,7 @@ impl Supervisor {
         false
     }
 
-    /// N5: with its group, if that is being restarted, or at once.
+    /// Starts a child, N5: with its group, if that is being restarted, or at once.
     fn start_in_turn(&mut self, id: Id, caller: Option<Caller>, now: Time) {
         self.child_mut(id).waiting.extend(caller.map(|caller| (Await::Ready, caller)));
         if !self.is_in_turn(id) {
@@ -143,7 +143,7 @@ impl Supervisor {
         }
     }
 
-    /// N6: whether the supervisor stops, and comes to the child only when the caller is gone.
+    /// Returns, N6, whether the supervisor stops, and comes to the child only when the caller is gone.
     fn stops_after(&self, id: Id, caller: Caller) -> bool {
         let is_before = |within: Id| within > id && self.is_live(within);
         self.is_stopping()
@@ -152,12 +152,13 @@ impl Supervisor {
             && caller.within.is_some_and(is_before)
     }
 
-    /// N6: whether the start of a child would wait for its own caller.
+    /// Returns, N6, whether the start of a child would wait for its own caller.
     fn would_deadlock(&self, id: Id, caller: Caller) -> bool {
         caller.is_in_circle || self.waits_for(id, caller)
     }
 
-    /// Whether a group restart is going to start the child, but has to wait for the caller first: until it is gone, or ready.
+    /// Returns whether a group restart is going to start the child, but has to wait for the caller first: until it is
+    /// gone, or ready.
     pub(crate) fn waits_for(&self, id: Id, caller: Caller) -> bool {
         let Some(within) = caller.within.and_then(|within| self.find(within)) else { return false };
         let is_first = if self.is_pending(id) {
@@ -168,7 +169,8 @@ impl Supervisor {
         self.is_in_turn(id) && is_first
     }
 
-    /// N6: a group restart begins. A caller that waits for a start in it, and has to be gone before, would wait for itself.
+    /// Answers callers that would wait for themselves, N6: a group restart begins, a caller waits for a start in it,
+    /// and has to be gone before.
     pub(crate) fn turn_away_circles(&mut self, now: Time) {
         let mut circles = Vec::new();
         for child in &self.children {
@@ -181,7 +183,7 @@ impl Supervisor {
             let Some(child) = self.children.iter_mut().find(|child| child.id == id) else { continue };
             child.waiting.retain(|(_, other)| *other != caller);
             if child.wanted != Wanted::ToBeAdded {
-                // It comes back with its group, for nobody in particular.
+                // It comes back with its group, and no caller waits for it.
                 child.wanted = Wanted::BySupervisor;
             } else if child.is_live() {
                 child.is_left_out = true;

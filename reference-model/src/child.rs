@@ -7,31 +7,31 @@ pub(crate) struct Child {
     pub(crate) spec: Spec,
     pub(crate) state: State,
     pub(crate) wanted: Wanted,
-    /// A process was started for it, under this supervisor.
+    /// Whether a process was started for it, under this supervisor.
     pub(crate) has_started: bool,
-    /// It has been ready, or had nothing to run, under this supervisor.
+    /// Whether it has been ready, or had nothing to run, under this supervisor.
     pub(crate) has_been_ready: bool,
-    /// It was terminated while a group restart was pending, which does not revive it (N2).
+    /// Whether it was terminated while a group restart was pending, which does not revive it (N2).
     pub(crate) is_left_out: bool,
     /// Failures in a row.
     pub(crate) failures: u32,
-    /// Its process, a supervisor, has said that it is stopping.
+    /// Whether its process, a supervisor, has said that it is stopping.
     pub(crate) has_acknowledged: bool,
     pub(crate) waiting: Vec<(Await, Caller)>,
-    /// While it runs: when it has to have given a sign of life.
+    /// While it runs: when its next heartbeat is due; `None` without a watchdog.
     pub(crate) look: Option<Look>,
 }
 
-/// A look for a sign of life (B2).
+/// A check for a heartbeat (B2).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
     pub(crate) due: Time,
-    /// The one before came too late to prove anything.
+    /// Whether the one before came too late to prove anything.
     pub(crate) is_repeated: bool,
     pub(crate) has_begun: bool,
 }
 
-/// Where a child is in its life.
+/// The state of a child.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum State {
     Stopped,
@@ -51,23 +51,23 @@ pub(crate) enum State {
         how: How,
         then: Then,
         was_starting: bool,
-        /// It has had more time to answer, or to yield.
+        /// Whether it has had more time to answer, or to yield.
         has_had_more: bool,
     },
 }
 
-/// How a process is made to stop.
+/// The way in which a process is made to stop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum How {
     /// A supervisor has to answer by a time.
     Asked { at: Time, answer_by: Option<Time> },
     /// It has to yield by a time, or to answer that it is on its way.
     Aborted { yield_by: Option<Time> },
-    /// Aborted, and does not yield (D3).
+    /// Aborted, and has not yielded (D3).
     Stuck,
 }
 
-/// What becomes of a child when it has stopped.
+/// The next step of a child when it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Then {
     /// It has failed.
@@ -76,7 +76,7 @@ pub(crate) enum Then {
     FailStart,
     /// It is started again with its group.
     Again,
-    /// It is what an earlier run of the supervisor has left behind. Its successor is started (P2).
+    /// An earlier run of the supervisor left it behind. Its successor is started (P2).
     Succeed,
     /// It stays stopped.
     Stay,
@@ -84,25 +84,25 @@ pub(crate) enum Then {
     End,
 }
 
-/// On whose behalf a child is started. It decides what a failure means.
+/// The origin of a child's start. It decides what a failure means.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Wanted {
-    /// The supervisor's.
+    /// The supervisor.
     BySupervisor,
-    /// That of a call to add it.
+    /// A call to add it.
     ToBeAdded,
-    /// That of a call to restart it.
+    /// A call to restart it.
     ByCall,
 }
 
-/// What a call waits for.
+/// An event that a call waits for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Await {
     Ready,
     Gone,
 }
 
-/// How a process has ended.
+/// The end of a process.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Exit {
     /// Its future was ready with `Ok`.
@@ -113,11 +113,11 @@ pub enum Exit {
     Failed,
     /// It was aborted.
     Aborted,
-    /// It is a supervisor that has ended, and told who did not stop well below it.
+    /// It is a supervisor that has ended, and reported what did not stop well below it.
     Ended {
         /// It was killed.
         is_killed: bool,
-        /// Who did not stop well, and how.
+        /// The processes that did not stop well, and how.
         below: Vec<Bad>,
     },
 }
@@ -131,7 +131,7 @@ pub enum ChildState {
     Running,
     /// It has no process, and its turn to start has not come.
     Restarting,
-    /// It is on its way out.
+    /// It is being stopped.
     Stopping,
     /// It has no process.
     Stopped,
@@ -170,12 +170,12 @@ impl Child {
         matches!(self.state, State::Stopping { how: How::Asked { .. }, .. })
     }
 
-    /// Whether it is started because somebody has asked for that.
+    /// Returns whether a call has asked for its start.
     pub(crate) fn is_wanted(&self) -> bool {
         self.wanted != Wanted::BySupervisor
     }
 
-    /// Whether its process is that of an earlier run, and waited for.
+    /// Returns whether its process belongs to an earlier run, and is waited for.
     pub(crate) fn is_left_behind(&self) -> bool {
         self.is_live() && !self.has_started
     }
@@ -188,12 +188,13 @@ impl Child {
         self.spec.kind == Kind::Supervisor
     }
 
-    /// Whether the next one in order has to wait for it: it is starting, or was and is on its way out for that.
+    /// Returns whether the next one in order has to wait for it: it is starting, or it was and is being stopped for
+    /// that.
     pub(crate) fn is_coming(&self) -> bool {
         matches!(self.state, State::Starting { .. } | State::Stopping { then: Then::FailStart, .. })
     }
 
-    /// When something has to be done about it.
+    /// Returns when something has to be done about it.
     pub(crate) fn deadline(&self) -> Option<Time> {
         match self.state {
             State::Delayed { until } => Some(until),
@@ -219,7 +220,7 @@ impl Child {
         }
     }
 
-    /// The calls that wait for this.
+    /// Takes out the calls that wait for this.
     pub(crate) fn take_waiting(&mut self, what: Await) -> Vec<Call> {
         let (these, others): (Vec<_>, _) = self.waiting.iter().partition(|(other, _)| *other == what);
         self.waiting = others;
@@ -228,7 +229,7 @@ impl Child {
 }
 
 impl Exit {
-    /// Whether a transient child that ended so is left alone (R9).
+    /// Returns whether a transient child that ended like this stays stopped (R9).
     pub(crate) fn is_normal(&self) -> bool {
         matches!(self, Self::Normal | Self::Ignored | Self::Ended { is_killed: false, .. })
     }

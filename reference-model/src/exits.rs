@@ -1,4 +1,4 @@
-//! What becomes of a child whose process has ended.
+//! Decides what happens to a child whose process has ended.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Supervisor {
-    /// A process has ended before it was ready.
+    /// Handles a process that has ended before it was ready.
     pub(crate) fn failed_to_start(&mut self, id: Id, exit: &Exit, now: Time) {
         if *exit == Exit::Ignored {
             // R5, R21, R61: nothing to run is no failure.
@@ -25,7 +25,7 @@ impl Supervisor {
         }
         let child = self.child(id);
         if child.wanted != Wanted::BySupervisor {
-            // R60, R64: it is the caller's matter.
+            // R60, R64: only the caller is told.
             self.answer_all(id, Await::Ready, Reply::FailedToStart);
             self.put_down(id);
         } else if self.is_pending(id) {
@@ -39,7 +39,7 @@ impl Supervisor {
         }
     }
 
-    /// A process that was ready has ended by itself.
+    /// Handles a process that was ready and has ended by itself.
     pub(crate) fn ended(&mut self, id: Id, exit: &Exit, since: Time, now: Time) {
         let child = self.child(id);
         let is_restarted = match child.spec.restart {
@@ -63,7 +63,7 @@ impl Supervisor {
         }
     }
 
-    /// A process has ended that was being stopped.
+    /// Handles a process that was being stopped and has ended.
     pub(crate) fn has_stopped(&mut self, id: Id, then: Then, was_starting: bool, exit: &Exit, now: Time) {
         if exit.has_abandoned_any() {
             self.answer_all(id, Await::Gone, Reply::Stuck);
@@ -84,7 +84,7 @@ impl Supervisor {
         }
     }
 
-    /// A5, D9: what the outcome names.
+    /// Records, A5 and D9, what the outcome names.
     fn look_how_it_stopped(&mut self, id: Id, was_starting: bool, exit: &Exit) {
         let is_brutal = self.child(id).spec.shutdown == Shutdown::Brutal;
         match exit {
@@ -99,7 +99,7 @@ impl Supervisor {
         }
     }
 
-    /// R22, R30: a child has to be restarted, which costs one restart.
+    /// Charges a restart, R22 and R30, and schedules it.
     fn restart(&mut self, id: Id, since: Option<Time>, now: Time) {
         let period = self.settings.period;
         self.restarts.retain(|then| now - *then <= period);
@@ -132,8 +132,8 @@ impl Supervisor {
         }
     }
 
-    /// A child without a process that is not restarted: it is kept, unless it is temporary (R10), its supervisor keeps none
-    /// (R73), or it was to be added and never came to be (R60).
+    /// Puts down a child without a process that is not restarted: it is kept, unless it is temporary (R10), its
+    /// supervisor keeps none (R73), or it was to be added and never started (R60).
     pub(crate) fn put_down(&mut self, id: Id) {
         let child = self.child(id);
         if self.settings.is_dynamic || child.is_temporary() || child.wanted == Wanted::ToBeAdded {
@@ -144,7 +144,7 @@ impl Supervisor {
         }
     }
 
-    /// R17: of those that stop for a group restart, the temporary ones do not come back.
+    /// Handles, R17, a child that stopped for a group restart: a temporary one does not come back.
     fn down_with_group(&mut self, id: Id) {
         if self.child(id).is_temporary() {
             self.forget(id);
@@ -160,7 +160,7 @@ impl Supervisor {
         self.act(Act::Forget(id));
     }
 
-    /// R49 to R53
+    /// Handles the end of a significant child, R49 to R53.
     pub(crate) fn significant_ended(&mut self, id: Id, now: Time) {
         if !self.is_up {
             self.significant_end = Some(id);

@@ -1,14 +1,14 @@
-//! The reference model: what one supervisor does, as plainly as it can be said. For the tests of this workspace.
+//! The reference model: the behaviour of one supervisor in the plainest form. For the tests of this workspace.
 //!
-//! It takes what a supervisor is told (a process is ready, a process has ended, a call, a deadline, a request to stop), and
-//! says what the supervisor does: [`Act`]s. It knows nothing of the engine that it is held against, and depends on nothing.
-//! It keeps the state of each child, in the words of the rules, and what the supervisor is doing in order. All else it
-//! derives from these by looking at every child, each time again: who has to stop next, who is waited for, what is due when,
-//! who counts. So there is no bookkeeping that could be wrong.
+//! Its inputs are those of a supervisor (a process is ready, a process has ended, a call, a deadline, a request to
+//! stop), and its outputs are the supervisor's actions: [`Act`]s. It knows nothing of the engine that is compared with
+//! it, and has no dependencies. It keeps the state of each child, in the words of the rules, and what the supervisor is
+//! doing in order. It derives everything else by looking at every child, each time again: which child has to stop next,
+//! which one is waited for, what is due when, which ones count. So there is no bookkeeping that could be wrong.
 //!
-//! Two tests use it. The engine's own test gives both the same inputs, in any order, and compares what they do. The
-//! conformance runner builds a tree of models for a scenario in which OTP would block, and asks the models which events may
-//! come next.
+//! Two tests use it. The engine's own test gives both the same inputs, in any order, and compares their actions. The
+//! conformance runner builds a tree of models for a scenario in which OTP would block, and asks the models which events
+//! may come next.
 
 mod calls;
 mod child;
@@ -31,19 +31,19 @@ pub type Id = usize;
 /// The number of a call.
 pub type Call = usize;
 
-/// Who waits for an answer.
+/// A caller that waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Caller {
     /// The number of the call.
     pub call: Call,
     /// The child in whose process, or below which, the call was made.
     pub within: Option<Id>,
-    /// Elsewhere somebody waits for the caller whom this call would wait for (N6).
+    /// Whether the process for which this call would wait already waits for the caller (N6).
     pub is_in_circle: bool,
 }
 
 impl From<Call> for Caller {
-    /// From outside of the tree.
+    /// Makes a caller outside of the tree.
     fn from(call: Call) -> Self {
         Self { call, within: None, is_in_circle: false }
     }

@@ -1,4 +1,4 @@
-//! What a supervisor does in order: the first start, group restarts, and its end.
+//! The ordered work of a supervisor: the first start, group restarts, and its end.
 
 use std::mem;
 
@@ -8,41 +8,41 @@ use crate::{
     supervisor::Reply,
 };
 
-/// What a supervisor is doing.
+/// The ordered work of a supervisor.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
     Nothing,
     Start(Start),
     Stop {
         cause: Cause,
-        /// When all that is left is aborted (A4).
+        /// When all that is left is aborted (A4); `None` without a budget.
         by: Option<Time>,
     },
     Ended,
 }
 
-/// It brings up the children from one on, one after the other.
+/// A start of the children from one on, one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
     from: Id,
-    /// What a first start had still to bring up before `from`, when a group restart took its place: from here on, or behind the
-    /// one that it had begun with.
+    /// The first child that an earlier first start had still to bring up before `from`, when this group restart
+    /// replaced it: from here on, or after the one that it had begun with.
     first: Id,
     resumed: Option<Id>,
     /// The child that has failed, if this is a group restart.
     leader: Option<Id>,
     phase: Phase,
-    /// A backoff holds the start up until then.
+    /// The time before which a backoff does not allow the start.
     not_before: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
-    /// What runs is stopped.
+    /// Running children are being stopped.
     Down,
     /// All is stopped.
     Waiting,
-    /// This one was the last to be begun with.
+    /// This one was the last to be started.
     Up(Option<Id>),
 }
 
@@ -51,7 +51,7 @@ impl Work {
         Self::Start(Start { from: 0, first: 0, resumed: None, leader: None, phase: Phase::Up(None), not_before: None })
     }
 
-    /// The first start waits for what an earlier run has left behind.
+    /// Begins a first start that waits for processes of an earlier run.
     pub(crate) fn wait(&mut self) {
         if let Self::Start(start) = self {
             start.phase = Phase::Down;
@@ -66,7 +66,7 @@ impl Work {
         }
     }
 
-    /// The delay of a group restart is over.
+    /// Continues a group restart whose delay is over.
     pub(crate) fn go_on(&mut self) {
         if let Self::Start(start) = self {
             start.phase = Phase::Up(start.resumed);
@@ -75,8 +75,8 @@ impl Work {
 }
 
 impl Supervisor {
-    /// Whether a group restart is still to stop and start this child, so that nothing which happens to it now costs anything
-    /// (N2). A first start is no group restart.
+    /// Returns whether a group restart has still to stop and start this child, so that nothing which happens to it now
+    /// costs anything (N2). A first start is no group restart.
     pub(crate) fn is_pending(&self, id: Id) -> bool {
         match self.work {
             Work::Start(Start { from, leader: Some(_), phase: Phase::Down | Phase::Waiting, .. }) => id >= from,
@@ -84,7 +84,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether a group restart is going to start this child.
+    /// Returns whether a group restart is going to start this child.
     pub(crate) fn is_in_turn(&self, id: Id) -> bool {
         match self.work {
             Work::Start(Start { leader: Some(_), phase: Phase::Up(Some(begun)), from, .. }) => id >= from && id > begun,
@@ -93,14 +93,14 @@ impl Supervisor {
         }
     }
 
-    /// R15, R16, N2: a failure begins a group restart, or makes the one under way begin again from here.
+    /// Begins a group restart after a failure, R15, R16, N2, or makes the one under way begin again from here.
     pub(crate) fn begin_group(&mut self, id: Id, until: Option<Time>, now: Time) {
         let from = if self.settings.strategy == Strategy::OneForAll { 0 } else { id };
         let pending = match self.work {
             Work::Start(Start { phase: Phase::Down | Phase::Waiting, not_before, .. }) => not_before,
             Work::Start(_) => None,
             _ => {
-                // A new one knows nothing of who was left out of earlier ones (R18).
+                // A new one does not know which children were left out of earlier ones (R18).
                 self.children.iter_mut().for_each(|child| child.is_left_out = false);
                 None
             }
@@ -109,14 +109,14 @@ impl Supervisor {
             let is_wanted = child.is_wanted();
             match &mut child.state {
                 State::Stopped => child.state = State::PendingStart,
-                // R18, also of one that is on its way to be stopped.
+                // R18, also a child that is being stopped.
                 State::Stopping { then, .. } if *then == Then::Stay => *then = Then::Again,
                 State::Stopping { then, .. } if *then == Then::FailStart && is_wanted => *then = Then::Again,
                 _ => {}
             }
         }
         let not_before = pending.max(until);
-        // What is still to be started before the group is started all the same.
+        // Children that are still to be started before the group are started all the same.
         let (first, resumed) = match self.work {
             Work::Start(Start { first, resumed, phase, .. }) => {
                 let begun = if let Phase::Up(begun) = phase { begun } else { resumed };
@@ -132,7 +132,7 @@ impl Supervisor {
         self.turn_away_circles(now);
     }
 
-    /// One step of what is under way in order. Whether there was one.
+    /// Takes one step of the ordered work. Returns whether there was one.
     pub(crate) fn step(&mut self, now: Time) -> bool {
         match self.work {
             Work::Nothing | Work::Ended => false,
@@ -154,7 +154,7 @@ impl Supervisor {
                     let is_left = |child: &Child| child.id >= from && child.is_live() || child.is_left_behind();
                     !self.children.iter().any(is_left)
                 } else {
-                    // What was added meanwhile starts beside it (N5).
+                    // A child that was added meanwhile starts beside it (N5).
                     !self.children.iter().any(Child::is_left_behind)
                 };
                 if is_down {
@@ -184,13 +184,13 @@ impl Supervisor {
         }
     }
 
-    /// Starts one of those that are restarted by themselves. Whether there was one.
+    /// Starts one of the children that are restarted alone. Returns whether there was one.
     pub(crate) fn start_one(&mut self, now: Time) -> bool {
         if self.queue.is_empty() {
             return false;
         }
         let id = self.queue.remove(0);
-        // Anything may have happened to it meanwhile.
+        // Its state may have changed meanwhile.
         if self.find(id).is_some_and(|child| child.state == State::PendingStart) {
             self.start(id, now);
         }
@@ -226,8 +226,8 @@ impl Supervisor {
         }
     }
 
-    /// R28: the child whose restart the group waits for was terminated. What is down because of it stays down; what a caller
-    /// wants started is started now.
+    /// Cancels a group restart, R28: the child that it waits for was terminated. Children that are down because of it
+    /// stay down; children that a caller wants started are started now.
     pub(crate) fn cancel_group(&mut self, leader: Id, now: Time) {
         let Work::Start(Start { from, .. }) = self.work else { return };
         self.work = Work::Nothing;
@@ -242,7 +242,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether a group restart waits to start this child again, because it was the one that failed.
+    /// Returns whether a group restart waits to start this child again, because this child failed.
     pub(crate) fn leads(&self, id: Id) -> bool {
         let is_down = |child: &Child| !matches!(child.state, State::Stopped | State::Running { .. });
         let leads = matches!(self.work, Work::Start(Start { leader: Some(leader), .. }) if leader == id);

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use crate::Time;
 
-/// What a supervisor is set to. The default is that of the rules (R8).
+/// The settings of a supervisor. The default is that of the rules (R8).
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Whom a failure concerns.
+    /// The children that a failure affects.
     pub strategy: Strategy,
     /// How many restarts are within the limit.
     pub intensity: usize,
@@ -21,15 +21,15 @@ pub struct Settings {
     pub has_unique_names: bool,
     /// How many children there may be (A8).
     pub max_children: Option<usize>,
-    /// How long its whole stop may take (A4).
+    /// How long its whole stop may take (A4); `None` without a limit.
     pub budget: Option<Duration>,
     /// How long it waits for a process that it has aborted (D3).
     pub grace: Duration,
-    /// For the children that have none of their own (B1).
+    /// The backoff of children that have none of their own (B1).
     pub backoff: Option<Backoff>,
 }
 
-/// What a child is.
+/// The specification of a child.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// Its name.
@@ -42,17 +42,17 @@ pub struct Spec {
     pub is_significant: bool,
     /// How it is stopped.
     pub shutdown: Shutdown,
-    /// It is ready as soon as it is started.
+    /// Whether it is ready as soon as it is started.
     pub is_ready_at_once: bool,
-    /// Within what time it has to be ready (A2).
+    /// The time within which it has to be ready (A2); `None` without a limit.
     pub start_timeout: Option<Duration>,
-    /// How long its restarts wait (B1).
+    /// The backoff of its restarts (B1); `None` takes the supervisor's.
     pub backoff: Option<Backoff>,
-    /// Within what time it has to give a sign of life (B2).
+    /// The time within which each heartbeat has to come (B2); `None` without a watchdog.
     pub watchdog: Option<Duration>,
 }
 
-/// Whom a failure concerns.
+/// The children that a failure affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
     /// The child alone (R14).
@@ -63,7 +63,7 @@ pub enum Strategy {
     RestForOne,
 }
 
-/// Whether a supervisor ends with its significant children.
+/// The rule for whether a supervisor ends with its significant children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoShutdown {
     /// It does not.
@@ -74,7 +74,7 @@ pub enum AutoShutdown {
     All,
 }
 
-/// When a child is restarted (R9).
+/// The rule for when a child is restarted (R9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
     /// Always.
@@ -85,7 +85,7 @@ pub enum Restart {
     Temporary,
 }
 
-/// What a child runs.
+/// The code that a child runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Code of the user.
@@ -94,7 +94,7 @@ pub enum Kind {
     Supervisor,
 }
 
-/// How a child is stopped.
+/// The way in which a child is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
     /// It is aborted without being asked (R40).
@@ -105,16 +105,16 @@ pub enum Shutdown {
     Unlimited,
 }
 
-/// How long restarts wait (B1), without the jitter.
+/// The wait before restarts (B1), without the jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait.
     pub initial: Duration,
     /// The longest wait.
     pub max: Duration,
-    /// By how much each wait is longer than the one before.
+    /// The factor by which each wait is longer than the one before.
     pub factor: u32,
-    /// After running for so long, a child begins again with the first wait.
+    /// The running time after which a child begins again with the first wait.
     pub reset_after: Duration,
 }
 
@@ -137,7 +137,7 @@ impl Default for Settings {
 }
 
 impl Spec {
-    /// Until when it may take its time, if it was asked to stop then.
+    /// Returns until when it may take its time, if it was asked to stop then.
     pub(crate) fn stop_by(&self, asked: Time) -> Option<Time> {
         match self.shutdown {
             Shutdown::Graceful(time) => Some(asked + time),
@@ -147,7 +147,7 @@ impl Spec {
 }
 
 impl Backoff {
-    /// The wait after so many failures in a row before this one.
+    /// Returns the wait after this many failures in a row before the current one.
     pub(crate) fn wait(&self, failures: u32) -> Duration {
         (0..failures).fold(self.initial, |wait, _| wait.saturating_mul(self.factor).min(self.max)).min(self.max)
     }

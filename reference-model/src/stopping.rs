@@ -1,4 +1,4 @@
-//! How processes are made to stop.
+//! The stops of processes.
 
 use crate::{
     Act, Bad, Cause, Id, Reply, Shutdown, Supervisor, Time,
@@ -18,7 +18,7 @@ impl Child {
 }
 
 impl Supervisor {
-    /// R47, N1: it ends. What is on its way up turns round at once; what runs waits for its turn.
+    /// Begins the end, R47 and N1. Starting children are stopped at once; running ones wait for their turn.
     pub(crate) fn begin_stop(&mut self, cause: Cause, now: Time) {
         if self.is_stopping() {
             return;
@@ -39,8 +39,8 @@ impl Supervisor {
         }
     }
 
-    /// R39: the last child that still runs is stopped, if all behind it are gone. One that is stuck holds up no other. Whether
-    /// there was one to stop.
+    /// Stops, R39, the last child that still runs, if all after it are gone. A stuck one does not delay the others.
+    /// Returns whether there was one to stop.
     pub(crate) fn stop_next(&mut self, from: Id, then: Then, now: Time) -> bool {
         let is_left = |child: &Child| child.id >= from && child.is_live() && !child.is_stuck();
         let mut left = self.those(is_left);
@@ -56,7 +56,7 @@ impl Supervisor {
         }
     }
 
-    /// Makes a process stop, or changes what becomes of the child when it has.
+    /// Stops a process, or changes the next step of its child.
     pub(crate) fn stop(&mut self, id: Id, then: Then, now: Time) {
         let (is_killed, is_stopping, until) = (self.is_killed, self.is_stopping(), now + self.settings.grace);
         let child = self.child_mut(id);
@@ -71,7 +71,7 @@ impl Supervisor {
             State::Starting { .. } => true,
             _ => false,
         };
-        // A supervisor rolls back what it has started, so it is asked even then.
+        // A supervisor rolls back the children that it has started, so it is asked even then.
         let is_brutal = child.spec.shutdown == Shutdown::Brutal || (was_starting && !child.is_supervisor());
         let how = if is_killed || is_brutal {
             How::Aborted { yield_by: Some(until) }
@@ -83,7 +83,7 @@ impl Supervisor {
         self.act(if let How::Asked { .. } = how { Act::Ask(id) } else { Act::Abort(id) });
     }
 
-    /// Aborts a process, whatever it was told before.
+    /// Aborts a process, whatever was requested before.
     pub(crate) fn abort(&mut self, id: Id, then: Then, now: Time) {
         let then = match then {
             // It was going to be stopped anyway, so this is no failure.
@@ -102,7 +102,7 @@ impl Supervisor {
         self.act(Act::Abort(id));
     }
 
-    /// A4, N8: all that is left is aborted at once.
+    /// Aborts everything that is left at once, A4 and N8.
     pub(crate) fn abort_all(&mut self, now: Time) {
         for id in self.those(Child::is_live) {
             self.stop(id, Then::End, now);
@@ -112,7 +112,7 @@ impl Supervisor {
         }
     }
 
-    /// R41, D3, N8: a process has not stopped, or not answered, in time.
+    /// Handles, R41, D3, N8, a process that has not stopped, or not answered, in time.
     pub(crate) fn time_is_up(&mut self, id: Id, now: Time) {
         let grace = self.settings.grace;
         let child = self.child_mut(id);
@@ -126,14 +126,14 @@ impl Supervisor {
             }
         }
         if let How::Asked { answer_by: Some(by), .. } | How::Aborted { yield_by: Some(by) } = how {
-            // What has kept the supervisor from looking in time may have kept the process, too.
+            // The cause that delayed the supervisor may have delayed the process, too.
             if *by < now && !*has_had_more {
                 (*by, *has_had_more) = (now + (now - *by).min(grace), true);
                 return;
             }
         }
         if let How::Asked { .. } = how {
-            // A supervisor that has not even answered. If it ever does, it shall be quick.
+            // A supervisor that has not even answered. If it ever does, it has to be quick.
             self.act(Act::Abort(id));
         }
         if self.is_stopping() {
@@ -151,7 +151,7 @@ impl Supervisor {
         }
     }
 
-    /// The supervisor ends without it.
+    /// Abandons a child: the supervisor ends without it.
     fn abandon(&mut self, id: Id) {
         self.act(Act::Abandoned(id));
         self.blame(id, Bad::Abandoned);

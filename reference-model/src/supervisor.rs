@@ -6,19 +6,19 @@ use crate::{
     order::Work,
 };
 
-/// A supervisor that does what the rules say.
+/// A supervisor that follows the rules.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     pub(crate) settings: Settings,
-    /// In start order, which is that of their numbers.
+    /// The children in start order, which is that of their numbers.
     pub(crate) children: Vec<Child>,
     pub(crate) work: Work,
-    /// The first start is done.
+    /// Whether the first start is done.
     pub(crate) is_up: bool,
     pub(crate) is_killed: bool,
-    /// When it has restarted something.
+    /// The times of its restarts.
     pub(crate) restarts: Vec<Time>,
-    /// Those that are to be restarted by themselves, in the order of their failures.
+    /// The children that are to be restarted alone, in the order of their failures.
     pub(crate) queue: Vec<Id>,
     /// The last significant child that ended during the first start (N3).
     pub(crate) significant_end: Option<Id>,
@@ -26,7 +26,7 @@ pub struct Supervisor {
     acts: Vec<Act>,
 }
 
-/// Something that a supervisor does.
+/// An action of a supervisor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     /// It starts a child.
@@ -44,19 +44,19 @@ pub enum Act {
         /// How long the restart waits.
         delay: Duration,
     },
-    /// It looks whether a child has given a sign of life.
+    /// It checks whether a child has sent a heartbeat.
     SampleHeartbeat(Id),
-    /// A child has given none in time.
+    /// A child has missed its heartbeat.
     Unresponsive(Id),
-    /// A child does not yield. It is still waited for.
+    /// A child has not yielded. The supervisor still waits for it.
     Stuck(Id),
-    /// A child does not yield. It is no longer waited for.
+    /// A child has not yielded. The supervisor no longer waits for it.
     Abandoned(Id),
     /// A child is removed for good.
     Forget(Id),
     /// A call is answered.
     Answer(Call, Reply),
-    /// A child that nobody waits for was not added.
+    /// A child without a caller was not added.
     Refuse(Id, Reply),
     /// All children have started.
     Ready,
@@ -64,11 +64,11 @@ pub enum Act {
     GaveUp,
     /// It has ended.
     End {
-        /// Why.
+        /// The reason.
         cause: Cause,
-        /// It was killed meanwhile.
+        /// Whether it was killed meanwhile.
         is_killed: bool,
-        /// Who did not stop well.
+        /// The children that did not stop well.
         bad: Vec<(Id, Bad)>,
     },
 }
@@ -92,7 +92,7 @@ pub enum Reply {
     FailedToStart,
 }
 
-/// Why a supervisor ends.
+/// The reason why a supervisor ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// It was asked to.
@@ -105,19 +105,19 @@ pub enum Cause {
     FailedToStart(Id),
 }
 
-/// What was wrong with a stop.
+/// The fault of a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bad {
-    /// The process had to be aborted.
+    /// The process was aborted, because it did not stop in time.
     Aborted,
-    /// The process did not even yield to that.
+    /// The process did not yield to the abort.
     Abandoned,
     /// The process failed.
     Failed,
 }
 
 impl Supervisor {
-    /// A supervisor that is about to start these.
+    /// Makes a supervisor that is about to start these children.
     pub fn new(settings: Settings, children: impl IntoIterator<Item = (Id, Spec)>) -> Self {
         let child = |(id, spec)| Child::new(id, spec, Wanted::BySupervisor);
         Self {
@@ -134,42 +134,42 @@ impl Supervisor {
         }
     }
 
-    /// There is still a process of this child, of an earlier run of the supervisor. It is aborted, and nothing starts before
-    /// it is gone (P2). To be said before anything else.
+    /// Adopts a process of this child, of an earlier run of the supervisor. It is aborted, and nothing starts before it
+    /// is gone (P2). Called before any other input.
     pub fn adopt(&mut self, id: Id, now: Time) {
         self.abort(id, Then::Succeed, now);
         self.work.wait();
     }
 
-    /// A process is ready.
+    /// Handles a process that is ready.
     pub fn ready(&mut self, id: Id, now: Time) {
-        // Otherwise it is being stopped, or nobody waits for it any longer.
+        // Otherwise it is being stopped, or no longer waited for.
         if self.find(id).is_some_and(|child| matches!(child.state, State::Starting { .. })) {
             self.is_ready_now(id, now);
         }
     }
 
-    /// A process, a supervisor, has seen that it is asked to stop, or to stop at once.
+    /// Handles the acknowledgement of a supervisor below: it has seen the request to stop, or to stop at once.
     pub fn acknowledged(&mut self, id: Id) {
         if self.is_live(id) {
             self.child_mut(id).acknowledge();
         }
     }
 
-    /// A process has ended.
+    /// Handles a process that has ended.
     pub fn exited(&mut self, id: Id, exit: &Exit, now: Time) {
         let Some(child) = self.find(id) else { return };
         match child.state {
             State::Starting { .. } => self.failed_to_start(id, exit, now),
             State::Running { since } => self.ended(id, exit, since, now),
             State::Stopping { then, was_starting, .. } => self.has_stopped(id, then, was_starting, exit, now),
-            // Nobody waits for it any longer.
+            // The supervisor no longer waits for it.
             State::Stopped | State::PendingStart | State::Delayed { .. } => {}
         }
         self.answer_all(id, Await::Gone, Reply::Ok);
     }
 
-    /// It is asked to stop, or to stop at once.
+    /// Handles a request to stop, or to stop at once.
     pub fn shutdown(&mut self, kill: bool, now: Time) {
         self.begin_stop(Cause::Requested, now);
         if kill && !self.is_killed {
@@ -178,7 +178,7 @@ impl Supervisor {
         }
     }
 
-    /// Does what is due, the longest due first.
+    /// Handles the deadlines that are due, the earliest first.
     pub fn tick(&mut self, now: Time) {
         let due = |child: &Child| child.deadline().filter(|at| *at <= now).map(|at| (at, child.id));
         while let Some((_, id)) = self.children.iter().filter_map(due).min() {
@@ -203,33 +203,33 @@ impl Supervisor {
         }
     }
 
-    /// Does what it has to do in order, as far as it gets.
+    /// Takes all steps of the ordered work that are possible.
     pub fn settle(&mut self, now: Time) {
         while self.step(now) || self.start_one(now) {}
     }
 
-    /// When `tick` has something to do.
+    /// Returns when `tick` has something to do.
     pub fn next_deadline(&self) -> Option<Time> {
         let of_children = self.children.iter().filter_map(Child::deadline).min();
         [of_children, self.work.deadline()].into_iter().flatten().min()
     }
 
-    /// What it has done since this was last called.
+    /// Returns the actions since the last call.
     pub fn take_acts(&mut self) -> Vec<Act> {
         mem::take(&mut self.acts)
     }
 
-    /// The children in start order, and their states.
+    /// Returns the children in start order, with their states.
     pub fn children(&self) -> impl Iterator<Item = (Id, &Spec, ChildState)> {
         self.children.iter().map(|child| (child.id, &child.spec, child.public_state()))
     }
 
-    /// Whether there is a process of this child.
+    /// Returns whether there is a process of this child.
     pub(crate) fn is_live(&self, id: Id) -> bool {
         self.find(id).is_some_and(Child::is_live)
     }
 
-    /// Whether it stops, or has ended.
+    /// Returns whether it stops, or has ended.
     pub(crate) fn is_stopping(&self) -> bool {
         matches!(self.work, Work::Stop { .. } | Work::Ended)
     }
@@ -246,7 +246,7 @@ impl Supervisor {
         self.children.iter_mut().find(|child| child.id == id).expect("a child that is there")
     }
 
-    /// The children of which this is true, in start order.
+    /// Returns the children for which this is true, in start order.
     pub(crate) fn those(&self, is_one: impl Fn(&Child) -> bool) -> Vec<Id> {
         self.children.iter().filter(|child| is_one(child)).map(|child| child.id).collect()
     }
@@ -255,7 +255,7 @@ impl Supervisor {
         self.acts.push(act);
     }
 
-    /// Remembers who did not stop well.
+    /// Records a child that did not stop well.
     pub(crate) fn blame(&mut self, id: Id, bad: Bad) {
         self.bad.push((id, bad));
     }
@@ -266,7 +266,7 @@ impl Supervisor {
         self.act(Act::End { cause, is_killed: self.is_killed, bad });
     }
 
-    /// What these calls have waited for has happened.
+    /// Answers the calls that waited for this.
     pub(crate) fn answer_all(&mut self, id: Id, what: Await, reply: Reply) {
         let Some(child) = self.children.iter_mut().find(|child| child.id == id) else { return };
         for call in child.take_waiting(what) {

@@ -8,10 +8,10 @@ use crate::error::Failure;
 
 /// Runs user code. A panic becomes its message, and its payload is dropped here, under a guard of its own.
 ///
-/// What the closure touched may be left half-done by a panic: callers let go of it and do not look at it again.
+/// A panic may leave half-done what the closure touched: callers drop it and do not look at it again.
 #[inline]
 pub(crate) fn guard<R>(user_code: impl FnOnce() -> R) -> Result<R, Failure> {
-    // P1, P3, P4: nothing of a user unwinds further than this, and its message is kept.
+    // P1, P3, P4: no panic of user code unwinds further than this, and its message is kept.
     catch_unwind(AssertUnwindSafe(user_code)).map_err(told)
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn wake(waker: Waker) {
 #[cold]
 fn told(payload: Box<dyn Any + Send>) -> Failure {
     let failure = Failure::from_panic(&*payload);
-    // P1: a payload is of any type, and its destructor is user code, too.
+    // P1: a payload can be of any type, and its destructor is user code, too.
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         // The payload of a panic in a payload's destructor. Nothing good can come of dropping that one.
         std::mem::forget(second);
@@ -54,6 +54,6 @@ mod tests {
     #[test]
     fn a_payload_that_panics_when_dropped_is_caught_too() {
         let failure = guard(|| std::panic::panic_any(Bomb)).unwrap_err();
-        assert_eq!(failure.message(), "a panic without a text");
+        assert_eq!(failure.message(), "panic with non-string payload");
     }
 }

@@ -1,32 +1,36 @@
-use std::{borrow::Cow, fmt, future::Future, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, panic::Location, sync::Arc};
 
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Exit, Name, dotted},
-    node::{Call, Command, IntoChildSpec, Monitor, Room, Scope, Shared},
+    node::{AskedBy, Call, Command, IntoChildSpec, Monitor, Room, Scope, Shared},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
     worker::{JoinHandle, task},
 };
 
-/// Talks to a supervisor: adds children and takes them away, asks what it runs and what happens, shuts it down.
+/// A handle on a supervisor: it adds and removes children, reads the state of the tree, follows events, and asks for
+/// shutdown.
 ///
 /// Cheap to clone. It comes from [`Supervisor::handle`](crate::Supervisor::handle) before the supervisor runs, from a
 /// [`SupervisionTree`](crate::SupervisionTree), or, inside a process, from
-/// [`process::current()`](crate::process::CurrentProcess::supervisor). It stays good over restarts of the supervisor. While
-/// the supervisor does not run, every call answers [`SupervisorError::NotRunning`] at once; nothing is queued for later. Calls
-/// that send it a message answer [`SupervisorError::Overloaded`] when it has [too many](Self::MAX_UNREAD) unread.
+/// [`process::current()`](crate::process::CurrentProcess::supervisor). It stays valid when the supervisor restarts.
+/// While the supervisor does not run, every call answers [`SupervisorError::NotRunning`] at once; nothing is queued for
+/// later. Calls that send the supervisor a message answer [`SupervisorError::Overloaded`] when it has [too
+/// many](Self::MAX_UNREAD) unread messages.
 ///
-/// No call ever holds the supervisor up. What it takes time to do, an answer waits for: `start_child` and `restart_child`
-/// until the child is ready, `terminate_child` until it is gone. `delete_child` and `kill_child` are answered between two steps
-/// of whatever the supervisor is doing. `children`, `find`, `count`, `child_spec` and `snapshot` need no answer: they read what
-/// the supervisor knows, also while its executor is blocked. What was sent to it and not read yet does not show. A call is made
-/// when it is first polled; dropped after that it is still carried out, and only the answer is lost.
+/// No call blocks the supervisor. Calls that take time resolve when they are done: `start_child` and `restart_child`
+/// when the child is ready, `terminate_child` when it is gone. `delete_child` and `kill_child` are answered between two
+/// steps of whatever the supervisor is doing. `children`, `find`, `count`, `child_spec` and `snapshot` need no answer:
+/// they read what the supervisor knows, also while its executor is blocked. A message that was sent and not read yet
+/// does not show there. A call is sent when its future is first polled. If the future is dropped after that, the call
+/// is still carried out, and only the answer is lost.
 ///
-/// A call that would wait for the process that makes it, or for one above it, is carried out and answers at once: a worker
-/// may terminate itself. That is known in the process itself, not in tasks that it spawns by other means.
+/// A call that would wait for the process that makes it, or for a supervisor above it, is carried out and answers at
+/// once: so a worker may terminate itself. The caller is known only in the process itself, not in tasks that it spawns
+/// by other means.
 ///
 /// ```
-/// use supervisor_core::{worker, SupervisorError, SupervisorHandle};
+/// use supervision::{worker, SupervisorError, SupervisorHandle};
 ///
 /// async fn replace(pool: &SupervisorHandle) -> Result<(), SupervisorError> {
 ///     let successor = pool.start_child(worker("poller", |shutdown| shutdown)).await?;
@@ -41,17 +45,18 @@ use crate::{
 pub struct SupervisorHandle(Arc<Shared>);
 
 impl SupervisorHandle {
-    /// How many messages a supervisor may leave unread: starts of children, and calls. Beyond that `spawn`, `start_child` and
-    /// the other calls that send it one answer [`SupervisorError::Overloaded`], and nothing is queued. A supervisor reads some
-    /// hundred thousand in a second; it has so many to read where it does not get to run, because its thread is blocked or
-    /// because one task spawns without ever yielding. What a supervisor has taken out to read, in one go, does not count.
+    /// The largest number of messages that a supervisor may leave unread: starts of children, and calls. Beyond it,
+    /// `spawn`, `start_child` and the other calls that send a message answer [`SupervisorError::Overloaded`], and
+    /// nothing is queued. A supervisor reads some hundred thousand messages per second; so many are unread only if the
+    /// supervisor does not get to run, because its thread is blocked or because one task spawns without ever yielding.
+    /// Messages that the supervisor has taken out in one go to read them do not count.
     pub const MAX_UNREAD: usize = Shared::MAX_UNREAD;
 
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self(shared)
     }
 
-    /// On the supervisor that processes with this scope have above them.
+    /// Returns a handle on the supervisor directly above the processes with this scope.
     pub(crate) fn of(scope: &Scope) -> Self {
         Self(scope.shared())
     }
@@ -60,23 +65,23 @@ impl SupervisorHandle {
         self.0.clone()
     }
 
-    /// The supervisor's dotted name; as long as it never ran, its own segment of it.
+    /// Returns the supervisor's dotted name; until its first run, only its own segment.
     pub fn path(&self) -> String {
         self.0.path()
     }
 
-    /// Adds a child behind the others, starts it, and waits until it is ready. Siblings are not affected.
+    /// Adds a child after the others, starts it, and waits until it is ready. Siblings are not affected.
     ///
-    /// It is started at once, also while the supervisor itself is still starting; if its group is just being restarted, it
-    /// is the last one to be started with it. A child that has nothing to run (see
-    /// [`ignore`](crate::InitializationError::ignore)) is added, and stopped; it is not added if it is temporary or the
+    /// The child starts at once, also while the supervisor itself is still starting. During a restart of its group, it
+    /// starts as the last one of the group. A child that has nothing to run (see
+    /// [`ignore`](crate::InitializationError::ignore)) is added as stopped; it is not added if it is temporary or the
     /// supervisor is dynamic.
     ///
     /// # Errors
     ///
-    /// Nothing is added, and nobody else is touched, with any of these:
-    /// [`InvalidName`](SupervisorError::InvalidName) and [`InvalidSpec`](SupervisorError::InvalidSpec), before anything is
-    /// started; [`AtCapacity`](SupervisorError::AtCapacity); with unique names
+    /// With each of these errors nothing is added, and no other child is affected:
+    /// [`InvalidName`](SupervisorError::InvalidName) and [`InvalidSpec`](SupervisorError::InvalidSpec), before anything
+    /// is started; [`AtCapacity`](SupervisorError::AtCapacity); with unique names
     /// [`AlreadyStarted`](SupervisorError::AlreadyStarted) and [`AlreadyPresent`](SupervisorError::AlreadyPresent);
     /// [`FailedToStart`](SupervisorError::FailedToStart) with the cause; [`ShuttingDown`](SupervisorError::ShuttingDown);
     /// [`WouldDeadlock`](SupervisorError::WouldDeadlock) from the set-up of a sibling that would have to be ready first;
@@ -92,12 +97,12 @@ impl SupervisorHandle {
         }
     }
 
-    /// Adds a child behind the others, and returns at once. The child is temporary, unless its specification says when it is
-    /// restarted.
+    /// Adds a child after the others, and returns at once. The child is temporary, unless its specification sets a
+    /// restart type.
     ///
-    /// If it turns out that it cannot be started, that is told by the log and by the [`events`](Self::events), and by
-    /// nothing else: [`StartFailed`](crate::EventKind::StartFailed), or [`Refused`](crate::EventKind::Refused) where it was
-    /// not even tried.
+    /// A child that then cannot be started is reported by the log and by [`events`](Self::events) only:
+    /// [`StartFailed`](crate::EventKind::StartFailed), or [`Refused`](crate::EventKind::Refused) if the start was not
+    /// even attempted.
     ///
     /// # Errors
     ///
@@ -118,7 +123,7 @@ impl SupervisorHandle {
     /// dropped gives its place, and room that it was given, to the next one. Without a maximum there is always room.
     ///
     /// ```
-    /// # use supervisor_core::{one_shot, SupervisorError, SupervisorHandle};
+    /// # use supervision::{one_shot, SupervisorError, SupervisorHandle};
     /// # async fn accept() {}
     /// # async fn listen(connections: &SupervisorHandle) -> Result<(), SupervisorError> {
     /// loop {
@@ -154,7 +159,7 @@ impl SupervisorHandle {
     /// [`Aborted`](Exit::Aborted).
     ///
     /// ```
-    /// # use supervisor_core::{Exit, SupervisorError, SupervisorHandle};
+    /// # use supervision::{Exit, SupervisorError, SupervisorHandle};
     /// # async fn import(jobs: &SupervisorHandle) -> Result<(), SupervisorError> {
     /// let import = jobs.spawn_task("import", async { "12".parse::<u32>() })?;
     /// match import.await {
@@ -203,22 +208,24 @@ impl SupervisorHandle {
         Ok(result)
     }
 
-    /// Stops a child, as its shutdown strategy says, and waits until it is gone. It stays stopped, and keeps its place; a
-    /// temporary child, or one of a dynamic supervisor, is removed. Nothing is charged, and no sibling is affected.
+    /// Stops a child according to its shutdown strategy, and waits until it is gone. The child stays stopped and keeps
+    /// its place; a temporary child, or one of a dynamic supervisor, is removed. Nothing is charged, and no sibling is
+    /// affected.
     ///
-    /// One that waits for its restart is not restarted. If the restart of a whole group waits for it, that restart is
-    /// cancelled, and its siblings stay down too, as in OTP; log and events name them.
+    /// A child that waits for its restart is not restarted. If the restart of a whole group waits for the child, that
+    /// restart is cancelled, and the siblings stay down too, as in OTP; log and events name them.
     ///
     /// # Errors
     ///
     /// [`NotFound`](SupervisorError::NotFound) for a child of another supervisor, or one that was removed;
-    /// [`Stuck`](SupervisorError::Stuck) if it was aborted and does not let go: it is stopped when it does;
+    /// [`Stuck`](SupervisorError::Stuck) if the child was aborted and has not yielded: it is stopped once it yields;
     /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn terminate_child(&self, id: ChildId) -> Result<(), SupervisorError> {
         self.call(id, |call| Command::Terminate(id, call)).await
     }
 
-    /// Starts a stopped child again, and waits until it is ready. If that fails it stays stopped, and nothing is charged.
+    /// Starts a stopped child again, and waits until it is ready. If the start fails, the child stays stopped, and
+    /// nothing is charged.
     ///
     /// # Errors
     ///
@@ -231,8 +238,8 @@ impl SupervisorHandle {
         self.call(id, |call| Command::Restart(id, call)).await
     }
 
-    /// Removes a stopped child. One that the supervisor was given before it ran is back when the supervisor itself is
-    /// restarted.
+    /// Removes a stopped child. A static child, which the supervisor was given before it ran, is back after a restart
+    /// of the supervisor itself.
     ///
     /// # Errors
     ///
@@ -244,10 +251,10 @@ impl SupervisorHandle {
         self.call(id, |call| Command::Delete(id, call)).await
     }
 
-    /// Aborts a child, which counts as its failure: it is restarted if it is permanent or transient. A child that is just
+    /// Aborts a child, which counts as its failure: a permanent or transient child is restarted. A child that is
     /// stopping is aborted at once. A nested supervisor aborts everything below it.
     ///
-    /// Answers when the abort is on its way; the child is gone when its future next yields.
+    /// The call answers when the abort is requested; the child is gone when its future next yields.
     ///
     /// # Errors
     ///
@@ -257,44 +264,47 @@ impl SupervisorHandle {
         self.call(id, |call| Command::Kill(id, call)).await
     }
 
-    /// The children, in start order.
+    /// Returns the children, in start order.
     ///
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "which_children")]
     pub async fn children(&self) -> Result<Vec<ChildInfo>, SupervisorError> {
         self.shared().children(None).await
     }
 
-    /// The children of this name, in start order. The name is cleaned as theirs are: `http-server` finds `http_server`. Looks
-    /// at each child; an id is found faster.
+    /// Returns the children of this name, in start order. The name is cleaned as theirs are: `http-server` finds
+    /// `http_server`. The search looks at each child; a lookup by id is faster.
     ///
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "whereis")]
     pub async fn find(&self, name: &str) -> Result<Vec<ChildInfo>, SupervisorError> {
-        // D2: all of that name.
+        // D2: all children of that name.
         self.shared().children(Some(Name::new(name.to_owned()))).await
     }
 
-    /// How many children there are. Does not get slower with their number.
+    /// Counts the children. The time for it does not depend on their number.
     ///
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "count_children")]
     pub async fn count(&self) -> Result<ChildCounts, SupervisorError> {
         self.0.count()
     }
 
-    /// This supervisor and everything below it, as they are now. Where one does not run, its last state is shown; so this answers
-    /// after the end of a tree, too.
+    /// Returns the state of this supervisor and of everything below it, as it is now. For a supervisor that does not
+    /// run, its last state is shown; so this answers after the end of a tree, too.
     ///
-    /// It needs no answer of a supervisor, so it does not wait where an executor is blocked or gone: see
-    /// [`SupervisorInfo::unread_for`](crate::SupervisorInfo::unread_for). A supervisor with many children is read some hundred
-    /// at a time, and works in between; what changes meanwhile shows in a part of the snapshot or not at all.
+    /// This needs no answer from a supervisor, so it does not wait for an executor that is blocked or gone: see
+    /// [`SupervisorInfo::unread_for`](crate::SupervisorInfo::unread_for). A supervisor with many children is read some
+    /// hundred at a time, and works in between; a change meanwhile shows in a part of the snapshot or not at all.
     ///
     /// ```
-    /// # use supervisor_core::SupervisorHandle;
+    /// # use supervision::SupervisorHandle;
     /// # async fn show(root: &SupervisorHandle) {
     /// let snapshot = root.snapshot().await;
     /// println!("{snapshot}"); // a picture of the tree
@@ -306,36 +316,39 @@ impl SupervisorHandle {
         self.shared().snapshot().await
     }
 
-    /// How a child is started, restarted and stopped.
+    /// Returns how a child is started, restarted and stopped.
     ///
     /// # Errors
     ///
     /// [`NotFound`](SupervisorError::NotFound), [`NotRunning`](SupervisorError::NotRunning).
+    #[doc(alias = "get_childspec")]
     pub async fn child_spec(&self, id: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
         self.0.child_spec(id)
     }
 
-    /// What happens to this supervisor and to everything below it, from now on. Can be asked for before it runs.
+    /// Subscribes to what happens from now on to this supervisor and to everything below it. Also possible before it
+    /// runs.
     pub fn events(&self) -> Events {
         self.0.events(None)
     }
 
-    /// As [`events`](Self::events), but only what happens to the process of this dotted name and to what is below it:
-    /// `root.api` covers `root.api.listener`. The name is cleaned as those of processes are, segment by segment.
+    /// Subscribes as [`events`](Self::events) does, but only to the process of this dotted name and to what is below
+    /// it: `root.api` covers `root.api.listener`. The name is cleaned as those of processes are, segment by segment.
     pub fn events_below(&self, path: impl Into<String>) -> Events {
         self.0.events(Some(dotted(&path.into())))
     }
 
-    /// Asks the supervisor to stop its children in order, and then to end. Does not wait for that.
+    /// Asks the supervisor to stop its children in order, and then to end. Does not wait for the end.
     ///
-    /// For the root it is the shutdown of the tree. A nested supervisor has then ended by itself, so a permanent one is
+    /// On the root this shuts the tree down. A nested supervisor counts as ended by itself, so a permanent one is
     /// restarted by the supervisor above it.
     ///
     /// # Errors
     ///
     /// [`NotRunning`](SupervisorError::NotRunning).
+    #[track_caller]
     pub fn shutdown(&self) -> Result<(), SupervisorError> {
-        self.0.shutdown()
+        self.0.shutdown(AskedBy { call: "SupervisorHandle::shutdown", place: Some(Location::caller()) })
     }
 
     /// Asks the supervisor to stop, as [`shutdown`](Self::shutdown) does, and waits until it and everything below it has ended.
@@ -358,7 +371,7 @@ impl SupervisorHandle {
     /// another process, which the monitor does not watch.
     ///
     /// ```
-    /// # use supervisor_core::{ChildId, SupervisorError, SupervisorHandle};
+    /// # use supervision::{ChildId, SupervisorError, SupervisorHandle};
     /// # async fn watch(pool: &SupervisorHandle, worker: ChildId) -> Result<(), SupervisorError> {
     /// let exit = pool.monitor(worker)?.await;
     /// if !exit.is_success() {

@@ -1,4 +1,4 @@
-//! What processes and children are told apart by. Plain numbers.
+//! Numbers that tell processes and children apart.
 
 use std::{
     fmt,
@@ -7,16 +7,17 @@ use std::{
 };
 
 /// The number of one process: unique in the program, new for every incarnation of a child, never reused.
+#[doc(alias = "pid")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProcessId(NonZeroU64);
 
-/// Names a child for as long as its specification lasts: over its restarts, and over those of its supervisor.
+/// The number of a child. It stays the same over the child's restarts, and over those of its supervisor.
 ///
 /// Unique in the program. A later child of a supervisor has a greater id than an earlier one, so the order of ids is
 /// the order in which children start.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChildId(NonZeroU64);
 
 impl ProcessId {
@@ -33,14 +34,14 @@ impl ProcessId {
         NonZeroU64::new(number).map(Self)
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn as_u64(self) -> u64 {
         self.0.get()
     }
 }
 
 impl ChildId {
-    /// Not greater than any child's id.
+    /// The lowest id: no child's id is smaller.
     pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
 
     pub(crate) fn next() -> Self {
@@ -48,7 +49,7 @@ impl ChildId {
         Self(next(&NEXT))
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn as_u64(self) -> u64 {
         self.0.get()
     }
@@ -58,7 +59,7 @@ impl ChildId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChildKey {
     pub(crate) id: ChildId,
-    /// Taken by another child once this one is removed.
+    /// The place of the child in its supervisor. Another child takes it when this one is removed.
     pub(crate) slot: u32,
 }
 
@@ -75,12 +76,13 @@ impl ProcessKey {
         Self { id: key.id, slot: key.slot, incarnation }
     }
 
-    /// For a process of which its supervisor has one only.
+    /// Returns the key of a process that is the only one of its supervisor.
     pub(crate) fn only(id: ChildId) -> Self {
         Self { id, slot: 0, incarnation: 1 }
     }
 
-    /// For a process that does not run anything of a child, but drops it. Its supervisor hears nothing of it.
+    /// Returns the key of a process that runs nothing of a child but only drops it. Its supervisor gets no report about
+    /// it.
     pub(crate) fn of_disposal(id: ChildId) -> Self {
         Self { incarnation: 0, ..Self::only(id) }
     }
@@ -91,8 +93,8 @@ impl ProcessKey {
 }
 
 fn next(counter: &AtomicU64) -> NonZeroU64 {
-    // P5: a counter of 64 bits gives no number twice. Relaxed, because the number is all that is asked for; where the
-    // order of ids matters, a lock orders those who take them.
+    // P5: a counter of 64 bits gives no number twice. Relaxed is enough because only the number matters; where the
+    // order of ids matters, callers take them under a lock.
     NonZeroU64::new(counter.fetch_add(1, Ordering::Relaxed)).expect("a counter of 64 bits does not wrap")
 }
 

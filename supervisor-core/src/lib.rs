@@ -4,6 +4,7 @@
 //! Depend on `supervision` to run trees. Depend on this crate to write a backend for an executor (its feature `contract`
 //! has the test suite that a backend has to pass), or a library that offers children to supervise and leaves it to the
 //! program on what they run.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // What may grow is decided for each type: see `docs/api.md`.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
@@ -12,6 +13,8 @@
 mod sync;
 mod id;
 mod text;
+#[cfg(feature = "serde")]
+mod format;
 mod error;
 mod guard;
 mod quiescence;
@@ -57,8 +60,8 @@ pub use self::{
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
     node::{ChildSpec, IntoChildSpec, Monitor},
     observe::{
-        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, RestartCause, Snapshot,
-        SnapshotSource, SupervisorInfo,
+        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, PlacementKind,
+        RestartCause, Snapshot, SnapshotSource, SupervisorInfo,
     },
     placement::{Placement, SpawnerFactory},
     poll_watch::{PollWatch, watch_polls},

@@ -1,4 +1,4 @@
-//! Stands for `signals` where the feature of that name is off: nobody can ask to listen.
+//! Replaces `signals` if the feature of that name is off: there is no way to listen then.
 
 use std::task::Context;
 
@@ -10,13 +10,15 @@ pub(crate) enum Signals {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "nothing is ever heard")]
 pub(crate) enum Asked {
-    Stop,
-    StopNow,
+    Stop(&'static str),
+    StopNow(&'static str),
 }
 
 impl Signals {
     pub(crate) fn listen() -> Result<Self, SupervisorError> {
-        Err(SupervisorError::executor("turn on the feature `signals` of `supervisor-core`"))
+        Err(SupervisorError::executor(
+            "waiting for a signal needs the feature `signals` of `supervisor-core`; turn it on",
+        ))
     }
 
     pub(crate) fn poll(&mut self, _: &Context<'_>) -> Option<Asked> {

@@ -2,52 +2,54 @@ use std::{
     fmt, mem,
     ops::Deref,
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use crate::{
     error::BoxError,
     guard::guard,
-    spawner::{Executor, Spawner, is_virtual, now},
+    spawner::{Executor, Spawner, is_virtual, now, system_time},
 };
 
-/// On which executor processes run: the children of a supervisor, and all below them that do not say otherwise
-/// ([`Supervisor::with_child_placement`](crate::Supervisor::with_child_placement)), or one child
+/// The executor on which processes run: the children of a supervisor, and all below them that have no placement of
+/// their own ([`Supervisor::with_child_placement`](crate::Supervisor::with_child_placement)), or one child
 /// ([`ChildSpec::with_placement`](crate::ChildSpec::with_placement)).
 ///
-/// A supervisor that is told where its children run is itself a process of the executor above: so it is there to see what
-/// becomes of the one below.
+/// A supervisor with a child placement is itself a process of the executor above. So it still runs, and sees what
+/// happens, when the executor below fails.
 ///
-/// It measures time there, too. Where that clock is virtual, in a simulation or on a Tokio runtime whose clock is paused,
-/// nothing can be placed on an executor with a real clock, because the virtual one would not wait for it:
-/// [`InvalidSpec::RealBelowVirtual`](crate::InvalidSpec::RealBelowVirtual), or a failed start where the executor is made.
+/// It also measures time on the executor above. If that clock is virtual, in a simulation or on a Tokio runtime whose
+/// clock is paused, nothing can be placed on an executor with a real clock, because the virtual one would not wait for
+/// it: [`InvalidSpec::RealBelowVirtual`](crate::InvalidSpec::RealBelowVirtual), or a failed start if the executor is
+/// made at the start.
 #[must_use = "a placement does nothing until a child or a supervisor has it"]
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Placement {
-    /// On the executor of what is above. The default.
+    /// The executor of the supervisor above. The default.
     #[default]
     Inherit,
-    /// On this one.
+    /// This executor.
     On(Arc<dyn Spawner>),
-    /// On a new one for each start of the supervisor, or of the child.
+    /// A new executor for each start of the supervisor, or of the child.
     Fresh(SpawnerFactory),
 }
 
-/// Makes an executor. It is given the dotted name of the supervisor, or of the child, to name threads after.
+/// A function that makes an executor. Its argument is the dotted name of the supervisor, or of the child, for thread
+/// names.
 pub type SpawnerFactory = Arc<dyn Fn(&str) -> Result<Arc<dyn Spawner>, BoxError> + Send + Sync>;
 
 impl Placement {
-    /// The executor that is named, where one is.
+    /// Returns the executor that the placement names, if it names one.
     pub(crate) fn named(&self) -> Option<&dyn Spawner> {
         if let Self::On(spawner) = self { Some(&**spawner) } else { None }
     }
 
-    /// On a new executor for each start of the supervisor, or of the child.
+    /// Places on a new executor for each start of the supervisor, or of the child.
     ///
-    /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error, or a
-    /// panic, is a failed start. What it returns is let go of when all its processes have ended, whatever they have left in other
-    /// hands (a [`CurrentProcess`](crate::process::CurrentProcess), a handle, a sleep); dropping it must not block.
+    /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error,
+    /// or a panic, is a failed start. The executor is dropped when all its processes have ended, even if they handed
+    /// out a [`CurrentProcess`](crate::process::CurrentProcess), a handle or a sleep. Dropping it must not block.
     pub fn fresh<S, E>(factory: impl Fn(&str) -> Result<S, E> + Send + Sync + 'static) -> Self
     where
         S: Spawner,
@@ -60,26 +62,28 @@ impl Placement {
     }
 }
 
-/// On this executor. What takes an `impl Into<Placement>` takes a spawner as it is: `with_placement(Tokio::current()?)`.
+/// Places on this executor. A function that takes an `impl Into<Placement>` takes a spawner as it is:
+/// `with_placement(Tokio::current()?)`.
 ///
-/// A spawner that is shared already is passed as it is, too, or without another allocation as [`Placement::On`].
+/// A shared spawner can be passed as it is, too, or without another allocation as [`Placement::On`].
 impl<S: Spawner> From<S> for Placement {
     fn from(spawner: S) -> Self {
         Self::On(Arc::new(spawner))
     }
 }
 
-/// Whether what runs on this executor cannot be held to the time limits of a supervisor at home on that one: it takes real time,
-/// and a virtual clock does not wait for it.
+/// Returns whether a supervisor at `home` cannot apply its time limits to processes on `placed`: these take real time,
+/// and a virtual clock does not wait for them.
 pub(crate) fn is_out_of_time(placed: &dyn Spawner, home: &dyn Spawner) -> bool {
     is_virtual(home) && !is_virtual(placed)
 }
 
-/// The clock of an executor, as whoever reads a tree has it: also after the end of the tree, when it must not keep an executor.
+/// The clock of an executor for readers of a tree. It also works after the end of the tree, when it must not keep an
+/// executor alive.
 pub(crate) enum Clock {
-    /// A virtual one, which nothing else could stand for.
+    /// A virtual clock, which no other clock could replace.
     Virtual(Executor),
-    /// A real one. When its executor is gone, that of the system is as good.
+    /// A real clock. When its executor is gone, the system's clock replaces it.
     Real(Weak<dyn Spawner>),
 }
 
@@ -91,7 +95,18 @@ impl Clock {
         }
     }
 
-    /// The time there. Once the executor is gone, that of the system.
+    /// Returns the time of day that goes with that clock; of the system's clock once the executor is gone.
+    pub(crate) fn system_time(&self) -> SystemTime {
+        match self {
+            Self::Virtual(spawner) => system_time(&***spawner),
+            Self::Real(spawner) => {
+                let spawner = spawner.upgrade().map(Executor::new);
+                spawner.map_or_else(SystemTime::now, |spawner| system_time(&**spawner))
+            }
+        }
+    }
+
+    /// Returns the time of that clock; of the system's clock once the executor is gone.
     pub(crate) fn now(&self) -> Instant {
         match self {
             Self::Virtual(spawner) => now(&***spawner),
@@ -102,7 +117,8 @@ impl Clock {
     }
 }
 
-/// A placement, let go of under a guard: a last one drops an executor, or what makes one, and either is code of somebody else.
+/// A placement that is dropped under a guard: the last owner drops an executor, or its factory, and both are foreign
+/// code.
 #[derive(Clone, Default)]
 pub(crate) struct Placed(Placement);
 

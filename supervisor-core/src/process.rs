@@ -1,5 +1,5 @@
-//! What a process can ask about itself, and do where it runs: the context that each process has while it is polled, and
-//! while its future is dropped.
+//! The process that runs this code: what it can ask about itself, and do. The context is there while the process is
+//! polled, and while its future is dropped.
 
 use std::{
     borrow::Cow,
@@ -23,12 +23,13 @@ use crate::{
     worker::JoinHandle,
 };
 
-/// The process that this code runs in: in its `initialize`, its closure, its future or a destructor.
+/// Returns the process that runs this code: in its `initialize`, its closure, its future or a destructor.
 ///
-/// `None` outside of a process, and in tasks that were spawned by other means: the context does not leak into them.
+/// Returns `None` outside of a process, and in tasks that were spawned by other means: the context does not leak into
+/// them.
 ///
 /// ```
-/// use supervisor_core::{process, one_shot};
+/// use supervision::{process, one_shot};
 ///
 /// assert!(process::current().is_none());
 /// let greeter = one_shot("greeter", async {
@@ -36,10 +37,11 @@ use crate::{
 ///     println!("hello from {} ({})", me.path(), me.id());
 /// });
 /// ```
+#[doc(alias = "self")]
 pub fn current() -> Option<CurrentProcess> {
     incarnation::current(|current| {
         // P7: from the thread, for as long as the process is polled or dropped on it. So it does not leak into tasks
-        // that it spawns.
+        // that the process spawns.
         let scope = Scope::above(&current.parent)?;
         Some(CurrentProcess {
             id: current.id,
@@ -52,67 +54,67 @@ pub fn current() -> Option<CurrentProcess> {
     })?
 }
 
-/// Whether this code runs in a process. For backends.
+/// Returns whether this code runs in a process. For backends.
 #[doc(hidden)]
 pub fn is_here() -> bool {
     incarnation::is_in_process()
 }
 
-/// A process, as it sees itself.
+/// A process, as seen from inside.
 ///
-/// It can be taken along: into a task of another kind, or to another thread. There it stands for the same incarnation of the
-/// process, and does not keep it: nor its executor, nor anything else that ends with it or with its supervisor. After the end of
-/// the process it still answers: [`id`](Self::id) and [`path`](Self::path) as before, [`shutdown`](Self::shutdown) with a signal
-/// that has been given, [`supervisor`](Self::supervisor) with a handle that says [`NotRunning`](SupervisorError::NotRunning) when
-/// that has ended, too. [`heartbeat`](Self::heartbeat) and [`ready`](Self::ready) do nothing then: they are never taken for those
-/// of a successor.
+/// It can be moved into a task of another kind, or to another thread. There it still refers to the same incarnation of
+/// the process, and keeps nothing alive: not the process, its executor, or anything else that ends with it or with its
+/// supervisor. After the end of the process it still answers: [`id`](Self::id) and [`path`](Self::path) as before,
+/// [`shutdown`](Self::shutdown) with a signal that has fired, [`supervisor`](Self::supervisor) with a handle that
+/// answers [`NotRunning`](SupervisorError::NotRunning) once the supervisor has ended, too.
+/// [`heartbeat`](Self::heartbeat) and [`ready`](Self::ready) then do nothing: they never count for a successor.
 #[derive(Clone)]
 pub struct CurrentProcess {
     id: ProcessId,
     process_key: ProcessKey,
     control: Arc<dyn Control>,
     supervisor: SupervisorHandle,
-    /// There is no supervisor above it, and the handle is on itself.
+    /// Whether the process is the root: then no supervisor is above it, and the handle is on itself.
     is_root: bool,
-    /// A user may keep this for ever, and a scope holds executors.
+    /// Weak, because a user may keep this for ever, and a scope holds executors.
     scope: Weak<Scope>,
 }
 
 impl CurrentProcess {
-    /// The process's number.
+    /// Returns the process's number.
     pub fn id(&self) -> ProcessId {
         self.id
     }
 
-    /// The process's dotted name.
+    /// Returns the process's dotted name.
     pub fn path(&self) -> String {
         let segment = self.control.name();
         if self.is_root { segment.to_owned() } else { format!("{}.{segment}", self.supervisor.path()) }
     }
 
-    /// A handle on the supervisor of this process.
+    /// Returns a handle on the supervisor of this process.
     pub fn supervisor(&self) -> SupervisorHandle {
         self.supervisor.clone()
     }
 
-    /// Says that the process is ready: see [`ready`]. Does nothing once the process has ended.
+    /// Reports that the process is ready: see [`ready`]. Does nothing once the process has ended.
     pub fn ready(&self) {
         let Some(scope) = self.scope.upgrade() else { return };
         // A2, P5: once, and only for the incarnation that this was taken from.
         if self.control.cell().say_ready(self.id) {
             scope.report(Report { process_key: self.process_key, kind: ReportKind::Ready });
-            // The poll that says it may block next, be it that of the process or of a task of its own.
+            // The poll that calls this may block next: the poll of the process, or of a task that it spawned.
             nudge(&**scope.home);
         }
     }
 
-    /// Gives a sign of life: see [`heartbeat`]. Does nothing once the process has ended.
+    /// Sends a heartbeat: see [`heartbeat`]. Does nothing once the process has ended.
     pub fn heartbeat(&self) {
-        // B2, P5: as `say_ready`. Nothing is sent, so a heartbeat may come as often as it likes.
+        // B2, P5: as `say_ready`. No message is sent, so heartbeats may be frequent.
         self.control.cell().mark_alive(self.id);
     }
 
-    /// Tells when the process is asked to stop.
+    /// Returns the signal that asks the process to stop.
     pub fn shutdown(&self) -> ProcessShutdown {
         ProcessShutdown::of(self.control.clone(), self.id)
     }
@@ -124,23 +126,23 @@ impl fmt::Debug for CurrentProcess {
     }
 }
 
-/// Adds a sibling to this process, and returns at once: the same as [`SupervisorHandle::spawn`] on the process's own
-/// supervisor.
+/// Adds a sibling to this process, and returns at once. Does the same as [`SupervisorHandle::spawn`] on the process's
+/// own supervisor.
 ///
 /// ```
-/// use supervisor_core::{process, one_shot, worker, SupervisorError};
+/// use supervision::{one_shot, spawn, worker, SupervisorError};
 ///
 /// let listener = worker("listener", async |_| -> Result<(), SupervisorError> {
-///     process::spawn(one_shot("connection", async { /* serve it */ }))?;
+///     spawn(one_shot("connection", async { /* serve it */ }))?;
 ///     Ok(())
 /// });
-/// assert!(matches!(process::spawn(one_shot("lost", async {})), Err(SupervisorError::OutsideProcess)));
+/// assert!(matches!(spawn(one_shot("lost", async {})), Err(SupervisorError::OutsideProcess)));
 /// ```
 ///
 /// # Errors
 ///
-/// [`SupervisorError::OutsideProcess`] where this is not a process, a task that a process has spawned by other means
-/// included: hand it a [`SupervisorHandle`]. And those of [`SupervisorHandle::spawn`].
+/// [`SupervisorError::OutsideProcess`] outside of a process, and in a task that a process has spawned by other means:
+/// give such a task a [`SupervisorHandle`]. And the errors of [`SupervisorHandle::spawn`].
 pub fn spawn(child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
     current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn(child)
 }
@@ -163,15 +165,15 @@ where
     current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn_task(name, future)
 }
 
-/// Gives a sign of life: see [`ChildSpec::with_watchdog`](crate::ChildSpec::with_watchdog). Costs next to nothing.
+/// Sends a heartbeat: see [`ChildSpec::with_watchdog`](crate::ChildSpec::with_watchdog). Costs next to nothing.
 ///
-/// Outside of a process it does nothing, and the log says so: once for each place in the program that calls it there. A task that
-/// a process has spawned by other means is outside: it takes [`current`] along from inside, and calls
-/// [`CurrentProcess::heartbeat`].
+/// Outside of a process it does nothing, and the log says so, once for each place in the program that calls it there. A
+/// task that a process has spawned by other means is outside: call [`current`] in the process, move the result into the
+/// task, and call [`CurrentProcess::heartbeat`] there.
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{process, worker};
+/// use supervision::{process, worker};
 ///
 /// let poller = worker("poller", |_| async {
 ///     loop {
@@ -185,19 +187,19 @@ where
 #[track_caller]
 pub fn heartbeat() {
     if incarnation::current(|current| current.control.cell().mark_alive(current.id)).is_none() {
-        // P7: it can do nothing, and to do nothing in silence would look like a worker that hangs.
+        // P7: there is no process to act on. Doing nothing in silence would look like a worker that hangs.
         trace::warn_of_call_outside("heartbeat", Location::caller());
     }
 }
 
-/// Says that this process is ready: see [`ChildSpec::with_explicit_ready`](crate::ChildSpec::with_explicit_ready). Of no meaning
-/// for one that is ready already.
+/// Reports that this process is ready: see [`ChildSpec::with_explicit_ready`](crate::ChildSpec::with_explicit_ready).
+/// Has no effect on a process that is ready already.
 ///
-/// Outside of a process it does nothing, as [`heartbeat`] does, and the log says so: a task that a process has spawned by other
-/// means calls [`CurrentProcess::ready`].
+/// Outside of a process it does nothing, as [`heartbeat`] does, and the log says so. A task that a process has spawned
+/// by other means calls [`CurrentProcess::ready`].
 ///
 /// ```
-/// use supervisor_core::{process, worker, ProcessShutdown};
+/// use supervision::{process, worker, ProcessShutdown};
 ///
 /// let cache = worker("cache", |shutdown: ProcessShutdown| async move {
 ///     // Warm up; then:
@@ -216,23 +218,23 @@ pub fn ready() {
     }
 }
 
-/// Sleeps on the clock of the executor that runs this process: so a worker can be written once, for all of them, and a
-/// simulator's clock holds for it.
+/// Sleeps on the clock of the executor that runs this process. So the same worker runs on every executor, and in a
+/// simulation its sleeps take virtual time.
 ///
 /// Cancel-safe. The time counts from the call.
 ///
 /// # Panics
 ///
-/// Outside of a process, a task that a process has spawned by other means included: there is no executor to ask, and a sleep
-/// that does not sleep would be worse. Use the executor's own sleep there.
+/// Outside of a process, and in a task that a process has spawned by other means: there is no executor to ask, and a
+/// sleep that does not sleep would be worse. Use the executor's own sleep there.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     let Some(spawner) = incarnation::current(|current| Scope::executor(&current.parent)).flatten() else {
-        // P7: nothing that it could return would be a sleep.
+        // P7: no value that it could return would be a sleep.
         panic!("`process::sleep` was called outside of a process; use your executor's own sleep there");
     };
     let mut timer = spawner.timer();
-    // A time that no clock comes to is never.
+    // A deadline beyond the range of the clock never comes.
     timer.as_mut().reset(spawner.now().checked_add(duration));
     Sleep { timer }
 }

@@ -1,7 +1,8 @@
-//! Tells when a tree is quiet, for tests: nothing is in flight, and no transition is under way.
+//! Reports when a tree is quiet, for tests: nothing is in flight, and no transition is under way.
 //!
-//! Whatever is in flight holds a [`InFlight`]: a process that was not polled yet, a message that was not handled yet. What
-//! a supervisor has under way shows in its [`Unsettled`]. Without the feature `testing` all of this is empty.
+//! Everything in flight holds an [`InFlight`]: a process that was not polled yet, a message that was not handled yet.
+//! The work that a supervisor has under way is counted in its [`Unsettled`]. Without the feature `testing` all of this
+//! is empty.
 
 #[cfg(feature = "testing")]
 mod counting {
@@ -89,7 +90,7 @@ mod counting {
         }
     }
 
-    /// Something under way that is not counted, because a test holds it up.
+    /// An exemption for something under way that does not count, because a test delays it.
     #[derive(Debug)]
     pub(crate) struct Exemption(Option<Arc<Counter>>);
 

@@ -4,87 +4,100 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use crate::incarnation::{Process, guard, hand_over};
 
 /// An executor, as far as supervision needs one: it runs processes, and it tells the time.
 ///
-/// Implemented by the backends (Tokio, smol, the simulator), or by you for an executor of your own: everything else that
-/// supervision asks of a task is done by [`Process`] itself. The feature `contract` has the test suite that a backend
-/// has to pass, and with it the guide for writing one.
+/// Backends implement it (Tokio, smol, the simulator), or you do for a custom executor: [`Process`] itself does
+/// everything else that supervision needs from a task. The feature `contract` has the test suite that a backend has to
+/// pass, and with it the guide for writing one.
 ///
-/// No method may panic. If one does all the same, no supervisor ends by that where it can do without: a process that `spawn` or
-/// `discard` panics on is lost; for a `seed` the system is asked; without a `nudge`, or an [`insist`](Timer::insist), a poll that
-/// blocks its thread may hold up what waits for that thread. Without a clock and a timer no limit would hold, so a panic in `now`
-/// or `timer`, or in [`reset`](Timer::reset) or [`poll_elapsed`](Timer::poll_elapsed) of what that returns, is a panic of the
-/// supervisor that measures time there: the supervisor above it restarts it, and a root ends with
-/// [`SupervisorError::Panicked`](crate::SupervisorError::Panicked). Whoever reads a tree then is told times of the system's
-/// clock.
+/// No method may panic. If one panics all the same, the supervisor goes on where it can: a process that `spawn` or
+/// `discard` panics on is lost; a `seed` is taken from the system; without a `nudge`, or an [`insist`](Timer::insist),
+/// a poll that blocks its thread may hold up tasks that need that thread. Without a clock and a timer no limit would
+/// hold, so a panic in `now` or `timer`, or in [`reset`](Timer::reset) or [`poll_elapsed`](Timer::poll_elapsed) of the
+/// returned timer, is a panic of the supervisor that measures time there: the supervisor above it restarts it, and a
+/// root ends with [`SupervisorError::Panicked`](crate::SupervisorError::Panicked). Readers of a tree then get times of
+/// the system's clock.
 #[diagnostic::on_unimplemented(
     message = "processes cannot be spawned on `{Self}`",
     label = "this is not a `Spawner`",
-    note = "a `Result`, as of `Tokio::current()`, is handled first: `Tokio::current()?`",
-    note = "a spawner is made from an executor: `Tokio::try_from(handle)`, `Smol::on(&executor)`, or one of your own"
+    note = "handle a `Result` first, for example that of `Tokio::current()`: `Tokio::current()?`",
+    note = "make a spawner from an executor: `Tokio::try_from(handle)`, `Smol::on(&executor)`, or implement `Spawner`"
 )]
 pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     /// Starts a process as an independent task: polls it until it is ready, or drops it. Both are fine, neither is an
     /// error; a process that is dropped reports itself as lost.
     ///
-    /// Never polls it on the calling stack, never blocks, and never panics. A spawner for an executor that somebody owns
+    /// Never polls it on the calling stack, never blocks, and never panics. A spawner for an executor that has an owner
     /// holds it by a `Weak`: a process keeps its spawner, so otherwise the executor would keep itself alive.
     fn spawn(&self, process: Process);
 
-    /// The time on this executor's clock, from whatever thread it is called.
+    /// Returns the time on this executor's clock, on any thread.
     ///
     /// Called under locks of a supervisor: it must not call a handle, or read a tree.
     fn now(&self) -> Instant;
 
-    /// Returns whether that clock is not the world's: whether it stands still while there is something to do, and jumps when
-    /// there is not. A simulator overrides this, and whoever has a clock that tests can pause.
+    /// Returns the time of day that goes with [`now`](Self::now). Events and snapshots carry it, so that other programs can
+    /// read when something happened. The default is the system's time, shifted by the difference of the two clocks: so it
+    /// stands still and jumps where this clock is paused. A simulator overrides it, because it has to be the same in each
+    /// run.
+    fn system_time(&self) -> SystemTime {
+        // The two clocks are read one right after the other: what passes between them counts as a difference.
+        let (time_of_day, system, own) = (SystemTime::now(), Instant::now(), self.now());
+        let ahead = time_of_day.checked_add(own.saturating_duration_since(system));
+        let shifted = ahead.and_then(|time| time.checked_sub(system.saturating_duration_since(own)));
+        shifted.unwrap_or(time_of_day)
+    }
+
+    /// Returns whether that clock is virtual: whether it stands still while there is something to do, and jumps when
+    /// there is not. Simulators override this, and so do executors with a clock that tests can pause.
     ///
-    /// The time limits of a supervisor on such an executor do not wait for what runs in real time, so its children cannot be
-    /// placed on an executor that does. Called under a lock, as [`now`](Self::now) is.
+    /// The time limits of a supervisor on such an executor do not wait for work that takes real time. So its children
+    /// cannot be placed on an executor with a real clock. Called under a lock, as [`now`](Self::now) is.
     fn is_virtual(&self) -> bool {
         false
     }
 
-    /// A timer on this executor's clock, not armed. A supervisor takes one and re-arms it as often as it needs.
+    /// Returns a timer on this executor's clock, not armed. A supervisor takes one and re-arms it as often as it needs.
     fn timer(&self) -> Pin<Box<dyn Timer>>;
 
-    /// The seed of a supervisor's own randomness: the jitter of its backoff. A simulator overrides this.
+    /// Returns the seed of a supervisor's own randomness: the jitter of its backoff. A simulator overrides this.
     fn seed(&self) -> u64 {
         fastrand::u64(..)
     }
 
     /// Makes the executor look for work now. May be called on any thread, inside of a poll or outside; never blocks.
     ///
-    /// A poll that blocks its thread can keep two things from the rest of the executor: a task that it has woken, where
-    /// the executor keeps such a task for the thread that woke it; and the timers and sockets, where that thread was the
+    /// A poll that blocks its thread can keep two things from the rest of the executor: a task that it has woken, if
+    /// the executor keeps such a task for the thread that woke it; and the timers and sockets, if that thread was the
     /// one that waited for them. Supervision calls this after user code has woken a supervisor from inside of its poll,
-    /// and when it finds a poll that does not end. An executor that keeps neither has nothing to do, which is the default.
+    /// and when it finds a poll that does not end. An executor that keeps neither has nothing to do, which is the
+    /// default.
     fn nudge(&self) {}
 
-    /// Takes a process that the executor it was meant for has refused, and drops it where that holds nobody up: it owns user
-    /// code, whose destructor may block. The default runs it as a task of this executor, which ends at its first poll. A backend
-    /// with a pool of threads for blocking work drops it there.
+    /// Takes a process that its executor has refused, and drops it where that delays no other process: it owns user
+    /// code, whose destructor may block. The default runs it as a task of this executor, which ends at its first poll.
+    /// A backend with a pool of threads for blocking work drops it there.
     fn discard(&self, process: Process) {
         self.spawn(process);
     }
 }
 
-/// Hands a process to the executor that is to run it. If that refuses it, `home` drops it.
+/// Hands a process to the executor that is to run it. If that executor refuses it, `home` drops it.
 pub(crate) fn spawn(process: Process, on: &dyn Spawner, home: &dyn Spawner) {
-    // P1, P3: a process that is refused is dropped, and says that it is lost, but not on this stack: it owns user
-    // code, and this may be a supervisor.
+    // P1, P3: a refused process is dropped, and reports that it is lost, but not on this stack: it owns user code, and
+    // this may be the stack of a supervisor.
     for refused in hand_over(|| on.spawn(process)) {
         let _ = guard(|| home.discard(refused));
     }
 }
 
-/// A spawner, as a tree holds it: dropped under a guard. Any part of a tree may be its last owner, and a panic in the destructor
-/// of an executor must not reach it.
+/// A spawner, as a tree holds it: dropped under a guard. Any part of a tree may be its last owner, and a panic in the
+/// destructor of an executor must not reach it.
 #[derive(Clone)]
 pub(crate) struct Executor(Option<Arc<dyn Spawner>>);
 
@@ -98,7 +111,7 @@ impl Deref for Executor {
     type Target = Arc<dyn Spawner>;
 
     fn deref(&self) -> &Arc<dyn Spawner> {
-        self.0.as_ref().expect("it is let go of at the end")
+        self.0.as_ref().expect("it is there until the drop")
     }
 }
 
@@ -111,10 +124,17 @@ impl Drop for Executor {
 
 // A backend is foreign code. These call its methods so that a panic in one of them ends no supervisor.
 
-/// The time on this executor's clock, for those who have to go on if that panics: on the system's then.
+/// Returns the time on this executor's clock; if that panics, the time on the system's clock. For callers that have to
+/// go on.
 pub(crate) fn now(spawner: &dyn Spawner) -> Instant {
-    // P9: the callers of this must not unwind: they are destructors, and readers of a tree.
+    // P9: the callers must not unwind: they are destructors, and readers of a tree.
     guard(|| spawner.now()).unwrap_or_else(|_| Instant::now())
+}
+
+/// The time of day, for those who have to go on if that panics: the system's then.
+pub(crate) fn system_time(spawner: &dyn Spawner) -> SystemTime {
+    // P9: as for the clock.
+    guard(|| spawner.system_time()).unwrap_or_else(|_| SystemTime::now())
 }
 
 pub(crate) fn seed(spawner: &dyn Spawner) -> u64 {
@@ -129,7 +149,7 @@ pub(crate) fn nudge(spawner: &dyn Spawner) {
     let _ = guard(|| spawner.nudge());
 }
 
-/// A spawner may be shared.
+/// A shared spawner is a spawner, too.
 #[diagnostic::do_not_recommend]
 impl<S: Spawner + ?Sized> Spawner for Arc<S> {
     fn spawn(&self, process: Process) {
@@ -138,6 +158,10 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 
     fn now(&self) -> Instant {
         (**self).now()
+    }
+
+    fn system_time(&self) -> SystemTime {
+        (**self).system_time()
     }
 
     fn is_virtual(&self) -> bool {
@@ -161,17 +185,17 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
     }
 }
 
-/// A timer that can be armed again and again.
+/// A timer that can be armed any number of times.
 pub trait Timer: Send {
-    /// Arms the timer, or with `None` disarms it. A deadline that has passed elapses at the next poll.
+    /// Arms the timer; `None` disarms it. A deadline that has passed elapses at the next poll.
     fn reset(self: Pin<&mut Self>, deadline: Option<Instant>);
 
-    /// Ready once the deadline has come, and as often as it is asked until the next `reset`. Wakes the last task that
-    /// polled it, when the deadline comes. Pending for ever if it is not armed.
+    /// Returns `Ready` once the deadline has come, and at every poll until the next `reset`. Wakes the last task that
+    /// polled it when the deadline comes. A timer that is not armed stays pending.
     fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// From now on, this timer wakes its task also while a blocked poll keeps the executor from its timers, as long as
-    /// another thread of the executor is free. A supervisor asks for this once, because its limits have to hold; sleeps of
-    /// user code do not. The default does nothing, which is right for an executor whose timers no poll can hold up.
+    /// Makes this timer wake its task even while a blocked poll keeps the executor from its timers, as long as another
+    /// thread of the executor is free. A supervisor calls this once, because its limits have to hold; sleeps of user
+    /// code do not. The default does nothing, which is right for an executor whose timers no poll can hold up.
     fn insist(self: Pin<&mut Self>) {}
 }

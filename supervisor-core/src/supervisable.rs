@@ -10,14 +10,14 @@ use crate::{
 /// Its end is the end of the process: `Ok` is a normal exit, `Err` a failure.
 pub type SupervisorFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'static>>;
 
-/// A process that can be supervised: how it is made, each time that it has to be made.
+/// A process that can be supervised. Its supervisor calls [`initialize`](Self::initialize) for each start.
 ///
-/// For work with a set-up of its own: sockets to bind, files to open, a first connection to a database. The next sibling
-/// starts only when [`initialize`](Self::initialize) is done. For work without, a closure is enough: see
-/// [`worker`](crate::worker).
+/// For work with a set-up of its own: sockets to bind, files to open, a first connection to a database. The next
+/// sibling starts only when [`initialize`](Self::initialize) is done. For work without a set-up, a closure is enough:
+/// see [`worker`](crate::worker), whose page also explains the compiler's errors that newcomers meet.
 ///
 /// ```
-/// use supervisor_core::{
+/// use supervision::{
 ///     BoxError, InitializationError, ProcessShutdown, Supervisable, Supervisor, SupervisorError, SupervisorFuture,
 /// };
 ///
@@ -49,32 +49,34 @@ pub type SupervisorFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + 
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be supervised",
     label = "this is not `Supervisable`",
-    note = "a `Result`, as of `Supervisor::new(..)`, is handled first: `Supervisor::new(..)?`",
-    note = "a type of your own implements `Supervisable`",
-    note = "a closure becomes a child by `worker(name, |shutdown| ..)`, a future by `one_shot(name, ..)`"
+    note = "handle a `Result` first, for example that of `Supervisor::new(..)`: `Supervisor::new(..)?`",
+    note = "implement `Supervisable` for a type of your own",
+    note = "make a closure a child with `worker(name, |shutdown| ..)`, and a future with `one_shot(name, ..)`"
 )]
 pub trait Supervisable: Send + Sync + 'static {
-    /// The process's own segment of its dotted name. Read once, when the specification is made.
+    /// Returns the process's own segment of its dotted name. Called once, when the specification is made.
     fn name(&self) -> &str;
 
-    /// How it is stopped. Read once, when the specification is made. By default it has 5 seconds.
+    /// Returns how the process is stopped. Called once, when the specification is made. By default it has 5 seconds.
     fn shutdown_strategy(&self) -> ShutdownStrategy {
         ShutdownStrategy::default()
     }
 
-    /// Sets the process up, and returns what it then does. When this returns, the process is ready.
+    /// Sets the process up, and returns the future of its work. When this returns, the process is ready.
     ///
     /// Runs in the new process, under its own panic guard, each time the child is started. An error, or a panic, is a
     /// failed start: when the tree first starts it ends the start; at a restart it is one more failed attempt.
     /// [`InitializationError::ignore`] says that there is nothing to run. If the supervisor stops meanwhile, the future is
     /// dropped, so hold nothing across an `.await` that must not be dropped there.
+    #[doc(alias = "init")]
     fn initialize(
         &self,
         shutdown: ProcessShutdown,
     ) -> impl Future<Output = Result<SupervisorFuture, InitializationError>> + Send;
 }
 
-/// A worker that others hold, too: they see it as it is in every incarnation, because all of these are set up from the same one.
+/// A worker that other code holds, too. The other owners see the same value in every incarnation, because each
+/// incarnation is set up from it.
 #[diagnostic::do_not_recommend]
 impl<W: Supervisable + ?Sized> Supervisable for Arc<W> {
     fn name(&self) -> &str {

@@ -18,15 +18,16 @@ use crate::{
     text::limit,
 };
 
-/// Supervises a set of workers: starts them in order, restarts them when they fail, and stops them in reverse order.
+/// A supervisor of a set of children: it starts them in order, restarts them when they fail, and stops them in reverse
+/// order.
 ///
-/// A supervisor is put together first, and then run, as the root of a tree or as a worker of another supervisor. What is
-/// wrong with it, or anywhere below it, is reported when the tree is run and before anything is started; a name that
-/// cannot be one is reported at once.
+/// A supervisor is built first, and then run, as the root of a tree or as a child of another supervisor. An error in
+/// its settings, or in anything below it, is reported when the tree is run, before anything is started; an invalid name
+/// is reported at once.
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{worker, RestartStrategy, Supervisor, SupervisorError};
+/// use supervision::{worker, RestartStrategy, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut telemetry = Supervisor::new("telemetry")?
@@ -48,16 +49,17 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// How many supervisors there may be from the root of a tree down to the lowest one, both counted. A deeper tree is refused
-    /// before anything of it starts. No program that people can survey comes near it; a recursion that goes astray does.
+    /// The largest number of supervisors from the root of a tree down to the lowest one, both counted. A deeper tree is
+    /// refused before anything of it starts. No program of a manageable size comes near it; a runaway recursion does.
     pub const MAX_DEPTH: usize = SupervisorSettings::MAX_DEPTH;
 
-    /// A supervisor without children: one-for-one, and gives up at the second restart within 5 seconds.
+    /// Makes a supervisor without children. It is one-for-one, and gives up at the second restart within 5 seconds.
     ///
     /// # Errors
     ///
-    /// [`SupervisorError::InvalidName`] if the name has neither a letter nor a digit. Anything else in a name becomes
-    /// `_`: the dots of dotted names are ours.
+    /// [`SupervisorError::InvalidName`] if the name has neither a letter nor a digit. Any other character in a name
+    /// becomes `_`: dots separate the segments of dotted names.
+    #[doc(alias = "start_link")]
     pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
         let name = Name::new(name);
         // R6: a name that cannot be one is refused as early as it is known.
@@ -68,15 +70,15 @@ impl Supervisor {
         Ok(Self { name, settings: SupervisorSettings::default(), children: Vec::new(), tenure })
     }
 
-    /// A supervisor of children that come and go while it runs: connections, jobs, sessions. One-for-one, and gives up at the
-    /// second restart within 5 seconds.
+    /// Makes a supervisor of children that come and go while it runs: connections, jobs, sessions. It is one-for-one,
+    /// and gives up at the second restart within 5 seconds.
     ///
-    /// It starts without children; they are added through its [`handle`](Self::handle). It stops them all at once, and keeps
-    /// none that has ended and is not restarted, so there is nothing to restart by hand or to delete. Each child has its own
-    /// specification. OTP calls this `simple_one_for_one`.
+    /// It starts without children; they are added through its [`handle`](Self::handle). It stops them all at once. A
+    /// child that has ended and is not restarted is not kept, so there is nothing to restart by hand or to delete. Each
+    /// child has its own specification. OTP calls this `simple_one_for_one`.
     ///
     /// ```
-    /// use supervisor_core::{one_shot, Supervisor, SupervisorError};
+    /// use supervision::{one_shot, Supervisor, SupervisorError};
     ///
     /// # fn main() -> Result<(), SupervisorError> {
     /// let connections = Supervisor::dynamic("connections")?.with_max_children(10_000);
@@ -94,8 +96,10 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new). Static children, another strategy, a shutdown order or auto-shutdown are invalid
-    /// specifications, which is reported when the tree is run.
+    /// As for [`new`](Self::new). Static children, another strategy, a shutdown order or auto-shutdown are invalid
+    /// specifications, which are reported when the tree is run.
+    #[doc(alias = "simple_one_for_one")]
+    #[doc(alias = "DynamicSupervisor")]
     pub fn dynamic(name: impl Into<Cow<'static, str>>) -> Result<Self, SupervisorError> {
         let mut supervisor = Self::new(name)?;
         // R7: it starts empty; static children are refused when the tree is checked.
@@ -105,95 +109,98 @@ impl Supervisor {
         Ok(supervisor)
     }
 
-    /// Which children are restarted when one fails, and how often. By default one-for-one, once in 5 seconds.
+    /// Sets which children are restarted when one fails, and how often. By default one-for-one, once in 5 seconds.
     pub fn with_restart_strategy(mut self, strategy: RestartStrategy) -> Self {
         self.settings.strategy = strategy;
         self
     }
 
-    /// Whether the supervisor stops by itself when significant children have ended. By default never.
+    /// Sets whether the supervisor stops by itself when significant children have ended. By default never.
     pub fn with_auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
         self.settings.auto_shutdown = auto_shutdown;
         self
     }
 
-    /// In which order children are stopped, by a shutdown or in a group restart. By default in reverse.
+    /// Sets the order in which children are stopped, by a shutdown or in a group restart. By default in reverse.
     pub fn with_shutdown_order(mut self, order: ShutdownOrder) -> Self {
         self.settings.shutdown_order = order;
         self
     }
 
-    /// How long all of a stop may take, with everything below. When it is over, whatever is left is aborted at once. By
-    /// default there is no such limit: each child has its own, and those of children that stop in turn add up.
+    /// Limits how long a whole stop may take, with everything below. When the budget is over, all processes that are
+    /// left are aborted at once. By default there is no such limit: each child has its own, and those of children that
+    /// stop in turn add up.
     ///
-    /// Within it each child has the time that its own strategy gives it. What does not let go when it is aborted has its
-    /// [grace](Self::with_abort_grace) on top, all of them the same one. `Duration::MAX` is no limit.
+    /// Within the budget each child has the time that its own strategy gives it. Children that do not yield when they
+    /// are aborted have their [grace](Self::with_abort_grace) in addition, all of them the same one. `Duration::MAX` is
+    /// no limit.
     pub fn with_shutdown_budget(mut self, budget: Duration) -> Self {
-        // A4: without a limit there is no deadline that anybody has to keep.
+        // A4: without a limit there is no deadline to keep.
         self.settings.shutdown_budget = limit(budget);
         self
     }
 
-    /// On which executor its children run, and all below them that do not say otherwise. By default on the one that the
-    /// supervisor itself runs on.
+    /// Sets the executor for this supervisor's children and their descendants, unless they set their own. By default it
+    /// is the executor that the supervisor itself runs on.
     pub fn with_child_placement(mut self, placement: impl Into<Placement>) -> Self {
         self.settings.placement = placement.into().into();
         self
     }
 
-    /// How many children there may be at most, whatever they do: one that waits for its restart counts. Beyond that,
-    /// [`start_child`](SupervisorHandle::start_child) answers [`SupervisorError::AtCapacity`]. By default there is no limit, and
-    /// `usize::MAX` is none either.
+    /// Limits the number of children, in whatever state they are: one that waits for its restart counts. Beyond the
+    /// limit, [`start_child`](SupervisorHandle::start_child) answers [`SupervisorError::AtCapacity`]. By default, and
+    /// with `usize::MAX`, there is no limit.
     pub fn with_max_children(mut self, max: usize) -> Self {
-        // A8: a number that no supervisor comes to is no limit, and shown as none.
+        // A8: a number that no supervisor reaches is no limit, and shown as none.
         self.settings.max_children = Some(max).filter(|max| *max != usize::MAX);
         self
     }
 
-    /// For how long an aborted child may take to let go. By default 5 seconds.
+    /// Sets how long an aborted child may take to yield. By default 5 seconds.
     ///
     /// An abort takes effect when the child's future next yields, so only a future that does not yield needs this time.
-    /// After it, a shutdown no longer waits for the child and names it in the outcome; a restart goes on waiting, because
-    /// two incarnations of a child must never run beside each other, and names the child in log and events. All this
-    /// takes a thread that is free to run the supervisor: where the executor has one thread only, a future that does not
-    /// yield stops everything.
+    /// After it, a shutdown no longer waits for the child and names it in the outcome; a restart goes on waiting,
+    /// because two incarnations of a child must never overlap, and names the child in log and events. All this needs a
+    /// free thread to run the supervisor: on an executor with a single thread, a future that does not yield stops
+    /// everything.
     ///
-    /// A grace below a millisecond is an invalid specification. Where the supervisor itself comes late to see that the grace is
-    /// over, the child has as much time again, once: what has held up the one (a pause of the program, a blocked thread) may
-    /// have held up the other.
+    /// A grace below a millisecond is an invalid specification. If the supervisor itself is late to see that the grace
+    /// is over, the child has as much time again, once: the cause of the delay (a pause of the program, a blocked
+    /// thread) may have delayed the child, too.
     pub fn with_abort_grace(mut self, grace: Duration) -> Self {
         self.settings.abort_grace = grace;
         self
     }
 
-    /// How long restarts of children without a backoff of their own wait. By default not at all.
+    /// Sets the backoff of children that have none of their own. By default they restart without a wait.
     pub fn with_default_backoff(mut self, backoff: Backoff) -> Self {
         self.settings.backoff = Some(backoff);
         self
     }
 
-    /// Allows no two children of the same name. By default names need not be unique: children are told apart by their
-    /// [`ChildId`].
+    /// Requires that no two children have the same name. By default names need not be unique: a child's [`ChildId`]
+    /// identifies it.
     pub fn with_unique_names(mut self) -> Self {
         self.settings.unique_names = true;
         self
     }
 
-    /// Adds a child behind the others: it starts after them, and stops before them.
+    /// Adds a child after the others: it starts after them, and stops before them.
     pub fn add_worker(&mut self, child: impl IntoChildSpec) -> ChildId {
-        // R1, R20: added behind the others, so it starts after them and stops before them (R39).
+        // R1, R20: added after the others, so it starts after them and stops before them (R39).
         let child = child.into().into_child();
         let id = child.id();
         self.children.push(child);
         id
     }
 
-    /// Adds a child as [`add_worker`](Self::add_worker) does, and returns the supervisor: to put one together in one expression.
+    /// Adds a child as [`add_worker`](Self::add_worker) does, and returns the supervisor, so that one expression can
+    /// build it.
     ///
-    /// For children that are not called by their id later; [`SupervisorHandle::find`] finds them by name.
+    /// For children whose id is not needed later; [`SupervisorHandle::find`] finds them by name.
     ///
     /// ```
-    /// use supervisor_core::{worker, Supervisor, SupervisorError};
+    /// use supervision::{worker, Supervisor, SupervisorError};
     ///
     /// # fn main() -> Result<(), SupervisorError> {
     /// let root = Supervisor::new("root")?
@@ -208,23 +215,23 @@ impl Supervisor {
         self
     }
 
-    /// The supervisor's own segment of its dotted name.
+    /// Returns the supervisor's own segment of its dotted name.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// A handle on this supervisor. It works while the supervisor runs, and over its restarts.
+    /// Returns a handle on this supervisor. It works while the supervisor runs, and over its restarts.
     pub fn handle(&self) -> SupervisorHandle {
         SupervisorHandle::new(self.tenure.shared().clone())
     }
 
-    /// The static children, to be added later instead.
+    /// Takes out the static children, to be added later instead.
     #[cfg(feature = "testing")]
     pub(crate) fn take_children(&mut self) -> Vec<ChildSpec> {
         self.children.drain(..).map(ChildSpec::of).collect()
     }
 
-    /// The root of a tree, if all of it can work.
+    /// Makes the root of a tree, if the whole tree is valid.
     pub(crate) fn into_root(self, home: &dyn Spawner) -> Result<(Arc<dyn Child>, SupervisorHandle), SupervisorError> {
         let handle = self.handle();
         let root = ChildSpec::from(self).into_child();
@@ -244,7 +251,7 @@ impl fmt::Debug for Supervisor {
     }
 }
 
-/// Permanent, and stopped without a limit of its own: its children have limits.
+/// A child that is permanent, and stopped without a limit of its own: its children have limits.
 impl From<Supervisor> for ChildSpec {
     fn from(supervisor: Supervisor) -> Self {
         let Supervisor { name, settings, children, tenure } = supervisor;
@@ -261,8 +268,8 @@ struct Supervision {
 }
 
 impl Supervision {
-    /// A root runs once, and takes it along: its children are kept in one place only. Where an executor is still to be made, it
-    /// may come to nothing, so it stays here.
+    /// Returns the blueprint for a run. A root runs once, and takes the blueprint along, so its children are kept in
+    /// one place only. If an executor has still to be made, that may fail, so the blueprint stays here.
     fn for_a_run(&self, above: &Scope) -> Option<Blueprint> {
         let mut blueprint = self.lock();
         let is_fresh = |blueprint: &Blueprint| matches!(*blueprint.settings.placement, Placement::Fresh(_));
@@ -282,7 +289,7 @@ impl Release for Supervision {
     fn release(&self, below: &mut Vec<Arc<dyn Child>>) {
         let blueprint = self.lock().take();
         if let Some(Blueprint { children, .. }) = &blueprint {
-            // R78: they go in start order; the caller takes them from the end.
+            // R78: they are dropped in start order; the caller takes them from the end.
             below.extend(children.iter().rev().cloned());
         }
         self.tenure.retire();
@@ -291,7 +298,7 @@ impl Release for Supervision {
 
 impl ChildFactory for Supervision {
     fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, above: &Arc<Scope>) -> impl ProcessBody {
-        // R36: each run begins with the static list, whatever was added to, or deleted from, the one before.
+        // R36: each run begins with the static list, whatever was added or deleted in the run before.
         let blueprint = node.factory.for_a_run(above).expect("nothing is started after the last incarnation");
         let Blueprint { settings, children } = blueprint;
         SupervisorProcess::new(

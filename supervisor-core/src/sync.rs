@@ -1,4 +1,5 @@
-//! What processes and those who ask something of them meet in: the standard library's, or loom's, which tries every order.
+//! Locks and atomics that processes share with other threads: the standard library's, or loom's, which tries every
+//! order.
 
 #[cfg(not(all(test, supervision_loom)))]
 pub(crate) use std::sync::{

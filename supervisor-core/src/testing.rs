@@ -1,4 +1,5 @@
-//! For the tests of this workspace: sees every event of a tree, and tells when the tree is quiet. Not a public interface.
+//! For the tests of this workspace: records every event of a tree, and reports when the tree is quiet. Not a public
+//! interface.
 
 use std::{
     future::poll_fn,
@@ -15,32 +16,32 @@ use crate::{
     tree::SupervisionTree,
 };
 
-/// Watches one tree.
+/// A probe that watches one tree.
 #[derive(Clone, Debug)]
 pub struct Probe {
     quiescence: Quiescence,
     log: Arc<Log>,
 }
 
-/// While it lives, something is in flight.
+/// A guard: while it lives, something counts as in flight.
 #[derive(Debug)]
 pub struct Busy {
     _in_flight: quiescence::InFlight,
 }
 
-/// While it lives, one worker that starts or stops does not count as being in flight: the test holds it up.
+/// A guard: while it lives, one worker that starts or stops does not count as in flight, because the test delays it.
 #[derive(Debug)]
 pub struct HeldUp {
     _exemption: quiescence::Exemption,
 }
 
-/// What a probe has written down.
+/// A record of a probe.
 #[expect(clippy::exhaustive_enums, reason = "not a public interface")]
 #[derive(Clone, Debug)]
 pub enum Entry {
-    /// By the tree.
+    /// Recorded by the tree.
     Event(Box<Event>),
-    /// By the test.
+    /// Recorded by the test.
     Note(String),
 }
 
@@ -66,12 +67,13 @@ impl Default for Probe {
 }
 
 impl Probe {
-    /// As `Supervisor::start_on`, watched.
+    /// Starts a tree as `Supervisor::start_on` does, and watches it.
     pub async fn start(&self, root: Supervisor, spawner: impl Spawner) -> Result<SupervisionTree, SupervisorError> {
         SupervisionTree::start(root, Arc::new(spawner), Observers::one(self.log.clone()), self.quiescence.clone()).await
     }
 
-    /// As [`start`](Self::start), but without the root's children; they are added one by one when the tree runs.
+    /// Starts as [`start`](Self::start) does, but without the root's children; they are added one by one when the tree
+    /// runs.
     pub async fn start_and_add(
         &self,
         mut root: Supervisor,
@@ -91,22 +93,22 @@ impl Probe {
         poll_fn(|cx| self.quiescence.poll(cx)).await;
     }
 
-    /// What was written down since the last call.
+    /// Returns the records since the last call.
     pub fn take(&self) -> Vec<Entry> {
         mem::take(&mut *self.log.lock())
     }
 
-    /// Writes something down among the events.
+    /// Records a note among the events.
     pub fn note(&self, text: impl Into<String>) {
         self.log.lock().push(Entry::Note(text.into()));
     }
 
-    /// Something is in flight.
+    /// Marks that something is in flight.
     pub fn busy(&self) -> Busy {
         Busy { _in_flight: self.quiescence.in_flight() }
     }
 
-    /// A worker is held up in its start.
+    /// Marks that a worker is delayed in its start.
     pub fn held_up(&self) -> HeldUp {
         HeldUp { _exemption: self.quiescence.exemption() }
     }

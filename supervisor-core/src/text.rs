@@ -62,16 +62,6 @@ impl<T: fmt::Display> fmt::Display for Lines<T> {
     }
 }
 
-/// A text of which no more is kept than its beginning and its end, some [`LONGEST`] characters in all.
-pub(crate) fn middle_cut(text: String) -> String {
-    let half = LONGEST / 2;
-    let ends = text.char_indices().nth(half).zip(text.char_indices().rev().nth(half - 1));
-    match ends {
-        Some(((head, _), (tail, _))) if head < tail => format!("{} … {}", &text[..head], &text[tail..]),
-        _ => text,
-    }
-}
-
 fn cut(f: &mut fmt::Formatter<'_>, is_obeyed: fn(char) -> bool, text: &dyn fmt::Display) -> fmt::Result {
     let mut line = Line { out: f, is_obeyed, left: LONGEST, cut: 0 };
     write!(line, "{text}")?;
@@ -135,6 +125,28 @@ impl fmt::Display for Restarts {
     }
 }
 
+/// A time as people say it, rounded down: `<1ms`, `124ms`, `3.2s`, `30s`, `4m 10s`, `2h 5m`, `3d 4h`.
+pub(crate) struct Rounded(pub(crate) Duration);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        let (large, unit, small, small_unit) = match seconds {
+            0 if millis == 0 => return f.write_str("<1ms"),
+            0 => return write!(f, "{millis}ms"),
+            1..10 if millis >= 100 => return write!(f, "{seconds}.{}s", millis / 100),
+            1..60 => return write!(f, "{seconds}s"),
+            60..3600 => (seconds / 60, "m", seconds % 60, "s"),
+            3600..86_400 => (seconds / 3600, "h", seconds / 60 % 60, "m"),
+            _ => (seconds / 86_400, "d", seconds / 3600 % 24, "h"),
+        };
+        match small {
+            0 => write!(f, "{large}{unit}"),
+            _ => write!(f, "{large}{unit} {small}{small_unit}"),
+        }
+    }
+}
+
 /// `None` for a time without limit.
 pub(crate) fn limit(time: Duration) -> Option<Duration> {
     (time != Duration::MAX).then_some(time)
@@ -152,20 +164,15 @@ impl fmt::Debug for Time {
     }
 }
 
-#[cfg(feature = "serde")]
-pub(crate) mod serialize {
-    //! What has no limit is `null`.
+/// A number, for those who debug.
+pub(crate) struct Number(pub(crate) usize);
 
-    use std::time::Duration;
-
-    use serde::{Serialize, Serializer};
-
-    pub(crate) fn time<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        super::limit(*time).serialize(serializer)
-    }
-
-    pub(crate) fn number<S: Serializer>(number: &usize, serializer: S) -> Result<S::Ok, S::Error> {
-        Some(*number).filter(|number| *number != usize::MAX).serialize(serializer)
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            usize::MAX => f.write_str("unlimited"),
+            number => number.fmt(f),
+        }
     }
 }
 
@@ -201,13 +208,15 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_story_the_beginning_and_the_end_are_kept() {
-        for short in [String::new(), "é".repeat(LONGEST)] {
-            assert_eq!(middle_cut(short.clone()), short);
-        }
-        let cut = middle_cut(format!("begin{}end", "é".repeat(LONGEST)));
-        assert!(cut.starts_with("beginé") && cut.ends_with("éend") && cut.contains(" … "));
-        assert_eq!(cut.chars().count(), LONGEST + 3);
+    fn a_time_is_rounded_to_what_people_say() {
+        let of = |millis| Rounded(Duration::from_millis(millis)).to_string();
+        assert_eq!(Rounded(Duration::from_micros(999)).to_string(), "<1ms");
+        assert_eq!([1, 124, 999].map(of), ["1ms", "124ms", "999ms"]);
+        assert_eq!([1000, 1099, 3250, 9999].map(of), ["1s", "1s", "3.2s", "9.9s"]);
+        assert_eq!([10_900, 59_999].map(of), ["10s", "59s"]);
+        assert_eq!([60, 250, 3599].map(|seconds| of(seconds * 1000)), ["1m", "4m 10s", "59m 59s"]);
+        assert_eq!([3600, 7500, 86_399].map(|seconds| of(seconds * 1000)), ["1h", "2h 5m", "23h 59m"]);
+        assert_eq!([86_400, 273_600].map(|seconds| of(seconds * 1000)), ["1d", "3d 4h"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Who waits for whom, so that no call waits for its own caller (N6).
+//! Records which process waits for which child, so that no call waits for its own caller (N6).
 //!
-//! A call that waits, made in a process, is an edge: from that process to the child that it waits for. A supervisor knows of its
-//! own orders of starts and stops, and its engine looks at those. What this knows is the calls, over the borders of
-//! supervisors and trees: two workers of different supervisors may each terminate the other, and wait.
+//! A call that waits, made in a process, is an edge: from that process to the child that it waits for. A supervisor
+//! knows its own orders of starts and stops, and its engine checks those. This table has the calls, across supervisors
+//! and trees: two workers of different supervisors may each terminate the other, and wait.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ static WAITS: Mutex<Waits> = Mutex::new(Waits { all: Slab::new(), by_caller: BTr
 
 struct Waits {
     all: Slab<Wait>,
-    /// Those that are made in a child, or below it.
+    /// The waits of calls that are made in a child, or below it.
     by_caller: BTreeSet<(ChildId, usize)>,
 }
 
@@ -27,20 +27,21 @@ struct Wait {
     awaited: Box<[ChildId]>,
 }
 
-/// While it lives, a process waits for a child.
+/// A guard: while it lives, a process waits for a child.
 #[derive(Debug)]
 pub(crate) struct Waiting(usize);
 
 impl Waiting {
-    /// `None` if one of those children, or what is below it, waits for the caller, be it through others.
+    /// Records a wait. Returns `None` if one of those children, or a process below it, waits for the caller, directly
+    /// or not.
     pub(crate) fn begin(caller: Box<[ChildId]>, awaited: Box<[ChildId]>) -> Option<Self> {
         let mut waits = lock();
-        // Looked for and entered under one lock. Of two calls that close a circle at the same time, one is first, and
-        // the other one sees it.
+        // Searched and recorded under one lock. Of two calls that close a circle at the same time, one is first, and
+        // the other one finds it.
         let (mut reached, mut looked_at) = (awaited.to_vec(), 0);
         while let Some(child) = reached.get(looked_at).copied() {
             looked_at += 1;
-            // N6: what is waited for waits for the caller, or for one above it, which ends after the caller.
+            // N6: the awaited child waits for the caller, or for a supervisor above it, which ends after the caller.
             if caller.contains(&child) {
                 return None;
             }
@@ -53,7 +54,7 @@ impl Waiting {
             }
         }
         let key = waits.all.vacant_key();
-        // Entered for each supervisor above the caller, too: who waits for one of these waits for the caller.
+        // Recorded for each supervisor above the caller, too: a wait for one of these is a wait for the caller.
         waits.by_caller.extend(caller.iter().map(|child| (*child, key)));
         waits.all.insert(Wait { caller, awaited });
         Some(Self(key))

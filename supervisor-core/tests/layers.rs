@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-/// The modules in the order in which `lib.rs` declares them.
+/// Returns the modules in the order in which `lib.rs` declares them.
 fn layers(root: &str) -> Vec<String> {
     let declared = |line: &str| {
         let rest = line.strip_prefix("pub ").unwrap_or(line);
@@ -11,7 +11,8 @@ fn layers(root: &str) -> Vec<String> {
     root.lines().filter_map(declared).collect()
 }
 
-/// Every `crate::name` in a file, with the names in braces behind a bare `crate::`. Comments and tests do not count.
+/// Returns every `crate::name` in a file, with the names in braces after a bare `crate::`. Comments and tests do not
+/// count.
 fn uses(text: &str) -> Vec<String> {
     let code: String = text
         .lines()

@@ -20,7 +20,7 @@ pub(crate) use crate::harness::{
     children::{idle, supervisor},
 };
 
-/// A root that only what a test is about ends.
+/// Makes a root that only the tested failure ends.
 pub(crate) fn root() -> Supervisor {
     supervisor("root", RestartStrategy::one_for_one())
 }
@@ -56,7 +56,7 @@ where
     }
 }
 
-/// What a set-up returns for a worker that runs until it is asked to stop.
+/// Returns the result of a set-up for a worker that runs until it is asked to stop.
 pub(crate) fn until(shutdown: ProcessShutdown) -> SupervisorFuture {
     Box::pin(async move {
         shutdown.await;
@@ -86,13 +86,13 @@ pub(crate) fn failing(name: &'static str) -> ChildSpec {
     set_up(name, |_| async { Err("no route".into()) })
 }
 
-/// What a child is doing, if it is there.
+/// Returns the state of a child, if it exists.
 pub(crate) async fn state_of(handle: &SupervisorHandle, id: ChildId) -> Option<ChildState> {
     let children = handle.children().await.unwrap();
     children.iter().find(|child| child.id == id).map(|child| child.state)
 }
 
-/// Lets a test end a worker, as often as it runs.
+/// The strings with which a test ends a worker, as often as it runs.
 #[derive(Clone)]
 pub(crate) struct Strings {
     sender: async_channel::Sender<Result<(), &'static str>>,
@@ -105,7 +105,7 @@ impl Strings {
         Self { sender, receiver }
     }
 
-    /// A worker that hangs on these.
+    /// A worker that waits for these.
     pub(crate) fn worker(&self, name: &'static str) -> ChildSpec {
         let strings = self.clone();
         worker(name, move |shutdown| {
@@ -114,7 +114,7 @@ impl Strings {
         })
     }
 
-    /// The worker that hears of it first ends like this.
+    /// Makes one worker end like this: the first one that gets it.
     pub(crate) fn pull(&self, how: Result<(), &'static str>) {
         self.sender.try_send(how).expect("an open channel");
     }
@@ -127,7 +127,7 @@ impl Strings {
         probe.quiet().await;
     }
 
-    /// Until it is asked to stop, or its string is pulled.
+    /// Waits until it is asked to stop, or its string is pulled.
     pub(crate) async fn hang(&self, shutdown: ProcessShutdown) -> Result<(), BoxError> {
         let asked = async {
             shutdown.await;
@@ -138,7 +138,7 @@ impl Strings {
     }
 }
 
-/// Panics when it is dropped, once it is armed.
+/// A value that panics when it is dropped, once it is armed.
 pub(crate) struct Bomb(pub(crate) Arc<AtomicBool>);
 
 impl Drop for Bomb {
@@ -149,7 +149,7 @@ impl Drop for Bomb {
     }
 }
 
-/// What happened, in order, in the words of whoever was there.
+/// What happened, in order, as the processes wrote it.
 #[derive(Clone, Default)]
 pub(crate) struct Diary(Arc<Mutex<Vec<String>>>);
 
@@ -163,7 +163,7 @@ impl Diary {
     }
 }
 
-/// The events since the last call.
+/// Returns the events since the last call.
 pub(crate) fn events(probe: &Probe) -> Vec<Event> {
     let event = |entry| match entry {
         Entry::Event(event) => Some(*event),
@@ -172,7 +172,7 @@ pub(crate) fn events(probe: &Probe) -> Vec<Event> {
     probe.take().into_iter().filter_map(event).collect()
 }
 
-/// How often a process of this name ended, and how.
+/// Returns how often a process of this name ended, and how.
 pub(crate) fn exits_of(events: &[Event], path: &str) -> Vec<String> {
     let exit = |event: &Event| match &event.kind {
         EventKind::Exited(exit) if event.path == path => Some(exit.to_string()),

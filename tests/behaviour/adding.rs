@@ -45,7 +45,7 @@ mod timed {
     }
 }
 
-/// A child that becomes ready when the gate is opened.
+/// Makes a child that becomes ready when the gate is opened.
 fn gated(name: &'static str, gate: &async_channel::Receiver<()>) -> supervisor_core::ChildSpec {
     let gate = gate.clone();
     set_up(name, move |shutdown| {
@@ -81,13 +81,13 @@ async fn a1_a_failed_start_names_its_path_and_chains_its_source(world: World) {
     root.add_worker(pool);
     let tree = world.start(root).await.unwrap();
     let error = handle.start_child(failing("x")).await.unwrap_err();
-    assert_eq!(error.to_string(), "`root.pool.x` failed to start: no route");
+    assert_eq!(format!("{error:#}"), "`root.pool.x` failed to start: no route");
     assert!(std::error::Error::source(&error).is_some());
 
     let mut nested = supervisor("nested", RestartStrategy::one_for_one());
     nested.add_worker(failing("y"));
     let error = handle.start_child(nested).await.unwrap_err();
-    assert_eq!(error.to_string(), "`root.pool.nested.y` failed to start: no route");
+    assert_eq!(format!("{error:#}"), "`root.pool.nested.y` failed to start: no route");
 
     let panicking = set_up("z", |_| async { panic!("in its set-up") });
     let error = handle.start_child(panicking).await.unwrap_err();
@@ -110,7 +110,7 @@ async fn r62_an_invalid_spec_is_refused_and_changes_nothing(world: World) {
     let mut nested = supervisor("nested", RestartStrategy::one_for_one());
     nested.add_worker(one_shot("x", async {}).with_restart_type(RestartType::Permanent));
     let error = handle.spawn(nested).unwrap_err();
-    assert!(error.to_string().contains("`root.nested.x`: it is a one-shot"), "{error}");
+    assert!(error.to_string().contains("`root.nested.x` has an invalid specification: a one-shot"), "{error}");
     assert_eq!(handle.count().await.unwrap().specs, 0);
     assert!(events(&world.probe).iter().all(|event| event.path == "root"), "nothing was started");
     tree.shutdown().await.unwrap();
@@ -160,7 +160,7 @@ async fn r59_d2_with_unique_names_a_name_is_there_once(world: World) {
     let tree = world.start(root).await.unwrap();
     let handle = tree.handle();
     let error = handle.start_child(idle("a")).await.unwrap_err();
-    assert_eq!(error.to_string(), "`root.a` is already started");
+    assert_eq!(error.to_string(), "`root.a` already exists and is running; use it, or another name");
     assert!(matches!(error, SupervisorError::AlreadyStarted { id, .. } if id == first));
     handle.terminate_child(first).await.unwrap();
     let error = handle.start_child(idle("a")).await.unwrap_err();
@@ -177,7 +177,7 @@ async fn a8_a_full_supervisor_refuses_until_a_place_is_free(world: World) {
     let handle = tree.handle();
     let id = handle.start_child(idle("a")).await.unwrap();
     let error = handle.start_child(idle("b")).await.unwrap_err();
-    assert_eq!(error.to_string(), "`root` has its maximum of 2 children");
+    assert!(error.to_string().starts_with("`root` has its maximum of 2 children; "), "{error}");
     let error = handle.spawn(idle("c")).unwrap_err();
     assert!(matches!(error, SupervisorError::AtCapacity { max: 2, .. }), "{error}");
     handle.terminate_child(id).await.unwrap();
@@ -296,7 +296,7 @@ async fn p3_what_a_spec_owns_is_dropped_in_a_process_of_its_own(world: World) {
     handle.start_child(subsystem()).await.unwrap_err();
     world.probe.quiet().await;
     assert_eq!((census.ever(), census.present()), (9, 0));
-    assert_eq!(handle.count().await.unwrap().active, 2, "no destructor took anybody down");
+    assert_eq!(handle.count().await.unwrap().active, 2, "no destructor ended another child");
     tree.shutdown().await.unwrap();
 }
 

@@ -87,7 +87,7 @@ async fn d2_find_returns_all_that_have_the_name(world: World) {
         let ids: Vec<_> = handle.find(name).await.unwrap().iter().map(|child| child.id).collect();
         assert_eq!(ids, [first, second]);
     }
-    assert!(handle.find("nobody").await.unwrap().is_empty());
+    assert!(handle.find("stranger").await.unwrap().is_empty());
     tree.shutdown().await.unwrap();
 }
 
@@ -173,7 +173,7 @@ async fn n7_a_spawn_that_is_never_served_is_told(world: World) {
     let refused = told.iter().find(|event| matches!(event.kind, EventKind::Refused(_)));
     assert_eq!(refused.is_some(), accepted.is_ok());
     if let Some(refused) = refused {
-        let text = "root.late is not started: `root` is shutting down, and starts nothing any more";
+        let text = "root.late refused: `root` is shutting down, and starts nothing any more";
         assert_eq!(refused.to_string(), text);
     }
     assert!(told.iter().all(|event| !matches!(event.kind, EventKind::Started) || event.path != "root.late"));
@@ -230,7 +230,8 @@ async fn r28_terminating_the_failed_child_names_the_group_left_down(world: World
     handle.terminate_child(id).await.unwrap();
     let told = events(&world.probe);
     let left = told.iter().find(|event| matches!(event.kind, EventKind::LeftDown { .. })).expect("it is told");
-    let text = "root.brittle was terminated before its group was restarted; these stay down: sibling";
+    let text = "root.brittle was terminated during its group's restart; the restart is cancelled and these siblings stay \
+                stopped: sibling";
     assert_eq!(left.to_string(), text);
     // It may be on its way out still.
     world.probe.quiet().await;

@@ -140,7 +140,7 @@ async fn call_anything(mut rng: Rng, handles: &[SupervisorHandle], ids: &RefCell
     }
 }
 
-/// A child of any kind.
+/// Draws a child of any kind.
 fn any_child(rng: &mut Rng, census: &Census) -> ChildSpec {
     let (counted, owned) = (census.clone(), census.enter());
     let moment = Duration::from_millis(1);

@@ -22,12 +22,12 @@ mount! { two threads:
     a_tree_of_any_depth_that_never_runs_can_be_dropped
 }
 
-/// So many supervisors one in another, and a handle on the innermost, which has a worker if `change` gives it one.
+/// Nests this many supervisors. Returns a handle on the innermost, which has a worker if `change` gives it one.
 fn nested(depth: usize, change: impl FnOnce(&mut Supervisor)) -> (Supervisor, SupervisorHandle) {
     nested_like(depth, change, || supervisor("s", RestartStrategy::one_for_one()), ChildSpec::from)
 }
 
-/// The same with other supervisors, each a child like this of the next.
+/// Nests other supervisors, each a child like this of the next.
 fn nested_like(
     depth: usize,
     change: impl FnOnce(&mut Supervisor),
@@ -86,7 +86,7 @@ async fn a_failure_climbs_the_deepest_tree_and_the_error_can_be_told(world: Worl
     strings.pull(Err("boom"));
     let error = tree.wait().await.unwrap_err();
     assert!(matches!(&error, SupervisorError::GaveUp(_)));
-    assert!(error.to_string().ends_with("boom"));
+    assert!(format!("{error:#}").ends_with("boom"));
     assert!(!format!("{error:?}").is_empty());
 }
 
@@ -105,14 +105,14 @@ async fn an_end_climbs_the_deepest_tree_and_its_story_can_be_told(world: World) 
     let mut tree = world.start(root).await.unwrap();
     strings.pull(Err("boom"));
     let error = tree.wait().await.unwrap_err();
-    assert!(error.to_string().ends_with("boom"));
+    assert!(format!("{error:#}").ends_with("boom"));
     let mut last = None;
     while let Some(event) = events.next().await {
         last = Some(event);
     }
     // It is cut where it is told, and whole in the error.
     let told = last.unwrap().to_string();
-    assert!(told.starts_with("s has ended") && told.len() < 2000, "{told}");
+    assert!(told.starts_with("s supervisor ended") && told.len() < 2000, "{told}");
 }
 
 async fn a_deeper_tree_is_refused_before_anything_starts(world: World) {

@@ -214,7 +214,7 @@ async fn r46_a_dynamic_supervisor_stops_all_at_once(world: World) {
     handle.start_child(deaf("deaf")).await.unwrap();
     let begin = world.spawner.now();
     let error = tree.shutdown().await.unwrap_err();
-    assert_eq!(error.to_string(), "shutdown was not clean: `pool.deaf` was aborted, its time to stop was up");
+    assert_eq!(error.to_string(), "shutdown was not clean: `pool.deaf` was aborted: did not stop in time");
     assert_eq!(world.spawner.now() - begin, Duration::from_secs(5));
 }
 

@@ -52,7 +52,7 @@ async fn outside_of_a_process_no_child_can_be_added(world: World) {
     root.add_worker(one_shot("other", async move {
         // Another thread, or a task that was spawned by other means, is not in the process.
         let outcome = std::thread::spawn(|| process::spawn(idle("x"))).join().expect("no panic");
-        written.write(format!("{:?}", outcome.unwrap_err()));
+        written.write(format!("{:#?}", outcome.unwrap_err()));
     }));
     let tree = world.start(root).await.unwrap();
     world.probe.quiet().await;
@@ -228,7 +228,7 @@ impl Waits {
         Arc::new(Self { give, given, tell, told })
     }
 
-    /// In the process.
+    /// Waits in the process.
     async fn wait(&self) {
         let tree = self.given.recv().await.expect("given by the test");
         let _ = self.tell.send(tree.ready().await).await;
@@ -247,7 +247,7 @@ async fn n6_a_starting_process_cannot_wait_for_its_tree_to_be_ready(world: World
             Ok(until(shutdown))
         }
     });
-    // The tree is let go of there, and shuts down.
+    // The tree is dropped there, and shuts down.
     let _ = handle.start_child(waiter).await;
     let answer = waits.told.recv().await.unwrap();
     assert!(matches!(answer, Err(SupervisorError::WouldDeadlock { .. })), "{answer:?}");

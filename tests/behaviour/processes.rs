@@ -118,7 +118,7 @@ async fn p3_a_panic_in_a_specs_destructor_harms_no_other(world: World) {
     world.probe.quiet().await;
     let outcome = tree.shutdown().await;
     let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("a panic is not clean: {outcome:?}") };
-    assert_eq!(unclean[0].to_string(), "`root.running` failed while stopping: panicked: in a destructor");
+    assert_eq!(unclean[0].to_string(), "`root.running` panicked while stopping: in a destructor");
     world.probe.quiet().await;
     assert_eq!(census.present(), 0, "what a specification owns is dropped, be its child running or stopped");
 }
@@ -149,7 +149,7 @@ async fn p5_every_incarnation_has_an_id_of_its_own(world: World) {
     assert_eq!(ids.len(), 4, "{ids:?}");
 }
 
-/// Where nothing counts as in flight until the worker has heard of it.
+/// Waits for an exit when nothing counts as in flight until the worker has seen it.
 async fn wait_for_exit(world: &World, path: &str) {
     loop {
         if !exits_of(&events(&world.probe), path).is_empty() {

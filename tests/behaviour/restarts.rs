@@ -67,7 +67,7 @@ async fn n2_case_l_two_children_that_fail_together_cost_one(world: World) {
     for name in ["a", "b"] {
         root.add_worker(strings.worker(name));
     }
-    // Stops when it is let go, so that there is time for the other one to fail.
+    // Stops when it is released, so that there is time for the other one to fail.
     let (release, gate) = async_channel::bounded::<()>(1);
     root.add_worker(worker("slow", move |shutdown| {
         let gate = gate.clone();
@@ -152,9 +152,11 @@ async fn a1_case_u_a_give_up_error_tells_its_failures(world: World) {
     let error = root.run_on(world.spawner.clone()).await.unwrap_err();
     let SupervisorError::GaveUp(gave_up) = &error else { panic!("not a give-up: {error:?}") };
     assert_eq!((gave_up.path.as_str(), gave_up.intensity, gave_up.period), ("root", 2, Duration::from_secs(5)));
-    let told: Vec<_> = gave_up.restarts.iter().map(|restart| format!("{} {}", restart.path, restart.how)).collect();
+    let told: Vec<_> = gave_up.restarts.iter().map(|restart| format!("{} {}", restart.path, restart.cause)).collect();
     assert_eq!(told, ["root.flaky failed: failure 0", "root.flaky failed: failure 1", "root.flaky failed: failure 2"]);
-    assert_eq!(error.to_string(), "`root` gave up: more than 2 restarts in 5s; at last `root.flaky` failed: failure 2");
+    let told = "`root` gave up: more than 2 restarts in 5s; last failure: `root.flaky` failed";
+    assert_eq!((error.to_string().as_str(), format!("{error:#}")), (told, format!("{told}: failure 2")));
+    assert_eq!(std::error::Error::source(&error).map(ToString::to_string).as_deref(), Some("failure 2"));
 }
 
 async fn r35_failure_climbs_until_a_restart_covers_it(world: World) {
@@ -174,10 +176,7 @@ async fn r35_failure_climbs_until_a_restart_covers_it(world: World) {
         futures_lite::future::yield_now().await;
         told = crate::actors::exits_of(&crate::actors::events(&world.probe), "root.middle.inner");
     }
-    assert_eq!(
-        told[0],
-        "stopped: `root.middle.inner` gave up: more than 0 restarts in 5s; at last `root.middle.inner.leaf` failed: boom"
-    );
+    assert_eq!(told[0], "gave up: more than 0 restarts in 5s; last failure: `root.middle.inner.leaf` failed: boom");
     assert_eq!(outer_starts.ever(), 1, "those beside it were not touched");
     tree.shutdown().await.unwrap();
 }

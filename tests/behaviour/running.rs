@@ -123,7 +123,7 @@ async fn r55_d6_a_tree_whose_significant_work_failed_names_it(world: World) {
     let mut root = root().with_auto_shutdown(AutoShutdown::AllSignificant);
     root.add_worker(job(|| async { Err("no input".into()) }));
     let error = root.run_on(world.spawner.clone()).await.unwrap_err();
-    assert_eq!(error.to_string(), "`root` shut down because its significant child `root.job` failed: no input");
+    assert_eq!(format!("{error:#}"), "`root` shut down because its significant child `root.job` failed: no input");
 }
 
 async fn r56_d6_a_significant_supervisor_that_gave_up_is_told(world: World) {
@@ -133,10 +133,12 @@ async fn r56_d6_a_significant_supervisor_that_gave_up_is_told(world: World) {
     let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
     root.add_worker(ChildSpec::from(inner).with_restart_type(RestartType::Transient).with_significance());
     let error = root.run_on(world.spawner.clone()).await.unwrap_err();
-    let SupervisorError::SignificantChildFailed { child, gave_up: Some(gave_up), .. } = &error else {
-        panic!("{error}")
-    };
+    let SupervisorError::SignificantChildFailed { child, exit, .. } = &error else { panic!("{error}") };
+    let gave_up = exit.gave_up().expect("it gave up");
     assert_eq!((child.as_str(), gave_up.restarts[0].path.as_str()), ("root.inner", "root.inner.a"));
+    let story = "`root` shut down because its significant child `root.inner` gave up: more than 0 restarts in 1s; \
+                 last failure: `root.inner.a` failed";
+    assert_eq!((error.to_string().as_str(), format!("{error:#}")), (story, format!("{story}: boom")));
 }
 
 async fn the_first_shutdown_trigger_shuts_the_tree_down(world: World) {
@@ -144,7 +146,7 @@ async fn the_first_shutdown_trigger_shuts_the_tree_down(world: World) {
     root.run_on(world.spawner.clone()).with_shutdown(pending::<()>()).with_shutdown(async {}).await.unwrap();
 }
 
-/// Keeps the processes that it is given, and starts them on another executor when it is told to.
+/// An executor that keeps its processes, and starts them on another executor when it is told to.
 #[derive(Clone, Debug)]
 struct Held {
     on: Arc<dyn Spawner>,

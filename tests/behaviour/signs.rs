@@ -73,14 +73,14 @@ async fn r6_explicit_readiness_of_a_set_up_is_refused(world: World) {
     let mut root = root();
     root.add_worker(set_up("db", |_| pending()).with_explicit_ready());
     let error = world.start(root).await.unwrap_err();
-    assert!(error.to_string().contains("only a closure or a one-shot can say so itself"), "{error}");
+    assert!(error.to_string().contains("explicit readiness needs a closure or one-shot"), "{error}");
 }
 
 async fn r6_watchdogs_that_cannot_work_are_refused(world: World) {
     let inner = Supervisor::new("inner").unwrap();
     let refused = [
-        (worker("a", |shutdown| shutdown).with_watchdog(Duration::ZERO), "its watchdog has a time of zero"),
-        (ChildSpec::from(inner).with_watchdog(SECOND), "it is a supervisor, which gives no signs of life"),
+        (worker("a", |shutdown| shutdown).with_watchdog(Duration::ZERO), "the watchdog's time is zero"),
+        (ChildSpec::from(inner).with_watchdog(SECOND), "a supervisor cannot have a watchdog; set it on its workers"),
     ];
     for (child, reason) in refused {
         let mut root = root();
@@ -155,7 +155,7 @@ async fn b2_a_worker_that_hangs_is_restarted_with_the_reason(world: World) {
         }
     };
     assert!(matches!(exit, Exit::Unresponsive { within } if within == 4 * SECOND));
-    assert_eq!(exit.to_string(), "was aborted: it gave no sign of life for 4s");
+    assert_eq!(exit.to_string(), "was aborted: no heartbeat within 4s");
     world.probe.quiet().await;
     assert_eq!(tree.handle().count().await.unwrap().active, 1);
     tree.shutdown().await.unwrap();

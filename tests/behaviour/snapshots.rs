@@ -4,8 +4,8 @@ use std::{future::Future, pin::pin, time::Duration};
 
 use futures_lite::future::poll_once;
 use supervisor_core::{
-    Backoff, ChildKind, ChildState, EventKind, RestartStrategy, RestartType, Snapshot, SnapshotSource, Supervisor,
-    SupervisorError, SupervisorFuture, SupervisorHandle, one_shot, process, worker,
+    Backoff, ChildKind, ChildState, EventKind, Exit, Failure, RestartCause, RestartStrategy, RestartType, Snapshot,
+    SnapshotSource, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, one_shot, process, worker,
 };
 
 use crate::{
@@ -57,7 +57,7 @@ fn failing(name: &'static str, times: usize) -> supervisor_core::ChildSpec {
 
 fn shown(snapshot: &Snapshot) -> Vec<String> {
     let line = |node: &Snapshot| {
-        let last = node.last_exit.as_ref().map_or(String::new(), |last| format!(", it {}", last.how));
+        let last = node.last_exit.as_ref().map_or(String::new(), |last| format!(", it {}", last.cause));
         format!("{} {:?} {}{last}", node.path, node.state, node.restarts)
     };
     snapshot.iter().map(line).collect()
@@ -124,7 +124,11 @@ async fn b4_after_the_end_the_last_state_stays_readable(world: World) {
     let snapshot = handle.snapshot().await;
     assert_eq!(
         shown(&snapshot),
-        ["root Stopped 0", "root.inner Stopped 0, it shut down as asked", "root.inner.b Stopped 1, it ended normally",]
+        [
+            "root Stopped 0",
+            "root.inner Stopped 0, it shut down on request",
+            "root.inner.b Stopped 1, it ended normally",
+        ]
     );
     assert!(snapshot.iter().all(|node| !node.ready));
     let info = snapshot.supervisor.expect("it supervised");
@@ -187,7 +191,7 @@ async fn b4_a_supervisor_that_starts_or_stops_shows_that(world: World) {
 
 async fn b4_many_children_are_read_in_pieces(world: World) {
     const CHILDREN: usize = 1_200;
-    /// How often it lets go of the thread.
+    /// Returns how often it yields the thread.
     async fn pauses<T>(reading: impl Future<Output = T>) -> (T, usize) {
         let (mut reading, mut pauses) = (pin!(reading), 0);
         loop {
@@ -235,7 +239,8 @@ async fn b4_times_count_back_from_the_moment_of_the_read(world: World) {
     world.sleep(8 * SECOND).await;
     let waiting = look().await;
     assert_eq!((waiting.state, waiting.since), (ChildState::Restarting, Some(2 * SECOND)));
-    assert_eq!(waiting.last_exit.map(|last| (last.how, last.ago)), Some(("failed: late".to_owned(), Some(2 * SECOND))));
+    let late = RestartCause::Exit(Exit::Failed(Failure::new("late")));
+    assert_eq!(waiting.last_exit.map(|last| (last.cause, last.ago)), Some((late, Some(2 * SECOND))));
     world.sleep(30 * SECOND).await;
     let again = look().await;
     assert_eq!((again.state, again.since, again.restarts), (ChildState::Running, Some(2 * SECOND), 1));

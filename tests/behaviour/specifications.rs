@@ -101,7 +101,7 @@ async fn r36_an_added_spec_is_dropped_when_its_supervisor_restarts(world: World)
     assert_eq!(census.present(), 0);
 }
 
-/// The tree of a supervisor that has restarted once.
+/// Makes the tree of a supervisor that has restarted once.
 async fn restarted(world: &World, inner: Supervisor) -> SupervisionTree {
     let mut root = root();
     let id = root.add_worker(inner);

@@ -78,7 +78,7 @@ async fn a1_a_failed_start_names_its_path_and_chains_its_source(world: World) {
         panic!("not a failed start: {error:?}")
     };
     assert_eq!((path.as_str(), failure.message()), ("root.api.listener", "address in use"));
-    assert_eq!(error.to_string(), "`root.api.listener` failed to start: address in use");
+    assert_eq!(format!("{error:#}"), "`root.api.listener` failed to start: address in use");
     assert!(std::error::Error::source(&error).is_some());
 }
 
@@ -91,7 +91,7 @@ async fn r3_a_failed_start_deep_in_the_tree_stops_all_that_started(world: World)
     root.add_worker(present("a", &census));
     root.add_worker(inner);
     let error = world.start(root).await.unwrap_err();
-    assert_eq!(error.to_string(), "`root.inner.c` failed to start: panicked: in set-up");
+    assert_eq!(format!("{error:#}"), "`root.inner.c` failed to start: panicked: in set-up");
     assert_eq!(census.present(), 0);
 }
 
@@ -195,7 +195,7 @@ async fn n3_giving_up_in_the_first_start_is_a_failed_start(world: World) {
     assert_eq!(path, "root.inner");
     assert_eq!(gave_up.restarts.len(), 1);
     assert_eq!(gave_up.restarts[0].path, "root.inner.brittle");
-    assert_eq!(gave_up.restarts[0].how, "failed: boom");
+    assert_eq!(gave_up.restarts[0].cause.to_string(), "failed: boom");
 }
 
 async fn a2_case_j_a_start_that_is_never_ready_times_out(world: World) {

@@ -142,8 +142,8 @@ async fn a5_the_outcome_names_all_who_were_aborted_in_the_tree(world: World) {
     assert_eq!(paths, ["root.inner.deaf", "root.too"]);
     assert_eq!(
         error.to_string(),
-        "shutdown was not clean: `root.inner.deaf` was aborted, its time to stop was up; \
-         `root.too` was aborted, its time to stop was up"
+        "shutdown was not clean: `root.inner.deaf` was aborted: did not stop in time; \
+         `root.too` was aborted: did not stop in time"
     );
 }
 
@@ -232,7 +232,7 @@ async fn n8_killing_a_supervisor_aborts_all_below_it(world: World) {
     let before = handle.children().await.unwrap();
     tree.handle().kill_child(id).await.unwrap();
     world.probe.quiet().await;
-    assert_eq!(world.spawner.now(), begin, "nobody was given any time");
+    assert_eq!(world.spawner.now(), begin, "no child was given any time");
     let after = handle.children().await.unwrap();
     assert!(before.iter().zip(&after).all(|(before, after)| before.process != after.process));
     drop(tree);

@@ -1,4 +1,4 @@
-//! Futures that do not yield. Nobody can end them; but nobody has to wait for them either.
+//! Futures that do not yield. Nothing can end them; but nothing has to wait for them either.
 
 use std::{
     future::Future,
@@ -26,7 +26,7 @@ mount! { two threads, also added at run time:
     d1_a_blocked_child_stalls_no_sibling
 }
 
-/// Blocks a thread until it is let go.
+/// A value that blocks a thread until it is released.
 struct Block {
     release: Sender<()>,
     blocked: async_channel::Receiver<()>,

@@ -46,7 +46,7 @@ fn errors_of_executors_are_compared_by_what_they_say() {
     let error = |text: &str| SupervisorError::executor(std::io::Error::other(text.to_owned()));
     assert_eq!(error("no reactor"), error("no reactor"));
     assert_ne!(error("no reactor"), error("no clock"));
-    assert_eq!(error("no reactor").to_string(), "no executor to run on: no reactor");
+    assert_eq!(format!("{:#}", error("no reactor")), "cannot run the tree: no reactor");
 }
 
 async fn a_trigger_may_resolve_to_anything(world: World) {
@@ -69,7 +69,7 @@ async fn chained_children_start_in_the_order_of_the_chain(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-/// Counts how often it was set up.
+/// A worker that counts how often it was set up.
 #[derive(Default)]
 struct Counter(AtomicUsize);
 
@@ -99,5 +99,5 @@ async fn all_incarnations_of_a_shared_worker_use_the_same_one(world: World) {
     let spec = tree.handle().child_spec(id).await.unwrap();
     assert_eq!((&*spec.name, spec.shutdown), ("counter", counter.shutdown_strategy()));
     tree.shutdown().await.unwrap();
-    assert_eq!(Arc::strong_count(&counter), 1, "the tree has let go of it");
+    assert_eq!(Arc::strong_count(&counter), 1, "the tree has dropped it");
 }

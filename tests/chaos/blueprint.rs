@@ -42,7 +42,7 @@ pub(crate) struct Built {
     pub(crate) site: Arc<Site>,
 }
 
-/// What trees are built with.
+/// The setting in which trees are built.
 pub(crate) struct Ground<'a> {
     pub(crate) seed: u64,
     pub(crate) diary: &'a Diary,
@@ -64,7 +64,7 @@ pub(crate) struct Settings {
     is_dynamic: bool,
 }
 
-/// What is on the specification of a child.
+/// The settings on the specification of a child.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpecSettings {
     restart: RestartType,
@@ -77,7 +77,7 @@ pub(crate) struct SpecSettings {
 }
 
 impl Blueprint {
-    /// With what may be placed on these sites.
+    /// Draws a blueprint with what may be placed on these sites.
     pub(crate) fn random(rng: &mut Rng, sites: &[SitePlan]) -> Self {
         Self::below(rng, "root".into(), 0, SpecSettings::plain(), sites.len())
     }
@@ -124,13 +124,13 @@ impl Blueprint {
         Self { name, settings, spec, children, place }
     }
 
-    /// The tree, and each of its supervisors.
+    /// Builds the tree. Returns it with each of its supervisors.
     pub(crate) fn build(&self, ground: &Ground<'_>) -> (Supervisor, Vec<Built>) {
         let mut all = Vec::new();
         (self.build_below(ground, "", &ground.sites.main, &mut all), all)
     }
 
-    /// `home`: where the supervisor itself is.
+    /// Builds what is below. `home` is where the supervisor itself runs.
     fn build_below(&self, ground: &Ground<'_>, above: &str, home: &Arc<Site>, all: &mut Vec<Built>) -> Supervisor {
         let Settings { strategy, auto_shutdown, order, budget, is_dynamic } = self.settings;
         home.host_supervisor();
@@ -170,7 +170,7 @@ impl Blueprint {
         supervisor
     }
 
-    /// The dotted names of all workers, and the times that they have to stop.
+    /// Returns the dotted names of all workers, and the times that they have to stop.
     pub(crate) fn workers(&self) -> Vec<(String, Duration)> {
         let below = self.children.iter().flat_map(|child| match child {
             Node::Supervisor(below) => below.workers(),
@@ -179,7 +179,7 @@ impl Blueprint {
         below.map(|(path, time)| (format!("{}.{path}", self.name), time)).collect()
     }
 
-    /// The dotted names of all workers, and the sites that they run on.
+    /// Returns the dotted names of all workers, and the sites that they run on.
     pub(crate) fn sites_of_workers(&self, sites: &Sites) -> Vec<(String, Arc<Site>)> {
         self.sites_below(sites, &sites.main)
     }
@@ -193,7 +193,7 @@ impl Blueprint {
         below.map(|(path, site)| (format!("{}.{path}", self.name), site)).collect()
     }
 
-    /// The dotted names of all supervisors, and those of their children in order.
+    /// Returns the dotted names of all supervisors, and those of their children in order.
     pub(crate) fn supervisors(&self) -> Vec<(String, Settings, Vec<String>)> {
         let children = self.children.iter().map(|child| match child {
             Node::Supervisor(below) => format!("{}.{}", self.name, below.name),
@@ -215,7 +215,7 @@ impl Blueprint {
 }
 
 impl Node {
-    /// Whether it is on another executor, or something below it is.
+    /// Returns whether it is on another executor, or something below it is.
     fn is_placed(&self) -> bool {
         match self {
             Self::Supervisor(below) => {
@@ -255,12 +255,12 @@ impl SpecSettings {
         if place.is_some() { Self { place, ..self }.patient() } else { self }
     }
 
-    /// One that dies at once, because its executor is gone, is not started again at once.
+    /// Makes a child patient that dies at once because its executor is gone: it is not started again at once.
     fn patient(self) -> Self {
         Self { backoff: Some(Backoff::exponential(2 * MOMENT, 10 * MOMENT).without_jitter()), ..self }
     }
 
-    /// Where its process is, if its supervisor's children are there.
+    /// Returns where its process is, if its supervisor's children are there.
     pub(crate) fn site(&self, sites: &Sites, inherited: &Arc<Site>) -> Arc<Site> {
         self.place.map_or_else(|| inherited.clone(), |number| sites.place(number).0)
     }
@@ -272,7 +272,7 @@ impl SpecSettings {
         }
     }
 
-    /// A supervisor has the time that it takes.
+    /// Removes limits: a supervisor has the time that it takes.
     fn without_limits(self) -> Self {
         Self { shutdown: None, start_timeout: None, ..self }
     }

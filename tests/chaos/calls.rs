@@ -8,7 +8,7 @@ use std::{
 
 type Call = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Calls that were made and not answered yet.
+/// The calls that were made and not answered yet.
 #[derive(Default)]
 pub(crate) struct Calls(Vec<(String, Call)>);
 

@@ -47,13 +47,13 @@ enum Deed {
 }
 
 impl Deed {
-    /// Whether it changes what the child does.
+    /// Returns whether it changes what the child does.
     fn is_command(self) -> bool {
         matches!(self, Self::Terminate | Self::Restart | Self::Delete | Self::Kill)
     }
 }
 
-/// Calls anything on anybody, subscribes and unsubscribes, reads, and ends executors.
+/// A commander: it makes any call on any child, subscribes and unsubscribes, reads, and ends executors.
 pub(crate) struct Commander<'a> {
     ground: &'a Ground<'a>,
     stage: &'a Stage<'a>,
@@ -73,12 +73,12 @@ impl<'a> Commander<'a> {
         Self { ground, stage, supervisors, rng, known: Vec::new(), added: 0, subscriptions: Vec::new(), calls }
     }
 
-    /// The calls that are to be answered yet.
+    /// Returns the calls that are still to be answered.
     pub(crate) fn into_calls(self) -> Calls {
         self.calls
     }
 
-    /// Until the time is over, or the tree: how that ended.
+    /// Commands until the time is over, or the tree has ended. Returns how it ended.
     pub(crate) async fn command(
         &mut self,
         time: Duration,
@@ -140,7 +140,7 @@ impl<'a> Commander<'a> {
             (Deed::Count, _) => return drop(self.stage.at_once("a count", handle.count()).await),
         };
         if one_in(&mut self.rng, 6) {
-            // A call that nobody waits for is carried out all the same.
+            // A call without a waiting caller is carried out all the same.
             let _ = poll_once(&mut call).await;
         } else if poll_once(&mut call).await.is_none() {
             self.calls.add(format!("{deed:?} on {}", self.supervisors[0].handle.path()), call);

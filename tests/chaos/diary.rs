@@ -12,7 +12,7 @@ use supervisor_core::{process, testing::Probe};
 
 use super::{life::SCRIPTED, site::Site};
 
-/// What the workers of a tree tell of themselves, among the events of the tree.
+/// The records of the workers of a tree, among the events of the tree.
 #[derive(Clone)]
 pub(crate) struct Diary {
     probe: Probe,
@@ -53,7 +53,7 @@ impl Diary {
         self.probe.note(text);
     }
 
-    /// The process that this is called in has begun.
+    /// Records that the process in which this is called has begun.
     pub(crate) fn begin(&self, panics_in_drop: bool) -> Presence {
         let me = process::current().expect("workers begin in their processes");
         let (id, name) = (me.id().as_u64(), me.path());
@@ -63,18 +63,18 @@ impl Diary {
         Presence { counts: self.counts.clone(), of: Of::Process(self.probe.clone(), id, name), panics_in_drop }
     }
 
-    /// A specification has been made.
+    /// Records that a specification was made.
     pub(crate) fn owned(&self, path: &str) -> Presence {
         self.counts.owned().push(path.to_owned());
         Presence { counts: self.counts.clone(), of: Of::Specification(path.to_owned()), panics_in_drop: false }
     }
 
-    /// Somebody is about to make a call that may stop this child.
+    /// Records that a call which may stop this child is about to be made.
     pub(crate) fn calls_on(&self, path: &str) {
         self.probe.note(format!("call 0 {path}"));
     }
 
-    /// A call was made, and answered.
+    /// Records that a call was made, and answered.
     pub(crate) fn called(&self) {
         self.counts.calls.fetch_add(1, SeqCst);
     }
@@ -87,27 +87,27 @@ impl Diary {
         }
     }
 
-    /// How many polls have blocked their threads.
+    /// Returns how many polls have blocked their threads.
     pub(crate) fn blocks(&self) -> usize {
         self.counts.blocks.load(SeqCst)
     }
 
-    /// How many processes are there.
+    /// Returns how many processes there are.
     pub(crate) fn present(&self) -> usize {
         self.counts.present.load(SeqCst)
     }
 
-    /// The dotted names of specifications that are there.
+    /// Returns the dotted names of the specifications that exist.
     pub(crate) fn specifications(&self) -> Vec<String> {
         self.counts.owned().clone()
     }
 
-    /// How many processes there were.
+    /// Returns how many processes there were.
     pub(crate) fn incarnations(&self) -> usize {
         self.counts.begun.load(SeqCst)
     }
 
-    /// How many calls there were.
+    /// Returns how many calls there were.
     pub(crate) fn calls(&self) -> usize {
         self.counts.calls.load(SeqCst)
     }

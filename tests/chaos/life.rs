@@ -87,7 +87,7 @@ pub(crate) async fn live(
     Ok(())
 }
 
-/// All in one poll.
+/// Performs everything in one poll.
 async fn perform(act: Act, diary: &Diary) {
     match act {
         Act::Nothing => {}
@@ -104,7 +104,7 @@ async fn perform(act: Act, diary: &Diary) {
     }
 }
 
-/// Of little substance.
+/// Makes a sibling that does little.
 fn extra() -> ChildSpec {
     one_shot("extra", async { process::sleep(2 * MOMENT).await }).with_shutdown_strategy(ShutdownStrategy::Brutal)
 }

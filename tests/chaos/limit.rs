@@ -4,8 +4,8 @@ use supervisor_core::{ChildKind, ShutdownOrder, ShutdownStrategy, Snapshot};
 
 use super::blueprint::GRACE;
 
-/// How long the whole stop of a supervisor may take, with all below that is there now: the times of its children, one after
-/// the other or at once; its budget, if that is less; and graces.
+/// Returns how long the whole stop of a supervisor may take, with everything below it now: the times of its children,
+/// one after the other or at once; its budget, if that is less; and graces.
 pub(crate) fn of_stop(supervisor: &Snapshot) -> Duration {
     let Some(info) = &supervisor.supervisor else { return Duration::ZERO };
     let limits = supervisor.children.iter().map(of_child);

@@ -62,7 +62,7 @@ pub(crate) struct Round<'a> {
     diary: Diary,
 }
 
-/// What looks at a round while it plays.
+/// The observers of a round while it plays.
 struct Watch {
     probe: Probe,
     invariants: Invariants,
@@ -146,7 +146,7 @@ impl<'a> Round<'a> {
         watch.summary
     }
 
-    /// The life of a tree, with its calls that were not answered before its end.
+    /// Plays the life of a tree, with its calls that were not answered before its end.
     async fn live(
         &self,
         root: Supervisor,
@@ -181,7 +181,7 @@ impl<'a> Round<'a> {
         (outcome, commander.into_calls())
     }
 
-    /// The stop of the whole tree, which has a limit.
+    /// Stops the whole tree, within a limit.
     async fn stop(
         &self,
         root: &SupervisorHandle,
@@ -209,7 +209,7 @@ impl<'a> Round<'a> {
         outcome
     }
 
-    /// What is still on its way when the tree has ended.
+    /// Waits for what is still under way when the tree has ended.
     async fn wait_for_the_rest(&self, problem: &str, watch: &RefCell<Watch>, rest: impl Future<Output = ()>) {
         let Self { stage, diary, .. } = self;
         if stage.within(LEFT_BEHIND[usize::from(!stage.is_simulated())], rest).await.is_none() {

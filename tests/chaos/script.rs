@@ -35,7 +35,7 @@ const LIVES: [(LifeKind, u32); 12] = [
     (LifeKind::UntilAsked, 9),
 ];
 
-/// What the lives of a worker are drawn from.
+/// The script from which the lives of a worker are drawn.
 pub(crate) struct Script {
     rng: Rng,
     /// Whether the next start may fail. Few first ones may, because that is the end of many a tree.
@@ -49,7 +49,7 @@ pub(crate) struct Role {
     pub(crate) panics_in_drop: bool,
 }
 
-/// How a start goes.
+/// The course of a start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start {
     Well,
@@ -61,7 +61,7 @@ pub(crate) enum Start {
     Blocks(Duration),
 }
 
-/// How a life goes, once it is ready.
+/// The course of a life, once it is ready.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Life {
     UntilAsked,

@@ -33,31 +33,31 @@ enum Block {
 pub(crate) struct Site {
     threads: usize,
     is_simulated: bool,
-    /// It ends with its round, and lets go of what blocks for good.
+    /// It ends with its round, and releases what blocks for good.
     is_beside: bool,
     hosts_supervisors: AtomicBool,
     blocked: AtomicUsize,
 }
 
 impl Site {
-    /// The main executor.
+    /// Makes the site of the main executor.
     pub(crate) fn new(threads: usize, is_simulated: bool) -> Arc<Self> {
         let hosts_supervisors = AtomicBool::new(true);
         Arc::new(Self { threads, is_simulated, is_beside: false, hosts_supervisors, blocked: AtomicUsize::new(0) })
     }
 
-    /// One beside the main executor.
+    /// Makes a site beside the main executor.
     pub(crate) fn beside(threads: usize, is_simulated: bool) -> Arc<Self> {
         let hosts_supervisors = AtomicBool::new(false);
         Arc::new(Self { threads, is_simulated, is_beside: true, hosts_supervisors, blocked: AtomicUsize::new(0) })
     }
 
-    /// A supervisor is going to run here.
+    /// Notes that a supervisor is going to run here.
     pub(crate) fn host_supervisor(&self) {
         self.hosts_supervisors.store(true, SeqCst);
     }
 
-    /// For how long somebody blocks here.
+    /// Draws how long a block lasts here.
     pub(crate) fn draw(&self, rng: &mut Rng) -> Duration {
         let table: &[_] = if self.is_simulated { &SIMULATED_BLOCKS } else { &REAL_BLOCKS };
         match (self.is_simulated, draw(rng, table)) {
@@ -78,7 +78,7 @@ impl Site {
         }
     }
 
-    /// A thread to block until this is dropped, if that leaves one to those that have to go on.
+    /// Returns a thread to block until this is dropped, if that leaves one to those that have to go on.
     pub(crate) fn turn(self: &Arc<Self>) -> Option<Turn> {
         let kept = usize::from(self.hosts_supervisors.load(SeqCst));
         let take = |blocked| (blocked + kept < self.threads).then_some(blocked + 1);

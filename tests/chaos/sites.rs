@@ -65,13 +65,13 @@ impl Sites {
         self.beside.len()
     }
 
-    /// The place with this number.
+    /// Returns the place with this number.
     pub(crate) fn place(&self, number: usize) -> (Arc<Site>, Placement) {
         let Beside { site, placement, .. } = &self.beside[number];
         (site.clone(), placement.clone())
     }
 
-    /// One of the executors ends.
+    /// Ends one of the executors.
     pub(crate) fn end_one(&self, rng: &mut Rng) {
         if self.beside.is_empty() {
             return;
@@ -82,12 +82,12 @@ impl Sites {
         self.ended.fetch_add(usize::from(last.is_some()), SeqCst);
     }
 
-    /// How many have ended while the tree ran.
+    /// Returns how many have ended while the tree ran.
     pub(crate) fn ended(&self) -> usize {
         self.ended.load(SeqCst)
     }
 
-    /// All that are left end.
+    /// Ends all that are left.
     pub(crate) fn end(&self) {
         // What ends may make another one.
         let end = |beside: &Beside| {

@@ -18,7 +18,7 @@ use super::{
 /// How many threads the main executor has where it is a real one.
 const THREADS: usize = 4;
 
-/// Where a round plays: the main executor, on which the root runs, and the means to make others beside it.
+/// The stage of a round: the main executor, on which the root runs, and the means to make others beside it.
 pub(crate) struct Stage<'a> {
     pub(crate) main: Arc<Site>,
     pub(crate) spawner: Arc<dyn Spawner>,
@@ -41,7 +41,7 @@ impl Main {
 }
 
 impl<'a> Stage<'a> {
-    /// The seed says which threads the simulated main executor has.
+    /// Sets a simulated stage. The seed decides which threads the main executor has.
     pub(crate) fn simulated(sim: &'a Sim) -> Self {
         let count = [2, 3, 4, usize::MAX][Rng::with_seed(sim.seed()).usize(..4)];
         let threads = if count == usize::MAX { Threads::unlimited() } else { Threads::like_tokio(count) };
@@ -55,13 +55,13 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Real threads.
+    /// Sets a stage with real threads.
     pub(crate) fn real(Main { site, family, other }: &Main) -> Self {
         let (main, spawner) = (site.clone(), other.spawner.clone());
         Self { main, spawner, sim: None, family: *family, begun: Instant::now() }
     }
 
-    /// One thread does everything, so there is one order of things.
+    /// Returns whether one thread does everything, so that everything happens in one order.
     pub(crate) fn is_simulated(&self) -> bool {
         self.sim.is_some()
     }
@@ -70,7 +70,7 @@ impl<'a> Stage<'a> {
         self.sim
     }
 
-    /// Another executor.
+    /// Makes another executor.
     pub(crate) fn other(&self, threads: usize, like_tokio: bool) -> Other {
         match self.sim {
             Some(sim) => {
@@ -81,12 +81,12 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// What executors can be made of at any time, unless this is a simulation.
+    /// Returns the kind of executors that can be made at any time, unless this is a simulation.
     pub(crate) fn family(&self) -> Option<Family> {
         (!self.is_simulated()).then_some(self.family)
     }
 
-    /// The time since the stage was set, on a clock that nothing blocks.
+    /// Returns the time since the stage was set, on a clock that nothing blocks.
     pub(crate) fn elapsed(&self) -> Duration {
         self.sim.map_or_else(|| self.begun.elapsed(), Sim::elapsed)
     }
@@ -98,12 +98,12 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// How much later than its limit something may be.
+    /// Returns how much later than its limit something may be.
     pub(crate) fn tolerance(&self) -> Duration {
         Duration::from_millis(if self.is_simulated() { 100 } else { 5000 })
     }
 
-    /// None if it takes longer than that.
+    /// Waits for a future; `None` if it takes longer than that.
     pub(crate) async fn within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
         or(async { Some(future.await) }, async {
             self.sleep(limit).await;
@@ -112,7 +112,7 @@ impl<'a> Stage<'a> {
         .await
     }
 
-    /// What needs nobody's answer takes no time.
+    /// Checks that what needs no answer takes no time.
     ///
     /// # Panics
     ///

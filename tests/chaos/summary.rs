@@ -8,7 +8,7 @@ use supervisor_core::{EventKind, Exit, ProcessId, SupervisorError, testing::Entr
 
 use super::{diary::Diary, sites::Sites};
 
-/// What has happened, counted.
+/// The counts of what has happened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Summary {
     counts: BTreeMap<&'static str, usize>,
@@ -47,12 +47,12 @@ impl Summary {
         self.add_to(what, 1);
     }
 
-    /// The tree was to have stopped within this limit.
+    /// Notes that the tree was to have stopped within this limit.
     pub(crate) fn stopped(&mut self, took: Duration, limit: Duration) {
         self.latest = self.latest.max(took.saturating_sub(limit));
     }
 
-    /// The tree has ended.
+    /// Concludes the round, because the tree has ended.
     pub(crate) fn conclude(&mut self, diary: &Diary, sites: &Sites, outcome: &Result<(), SupervisorError>) {
         let ended = match outcome {
             Ok(()) => "trees that ended well",
@@ -79,7 +79,7 @@ impl Summary {
         self.counts.get(what).copied().unwrap_or_default()
     }
 
-    /// How many processes were started of whose end nobody heard.
+    /// Returns how many processes were started whose end was not reported.
     pub(crate) fn exits_lost(&self) -> usize {
         self.of("processes started") - self.of("ends told")
     }

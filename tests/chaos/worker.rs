@@ -36,7 +36,7 @@ struct Worker {
     play: Play,
 }
 
-/// What a worker has in all its lives.
+/// The state that a worker keeps over all its lives.
 struct Play {
     script: Mutex<Script>,
     site: Arc<Site>,
@@ -45,7 +45,7 @@ struct Play {
     _owned: Presence,
 }
 
-/// `site`: where it runs.
+/// Makes a worker. `site` is where it runs.
 pub(crate) fn worker(ground: &Ground<'_>, name: String, path: &str, site: Arc<Site>) -> ChildSpec {
     let seed = path.bytes().fold(ground.seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
     let mut rng = Rng::with_seed(seed);
@@ -65,7 +65,7 @@ impl Play {
     }
 }
 
-/// A closure, which is ready before it runs.
+/// Makes a closure, which is ready before it runs.
 fn unprepared(name: String, play: Play) -> ChildSpec {
     closure(name, move |shutdown| {
         let (Role { life, panics_in_drop, .. }, site, diary) = (play.role(), play.site.clone(), play.diary.clone());
@@ -76,7 +76,7 @@ fn unprepared(name: String, play: Play) -> ChildSpec {
     })
 }
 
-/// A closure that says when it is ready, perhaps as the last thing that it does before it blocks.
+/// Makes a closure that says when it is ready, perhaps as the last thing that it does before it blocks.
 fn says_ready(name: String, play: Play) -> ChildSpec {
     let child = closure(name, move |shutdown| {
         let (role, site, diary) = (play.role(), play.site.clone(), play.diary.clone());

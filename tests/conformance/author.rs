@@ -72,7 +72,7 @@ enum Stop {
     Plain,
 }
 
-/// A tree, a script, and no trace: only the reference model can judge it.
+/// Writes a tree, a script, and no trace: only the reference model can judge it.
 pub(crate) fn write(seed: u64) -> Value {
     let mut author = Author { rng: Rng::with_seed(seed), workers: Vec::new(), supervisors: Vec::new(), added: 0 };
     let tree = author.supervisor("root", "", "never", 0);
@@ -142,7 +142,7 @@ impl Author {
         self.mark(node, ends)
     }
 
-    /// What every child has.
+    /// Draws the settings that every child has.
     fn mark(&mut self, mut node: Value, ends: &str) -> Value {
         let restart = draw(&mut self.rng, &RESTARTS);
         node["restart"] = restart.into();
@@ -150,7 +150,8 @@ impl Author {
         node
     }
 
-    /// What the attempts to start come to. With a gate before the first one, nobody may wait for the start of the tree.
+    /// Draws the results of the attempts to start. With a gate before the first one, no step may wait for the start of
+    /// the tree.
     fn starts(&mut self, may_begin_with_gate: bool) -> Vec<Value> {
         let first: &[_] = if may_begin_with_gate { &FIRST_STARTS_WITH_GATE } else { &FIRST_STARTS };
         let mut starts = vec![self.start(first)];

@@ -118,7 +118,7 @@ fn every_scenario(executor: Executor) {
     assert!(report.is_empty(), "{} of {run} scenarios differ\n{}", report.len(), report.join("\n"));
 }
 
-/// The names of those that differ, and how.
+/// Returns the names of the scenarios that differ, and how.
 fn run_all(executor: Executor, scenarios: Vec<Scenario>) -> Vec<(String, String)> {
     let Executor::Sim = executor else {
         let differ = |scenario: Scenario| Some((difference(executor, &scenario)?, scenario.name));

@@ -135,7 +135,7 @@ impl Play {
         answer
     }
 
-    /// What is asked of the supervisor at the target.
+    /// Makes a call on the supervisor at the target.
     fn ask(&self, step: &Step) -> Reply {
         let Some(Lead { handle, template }) = self.stage.supervisor(&step.target) else { return now("error:noproc") };
         match step.op.as_str() {
@@ -182,7 +182,7 @@ impl Play {
         }
     }
 
-    /// What is asked of a supervisor about its child at the target.
+    /// Makes a call on a supervisor about its child at the target.
     async fn ask_about(&self, step: &Step) -> Reply {
         let (parent, name) = step.target.rsplit_once('/').expect("a child");
         let Some(Lead { handle, template }) = self.stage.supervisor(parent) else { return now("error:noproc") };
@@ -246,7 +246,7 @@ impl Play {
         })
     }
 
-    /// What has happened in this step.
+    /// Returns what has happened in this step.
     async fn entry(&mut self, reply: Option<Value>) -> Entry {
         let (events, causes) = trace::take(&self.world.probe, &self.stage);
         let mut late_replies = Vec::new();
@@ -325,7 +325,7 @@ impl Play {
     }
 }
 
-/// A child of nobody who runs.
+/// Returns the id of a child that no running supervisor has.
 fn stranger() -> ChildId {
     let supervisor = |name: &str| Supervisor::new(name.to_owned()).expect("a valid name");
     supervisor("elsewhere").add_worker(supervisor("stranger"))
@@ -364,7 +364,7 @@ fn ok((): ()) -> Value {
     "ok".into()
 }
 
-/// A start that somebody has called for was no failure.
+/// Returns the answer to a call that started a child: a start with nothing to run was no failure.
 fn started(stage: &Stage, path: &str) -> Value {
     if stage.was_ignored(path) { "ok:ignored" } else { "ok" }.into()
 }
@@ -390,7 +390,7 @@ fn spec_row(spec: &ChildSpecInfo) -> Value {
     json!({"restart": restart, "shutdown": shutdown, "significant": spec.significant, "type": kind(spec.kind)})
 }
 
-/// OTP knows a child of a dynamic supervisor by its process alone.
+/// Returns the row of a child. OTP knows a child of a dynamic supervisor by its process alone.
 fn row(child: &ChildInfo, is_dynamic: bool) -> Value {
     let state = match child.state {
         ChildState::Running => "running",

@@ -59,7 +59,7 @@ pub(crate) enum Shutdown {
     GracefulMs(u64),
 }
 
-/// What a start comes to.
+/// The result of a start.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Start {
@@ -70,7 +70,7 @@ pub(crate) enum Start {
     Gated(Box<Start>),
 }
 
-/// What a worker does when it is asked to stop.
+/// The reaction of a worker when it is asked to stop.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OnShutdown {
@@ -83,7 +83,7 @@ pub(crate) enum OnShutdown {
     Panic,
 }
 
-/// How a worker ends by itself.
+/// The end of a worker by itself.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum How {
@@ -121,7 +121,7 @@ pub(crate) struct Entry {
 }
 
 impl Scenario {
-    /// Why this scenario cannot be run, if it cannot.
+    /// Returns why this scenario cannot be run, if it cannot.
     pub(crate) fn why_not(&self) -> Option<String> {
         const ABILITIES: [&str; 8] = [
             "auto_shutdown",
@@ -139,13 +139,13 @@ impl Scenario {
         None
     }
 
-    /// Whether the reference model judges, at least in the end.
+    /// Returns whether the reference model judges, at least in the end.
     pub(crate) fn is_left_to_the_model(&self) -> bool {
         self.trace.is_empty() || self.bound_by_its_trace() < self.trace.len()
     }
 
-    /// How many entries of its trace are binding. OTP's trace is until something comes in while it blocks in a start, which we
-    /// do not (D1).
+    /// Returns how many entries of its trace are binding. OTP's trace is binding until something comes in while OTP
+    /// blocks in a start, which our supervisors do not (D1).
     pub(crate) fn bound_by_its_trace(&self) -> usize {
         let mut closed = BTreeSet::new();
         for (at, (entry, step)) in self.trace.iter().zip(&self.script).enumerate() {

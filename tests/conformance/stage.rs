@@ -22,13 +22,13 @@ use super::scenario::{How, Node, OnShutdown, Shutdown, Start};
 
 pub(crate) const SCRIPTED_PANIC: &str = "as the script says";
 
-/// Where everybody is, by path.
+/// The actors, by path.
 #[derive(Default)]
 pub(crate) struct Stage {
     workers: Mutex<BTreeMap<String, (ProcessId, Sender<Cue>)>>,
     gates: Mutex<BTreeMap<String, Sender<Busy>>>,
     supervisors: Mutex<BTreeMap<String, Lead>>,
-    /// Workers whose start, the one that somebody has called for, found nothing to run.
+    /// Workers whose start, asked for by a call, found nothing to run.
     ignored: Mutex<BTreeSet<String>>,
     /// Workers whose normal end is what OTP calls `shutdown`.
     orderly: Mutex<Vec<ProcessId>>,
@@ -42,7 +42,7 @@ pub(crate) struct Lead {
     pub(crate) template: Option<Node>,
 }
 
-/// What a worker is told to do; until that is done, something is in flight.
+/// A cue for a worker; until it is done, something is in flight.
 struct Cue {
     how: How,
     _busy: Busy,
@@ -53,7 +53,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Stage {
-    /// Whether there is a worker to do it.
+    /// Gives a cue. Returns whether there is a worker for it.
     pub(crate) fn cue(&self, path: &str, how: How, busy: Busy) -> bool {
         match lock(&self.workers).get(path) {
             Some((_, worker)) => worker.try_send(Cue { how, _busy: busy }).is_ok(),
@@ -76,7 +76,7 @@ impl Stage {
         process.is_some_and(|process| lock(&self.orderly).contains(&process))
     }
 
-    /// A supervisor that is, or was, at this path.
+    /// Returns the supervisor that is, or was, at this path.
     pub(crate) fn supervisor(&self, path: &str) -> Option<Lead> {
         lock(&self.supervisors).get(path).cloned()
     }
@@ -85,7 +85,7 @@ impl Stage {
         lock(&self.supervisors).extend(supervisors);
     }
 
-    /// Whether a worker's last start found nothing to run, since this was last asked.
+    /// Returns whether a worker's last start found nothing to run, since the last call.
     pub(crate) fn was_ignored(&self, path: &str) -> bool {
         lock(&self.ignored).remove(path)
     }
@@ -199,7 +199,7 @@ impl Entrance {
         Self { path: path.to_owned(), process, stage: stage.clone() }
     }
 
-    /// The end that OTP calls `shutdown`.
+    /// Returns the end that OTP calls `shutdown`.
     fn orderly(&self) -> Result<(), supervisor_core::BoxError> {
         lock(&self.stage.orderly).push(self.process);
         Ok(())

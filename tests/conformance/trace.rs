@@ -8,7 +8,7 @@ use supervisor_core::{
 
 use super::stage::Stage;
 
-/// What happened since the last call: the events, and why supervisors stopped.
+/// Takes what happened since the last call: the events, and why supervisors stopped.
 pub(crate) fn take(probe: &Probe, stage: &Stage) -> (Vec<String>, Vec<String>) {
     let (mut events, mut causes) = (Vec::new(), Vec::new());
     for entry in probe.take() {
@@ -42,7 +42,7 @@ fn line(event: &Event, stage: &Stage) -> Option<String> {
             };
             Some(format!("stopped {path} {reason}"))
         }
-        // Nobody above it tells of the root's end. One whose start failed was never there.
+        // No supervisor above reports the root's end. One whose start failed was never there.
         EventKind::Ended(StopReason::FailedToStart { .. }) => None,
         EventKind::Ended(_) if !event.path.contains('.') => Some(format!("stopped {path} shutdown")),
         _ => None,
@@ -58,7 +58,7 @@ fn cause(event: &Event) -> Option<String> {
     }
 }
 
-/// Whether the events are those of the trace. Where it says so, strands of them may come in any order.
+/// Checks whether the events are those of the trace. Marked strands of them may come in any order.
 pub(crate) fn matches(expected: &[Value], events: &[Value]) -> bool {
     let mut rest = events;
     for entry in expected {
@@ -90,7 +90,7 @@ fn strands(entry: &Value) -> Vec<&[Value]> {
     strands.iter().map(|strand| strand.as_array().map_or(&[][..], Vec::as_slice)).collect()
 }
 
-/// All events of a strand, in whatever order.
+/// Returns all events of a strand, in any order.
 fn lines(strand: &[Value]) -> Vec<&str> {
     strand
         .iter()

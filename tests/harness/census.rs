@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-/// Counts who is there, and how many there were at once at most.
+/// A counter of values that exist, and of the most that existed at once.
 #[derive(Clone, Default)]
 pub(crate) struct Census(Arc<Numbers>);
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use supervisor_core::{ChildSpec, RestartStrategy, Supervisor, worker};
 
-/// A supervisor with a generous budget, so that only what a test is about ends it.
+/// Makes a supervisor with a generous budget, so that only the tested failure ends it.
 pub(crate) fn supervisor(name: &'static str, strategy: RestartStrategy) -> Supervisor {
     let generous = strategy.with_intensity_and_period(1000, Duration::from_secs(5));
     Supervisor::new(name).expect("a valid name").with_restart_strategy(generous)
 }
 
-/// A worker that runs until it is asked to stop.
+/// Makes a worker that runs until it is asked to stop.
 pub(crate) fn idle(name: &'static str) -> ChildSpec {
     worker(name, |shutdown| shutdown)
 }

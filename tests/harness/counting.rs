@@ -8,12 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use supervisor_core::{Process, Spawner, Timer};
 
-/// Passes everything on to another executor, and counts it.
+/// An executor that passes everything on to another executor, and counts it.
 #[derive(Clone, Debug)]
 pub(crate) struct Counting {
     on: Arc<dyn Spawner>,
@@ -53,6 +53,10 @@ impl Spawner for Counting {
 
     fn now(&self) -> Instant {
         self.on.now()
+    }
+
+    fn system_time(&self) -> SystemTime {
+        self.on.system_time()
     }
 
     fn is_virtual(&self) -> bool {

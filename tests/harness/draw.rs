@@ -4,7 +4,7 @@
 
 use fastrand::Rng;
 
-/// One of the rows of a table, as often as its weight says.
+/// Draws one of the rows of a table, as often as its weight says.
 pub(crate) fn draw<T: Copy>(rng: &mut Rng, table: &[(T, u32)]) -> T {
     let total: u32 = table.iter().map(|(_, weight)| weight).sum();
     let mut left = rng.u32(..total);
@@ -17,12 +17,12 @@ pub(crate) fn draw<T: Copy>(rng: &mut Rng, table: &[(T, u32)]) -> T {
     unreachable!("what is drawn is less than the sum of the weights")
 }
 
-/// Whether this is the one case in so many.
+/// Draws whether this is the one case in so many.
 pub(crate) fn one_in(rng: &mut Rng, many: u32) -> bool {
     rng.u32(..many) == 0
 }
 
-/// One of these, each as often as any other.
+/// Picks one of these, each as often as any other.
 pub(crate) fn pick<'a, T>(rng: &mut Rng, choice: &'a [T]) -> &'a T {
     &choice[rng.usize(..choice.len())]
 }

@@ -15,7 +15,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use executor_sim::{Sim, SimSpawner};
@@ -24,7 +24,7 @@ use executor_tokio::Tokio;
 use supervisor_core::{Process, Spawner, SupervisionTree, Supervisor, SupervisorError, Timer, testing::Probe};
 use tokio::runtime::Builder;
 
-/// What a test runs on.
+/// The executor and the tools of a test.
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) spawner: Arc<dyn Spawner>,
@@ -33,7 +33,7 @@ pub(crate) struct World {
     simulated: bool,
 }
 
-/// When the children of a test's root are there.
+/// The time at which the children of a test's root are added.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Children {
     /// From the beginning.
@@ -55,7 +55,7 @@ impl World {
         }
     }
 
-    /// Whether one thread does everything, in an order that a seed decides.
+    /// Returns whether one thread does everything, in an order that a seed decides.
     pub(crate) fn is_simulated(&self) -> bool {
         self.simulated
     }
@@ -123,7 +123,7 @@ impl Executor {
                 let world = World::new(Smol::on(&executor), children, false);
                 let (stop, stopped) = async_channel::bounded::<()>(1);
                 thread::scope(|scope| {
-                    // Let go of also by a test that fails.
+                    // A test that fails drops it, too.
                     let _stop = stop;
                     for _ in 0..2 {
                         scope.spawn(|| smol::block_on(executor.run(stopped.recv())));
@@ -140,7 +140,7 @@ impl Executor {
     }
 }
 
-/// Processes on smol's executor, time from a simulator that runs it.
+/// An executor with processes on smol's, and the time of a simulator that runs it.
 #[derive(Debug)]
 struct InVirtualTime {
     smol: Smol,
@@ -154,6 +154,10 @@ impl Spawner for InVirtualTime {
 
     fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    fn system_time(&self) -> SystemTime {
+        self.clock.system_time()
     }
 
     fn is_virtual(&self) -> bool {
@@ -175,9 +179,9 @@ fn simulate_boxed(seed: u64, children: Children, test: Boxed<'_>) {
     sim.run_until(test(World::new(sim.spawner(), children, true)));
 }
 
-/// Mounts tests on the executors: `everywhere`; in `virtual time`, where a test waits for longer than anybody wants to; or
-/// where there are `two threads`, for what blocks one of them, or takes all of the stack of a thread. `also added at run time`: and again with children that are
-/// added to a root that runs.
+/// Mounts tests on the executors: `everywhere`; in `virtual time`, for tests that wait for a long time; or on `two
+/// threads`, for tests that block one of them, or take all of the stack of a thread. `also added at run time` runs them
+/// again with children that are added to a running root.
 #[macro_export]
 macro_rules! mount {
     (everywhere: $($test:ident)*) => {

@@ -11,7 +11,7 @@ use executor_tokio::Tokio;
 use supervisor_core::{Placement, Spawner};
 use tokio::runtime::{Builder, Runtime};
 
-/// Of which kind real executors are.
+/// The kind of a real executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Tokio,
@@ -24,7 +24,7 @@ pub(crate) struct Other {
     held: Option<Held>,
 }
 
-/// What it takes to end it.
+/// The value that ends an executor.
 enum Held {
     Sim(SimExecutor),
     Tokio(Runtime),
@@ -37,7 +37,7 @@ impl Other {
         Self { spawner: Arc::new(executor.spawner()), held: Some(Held::Sim(executor)) }
     }
 
-    /// Without a thread, nothing runs on it.
+    /// Makes a real executor. Without a thread, nothing runs on it.
     pub(crate) fn real(family: Family, threads: usize) -> Self {
         match family {
             Family::Tokio => Self::tokio(threads),
@@ -70,7 +70,7 @@ impl Other {
         Placement::On(self.spawner.clone())
     }
 
-    /// It goes, with all that it runs, as far as nothing blocks.
+    /// Ends it, with all that it runs, as far as nothing blocks.
     pub(crate) fn end(self) {
         drop(self);
     }

@@ -31,7 +31,7 @@ stage! { everywhere:
     n6_a_start_that_comes_to_wait_for_its_caller_is_refused
 }
 
-/// What a caller can reach.
+/// The things that a caller can reach.
 #[derive(Clone, Default)]
 struct Reach(Arc<Mutex<Known>>);
 
@@ -114,7 +114,7 @@ const CALLS: [(&str, Call); 13] = [
     }),
 ];
 
-/// When the caller makes its call.
+/// The time at which the caller makes its call.
 #[derive(Clone, Copy, PartialEq)]
 enum When {
     Running,
@@ -141,7 +141,7 @@ fn caller(when: When, call: Call, reach: &Reach, gate: &async_channel::Receiver<
 
 type Answers = async_channel::Receiver<Result<(), SupervisorError>>;
 
-/// `before`, the caller, `after`.
+/// Adds `before`, the caller and `after` to a root.
 fn around(root: &mut Supervisor, caller: ChildSpec, reach: &Reach) {
     let (before, own, after) =
         (root.add_worker(idle("before")), root.add_worker(caller), root.add_worker(idle("after")));
@@ -213,7 +213,7 @@ async fn n6_no_call_of_a_process_below_waits_for_it(stage: Stage) {
     }
 }
 
-/// Makes its call in its set-up.
+/// A worker that makes its call in its set-up.
 struct Starting {
     call: Call,
     reach: Reach,
@@ -250,7 +250,7 @@ async fn n6_no_call_of_a_starting_process_waits_for_it(stage: Stage) {
     }
 }
 
-/// The tree ends, if it has not yet.
+/// Ends the tree, if it has not ended yet.
 async fn end(stage: &Stage, what: &str, reach: &Reach) {
     let handle = reach.handle();
     let _ = handle.shutdown();

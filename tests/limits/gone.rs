@@ -10,8 +10,8 @@ use std::{
 
 use futures_lite::future::yield_now;
 use supervisor_core::{
-    Backoff, ChildSpec, ChildState, EventKind, Events, Exit, Placement, ProcessShutdown, RestartStrategy, RestartType,
-    SupervisionTree, Supervisor, SupervisorError, one_shot, worker,
+    Backoff, ChildSpec, ChildState, EventKind, Events, Exit, Placement, ProcessShutdown, RestartCause, RestartStrategy,
+    RestartType, SupervisionTree, Supervisor, SupervisorError, one_shot, worker,
 };
 
 use crate::{
@@ -73,12 +73,12 @@ async fn b4_a_tree_is_read_though_the_executor_of_children_is_gone(stage: Stage)
     };
     let snapshot = stage.in_time("the loss", is_restarting).await;
     let last = snapshot.find("root.v").unwrap().last_exit.as_ref().unwrap();
-    assert_eq!(last.how, Exit::Lost.to_string());
+    assert_eq!(last.cause, RestartCause::Exit(Exit::Lost));
     // The other one may be lost while it is stopped, which is told.
     let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
 }
 
-/// A worker that blocks in its first poll, wherever it runs.
+/// Makes a worker that blocks in its first poll, wherever it runs.
 fn port(stage: &Stage, census: &Census) -> ChildSpec {
     let (block, census) = (stage.blocks(), census.clone());
     let child = worker("port", move |shutdown: ProcessShutdown| {
@@ -102,7 +102,7 @@ struct Lost {
     census: Census,
 }
 
-/// `adapt` says where the supervisor runs, and what becomes of it.
+/// Loses an executor. `adapt` sets where the supervisor runs, and what happens to it.
 async fn lose(stage: &Stage, mut root: Supervisor, adapt: impl FnOnce(Supervisor, &Other) -> ChildSpec) -> Lost {
     let (other, census) = (stage.other(1), Census::default());
     let mut inner = supervisor("inner");
@@ -115,7 +115,7 @@ async fn lose(stage: &Stage, mut root: Supervisor, adapt: impl FnOnce(Supervisor
     Lost { tree, events, census }
 }
 
-/// The same, and waits until it is told.
+/// Loses an executor, and waits until that is reported.
 async fn lose_for_good(stage: &Stage, root: Supervisor, adapt: impl FnOnce(ChildSpec) -> ChildSpec) -> Lost {
     let place = |inner: Supervisor, other: &Other| adapt(ChildSpec::from(inner).with_placement(other.placement()));
     let mut lost = lose(stage, root, place).await;
@@ -142,7 +142,7 @@ async fn p2_no_two_incarnations_run_at_once_when_a_supervisor_is_lost(stage: Sta
     stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
 }
 
-/// On that executor as long as it lives, and then on the main one.
+/// Returns a placement on that executor for the first start, and on the main one after that.
 fn lives_on(stage: &Stage, first: Arc<dyn supervisor_core::Spawner>) -> Placement {
     let (main, first) = (stage.spawner.clone(), std::sync::Mutex::new(Some(first)));
     Placement::Fresh(Arc::new(move |_| Ok(first.lock().unwrap().take().unwrap_or_else(|| main.clone()))))
@@ -189,7 +189,7 @@ async fn p2_what_a_lost_supervisor_left_is_named_and_can_be_given_up(stage: Stag
     is_named(stage.in_time("the shutdown", tree.shutdown()).await);
 }
 
-/// The process that was left behind, and no other.
+/// Checks that the process which was left behind is named, and no other.
 fn is_named(outcome: Result<(), SupervisorError>) {
     let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("{outcome:?}") };
     assert_eq!(unclean.iter().map(|unclean| &*unclean.path).collect::<Vec<_>>(), ["root.inner.port"]);
@@ -321,7 +321,7 @@ async fn a6_subscribers_hear_of_a_lost_root_and_its_state_stays(stage: Stage) {
     assert!(matches!(tree.ready().await, Err(SupervisorError::NotRunning { .. })));
 }
 
-/// Blocks in its destructor.
+/// A value that blocks in its destructor.
 struct Slow(Arc<AtomicUsize>);
 
 impl Drop for Slow {

@@ -20,7 +20,7 @@ stage! { everywhere:
     b2_a_worker_that_blocks_after_a_timer_is_found
 }
 
-/// A worker that does something and blocks, in one poll, when it is told to go on.
+/// Makes a worker that does something and blocks, in one poll, when it is told to go on.
 fn acts(
     stage: &Stage,
     gate: &async_channel::Receiver<()>,

@@ -2,7 +2,7 @@
 //!
 //! Each test is an `async fn(Stage)` and runs on Tokio, on smol and under many seeds in the simulator: with executors beside
 //! the main one that have one thread, or none, or that end; and with polls that block. What must hold is the limit that was
-//! set, and that the one which keeps somebody waiting is named.
+//! set, and that the outcome names the process which delayed it.
 
 #[macro_use]
 mod stage;

@@ -17,7 +17,7 @@ stage! { also on one thread:
     b4_a_wait_ends_with_the_tree
 }
 
-/// Does something when it is woken.
+/// A waker that runs a function.
 struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
 impl Wake for Hook {
@@ -31,7 +31,7 @@ impl Wake for Hook {
 
 type Waiting = Pin<Box<dyn Future<Output = Result<(), SupervisorError>> + Send>>;
 
-/// Nobody listens to the tree, and a child of it fails. In the turn in which the supervisor looks at that, somebody begins to
+/// No listener waits for the tree, and a child of it fails. In the turn in which the supervisor handles that, a task begins to
 /// wait: in the waker of a call that is answered in that turn.
 async fn b4_a_wait_that_begins_in_the_midst_of_a_turn_misses_nothing(stage: Stage) {
     let (fail, failures) = async_channel::unbounded::<()>();
@@ -104,6 +104,6 @@ async fn b4_a_wait_ends_with_the_tree(stage: Stage) {
 }
 
 async fn end(stage: &Stage, tree: Arc<SupervisionTree>) {
-    let tree = Arc::into_inner(tree).expect("nobody waits any more");
+    let tree = Arc::into_inner(tree).expect("no task waits any more");
     let _outcome = stage.in_time("the shutdown", tree.shutdown()).await;
 }

@@ -49,7 +49,7 @@ enum Kind {
 }
 
 impl Stage {
-    /// Under many seeds, on an executor that has what Tokio has: some threads, a slot for each, one driver.
+    /// Runs a test under many seeds, on an executor like Tokio's: some threads, a slot for each, one driver.
     pub(crate) fn sim(seeds: u64, test: impl AsyncFn(Self)) {
         for seed in 0..seeds {
             let sim = Rc::new(Sim::with_threads(seed, Threads::like_tokio(4).with_strict_timers()));
@@ -66,7 +66,7 @@ impl Stage {
         runtime.shutdown_background();
     }
 
-    /// On a single thread. For tests in which only others block.
+    /// Runs a test on a single thread. For tests in which only others block.
     pub(crate) fn tokio_current_thread(test: impl AsyncFn(Self)) {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let spawner = Tokio::try_from(runtime.handle().clone()).expect("a clock");
@@ -83,7 +83,7 @@ impl Stage {
         matches!(self.kind, Kind::Sim(_))
     }
 
-    /// Of the simulation, if it is one.
+    /// Returns the seed of the simulation, if it is one.
     pub(crate) fn seed(&self) -> u64 {
         match &self.kind {
             Kind::Sim(sim) => sim.seed(),
@@ -91,7 +91,7 @@ impl Stage {
         }
     }
 
-    /// All of them; under many seeds, one with each.
+    /// Returns all of them; under many seeds, one with each.
     pub(crate) fn some_of<T: Copy>(&self, all: &[T]) -> Vec<T> {
         match self.is_simulated() {
             true => vec![all[self.seed() as usize % all.len()]],
@@ -99,7 +99,7 @@ impl Stage {
         }
     }
 
-    /// Another executor, with so many threads.
+    /// Makes another executor, with this many threads.
     pub(crate) fn other(&self, threads: usize) -> Other {
         match &self.kind {
             Kind::Sim(sim) => Other::simulated(sim, Threads::new(threads)),
@@ -108,7 +108,7 @@ impl Stage {
         }
     }
 
-    /// A worker that blocks in its first poll, and says before that it does. With little time to stop.
+    /// Makes a worker that blocks in its first poll, and reports before that it does. It has little time to stop.
     pub(crate) fn blocker(&self, name: &'static str) -> (ChildSpec, async_channel::Receiver<()>) {
         let (say, begun) = async_channel::unbounded();
         let stage = self.blocks();
@@ -135,7 +135,7 @@ impl Stage {
         self.spawner.now()
     }
 
-    /// On a clock that nothing here blocks.
+    /// Sleeps on a clock that nothing here blocks.
     pub(crate) async fn sleep(&self, time: Duration) {
         match &self.kind {
             Kind::Sim(sim) => sim.sleep(time).await,
@@ -163,12 +163,12 @@ impl Stage {
     }
 }
 
-/// With a budget that no test uses up, and little patience.
+/// Makes a supervisor with a budget that no test uses up, and short limits.
 pub(crate) fn supervisor(name: &'static str) -> Supervisor {
     children::supervisor(name, RestartStrategy::one_for_one()).with_abort_grace(LIMIT)
 }
 
-/// The next event that is one of these.
+/// Waits for the next event that is one of these.
 pub(crate) async fn event(events: &mut Events, is_it: impl Fn(&EventKind) -> bool) -> Arc<Event> {
     loop {
         let event = events.next().await.expect("the tree still runs");

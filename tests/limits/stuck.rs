@@ -120,7 +120,8 @@ async fn d3_a_give_up_does_not_wait_for_a_child_that_blocks(stage: Stage) {
     assert!(matches!(outcome, Err(SupervisorError::GaveUp(_))), "{outcome:?}");
 }
 
-/// The closure blocks, before there is a future. Its supervisor abandons it, and the root has to dispose of both.
+/// Runs a closure that blocks, before there is a future. Its supervisor abandons it, and the root has to dispose of
+/// both.
 async fn a_closure_that_blocks_holds_up_no_tree(stage: Stage) {
     let (say, begun) = async_channel::unbounded();
     let hasher = worker("hasher", move |shutdown: ProcessShutdown| {

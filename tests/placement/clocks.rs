@@ -9,10 +9,10 @@ use tokio::runtime::Builder;
 
 use crate::supervisor;
 
-const REAL_BELOW_VIRTUAL: &str = "it is placed on an executor with a real clock, below one with a virtual clock (a simulation, or a \
-    Tokio clock that is paused), which does not wait for it; give both the same clock";
+const REAL_BELOW_VIRTUAL: &str = "an executor with a real clock cannot run below one with a virtual clock (a simulation, or a \
+    paused Tokio clock), which does not wait for it; use the same clock for both";
 
-/// On executors in virtual time: a Tokio runtime whose clock is paused, and a simulation.
+/// Runs on executors in virtual time: a Tokio runtime whose clock is paused, and a simulation.
 fn in_virtual_time(test: impl AsyncFn(Arc<dyn Spawner>)) {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();
@@ -39,12 +39,12 @@ fn a_real_clock_below_a_virtual_one_is_invalid() {
         for (root, path) in [(child, "root.a"), (nested, "root.inner"), (beside, "root.inner"), (root, "root")] {
             let error = root.start_on(spawner.clone()).await.unwrap_err();
             assert!(matches!(error, SupervisorError::InvalidSpec { .. }));
-            assert_eq!(error.to_string(), format!("invalid specification of `{path}`: {REAL_BELOW_VIRTUAL}"));
+            assert_eq!(error.to_string(), format!("`{path}` has an invalid specification: {REAL_BELOW_VIRTUAL}"));
         }
         // What is added to a tree that runs, too.
         let tree = supervisor("root").start_on(spawner).await.unwrap();
         let error = tree.handle().start_child(forbidden().with_placement(real())).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("invalid specification of `root.a`: {REAL_BELOW_VIRTUAL}"));
+        assert_eq!(error.to_string(), format!("`root.a` has an invalid specification: {REAL_BELOW_VIRTUAL}"));
         tree.shutdown().await.unwrap();
     });
 }
@@ -61,7 +61,7 @@ fn a_runtime_with_a_real_clock_below_a_virtual_one_fails() {
         nested.add_worker(inner);
         for (root, path) in [(child, "root.a"), (nested, "root.inner")] {
             let error = root.start_on(spawner.clone()).await.unwrap_err();
-            assert_eq!(error.to_string(), format!("`{path}` failed to start: {REAL_BELOW_VIRTUAL}"));
+            assert_eq!(format!("{error:#}"), format!("`{path}` failed to start: {REAL_BELOW_VIRTUAL}"));
         }
     });
 }
@@ -89,6 +89,9 @@ fn a_virtual_clock_below_a_real_one_is_valid() {
         let mut inner = supervisor("inner").with_child_placement(paused());
         inner.add_worker(deep);
         let error = root(inner).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("invalid specification of `root.inner.deep.a`: {REAL_BELOW_VIRTUAL}"));
+        assert_eq!(
+            error.to_string(),
+            format!("`root.inner.deep.a` has an invalid specification: {REAL_BELOW_VIRTUAL}")
+        );
     });
 }

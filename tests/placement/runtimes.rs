@@ -62,7 +62,7 @@ fn a_dedicated_runtime_ends_when_its_last_process_has_ended() {
         let (sender, receiver) = async_channel::bounded::<()>(1);
         handle
             .start_child(one_shot("spawns", async move {
-                // A task of the runtime that nobody supervises: it is dropped with the runtime.
+                // An unsupervised task of the runtime: it is dropped with the runtime.
                 tokio::spawn(async move {
                     let _held = sender;
                     pending::<()>().await;
@@ -116,7 +116,7 @@ fn case_v_a_runtime_that_dies_is_reported_and_replaced() {
     });
 }
 
-/// Keeps something of the process in which it is called.
+/// A function that keeps something of the process in which it is called.
 type Keep = fn() -> Box<dyn Any + Send>;
 
 /// All that a process can hand to a task of its own.

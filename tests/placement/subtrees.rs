@@ -96,7 +96,7 @@ fn failures_and_unclean_stops_climb_across_executors() {
         // It has climbed one supervisor, and no further.
         let Err(SupervisorError::UncleanShutdown(unclean)) = tree.shutdown().await else { panic!("one is deaf") };
         let named: Vec<_> = unclean.iter().map(ToString::to_string).collect();
-        assert_eq!(named, ["`root.middle.deepest.deaf` was aborted, its time to stop was up"]);
+        assert_eq!(named, ["`root.middle.deepest.deaf` was aborted: did not stop in time"]);
         let mut gave_up = 0;
         while let Some(event) = events.next().await {
             gave_up += usize::from(matches!(event.kind, EventKind::GaveUp(_)));
@@ -114,10 +114,10 @@ fn an_executor_that_cannot_be_made_is_a_failed_start() {
         let mut root = supervisor("root");
         root.add_worker(inner);
         let error = root.start_on(spawner.clone()).await.unwrap_err();
-        assert_eq!(error.to_string(), "`root.inner` failed to start: no threads left for root.inner");
+        assert_eq!(format!("{error:#}"), "`root.inner` failed to start: no threads left for root.inner");
 
         let panicking = Placement::fresh(|_| -> Result<Smol, String> { panic!("in the factory") });
         let error = supervisor("root").with_child_placement(panicking).start_on(spawner).await.unwrap_err();
-        assert_eq!(error.to_string(), "`root` failed to start: panicked: in the factory");
+        assert_eq!(format!("{error:#}"), "`root` failed to start: panicked: in the factory");
     });
 }

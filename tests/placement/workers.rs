@@ -118,7 +118,7 @@ fn a_child_gets_a_fresh_runtime_for_each_of_its_processes() {
     });
 }
 
-/// Says where it is dropped.
+/// A value that records where it is dropped.
 struct SaysWhere(Threads);
 
 impl Drop for SaysWhere {
@@ -153,7 +153,7 @@ fn p3_what_a_child_owns_is_dropped_where_it_is_placed() {
     assert_eq!(threads.take(), ["elsewhere"]);
 }
 
-/// Takes its time to be set up.
+/// A worker that is slow to be set up.
 struct Slow(Arc<AtomicUsize>);
 
 impl Supervisable for Slow {
@@ -207,7 +207,7 @@ fn a_child_whose_executor_cannot_be_made_has_failed_to_start() {
             root.add_worker(worker("a", |shutdown| shutdown).with_placement(placement));
             root.add_worker(worker("b", |_| async { panic!("nothing is started behind a failed start") }));
             let error = root.start_on(spawner.clone()).await.unwrap_err();
-            assert_eq!(error.to_string(), expected);
+            assert_eq!(format!("{error:#}"), expected);
         }
     });
 }
@@ -228,7 +228,7 @@ fn a_child_whose_executor_goes_away_restarts_on_a_fresh_one() {
         let tree = root.start_on(spawner).await.unwrap();
         let mut events = tree.events();
         for _ in 0..3 {
-            // Nobody drives it, so the process is dropped before its first poll.
+            // The executor is not driven, so the process is dropped before its first poll.
             drop(executors.lock().unwrap().pop());
             let mut told = Vec::new();
             while told.last().is_none_or(|last| last != "root.a is ready") {

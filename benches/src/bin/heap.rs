@@ -1,4 +1,4 @@
-//! Carries out one sample, as `sample` does, with an allocator that counts.
+//! Carries out one sample, as `sample` does, with a counting allocator.
 
 use std::alloc::System;
 

@@ -1,10 +1,11 @@
-//! Restarts, calls, subscriptions and runtimes by the million, in one tree: at the end, memory and threads have to be what they
-//! were at the beginning. Fails if they are not.
+//! Restarts, calls, subscriptions and runtimes by the million, in one tree: at the end, memory and threads have to be
+//! what they were at the beginning. Fails if they are not.
 //!
-//! `cargo run --release -p supervision-benches --bin soak [-- --smoke]`: with `--smoke` a small part of all that, in seconds.
+//! `cargo run --release -p supervision-benches --bin soak [-- --smoke]`: with `--smoke` a small part of all that, in
+//! seconds.
 //!
-//! All workers have watchdogs. Every part is judged by itself, and all of them together, after a round of each that is not
-//! counted: by then, queues and pools have grown to what they keep.
+//! All workers have watchdogs. Each part is judged by itself, and then all of them together. One round of each runs
+//! first and is not counted: after it, queues and pools have grown to the capacity that they keep.
 
 use std::{
     alloc::System,
@@ -32,17 +33,19 @@ use tokio::sync::Semaphore;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes that may be left, however much was done. Executors keep room for as many tasks as were there at once. A leak of 16 bytes for each of the 5,000 restarts of a smoke run is more.
+/// The bytes that may be left, whatever the amount of work. Executors keep room for the largest number of tasks at a
+/// time. A leak of 16 bytes for each of the 5,000 restarts of a smoke run is more.
 const SLACK: f64 = 64.0 * 1024.0;
-/// How long memory and threads may take to go: the restarts of the last period are remembered, and runtimes end in the background.
+/// How long memory and threads may take to go: the restarts of the last period are remembered, and runtimes end in the
+/// background.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PERIOD: Duration = Duration::from_millis(100);
-/// Never due: nothing hangs. What is kept for it is kept for as long as the soak takes.
+/// Never due: no worker hangs. Its state is kept for as long as the soak takes.
 const WATCHDOG: Duration = Duration::from_secs(24 * 3600);
-/// Who calls at the same time.
+/// The number of callers at the same time.
 const CALLERS: usize = 64;
 
-/// How much of each part.
+/// The amount of each part.
 #[derive(Clone, Copy)]
 struct Size {
     restarts: usize,
@@ -70,7 +73,7 @@ fn soak<E: Executor>(size: Size) -> bool {
         for part in PARTS {
             soak.carry_out(part, SMOKE).await;
         }
-        // Whatever the last of these let go of in the background.
+        // For what the last of these drop in the background.
         smol::Timer::after(PATIENCE / 10).await;
         let (first, begin) = (Now::look(), Instant::now());
         let mut is_met = true;
@@ -85,7 +88,7 @@ fn soak<E: Executor>(size: Size) -> bool {
     })
 }
 
-/// Tells what is left. Whether that is nothing.
+/// Reports what is left. Returns whether that is nothing.
 async fn judge<E: Executor>(part: &str, took: Duration, before: Now) -> bool {
     let left = before.settled().await;
     let verdict = if left.is_nothing() { "met" } else { "MISSED" };
@@ -132,7 +135,7 @@ struct Soak<E> {
 struct Flaky {
     arrivals: Arrivals,
     failing: Failing,
-    /// How many arrive for each failure.
+    /// The number of workers that arrive for each failure.
     group: usize,
 }
 
@@ -177,7 +180,7 @@ impl<E: Executor> Soak<E> {
         }
         root.add_worker(slow);
 
-        // Its first failure is the end of it, and a restart for the one above, which is the same with a worker beside it.
+        // Its first failure ends it, and restarts it together with a worker beside it.
         let mut brittle = Supervisor::new("brittle").expect("a valid name");
         brittle = brittle.with_restart_strategy(RestartStrategy::one_for_one().with_intensity_and_period(0, PERIOD));
         brittle.add_worker(nested.worker());
@@ -287,7 +290,7 @@ impl Now {
         Self { bytes: Heap::now().bytes, threads: thread_count() }
     }
 
-    /// What is left of what was added since, when that has come to rest.
+    /// Returns what is left of what was added since, once it no longer changes.
     async fn settled(self) -> Self {
         let begin = Instant::now();
         loop {

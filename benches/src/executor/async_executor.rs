@@ -5,7 +5,7 @@ use supervisor_core::Spawner;
 
 use super::Executor;
 
-/// An `async_executor::Executor` that so many threads run.
+/// An `async_executor::Executor` with this many threads.
 #[derive(Clone, Debug)]
 pub struct AsyncExecutor<const THREADS: usize>(Arc<async_executor::Executor<'static>>);
 

@@ -47,7 +47,7 @@ impl Executor for TokioMulti {
     }
 }
 
-/// Not on the thread that blocks, which is none of the runtime's workers.
+/// Runs the work as a task. The thread that blocks here is none of the runtime's workers.
 pub(super) fn in_a_task<T>(runtime: &Runtime, work: impl Future<Output = T> + Send + 'static) -> T
 where
     T: Send + 'static,

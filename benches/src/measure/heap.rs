@@ -1,20 +1,20 @@
 use futures_lite::future::yield_now;
 use stats_alloc::INSTRUMENTED_SYSTEM;
 
-/// What the allocator was asked for, up to now. Nothing where it does not count: only the binary `heap` has it count, because
-/// counting takes time.
+/// The requests to the allocator, up to now. All zero without the counting allocator: only the binary `heap` has it,
+/// because counting takes time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heap {
-    /// Bytes that live.
+    /// The number of live bytes.
     pub bytes: f64,
-    /// Allocations that live.
+    /// The number of live allocations.
     pub live: f64,
-    /// Allocations, whether they live or not. One that grows in place counts as one more.
+    /// The number of allocations, live or not. One that grows in place counts as one more.
     pub allocations: f64,
 }
 
 impl Heap {
-    /// Now.
+    /// Reads the counters now.
     #[must_use]
     pub fn now() -> Self {
         let stats = INSTRUMENTED_SYSTEM.stats();
@@ -25,7 +25,7 @@ impl Heap {
         }
     }
 
-    /// What was added since.
+    /// Returns the difference to an earlier reading.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         Self {
@@ -36,7 +36,8 @@ impl Heap {
     }
 }
 
-/// Once what has just ended has let go of all that it had: after the yields of a while no byte comes or goes any more.
+/// Reads the counters once ended tasks have freed their memory: after yields for a while, no byte comes or goes any
+/// more.
 pub async fn settled_heap() -> Heap {
     let mut before = Heap::now();
     for _ in 0..100 {

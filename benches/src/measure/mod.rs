@@ -1,4 +1,4 @@
-//! What is measured with.
+//! Instruments of measurement.
 
 mod arrivals;
 mod heap;

@@ -1,10 +1,10 @@
-/// The one in the middle. Not a number if there is none.
+/// Returns the median; NaN if there are no values.
 #[must_use]
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     percentile(values, 0.5)
 }
 
-/// The smallest one that this share of the values does not exceed. Not a number if there is none.
+/// Returns the smallest value that this share of the values does not exceed; NaN if there are no values.
 #[must_use]
 pub fn percentile(values: impl IntoIterator<Item = f64>, share: f64) -> f64 {
     let mut values: Vec<_> = values.into_iter().collect();

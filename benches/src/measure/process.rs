@@ -1,11 +1,11 @@
-//! What the system says about this process. Linux tells; elsewhere nothing is known.
+//! Facts about this process from the operating system: on Linux only; elsewhere all are unknown.
 
-/// What threads have done up to now.
+/// The work of threads up to now.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads {
     /// How often one of them waited, to be woken later.
     pub waits: f64,
-    /// For how long they were on a processor.
+    /// How long they were on a processor, in nanoseconds.
     pub nanoseconds: f64,
 }
 
@@ -16,21 +16,21 @@ cfg_if::cfg_if! {
             process::{Process, Task},
         };
 
-        /// Bytes of it that are in memory.
+        /// Returns the bytes of the process that are in memory.
         #[must_use]
         pub fn resident() -> f64 {
             let memory = Process::myself().and_then(|process| process.statm()).expect("Linux has it");
             (memory.resident * page_size()) as f64
         }
 
-        /// How many threads it has.
+        /// Returns how many threads the process has.
         #[must_use]
         pub fn thread_count() -> f64 {
             let process = Process::myself().expect("Linux has it");
             process.tasks().expect("Linux has it").count() as f64
         }
 
-        /// What all of its threads but the current one have done.
+        /// Returns the work of all its threads but the current one.
         #[must_use]
         pub fn threads() -> Threads {
             let process = Process::myself().expect("Linux has it");
@@ -49,19 +49,19 @@ cfg_if::cfg_if! {
             Threads { waits: waits as f64, nanoseconds: nanoseconds as f64 }
         }
     } else {
-        /// Bytes of it that are in memory.
+        /// Returns the bytes of the process that are in memory.
         #[must_use]
         pub fn resident() -> f64 {
             f64::NAN
         }
 
-        /// How many threads it has.
+        /// Returns how many threads the process has.
         #[must_use]
         pub fn thread_count() -> f64 {
             f64::NAN
         }
 
-        /// What all of its threads but the current one have done.
+        /// Returns the work of all its threads but the current one.
         #[must_use]
         pub fn threads() -> Threads {
             Threads { waits: f64::NAN, nanoseconds: f64::NAN }

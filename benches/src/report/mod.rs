@@ -1,13 +1,16 @@
-//! What the report says: sections, as Markdown and as plots.
+//! What the report says: pages of sections, as Markdown and as plots.
 
 mod machine;
+mod numbers;
+mod page;
 #[cfg(feature = "plots")]
 mod plot;
 mod section;
 
+#[cfg(feature = "plots")]
+pub use self::plot::plot;
 pub use self::{
     machine::machine,
-    section::{Cell, Section},
+    page::Page,
+    section::{Cell, Column, Line, Section},
 };
-#[cfg(feature = "plots")]
-pub use plot::draw;

@@ -16,9 +16,9 @@ impl<E: Executor> Subject for Bare<E> {
     fn cannot(workload: Workload) -> Option<&'static str> {
         match workload {
             Workload::Restart { .. } | Workload::RestartAllocations { .. } | Workload::Group { .. } => {
-                Some("nobody restarts a bare task")
+                Some("a bare task is not restarted")
             }
-            Workload::Stop { .. } => Some("nobody can ask a bare task to stop"),
+            Workload::Stop { .. } => Some("a bare task cannot be asked to stop"),
             Workload::Reply { .. } => Some("a bare spawn has no answer to wait for"),
             _ => None,
         }

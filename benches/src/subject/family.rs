@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::measure::Arrivals;
 
-/// Which children are restarted when one fails.
+/// The children that are restarted when one fails.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the field's words")]
 pub enum Strategy {
@@ -26,7 +26,7 @@ pub enum Strategy {
     RestForOne,
 }
 
-/// In which order children stop.
+/// The order in which children stop.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the field's words")]
 pub enum Order {
@@ -34,7 +34,7 @@ pub enum Order {
     Concurrent,
 }
 
-/// What a supervisor is started with. All children are permanent: restarted whenever they end without having been asked to.
+/// The settings of a supervisor. All children are permanent: restarted whenever they end without having been asked to.
 #[derive(Clone, Debug)]
 pub struct Family {
     /// Which children are restarted when one fails.
@@ -43,14 +43,14 @@ pub struct Family {
     pub order: Order,
     /// The first child, if it is one that fails.
     pub failing: Option<Failing>,
-    /// How many others there are. They arrive, and wait until they are asked to stop.
+    /// The number of other children. They arrive, and wait until they are asked to stop.
     pub parked: usize,
-    /// Where they arrive, at each start.
+    /// The counter at which they arrive, at each start.
     pub arrivals: Arrivals,
 }
 
 impl Family {
-    /// Children that only wait.
+    /// Makes a family of children that only wait.
     #[must_use]
     pub fn parked(parked: usize, arrivals: &Arrivals) -> Self {
         Self {
@@ -62,21 +62,21 @@ impl Family {
         }
     }
 
-    /// With a first child that fails.
+    /// Adds a first child that fails.
     #[must_use]
     pub fn with_failing(mut self, failing: &Failing) -> Self {
         self.failing = Some(failing.clone());
         self
     }
 
-    /// With another strategy.
+    /// Sets another strategy.
     #[must_use]
     pub fn with_strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = strategy;
         self
     }
 
-    /// With another order.
+    /// Sets another order.
     #[must_use]
     pub fn with_order(mut self, order: Order) -> Self {
         self.order = order;
@@ -98,7 +98,7 @@ struct Script {
 }
 
 impl Failing {
-    /// Told nothing yet.
+    /// Makes a child that has not been told to fail yet.
     #[must_use]
     pub fn new(arrivals: &Arrivals) -> Self {
         Self(Arc::new(Script {
@@ -110,25 +110,26 @@ impl Failing {
         }))
     }
 
-    /// Tells it to fail so many times more.
+    /// Tells it to fail this many times more.
     pub fn fail(&self, times: usize) {
         self.0.failures.add_permits(times);
     }
 
-    /// As [`fail`](Self::fail), and takes the time from each last instruction to the successor's first.
+    /// Tells it to fail, as [`fail`](Self::fail), and takes the time from each last instruction to the successor's
+    /// first.
     pub fn fail_timed(&self, times: usize) {
         lock(&self.0.gaps).reserve(times);
         self.0.is_timed.store(true, Relaxed);
         self.fail(times);
     }
 
-    /// Those times.
+    /// Returns those times.
     #[must_use]
     pub fn gaps(&self) -> Vec<Duration> {
         lock(&self.0.gaps).clone()
     }
 
-    /// The first instruction of an incarnation.
+    /// Marks the first instruction of an incarnation.
     pub fn begin(&self) {
         let failed_at = if self.0.is_timed.load(Relaxed) { lock(&self.0.failed_at).take() } else { None };
         if let Some(failed_at) = failed_at {
@@ -142,13 +143,13 @@ impl Failing {
         self.0.failures.acquire().await.expect("open").forget();
     }
 
-    /// Whether it has to fail already. An actor asks before it waits elsewhere.
+    /// Returns whether it has to fail already. An actor asks before it waits elsewhere.
     #[must_use]
     pub fn has_failure(&self) -> bool {
         self.0.failures.try_acquire().map(SemaphorePermit::forget).is_ok()
     }
 
-    /// The last instruction of an incarnation.
+    /// Marks the last instruction of an incarnation.
     pub fn end(&self) -> Failed {
         if self.0.is_timed.load(Relaxed) {
             *lock(&self.0.failed_at) = Some(Instant::now());
@@ -156,7 +157,7 @@ impl Failing {
         Failed
     }
 
-    /// A whole incarnation.
+    /// Runs a whole incarnation.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Failed> {
         self.begin();
         let has_to_fail = async {
@@ -175,7 +176,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How a child fails.
+/// The failure of a child.
 #[derive(Clone, Copy, Debug)]
 pub struct Failed;
 

@@ -123,7 +123,7 @@ impl Actor for Fails {
         if failing.has_failure() {
             let _ = myself.tell(Fail).await;
         } else {
-            // An actor that waited for it here would hear of nothing else.
+            // An actor that waited for it here would receive nothing else.
             let failing = failing.clone();
             tokio::spawn(async move {
                 failing.failure().await;

@@ -1,4 +1,4 @@
-//! Who carries the workloads out. One file each.
+//! The subjects: they carry the workloads out. One file each.
 
 mod bare;
 mod by_hand;
@@ -25,9 +25,9 @@ use std::future::Future;
 
 use crate::{executor::Executor, workload::Workload};
 
-/// Something that runs children under one supervisor, on one executor. A value is such a supervisor, running.
+/// A supervisor of children on one executor. A value is such a supervisor, running.
 pub trait Subject: Sized + Send + 'static {
-    /// What it runs on.
+    /// The executor.
     type Executor: Executor;
     /// A supervisor of children that come and go.
     type Pool: Pool;
@@ -35,7 +35,7 @@ pub trait Subject: Sized + Send + 'static {
     /// Its name in the tables, without the executor's.
     const NAME: &'static str;
 
-    /// Why it cannot carry a workload out, if it cannot.
+    /// Returns why it cannot carry a workload out, if it cannot.
     fn cannot(_: Workload) -> Option<&'static str> {
         None
     }

@@ -22,7 +22,7 @@ use crate::{executor::TokioMulti, measure::Arrivals, workload::Workload};
 /// It forgets restarts that are older, and looks at all others at each.
 const WINDOW: Duration = Duration::from_millis(1);
 
-/// Its supervisor of children that are known from the beginning.
+/// A supervisor of static children.
 #[derive(Debug)]
 pub struct Ractor(ActorRef<SupervisorMsg>);
 
@@ -77,7 +77,7 @@ fn unique(name: &str) -> String {
     format!("{name}-{}", NEXT.fetch_add(1, Relaxed))
 }
 
-/// Transient: whoever is asked to stop ends normally, and is not restarted.
+/// Returns a transient specification: a child that is asked to stop ends normally, and is not restarted.
 fn spec<A>(arguments: A::Arguments) -> ChildSpec
 where
     A: Actor + Default,
@@ -118,7 +118,7 @@ impl Actor for Parks {
     }
 }
 
-/// Any message is that it has to fail.
+/// A message: it has to fail.
 #[derive(Default)]
 struct Fails;
 
@@ -136,7 +136,7 @@ impl Actor for Fails {
         if failing.has_failure() {
             return Err(failing.end().into());
         }
-        // An actor that waited for it here would hear of nothing else.
+        // An actor that waited for it here would receive nothing else.
         let failing = failing.clone();
         tokio::spawn(async move {
             failing.failure().await;
@@ -150,7 +150,7 @@ impl Actor for Fails {
     }
 }
 
-/// Its supervisor of tasks.
+/// A supervisor of tasks.
 #[derive(Clone, Debug)]
 pub struct RactorPool(ActorRef<DynamicSupervisorMsg>);
 

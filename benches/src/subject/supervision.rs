@@ -7,11 +7,11 @@ use supervisor_core::{
 use super::{Family, Order, Pool, Strategy, Subject};
 use crate::executor::Executor;
 
-/// So many restarts within an hour, all of which a supervisor has to remember.
+/// The restarts allowed within an hour; a supervisor has to remember all of them.
 const INTENSITY: usize = 100_000_000;
 const PERIOD: Duration = Duration::from_secs(3600);
 
-/// Ours.
+/// Supervision with this project.
 #[derive(Debug)]
 pub struct Supervision<E> {
     tree: SupervisionTree,
@@ -60,7 +60,7 @@ impl<E: Executor> Subject for Supervision<E> {
         let pool = Supervisor::dynamic("pool").expect("a valid name");
         let handle = pool.handle();
         let mut tree = pool.start_on(executor.spawner()).await.expect("a start without failure");
-        // It runs until it is told otherwise through the handle.
+        // It runs until the handle stops it.
         E::detach(executor.spawn(async move { tree.wait().await.expect("a clean stop") }));
         SupervisionPool(handle)
     }

@@ -14,7 +14,7 @@ use task_supervisor::{CancellationToken, SupervisedTask, SupervisorBuilder, Supe
 use super::{Failing, Family, Order, Pool, Subject};
 use crate::{executor::TokioMulti, measure::Arrivals, workload::Workload};
 
-/// Its supervisor.
+/// A supervisor of static children.
 #[derive(Debug)]
 pub struct TaskSupervisor(SupervisorHandle);
 
@@ -52,7 +52,7 @@ impl Subject for TaskSupervisor {
     }
 }
 
-/// Restarts as often as it takes, and at once.
+/// Builds a supervisor that restarts without limit, and at once.
 fn builder() -> SupervisorBuilder {
     SupervisorBuilder::new()
         .with_unlimited_restarts()
@@ -81,7 +81,7 @@ impl SupervisedTask for Fails {
     }
 }
 
-/// Its supervisor, and the next name. The name of a task that has ended stays taken.
+/// A supervisor, and the next name. The name of a task that has ended stays taken.
 #[derive(Clone, Debug)]
 pub struct TaskPool {
     supervisor: SupervisorHandle,

@@ -8,7 +8,7 @@ use crate::{
     subject::{Pool, Subject},
 };
 
-/// How many of them are alive at a time.
+/// The number of children alive at a time.
 const ALIVE: usize = 64;
 
 pub(super) fn sample<S: Subject>(children: usize) -> Vec<f64> {
@@ -22,7 +22,7 @@ pub(super) fn sample<S: Subject>(children: usize) -> Vec<f64> {
     })
 }
 
-/// Each yields once. Returns when all have ended.
+/// Spawns children that yield once each. Returns when all have ended.
 pub(super) async fn short_children(pool: &impl Pool, children: usize) {
     let alive = Arc::new(Semaphore::new(ALIVE));
     for _ in 0..children {
@@ -57,7 +57,7 @@ pub(super) fn with_reply<S: Subject>(children: usize) -> Vec<f64> {
     })
 }
 
-/// Returns when it has ended.
+/// Spawns a child. Returns when it has ended.
 async fn answered_child(pool: &impl Pool) {
     let (end, ended) = oneshot::channel::<()>();
     let child = async move {

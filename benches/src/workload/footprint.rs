@@ -6,7 +6,7 @@ use crate::{
 
 pub(super) fn sample<S: Subject>(children: usize) -> Vec<f64> {
     S::Executor::run(move |executor| async move {
-        // What an executor allocates once, for its first tasks, is none of a child's.
+        // The allocations that an executor makes once, for its first tasks, do not count for a child.
         start_and_stop::<S>(executor.clone(), 100).await;
         let (empty, before) = (settled_heap().await, resident());
         let (live, memory) = start_and_stop::<S>(executor, children).await;
@@ -17,7 +17,7 @@ pub(super) fn sample<S: Subject>(children: usize) -> Vec<f64> {
     })
 }
 
-/// What there is in between.
+/// Starts and stops. Returns what there is in between.
 async fn start_and_stop<S: Subject>(executor: S::Executor, children: usize) -> (Heap, f64) {
     let arrivals = Arrivals::default();
     let supervisor = S::start(executor, Family::parked(children, &arrivals)).await;

@@ -8,7 +8,7 @@ use crate::{
     subject::{Family, Subject},
 };
 
-/// Until an executor's threads have found that there is nothing to do.
+/// The time until an executor's threads have found that there is nothing to do.
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// Watches from a thread of its own, which is not counted, and needs a process of its own, whose other threads are the

@@ -1,4 +1,4 @@
-//! What is carried out, the same for every subject. One file each.
+//! The workloads, the same for every subject. One file each.
 
 mod churn;
 mod footprint;
@@ -15,22 +15,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::subject::{Order, Strategy, Subject};
 
-/// Something to carry out, and how much of it.
+/// A workload, and how much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Workload {
     /// Parked children under one supervisor: until all run.
     Start {
-        /// How many.
+        /// The number of children.
         children: usize,
     },
-    /// What they weigh while they live, and what is left when they are gone.
+    /// The memory of children while they live, and what is left when they are gone.
     Footprint {
-        /// How many.
+        /// The number of children.
         children: usize,
     },
-    /// What temporary children leave behind in a supervisor that goes on.
+    /// The memory that temporary children leave behind in a supervisor that goes on.
     Residue {
-        /// How many come and go.
+        /// The number of children that come and go.
         children: usize,
     },
     /// One child that fails again and again.
@@ -42,58 +42,58 @@ pub enum Workload {
         /// How often it fails then.
         restarts: usize,
     },
-    /// What a restart allocates.
+    /// The allocations of a restart.
     RestartAllocations {
-        /// How many there are.
+        /// The number of restarts.
         restarts: usize,
     },
     /// A failure of the first child in a group: until all run again.
     Group {
         /// Which children are restarted.
         strategy: Strategy,
-        /// How many there are.
+        /// The number of children.
         children: usize,
     },
     /// A graceful stop of parked children.
     Stop {
         /// In which order.
         order: Order,
-        /// How many there are.
+        /// The number of children.
         children: usize,
     },
     /// Short children under a dynamic supervisor, 64 alive at a time, added by one task.
     Churn {
-        /// How many.
+        /// The number of children.
         children: usize,
     },
-    /// The same, added by 64 tasks, each of which waits for the answer that its child is there, and for its end.
+    /// The same, added by 64 tasks; each waits for the answer that its child runs, and for its end.
     Reply {
-        /// How many.
+        /// The number of children.
         children: usize,
     },
     /// One child that yields again and again.
     Poll {
-        /// How often.
+        /// The number of polls.
         polls: usize,
     },
     /// Two children that wake each other in turn.
     Wake {
-        /// How often.
+        /// The number of wakes.
         wakes: usize,
     },
     /// Parked children, for a while.
     Idle {
-        /// How many.
+        /// The number of children.
         children: usize,
-        /// For how long.
+        /// The time in seconds.
         seconds: u64,
     },
 }
 
-/// One of the figures that a workload yields.
+/// A figure that a workload yields.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figure {
-    /// What it is, with its unit.
+    /// Its name, with its unit.
     pub name: &'static str,
     /// Whether more of it is better.
     pub is_rate: bool,
@@ -114,7 +114,7 @@ const fn rest(name: &'static str) -> Figure {
 }
 
 impl Workload {
-    /// The figures of a sample.
+    /// Returns the figures of a sample.
     #[must_use]
     pub fn figures(self) -> &'static [Figure] {
         match self {
@@ -134,7 +134,7 @@ impl Workload {
         }
     }
 
-    /// Whether it needs a process of its own, and an allocator that counts.
+    /// Returns whether it needs a process of its own, and a counting allocator.
     #[must_use]
     pub fn needs_a_process(self) -> bool {
         matches!(
@@ -143,7 +143,7 @@ impl Workload {
         )
     }
 
-    /// One sample: a number for each figure.
+    /// Takes one sample: a number for each figure.
     pub(crate) fn sample<S: Subject>(self) -> Vec<f64> {
         match self {
             Self::Start { children } => start::sample::<S>(children),

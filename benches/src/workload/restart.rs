@@ -6,7 +6,7 @@ use crate::{
     subject::{Failing, Family, Subject},
 };
 
-/// So many restarts are timed one by one, after those that are only counted: reading the clock takes time.
+/// The restarts that are timed one by one, after those that are only counted: reading the clock takes time.
 const TIMED: usize = 10_000;
 
 pub(super) fn sample<S: Subject>(siblings: usize, before: usize, restarts: usize) -> Vec<f64> {

@@ -44,7 +44,7 @@ impl World {
         outcome
     }
 
-    /// A future that says this name and the time.
+    /// Returns a future that records this name and the time.
     pub fn say(&self, name: &'static str) -> impl Future<Output = ()> + Send + use<> {
         let (said, spawner, begin) = (self.said.clone(), self.spawner.clone(), self.begin());
         async move {
@@ -56,12 +56,12 @@ impl World {
         sleep(&self.spawner, time, false)
     }
 
-    /// As a supervisor does it.
+    /// Sleeps as a supervisor does.
     pub fn sleep_insistently(&self, time: Duration) -> impl Future<Output = ()> + Send + use<> {
         sleep(&self.spawner, time, true)
     }
 
-    /// A process that says its name once it was woken by hand.
+    /// Makes a process that records its name once it was woken by hand.
     pub fn waiter(&self, name: &'static str) -> async_channel::Sender<()> {
         let (sender, receiver) = async_channel::bounded(1);
         let say = self.say(name);
@@ -72,7 +72,7 @@ impl World {
         sender
     }
 
-    /// A process that a timer wakes after a second, and that blocks then for ten.
+    /// Makes a process that a timer wakes after a second, and that then blocks for ten.
     pub fn blocks_when_a_timer_wakes_it(&self) -> Outcome {
         let sleep = self.sleep(SECOND);
         self.run(async move {
@@ -81,7 +81,7 @@ impl World {
         })
     }
 
-    /// A process that says its name after so many seconds.
+    /// Makes a process that records its name after this many seconds.
     pub fn says_after(&self, name: &'static str, seconds: u32) -> Outcome {
         let (sleep, say) = (self.sleep(seconds * SECOND), self.say(name));
         self.run(async move {
@@ -100,7 +100,7 @@ impl World {
         said
     }
 
-    /// What was said after so much more time.
+    /// Returns the records after this much more time.
     pub fn said_after(&self, time: Duration) -> Vec<String> {
         self.sim.advance(time);
         self.said()
@@ -125,7 +125,7 @@ fn sleep(spawner: &SimSpawner, time: Duration, insists: bool) -> impl Future<Out
     }
 }
 
-/// Whatever the seed, this is so.
+/// Checks that this holds for every seed.
 pub fn always(threads: Threads, test: impl Fn(&World)) {
     for seed in 0..SEEDS {
         test(&World::new(seed, threads));

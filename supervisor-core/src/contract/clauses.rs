@@ -1,4 +1,4 @@
-//! What is asked of a backend, clause by clause.
+//! The requirements for a backend, clause by clause.
 
 use std::{
     cell::Cell,
@@ -41,7 +41,7 @@ async fn elapsed(timer: &mut Pin<Box<dyn Timer>>) {
     poll_fn(|cx| timer.as_mut().poll_elapsed(cx)).await;
 }
 
-/// A process is polled whenever it was woken, until it is ready.
+/// Requires that a process is polled whenever it was woken, until it is ready.
 pub fn a_process_is_polled_until_it_has_ended<B: Backend>() {
     let backend = B::new();
     backend.block_on(async {
@@ -56,7 +56,7 @@ pub fn a_process_is_polled_until_it_has_ended<B: Backend>() {
     });
 }
 
-/// `spawn` only takes the process over. Whoever spawns may hold what the process needs.
+/// Requires that `spawn` only takes the process over. The spawning code may hold a lock that the process needs.
 pub fn a_process_is_never_polled_on_the_stack_that_spawns_it<B: Backend>() {
     thread_local! { static SPAWNING: Cell<bool> = const { Cell::new(false) }; }
     let backend = B::new();
@@ -70,7 +70,7 @@ pub fn a_process_is_never_polled_on_the_stack_that_spawns_it<B: Backend>() {
     });
 }
 
-/// A supervisor is a process, and spawns others.
+/// Requires that a process can spawn others: a supervisor is a process.
 pub fn a_process_can_be_spawned_from_inside_another<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
@@ -83,7 +83,7 @@ pub fn a_process_can_be_spawned_from_inside_another<B: Backend>() {
     });
 }
 
-/// Supervisors of other executors spawn here, too.
+/// Requires that any thread can spawn: supervisors of other executors spawn here, too.
 pub fn a_process_can_be_spawned_from_a_foreign_thread<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
@@ -91,7 +91,7 @@ pub fn a_process_can_be_spawned_from_a_foreign_thread<B: Backend>() {
     backend.block_on(ends_normally(outcome));
 }
 
-/// Yielding works.
+/// Requires that a process can yield by waking itself.
 pub fn a_process_that_wakes_itself_is_polled_again<B: Backend>() {
     let backend = B::new();
     backend.block_on(async {
@@ -104,7 +104,7 @@ pub fn a_process_that_wakes_itself_is_polled_again<B: Backend>() {
     });
 }
 
-/// Wakers work from everywhere.
+/// Requires that a waker works on any thread.
 pub fn a_process_is_woken_from_a_foreign_thread<B: Backend>() {
     let backend = B::new();
     let (sender, receiver) = async_channel::bounded(1);
@@ -119,7 +119,7 @@ pub fn a_process_is_woken_from_a_foreign_thread<B: Backend>() {
     });
 }
 
-/// Each is a task of its own: none waits for another to end.
+/// Requires that each process is a task of its own: none waits for another to end.
 pub fn processes_run_independently_of_each_other<B: Backend>() {
     const MANY: usize = 500;
     let backend = B::new();
@@ -147,7 +147,7 @@ pub fn processes_run_independently_of_each_other<B: Backend>() {
     });
 }
 
-/// An abort wakes the process, and its next poll ends it.
+/// Requires that an abort wakes the process, and its next poll ends it.
 pub fn an_abort_reaches_a_process_that_waits<B: Backend>() {
     let backend = B::new();
     backend.block_on(async {
@@ -162,18 +162,18 @@ pub fn an_abort_reaches_a_process_that_waits<B: Backend>() {
     });
 }
 
-/// The executor sees no panic at all.
+/// Requires that a panic in a process never reaches the executor.
 pub fn a_panic_in_one_process_harms_no_other<B: Backend>() {
     let backend = B::new();
     backend.block_on(async {
         let spawner = backend.spawner();
-        let panicking = spawn(&spawner, async { panic!("a panic on purpose, to see that it harms nobody") });
+        let panicking = spawn(&spawner, async { panic!("a panic on purpose, which must harm no other process") });
         assert!(matches!(panicking.exit().await, Exit::Panicked(_)));
         ends_normally(spawn(&spawner, async {})).await;
     });
 }
 
-/// `now` may be called from any thread, inside and outside of a process.
+/// Requires that `now` can be called on any thread, inside and outside of a process.
 pub fn the_clock_is_one_for_all_threads_and_never_goes_back<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
@@ -192,7 +192,8 @@ pub fn the_clock_is_one_for_all_threads_and_never_goes_back<B: Backend>() {
     assert!(after - before < Duration::from_secs(60));
 }
 
-/// An executor whose clock stands still or jumps says so: what runs in real time cannot be placed below it.
+/// Requires that an executor whose clock stands still or jumps says so: nothing with a real clock can be placed below
+/// it.
 pub fn a_clock_that_jumps_is_said_to_be_virtual<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
@@ -202,7 +203,7 @@ pub fn a_clock_that_jumps_is_said_to_be_virtual<B: Backend>() {
     assert_eq!(spawner.is_virtual(), is_late, "after {MOMENT:?}, it has gone on by {:?}", spawner.now() - begin);
 }
 
-/// A process that is dropped by the end of a thread reports its end there, with its time.
+/// Requires that `now` works while a thread ends: a process that is dropped there reports its end with the time.
 pub fn the_clock_is_there_at_the_very_end_of_a_thread<B: Backend>() {
     struct AtEnd(Box<dyn FnMut()>);
 
@@ -222,11 +223,11 @@ pub fn the_clock_is_there_at_the_very_end_of_a_thread<B: Backend>() {
         assert!(timer.as_mut().poll_elapsed(&mut Context::from_waker(Waker::noop())).is_pending());
     };
     thread::spawn(move || {
-        // Registered before what the executor has on its threads, and so destroyed after it.
+        // Registered before the executor's own thread-locals, and so destroyed after them.
         LAST.set(None);
         let at_end = look.clone();
         LAST.set(Some(AtEnd(Box::new(move || {
-            // A panic that leaves this would end the program.
+            // A panic that unwinds out of here would end the program.
             let (_, panics) = counting_panics(|| guard(&at_end));
             tell.send(panics).expect("awaited");
         }))));
@@ -242,7 +243,7 @@ fn with_timer<B: Backend>(test: impl AsyncFnOnce(B::Spawner, Pin<Box<dyn Timer>>
     backend.block_on(test(spawner, timer));
 }
 
-/// A new timer is pending.
+/// Requires that a new timer is pending.
 pub fn a_timer_that_is_not_armed_never_elapses<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         assert!(poll_once(elapsed(&mut timer)).await.is_none());
@@ -253,7 +254,7 @@ pub fn a_timer_that_is_not_armed_never_elapses<B: Backend>() {
     });
 }
 
-/// Never early.
+/// Requires that a timer is never early.
 pub fn a_timer_elapses_at_its_deadline_and_not_before<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         let deadline = spawner.now() + MOMENT;
@@ -264,7 +265,7 @@ pub fn a_timer_elapses_at_its_deadline_and_not_before<B: Backend>() {
     });
 }
 
-/// Also where it had passed before the timer was armed.
+/// Requires that this also holds if the deadline had passed before the timer was armed.
 pub fn a_timer_whose_deadline_has_passed_elapses_at_once<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         let begin = spawner.now();
@@ -277,7 +278,7 @@ pub fn a_timer_whose_deadline_has_passed_elapses_at_once<B: Backend>() {
     });
 }
 
-/// It may be asked again.
+/// Requires that an elapsed timer can be polled again.
 pub fn a_timer_stays_elapsed_until_it_is_reset<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         timer.as_mut().reset(Some(spawner.now() + MOMENT));
@@ -288,7 +289,7 @@ pub fn a_timer_stays_elapsed_until_it_is_reset<B: Backend>() {
     });
 }
 
-/// `None` disarms.
+/// Requires that `None` disarms.
 pub fn a_timer_that_is_disarmed_does_not_elapse<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         timer.as_mut().reset(Some(spawner.now() + MOMENT));
@@ -301,7 +302,7 @@ pub fn a_timer_that_is_disarmed_does_not_elapse<B: Backend>() {
     });
 }
 
-/// The earlier deadline counts.
+/// Requires that the earlier deadline counts.
 pub fn a_timer_can_be_armed_again_for_an_earlier_time<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         let begin = spawner.now();
@@ -313,7 +314,7 @@ pub fn a_timer_can_be_armed_again_for_an_earlier_time<B: Backend>() {
     });
 }
 
-/// The later deadline counts.
+/// Requires that the later deadline counts.
 pub fn a_timer_can_be_armed_again_for_a_later_time<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         let begin = spawner.now();
@@ -325,7 +326,7 @@ pub fn a_timer_can_be_armed_again_for_a_later_time<B: Backend>() {
     });
 }
 
-/// One timer serves a supervisor for ever.
+/// Requires that one timer serves a supervisor for ever.
 pub fn a_timer_can_be_armed_again_after_it_has_elapsed<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         for _ in 0..3 {
@@ -337,7 +338,7 @@ pub fn a_timer_can_be_armed_again_after_it_has_elapsed<B: Backend>() {
     });
 }
 
-/// A deadline centuries away is pending, and no error.
+/// Requires that a deadline centuries away is pending, and no error.
 pub fn a_timer_can_be_armed_for_a_time_beyond_all_reason<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -348,7 +349,7 @@ pub fn a_timer_can_be_armed_for_a_time_beyond_all_reason<B: Backend>() {
     });
 }
 
-/// A timer may move from one task to another.
+/// Requires that a timer can move from one task to another.
 pub fn a_timer_wakes_the_task_that_polled_it_last<B: Backend>() {
     with_timer::<B>(async |spawner, mut timer| {
         timer.as_mut().reset(Some(spawner.now() + MOMENT));
@@ -357,7 +358,7 @@ pub fn a_timer_wakes_the_task_that_polled_it_last<B: Backend>() {
     });
 }
 
-/// Timers are made wherever a supervisor happens to be polled.
+/// Requires that a timer can be made on any thread: a supervisor makes one wherever it is polled.
 pub fn a_timer_can_be_made_and_armed_on_a_foreign_thread<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
@@ -376,8 +377,8 @@ pub fn a_timer_can_be_made_and_armed_on_a_foreign_thread<B: Backend>() {
     });
 }
 
-/// An executor that ends drops what it runs, and each process says so, with its destructors done. Processes keep their
-/// spawner, so a spawner must not keep its executor alive.
+/// Requires that an executor that ends drops its processes, and each reports so after its destructors. Processes keep
+/// their spawner, so a spawner must not keep its executor alive.
 pub fn the_end_of_the_executor_loses_every_process<B: Backend>() {
     struct Flag(Arc<AtomicBool>);
 
@@ -418,7 +419,8 @@ pub fn the_end_of_the_executor_loses_every_process<B: Backend>() {
     }
 }
 
-/// Many processes may own something whose destructor panics. Each is guarded by itself, wherever the executor drops it.
+/// Requires that each destructor that panics is guarded by itself, wherever the executor drops the process: many may
+/// panic.
 pub fn the_end_of_the_executor_survives_destructors_that_panic<B: Backend>() {
     struct Bomb;
 
@@ -449,7 +451,7 @@ pub fn the_end_of_the_executor_survives_destructors_that_panic<B: Backend>() {
     }
 }
 
-/// A process that another executor has refused owns user code, whose destructor may take its time.
+/// Requires that a refused process is dropped elsewhere: it owns user code, whose destructor may take long.
 pub fn a_discarded_process_is_lost_and_dropped_elsewhere<B: Backend>() {
     thread_local! { static DISCARDING: Cell<bool> = const { Cell::new(false) }; }
     struct Slow(Arc<AtomicBool>);
@@ -474,7 +476,7 @@ pub fn a_discarded_process_is_lost_and_dropped_elsewhere<B: Backend>() {
     });
 }
 
-/// There is nobody to run it, and nobody must think that there is.
+/// Requires that a process which can no longer run reports that it is lost.
 pub fn a_process_that_is_spawned_after_the_end_is_lost<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
@@ -484,9 +486,9 @@ pub fn a_process_that_is_spawned_after_the_end_is_lost<B: Backend>() {
     }
 }
 
-/// A supervisor may be asked for the time of an executor that is gone: by whoever reads its tree, or by one elsewhere whose
-/// children it ran. Its time has ended, so nothing comes of a timer, and a panic would hit whoever asks. This looks at the
-/// panic hook, too: a program whose hook ends it must not end by that.
+/// Requires that reading the clock of a dead executor and using its timers is harmless. A reader of its tree may do so,
+/// or a supervisor elsewhere whose children it ran. Its time has ended, so its timers never fire, and a panic would hit
+/// the caller. This checks the panic hook, too: a hook that ends the program must not be called.
 pub fn a_timer_of_a_dead_executor_neither_panics_nor_fires<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
@@ -534,7 +536,7 @@ pub fn a_timer_of_a_dead_executor_neither_panics_nor_fires<B: Backend>() {
     }
 }
 
-/// A supervisor elsewhere takes a timer when it needs one for the first time.
+/// Requires that a supervisor elsewhere can make its first timer late.
 pub fn a_timer_can_be_made_after_the_end_of_its_executor<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
@@ -553,7 +555,7 @@ pub fn a_timer_can_be_made_after_the_end_of_its_executor<B: Backend>() {
     assert_eq!(panics, 0);
 }
 
-/// It comes from any thread: from inside of a poll, from outside, and also late.
+/// Requires that a nudge is harmless on any thread: inside of a poll, outside, and after the end.
 pub fn a_nudge_never_panics_also_after_the_end<B: Backend>() {
     let backend = B::new();
     let spawner = backend.spawner();
@@ -571,15 +573,15 @@ pub fn a_nudge_never_panics_also_after_the_end<B: Backend>() {
     nudge(&spawner);
 }
 
-/// Runs something, and tells how many panics the panic hook has heard of on this thread. Where a hook ends the program, a
-/// panic that is caught is one too many.
+/// Runs a closure, and returns how many panics the panic hook saw on this thread. If a hook ends the program, even a
+/// caught panic is one too many.
 fn counting_panics<R>(run: impl FnOnce() -> R) -> (R, usize) {
     thread_local! { static PANICS: Cell<Option<usize>> = const { Cell::new(None) }; }
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            // Clauses run beside each other in one program.
+            // Clauses run at the same time in one program.
             if let Some(panics) = PANICS.get() {
                 PANICS.set(Some(panics + 1));
             }

@@ -6,14 +6,84 @@
 //!    [`Process`](crate::Process) is a `Future<Output = ()>` that is `Send`, never panics, and needs no join handle: hand
 //!    it to your executor and forget it.
 //! 2. Implement [`Backend`] in a test: how an executor is made, driven, and ended.
-//! 3. Name it in one line, and every clause becomes a test of its own (the example `custom_executor` is a complete backend):
+//! 3. Name it in one line, and every clause becomes a test of its own.
 //!
-//! ```text
-//! supervisor_core::contract_tests!(MyBackend);
+//! A backend that gives each process a thread of its own, and its test (the example `custom_executor` is one with a queue):
+//!
+//! ```
+//! use std::{future::Future, pin::Pin, task::{Context, Poll}, thread, time::Instant};
+//! use futures_lite::future::block_on;
+//! use supervision::{Process, Spawner, Timer};
+//! use supervisor_core::contract::Backend;
+//!
+//! #[derive(Clone, Debug)]
+//! struct Threads;
+//!
+//! impl Spawner for Threads {
+//!     fn spawn(&self, process: Process) {
+//!         thread::spawn(|| block_on(process));
+//!     }
+//!
+//!     fn now(&self) -> Instant {
+//!         Instant::now()
+//!     }
+//!
+//!     fn timer(&self) -> Pin<Box<dyn Timer>> {
+//!         Box::pin(ThreadTimer { deadline: None })
+//!     }
+//! }
+//!
+//! struct ThreadTimer {
+//!     deadline: Option<Instant>,
+//! }
+//!
+//! impl Timer for ThreadTimer {
+//!     fn reset(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
+//!         self.deadline = deadline;
+//!     }
+//!
+//!     fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+//!         let Some(deadline) = self.deadline else { return Poll::Pending };
+//!         let left = deadline.saturating_duration_since(Instant::now());
+//!         if left.is_zero() {
+//!             return Poll::Ready(());
+//!         }
+//!         let waker = cx.waker().clone();
+//!         thread::spawn(move || {
+//!             thread::sleep(left);
+//!             waker.wake();
+//!         });
+//!         Poll::Pending
+//!     }
+//! }
+//!
+//! struct ThreadsUnderTest;
+//!
+//! impl Backend for ThreadsUnderTest {
+//!     type Spawner = Threads;
+//!
+//!     fn new() -> Self {
+//!         Self
+//!     }
+//!
+//!     fn spawner(&self) -> Threads {
+//!         Threads
+//!     }
+//!
+//!     fn block_on<F: Future>(&self, future: F) -> F::Output {
+//!         block_on(future)
+//!     }
+//!
+//!     fn end(self) -> bool {
+//!         false // threads go on
+//!     }
+//! }
+//!
+//! supervisor_core::contract_tests!(ThreadsUnderTest);
 //! ```
 //!
-//! The clauses are functions of [`clauses`]; each says what it asks for. Those about the end of the executor pass for a
-//! backend that has none.
+//! The clauses are functions of [`clauses`]; each page says what the clause requires. Clauses about the end of the
+//! executor pass for a backend that has no end.
 
 pub mod clauses;
 mod test_process;
@@ -25,19 +95,19 @@ use crate::spawner::Spawner;
 
 /// An executor under test.
 pub trait Backend: Sized {
-    /// What spawns onto it.
+    /// The type that spawns onto it.
     type Spawner: Spawner + Clone;
 
-    /// A new executor, or access to the one that there is.
+    /// Makes a new executor, or returns access to the only one.
     fn new() -> Self;
 
-    /// A spawner for this executor.
+    /// Returns a spawner for this executor.
     fn spawner(&self) -> Self::Spawner;
 
     /// Drives the executor until the future resolves. An executor that drives itself only waits.
     fn block_on<F: Future>(&self, future: F) -> F::Output;
 
-    /// Ends the executor, which drops every task that is still there. Whether it has an end at all.
+    /// Ends the executor, which drops every task that is still there. Returns whether it has an end at all.
     fn end(self) -> bool;
 }
 

@@ -17,14 +17,14 @@ use crate::{
     quiescence::Quiescence,
 };
 
-/// A process to try an executor on, with no supervisor but the test.
+/// A process to test an executor with. Its only supervisor is the test.
 #[derive(Debug)]
 pub struct TestProcess {
     process: Mutex<Option<Process>>,
     outcome: Outcome,
 }
 
-/// How a test process ends. Cheap to clone, and stays when the test process is gone.
+/// The exit of a test process. Cheap to clone; it stays valid when the test process is gone.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     exits: Receiver<Exit>,
@@ -38,7 +38,7 @@ struct Above {
 }
 
 impl TestProcess {
-    /// A process that runs this future.
+    /// Makes a process that runs this future.
     pub fn new<F>(future: F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -59,8 +59,8 @@ impl TestProcess {
         Self { process: Mutex::new(Some(process)), outcome: Outcome { exits, above } }
     }
 
-    /// A process that runs this future, as it is when an executor has refused it: to be
-    /// [discarded](crate::Spawner::discard); and its outcome.
+    /// Makes a process that runs this future, in the state in which an executor has refused it, to be
+    /// [discarded](crate::Spawner::discard). Returns it with its outcome.
     pub fn refused<F>(future: F) -> (Process, Outcome)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -69,7 +69,7 @@ impl TestProcess {
         (hand_over(|| drop(process)).remove(0), outcome)
     }
 
-    /// The process, to be spawned; and its outcome, to be waited for.
+    /// Splits it into the process, to be spawned, and its outcome, to be waited for.
     pub fn into_parts(self) -> (Process, Outcome) {
         let process = self.process.into_inner().unwrap_or_else(PoisonError::into_inner);
         (process.expect("taken once"), self.outcome)
@@ -82,7 +82,7 @@ impl Outcome {
         self.exits.recv().await.expect("the sender is held by this outcome itself")
     }
 
-    /// The exit, if it was reported and not looked at before.
+    /// Returns the exit, if it was reported and not taken before.
     pub fn try_exit(&self) -> Option<Exit> {
         self.exits.try_recv().ok()
     }

@@ -1,4 +1,4 @@
-//! The calls that a supervisor has taken: what they ask for goes to the engine, and the answers go back.
+//! The calls that a supervisor has taken: it hands the requests to the engine, and the answers back to the callers.
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
@@ -14,7 +14,7 @@ use crate::{
     waits::Waiting,
 };
 
-/// A longer order is not entered in the table of waits: a search through so many children takes too long.
+/// The longest order that is recorded in the table of waits: a search through more children takes too long.
 const LONGEST_ORDER: usize = 256;
 
 /// A call that was taken, and not answered yet.
@@ -32,7 +32,7 @@ impl Io {
                 if let Some(room) = room {
                     room.redeem(engine);
                 }
-                // N7: a `spawn` has no caller. What becomes of it is told by an event.
+                // N7: a `spawn` has no caller. An event reports its result.
                 let caller = call.map(|call| self.expect(engine, child.id(), call));
                 engine.handle_start_child(child.id(), child, caller, now);
             }
@@ -46,9 +46,8 @@ impl Io {
             }
             Command::Delete(id, call) => {
                 let caller = self.expect(engine, id, call);
-                // N8: a supervisor that has stopped and left something behind is not forgotten before that is gone:
-                // with it, the way to what is left would go. The engine does not see below a child, so it is asked
-                // here.
+                // N8: a supervisor that has stopped and left processes behind is not forgotten before they are gone: it
+                // is the only way to reach them. The engine does not see below a child, so this is checked here.
                 match engine.find(id).filter(|child| !left_behind(child, String::new()).is_empty()) {
                     Some(child) if engine.state_of(id) == Some(ChildState::Stopped) => {
                         engine.handle_refused_call(child.clone(), caller, Refusal::Stopping);
@@ -65,7 +64,7 @@ impl Io {
 
     pub(super) fn answer(&mut self, caller: Caller, child: Option<&dyn Child>, answer: Result<(), Refusal>) {
         let answer = answer.map_err(|refusal| self.error(child, refusal));
-        // Removed as it is answered, so a caller gets one answer. One that has given up, and was forgotten, gets
+        // Removed as it is answered, so a caller gets one answer. A caller that has given up, and was forgotten, gets
         // none.
         if let Some(pending) = self.calls.try_remove(caller.key) {
             reply_with(pending.reply, answer);
@@ -85,23 +84,22 @@ impl Io {
         });
         engine.handle_callers_gone(|caller| given_up.contains(&caller.key));
         self.calls.shrink_to_fit();
-        // The next look comes when as many again wait, so its cost is spread over as many calls as it looks at.
+        // The next check comes when as many again wait, so its cost is spread over as many calls as it checks.
         self.calls_to_look_at = CALLS.max(2 * self.calls.len());
     }
 
-    /// A child that was to be added is not.
+    /// Refuses a child that was to be added.
     pub(super) fn refuse(&mut self, child: Arc<dyn Child>, caller: Option<Caller>, refusal: Refusal) {
-        // N7: a `spawn` has no caller to answer, so an event tells it.
+        // N7: a `spawn` has no caller to answer, so an event reports it.
         match caller {
             Some(caller) => self.answer(caller, Some(&*child), Err(refusal)),
             None => self.emit(&*child, EventKind::Refused(self.error(Some(&*child), refusal))),
         }
-        // A child that is refused leaves nothing behind. What its specification owns is user code, so a process drops it
-        // (P3).
+        // A refused child leaves nothing behind. What its specification owns is user code, so a process drops it (P3).
         self.dispose(child);
     }
 
-    /// A call waits for its answer. `id`: the child that it is about.
+    /// Registers a call that waits for its answer. `id` is the child that it is about.
     fn expect(&mut self, engine: &ChildrenEngine, id: ChildId, call: Call) -> Caller {
         let Call { reply, from, mut is_in_circle } = call;
         // N6: the order of a stop, or of a group, is a link of the chain of who waits for whom, like a call. A caller
@@ -117,12 +115,12 @@ impl Io {
         Caller { key: self.calls.insert(PendingCall { reply, _order: order }), within, is_in_circle }
     }
 
-    /// Makes the error of a refusal. `child`: the child that it is about.
+    /// Makes the error of a refusal. `child` is the child that it is about.
     pub(super) fn error(&self, child: Option<&dyn Child>, refusal: Refusal) -> SupervisorError {
         let own = || self.scope.path();
         let path = child.map_or_else(String::new, |child| self.scope.path_of(child.name()));
         match refusal {
-            // A1: whole dotted names. Of the supervisor, where there is no child to name or the supervisor is the
+            // A1: whole dotted names. The supervisor's name, if there is no child to name or the supervisor is the
             // reason.
             Refusal::NotFound => SupervisorError::NotFound { path: own() },
             Refusal::NotRunning => SupervisorError::ChildNotRunning { path },
@@ -130,7 +128,7 @@ impl Io {
             Refusal::Restarting => SupervisorError::Restarting { path },
             Refusal::Stopping => SupervisorError::Stopping { path },
             Refusal::Stuck => SupervisorError::Stuck { path },
-            // R69, D7: a dynamic supervisor keeps nothing that could be restarted or deleted.
+            // R69, D7: a dynamic supervisor keeps no child that could be restarted or deleted.
             Refusal::Dynamic => SupervisorError::Dynamic { path: own() },
             Refusal::AtCapacity(max) => SupervisorError::AtCapacity { path: own(), max },
             // R59, D2: with unique names only. The id says which child has the name.
@@ -139,7 +137,7 @@ impl Io {
             Refusal::ShuttingDown => SupervisorError::ShuttingDown { path: own() },
             Refusal::WouldDeadlock => SupervisorError::WouldDeadlock { path: own() },
             Refusal::FailedToStart(cause) => match *cause {
-                // R60, A1: where the child is a supervisor, the error names the one below that has failed, and not
+                // R60, A1: if the child is a supervisor, the error names the process below it that has failed, and not
                 // each level between.
                 StartFailure::Below { path, cause } => SupervisorError::FailedToStart { path, cause: *cause },
                 cause => SupervisorError::FailedToStart { path, cause },

@@ -1,4 +1,4 @@
-//! The second half of a turn: what the engine wants done is done, without its lock.
+//! The second half of a turn: performs the effects of the engine, without its lock.
 
 use std::{
     sync::Arc,
@@ -9,8 +9,8 @@ use super::{Io, ToDo};
 use crate::{
     engine::Effect,
     incarnation::{ChildId, Flags, Parent, ProcessKey, Step},
-    node::{Child, LockedEngine},
-    observe::{Event, EventKind},
+    node::{Child, LockedEngine, Subject},
+    observe::EventKind,
     strategy::{ChildKind, RestartType},
     trace,
 };
@@ -24,16 +24,17 @@ impl Io {
                     self.forget_left(key.id);
                 }
                 let settings = child.settings();
-                // What is added and runs once only drops its specification itself, with what it leaves behind.
+                // A worker that is added and runs only once drops its own specification, together with its future.
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
                 let flags = if is_only_run && !self.is_static(key.id) { Flags::NO_SUCCESSOR } else { Flags::NONE };
-                // The id is there before the event that has it, and the event before the process can run: B3.
+                // The id is set before the event that contains it, and the event is emitted before the process can run:
+                // B3.
                 let context = child.clone().begin(ProcessKey::new(key, incarnation), &self.scope, flags);
                 if incarnation == 1 && settings.restart() != RestartType::Temporary {
                     self.warn_of_short_intensity(locked, &*child);
                 }
-                // B3: told before the process is spawned, because another thread may run it at once, and what it does
-                // is told, too.
+                // B3: emitted before the process is spawned, because another thread may run it at once, and its later
+                // events must come after.
                 if self.is_heard {
                     self.emit(&*child, EventKind::Started);
                 }
@@ -43,22 +44,27 @@ impl Io {
             Effect::Abort { child, no_successor } => request(&*child, Flags::ABORT, no_successor),
             Effect::SampleHeartbeat { key, incarnation } => {
                 let mut engine = locked.lock();
-                // B2: the look takes the sign back, so it is made once for each look of the engine, with its answer
-                // in the same lock.
+                // B2: the look clears the flag, so it is made once for each look of the engine, with its answer under
+                // the same lock.
                 let sign_of_life = engine.child(key).is_some_and(|child| child.cell().take_alive());
                 engine.handle_heartbeat(ProcessKey::new(key, incarnation), sign_of_life, now);
             }
             Effect::Emit { child, kind, took } => {
-                // What an earlier run of this supervisor has abandoned before is not told again.
+                // A child that an earlier run of this supervisor has abandoned is not reported again.
                 if !matches!(*kind, EventKind::Abandoned) || !child.cell().abandon().is_abandoned() {
                     self.emit_timed(&*child, took, *kind);
                 }
             }
             // R2: a supervisor is ready when its children are. Its process reports that, as any process does.
-            Effect::Ready => return Some(Step::Ready),
+            Effect::Ready => {
+                if self.scope.is_root() {
+                    trace::tell_ready((&self.scope.path(), Some(self.own.id)));
+                }
+                return Some(Step::Ready);
+            }
             Effect::GaveUp => {
-                // A1: made now, because the failures that are still counted are those that it gave up for. Later,
-                // some would be forgotten.
+                // A1: made now, because the failures that are still counted are those for which it gave up. Later, some
+                // would be forgotten.
                 let gave_up = self.give_up(&locked.lock(), now);
                 self.emit_of_itself(EventKind::GaveUp(gave_up.clone()));
                 self.gave_up = Some(gave_up);
@@ -66,15 +72,15 @@ impl Io {
             Effect::Answer { caller, child, answer } => self.answer(caller, child.as_deref(), answer),
             Effect::Refuse { child, caller, refusal } => self.refuse(child, caller, refusal),
             Effect::Forget { id, child } => {
-                // R78: nothing starts this child again, so its specification goes. A static one is kept for the next
-                // run of this supervisor (R36); a root has none.
+                // R78: nothing starts this child again, so its specification is dropped. A static one is kept for the
+                // next run of this supervisor (R36); a root has none.
                 if !self.is_static(id) || self.static_children.is_none() {
                     self.dispose(child);
                 }
             }
             Effect::Finish => {
-                // N7: from here on, a handle says that the supervisor does not run. What was sent before that is
-                // still read: the engine answers it, or `finish` turns it away (A7).
+                // N7: from here on, a handle answers that the supervisor does not run. Messages that were sent before
+                // are still read: the engine answers them, or `finish` refuses them (A7).
                 self.shared.close(&self.scope);
                 self.is_closing = true;
             }
@@ -83,13 +89,13 @@ impl Io {
     }
 
     pub(super) fn warn_of_short_intensity(&mut self, locked: &LockedEngine, child: &dyn Child) {
-        // Said once; and most have no backoff.
+        // Warns once; and most children have no backoff.
         if self.has_warned || !(self.has_backoff || child.settings().backoff().is_some()) {
             return;
         }
         let Some((after, longest)) = locked.lock().settings().cuts_short(child.settings()) else { return };
         self.has_warned = true;
-        trace::warn_of_short_intensity(&self.scope.path_of(child.name()), after, longest);
+        trace::warn_of_short_intensity((&self.scope.path_of(child.name()), child.cell().latest()), after, longest);
     }
 
     pub(super) fn emit(&self, child: &dyn Child, kind: EventKind) {
@@ -97,33 +103,28 @@ impl Io {
     }
 
     pub(super) fn emit_timed(&self, child: &dyn Child, took: Option<Duration>, kind: EventKind) {
-        self.scope.emit(kind, child.shared(), |kind| Event {
+        self.scope.count(child.id(), child.name(), &kind);
+        self.scope.emit(kind, took, child.shared(), || Subject {
             path: self.scope.path_of(child.name()),
+            id: Some(child.id()),
             process: child.cell().latest(),
-            kind,
-            took,
         });
     }
 
     pub(super) fn emit_of_itself(&self, kind: EventKind) {
-        self.scope.emit(kind, None, |kind| Event {
-            path: self.scope.path(),
-            process: Some(self.own.id),
-            kind,
-            took: None,
-        });
+        self.scope.emit(kind, None, None, || self.scope.as_subject(self.own.id));
     }
 
-    /// Whether it is one of those that this supervisor has when it starts.
+    /// Returns whether it is one of the children that this supervisor has when it starts.
     pub(super) fn is_static(&self, id: ChildId) -> bool {
-        id <= self.last_static
+        self.scope.is_static(id)
     }
 
-    /// Drops what the specification of a child owns, because the child is not started again. If it runs, its process does that;
-    /// otherwise a process that is made for it, so that no destructor holds up this supervisor.
+    /// Drops what the specification of a child owns, because the child is not started again. If the child runs, its
+    /// process does that; otherwise a new process does, so that no destructor holds up this supervisor.
     pub(super) fn dispose(&self, child: Arc<dyn Child>) {
-        // R78. First said, then looked: a process that ends in between has read it, or is seen to have ended. What
-        // both drop is there once.
+        // R78. First the flag is set, then the state is read: a process that ends in between has read the flag, or is
+        // seen to have ended. If both sides drop the specification, the second finds nothing.
         request(&*child, Flags::NONE, true);
         if child.cell().process().is_none() && child.is_loaded() {
             child.dispose(&self.scope);

@@ -1,8 +1,8 @@
-//! What supervisors below have left behind: children that did not let go when theirs stopped, or that live on another executor
-//! than one that was lost (D3, N8).
+//! The processes that supervisors below have left behind: children that did not yield when their supervisor stopped, or
+//! that live on another executor than a supervisor that was lost (D3, N8).
 //!
-//! They are aborted. A next run of their supervisor adopts them; without one, the supervisor above is the one that waits for
-//! them at its own end, and names them.
+//! They are aborted. The next run of their supervisor adopts them; without one, the supervisor above waits for them at
+//! its own end, and names them.
 
 use std::{
     mem,
@@ -14,20 +14,20 @@ use super::Io;
 use crate::{
     error::{UncleanProcess, UncleanStop},
     incarnation::{ChildId, Parent, ProcessKey},
-    node::Child,
-    observe::{Event, EventKind},
+    node::{Child, Subject},
+    observe::EventKind,
     strategy::ChildKind,
 };
 
 /// A process that was left behind.
 pub(super) struct Left {
-    /// The child of this supervisor under which it is.
+    /// The child of this supervisor that it was below.
     under: ChildId,
     id: ChildId,
     path: String,
     child: Arc<dyn Child>,
     since: Instant,
-    /// Its end wakes this supervisor.
+    /// Whether its end wakes this supervisor.
     is_waited_for: bool,
 }
 
@@ -38,7 +38,7 @@ impl Left {
 }
 
 impl Io {
-    /// A supervisor has ended. Remembers what it has left behind.
+    /// Remembers what a supervisor that has ended left behind.
     pub(super) fn remember_left(&mut self, supervisor: &Arc<dyn Child>, now: Instant) {
         let under = supervisor.id();
         let left = left_behind(supervisor, self.scope.path_of(supervisor.name()));
@@ -52,28 +52,31 @@ impl Io {
         }));
     }
 
-    /// It runs again, and looks after its own.
+    /// Forgets what a supervisor left behind, because it runs again and adopts its own.
     pub(super) fn forget_left(&mut self, supervisor: ChildId) {
         self.left.retain(|left| left.under != supervisor);
     }
 
-    /// Runs when that process has ended, or was asked to stop. Both take this supervisor's waker out of its cell.
+    /// Registers again. Runs when that process has ended, or was asked to stop. Both take this supervisor's waker out
+    /// of its cell.
     pub(super) fn wait_for_left_again(&mut self, id: ChildId) {
         self.left.iter_mut().filter(|left| left.id == id).for_each(|left| left.is_waited_for = false);
     }
 
-    /// Runs when all else has stopped. Returns until when those that are left have time to end; `None` if none is left, or their
-    /// time is up.
+    /// Waits for the processes that are left. Runs when everything else has stopped. Returns until when they have time
+    /// to end; `None` if none is left, or their time is up.
     pub(super) fn wait_for_left(&mut self, grace: Duration, now: Instant) -> Option<Instant> {
         self.left.retain(Left::is_there);
-        // N8: each has its grace from when it was left behind, and together they have until the last of these ends.
+        // N8: each has its grace from when it was left behind, and together they have until the last of these graces
+        // ends.
         let until = self.left.iter().filter_map(|left| left.since.checked_add(grace)).max()?;
         // D3: the supervisor does not wait for them any longer.
         if until <= now {
             return None;
         }
-        // Each is registered once. Every turn from now on runs this, and to register all of them each time would cost the
-        // square of their number. No process has this key. It says which one was woken: only that one has lost its waker.
+        // Each is registered once. Every turn from now on runs this, and registering all of them each time would cost
+        // the square of their number. No process has this key. The key says which one was woken: only that one has lost
+        // its waker.
         let mut left = mem::take(&mut self.left);
         left.retain_mut(|left| {
             let key = ProcessKey::of_disposal(left.id);
@@ -84,42 +87,44 @@ impl Io {
         (!self.left.is_empty()).then_some(until)
     }
 
-    /// Names those that do not let go.
+    /// Abandons the processes that have not yielded, and returns their names.
     pub(super) fn abandon_left(&mut self) -> Vec<UncleanProcess> {
         let mut unclean = Vec::new();
-        for Left { path, child, .. } in mem::take(&mut self.left) {
+        for Left { path, id, child, .. } in mem::take(&mut self.left) {
             let flags = child.cell().abandon();
-            // It has ended since the last look, and has told its exit itself.
+            // It has ended since the last look, and has reported its exit itself.
             if flags.is_ended() {
                 continue;
             }
-            // P1: told once. A supervisor below has told it of its own children when it stopped.
+            // P1: reported once. A supervisor below has reported its own children when it stopped.
             if !flags.is_abandoned() {
-                let event = |kind| Event { path: path.clone(), process: child.cell().latest(), kind, took: None };
-                self.scope.emit(EventKind::Abandoned, child.shared(), event);
+                let process = child.cell().latest();
+                let subject = || Subject { path: path.clone(), id: Some(id), process };
+                self.scope.emit(EventKind::Abandoned, None, child.shared(), subject);
             }
             let stop = match child.settings().kind {
                 ChildKind::Worker => UncleanStop::Abandoned,
                 ChildKind::Supervisor => UncleanStop::AbandonedWithSubtree,
             };
-            // A5: the outcome names it, also if another supervisor has told the event.
+            // A5: the outcome names it, even if another supervisor has emitted the event.
             unclean.push(UncleanProcess::new(path, stop));
         }
         unclean
     }
 }
 
-/// The processes below a supervisor that has ended, with their dotted names.
+/// Returns the processes below a supervisor that has ended, with their dotted names.
 pub(super) fn left_behind(supervisor: &Arc<dyn Child>, path: String) -> Vec<(String, Arc<dyn Child>)> {
     let (mut found, mut to_look) = (Vec::new(), vec![(path, supervisor.clone())]);
     while let Some((path, child)) = to_look.pop() {
         let Some(shared) = child.shared() else { continue };
-        // A supervisor that runs looks after its own children. Its engine is not locked here: engines are locked from the
-        // top down, and only those of supervisors that have ended.
+        // A supervisor that runs takes care of its own children. Its engine is not locked here: engines are locked from
+        // the top down, and only those of supervisors that have ended.
         let Some((locked, None)) = shared.look() else { continue };
         for (_, below, _) in locked.lock().children() {
             let path = format!("{path}.{}", below.name());
-            // One that is still there has those below it for itself. One that has ended may have left some.
+            // A supervisor that is still there takes care of the processes below it. One that has ended may have left
+            // some.
             if below.cell().is_occupied() {
                 found.push((path, below.clone()));
             } else if below.settings().kind == ChildKind::Supervisor {

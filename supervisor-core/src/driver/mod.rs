@@ -1,18 +1,19 @@
 //! A running supervisor: the loop between an engine and the world.
 //!
-//! One turn takes what has come in, the request to stop first, then exits, then what is due, and commands last, each in
-//! batches, and then does what the engine wants done. Nothing in here waits for anything but the next turn. So a child that
-//! starts, stops or waits is a state in the engine, and everything else is served meanwhile (D1).
+//! One turn reads what has come in, the request to stop first, then exits, then due deadlines, and commands last, each
+//! in batches, and then performs the effects of the engine. Nothing in here waits for anything but the next turn. So a
+//! child that starts, stops or waits is a state in the engine, and everything else is served meanwhile (D1).
 //!
-//! The engine stands under a lock, so that a tree can be read without the help of its supervisors (B4). A turn has two halves
-//! for that: in the first one it holds the lock, feeds the engine (`inputs.rs`) and takes out what that wants done; in the second
-//! one it does that, without the lock (`effects.rs`). Whatever may run code that is not ours (a spawn, a wake, an observer, a destructor) is in the
-//! second half.
+//! The engine is under a lock, so that a tree can be read without the help of its supervisors (B4). So a turn has two
+//! halves: the first one holds the lock, feeds the engine (`inputs.rs`) and takes out its effects; the second one
+//! performs them without the lock (`effects.rs`). Everything that may run foreign code (a spawn, a wake, an observer, a
+//! destructor) is in the second half.
 
 mod calls;
 mod effects;
 mod inputs;
 mod outcome;
+mod stop_watch;
 mod supervisor_process;
 mod left;
 mod loss;
@@ -28,28 +29,29 @@ use std::{
 use slab::Slab;
 
 pub(crate) use self::supervisor_process::SupervisorProcess;
-use self::{calls::PendingCall, left::Left, supervisor_process::DriverParts};
+use self::{calls::PendingCall, left::Left, stop_watch::StopWatch, supervisor_process::DriverParts};
 use crate::{
     engine::{Effect, Engine, StopRequest},
     error::GaveUp,
     incarnation::{ChildId, Control, Exit, Parent, ProcessBody, ProcessId, ProcessKey, Report, Step, guard},
     mailbox::{Mailbox, Taken},
     node::{CallOrigin, Child, ChildrenEngine, Command, LockedEngine, Scope, Shared},
+    observe::PlacementKind,
     placement::Placed,
     quiescence::{InFlight, Unsettled},
     spawner::{Executor, Timer, now, seed},
     strategy::SupervisorSettings,
 };
 
-/// How much of a kind is taken, or done, before the rest gets its turn.
+/// The number of items of a kind that are taken, or performed, before other work gets its turn.
 const BATCH: usize = 256;
-/// How many commands: new work is less urgent than what has happened, and makes more to do.
+/// The same for commands: new work is less urgent than reports, and causes more work.
 const COMMANDS: usize = 128;
 
-/// While fewer calls than this wait, the supervisor does not look for callers that have given up.
+/// While fewer calls than this wait, the supervisor does not check for callers that have given up.
 const CALLS: usize = 64;
 
-/// Room for more than this is not kept for the next turn.
+/// The capacity that is kept for the next turn; more than that is freed.
 const KEPT: usize = 32;
 
 type ToDo = Effect<Arc<dyn Child>>;
@@ -59,50 +61,50 @@ pub(crate) struct Driver {
     io: Io,
 }
 
-/// All that a supervisor has but for its engine.
+/// The parts of a supervisor other than its engine.
 struct Io {
-    /// What its children have above them.
+    /// The scope that its children see above them.
     scope: Arc<Scope>,
     reports: Taken<Report>,
-    /// A deadline was seen at that time to have passed, and so many reports are read before the engine hears of it.
+    /// A deadline was seen at that time to have passed; this many reports are read before the engine handles it.
     reports_before_deadline: Option<(usize, Instant)>,
     commands: Arc<Mailbox<Command>>,
     commands_taken: Taken<Command>,
     shared: Arc<Shared>,
-    /// Its static children, alive or not: to be disposed of when nothing comes after it. A root has them in the engine alone.
+    /// Its static children, running or not: they are disposed of if the supervisor has no successor. A root has them in
+    /// the engine only.
     static_children: Option<Arc<[Arc<dyn Child>]>>,
-    /// The last of the children that it had when it started.
-    last_static: ChildId,
     own: Own,
     timer: Option<Pin<Box<dyn Timer>>>,
     armed: Option<Instant>,
-    /// Who waits for an answer, by the keys that the engine knows them by.
+    /// The calls that wait for an answer, by the keys that the engine uses.
     calls: Slab<PendingCall>,
-    /// Where the calls of this turn came from. Dropped after the lock: one may be the last owner of a tree that has ended, whose
-    /// executors and subscribers are foreign code.
+    /// The origins of this turn's calls. Dropped after the lock: one may be the last owner of a tree that has ended,
+    /// whose executors and subscribers are foreign code.
     origins: Vec<CallOrigin>,
-    /// With so many calls it looks who still waits.
+    /// The number of calls at which it checks which callers still wait.
     calls_to_look_at: usize,
-    /// What the engine wants done, and was not yet.
+    /// The effects that are still to be performed.
     to_do: VecDeque<ToDo>,
-    /// What supervisors below have left behind.
+    /// Processes that supervisors below have left behind.
     left: Vec<Left>,
-    /// When all else has stopped: until when the processes in `left` have time to end.
+    /// When everything else has stopped: until when the processes in `left` have time to end.
     left_until: Option<Instant>,
+    stop_watch: StopWatch,
     /// Whether there was a listener when this turn began.
     is_heard: bool,
-    /// All has stopped. What was sent before `Shared` was closed is still answered.
+    /// Whether everything has stopped. Messages that were sent before `Shared` was closed are still answered.
     is_closing: bool,
-    /// What it has seen of what is asked of it.
+    /// The requests that it has seen.
     seen: StopRequest,
     is_asked: bool,
-    /// It has said that its intensity ends before a backoff.
+    /// Whether it has warned that its intensity ends before a backoff.
     has_warned: bool,
-    /// Its children have a backoff, if they have none of their own.
+    /// Whether its children have a default backoff.
     has_backoff: bool,
     gave_up: Option<GaveUp>,
     unsettled: Unsettled,
-    /// Of what was taken in and has not taken effect yet.
+    /// Held for messages that were read and have not taken effect yet.
     in_flight: Vec<InFlight>,
 }
 
@@ -112,8 +114,8 @@ struct Own {
     process_key: ProcessKey,
     control: Arc<dyn Control>,
     parent: Arc<dyn Parent>,
-    /// The executor that polls it. A supervisor measures time there (D3): on the executor of its children, a poll that blocks
-    /// could hold up the very limit that is set to it.
+    /// The executor that polls it. A supervisor measures time there (D3): on the executor of its children, a blocked
+    /// poll could delay the very limit that bounds it.
     spawner: Executor,
 }
 
@@ -130,16 +132,18 @@ impl Driver {
         let is_root = parent.is_outside();
         let own_id = own.process_key.child_key().id;
         let home = own.spawner.clone();
-        let scope = parent.below(name, own_id, shared.clone(), home, spawner);
-        // R36: a supervisor that is restarted is new. It has its static children, no history, and no child that was
-        // added. A child that runs only once, and has run, is left out.
+        let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
+        let scope = parent.below(name, own_id, last_static, shared.clone(), home, spawner);
+        // R36: a restarted supervisor is new. It has its static children, no history, and no child that was added. A
+        // child that runs only once, and has run, is left out.
         let able: Vec<_> = children.iter().filter(|child| child.can_start()).collect();
         let children_to_start = able.into_iter().map(|child| (child.id(), child.clone()));
-        let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
         // The engine outlives the supervisor for as long as a handle is kept, and needs no executor.
         let kept = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
         let engine = Engine::new(kept, children_to_start, seed(&*own.spawner));
-        let locked = Arc::new(LockedEngine::new(engine, &own.spawner, own.id, own.process_key.incarnation));
+        let (id, placement) = ((!is_root).then_some(own_id), PlacementKind::from(&*settings.placement));
+        let incarnation = own.process_key.incarnation;
+        let locked = Arc::new(LockedEngine::new(engine, &own.spawner, id, own.id, placement, incarnation));
         let commands = shared.open(&scope, &own.control, &settings, &locked);
         // Only the first run warns.
         let has_warned = own.process_key.incarnation > 1;
@@ -152,7 +156,6 @@ impl Driver {
             commands_taken: Taken::nothing(),
             shared,
             static_children: (!is_root).then_some(children),
-            last_static,
             own,
             timer: None,
             armed: None,
@@ -162,6 +165,7 @@ impl Driver {
             to_do: VecDeque::new(),
             left: Vec::new(),
             left_until: None,
+            stop_watch: StopWatch::default(),
             is_heard: false,
             is_closing: false,
             seen: StopRequest { no_successor: is_root, kill: false },
@@ -171,7 +175,7 @@ impl Driver {
             gave_up: None,
             in_flight: Vec::new(),
         };
-        // Asked before the lock: a clock is foreign code.
+        // Called before the lock is taken: a clock is foreign code.
         let now = now(&*io.own.spawner);
         io.start(&mut locked.lock(), now);
         Self { locked, io }
@@ -179,28 +183,29 @@ impl Driver {
 
     fn turn(&mut self) -> Turn {
         let Self { locked, io } = self;
-        // Asked once, and before the lock: a clock is foreign code, and all that a turn takes in has happened at one
-        // time.
+        // Called once, and before the lock is taken: a clock is foreign code, and everything that a turn reads happens
+        // at one time.
         let now = io.own.spawner.now();
-        // N1: the request to stop is taken in before anything else. It is looked at before the lock, because to
-        // acknowledge it wakes the supervisor above.
+        // N1: the request to stop is read before anything else. It is read before the lock is taken, because
+        // acknowledging it wakes the supervisor above.
         let request = io.look_for_request();
-        let mut is_done = {
+        let (mut is_done, begun) = {
             let mut engine = locked.lock();
             let is_read = io.take_in(&mut engine, request, now);
-            engine.poll_effects(&mut io.to_do, BATCH, now) && is_read
+            (engine.poll_effects(&mut io.to_do, BATCH, now) && is_read, io.look_for_stop(&engine))
         };
         io.origins.clear();
+        io.tell_of_stop(begun, now);
         let mut step = None;
         while let Some(effect) = io.to_do.pop_front() {
-            // What was heard is looked at in the next turn.
+            // Answers to these are handled in the next turn.
             is_done &= !matches!(effect, Effect::SampleHeartbeat { .. });
-            // N1: all effects are performed before the step is handed up: nothing of this turn may come after a
-            // shutdown that the next one finds.
+            // N1: all effects are performed before the step is returned: nothing of this turn may come after a shutdown
+            // that the next one finds.
             step = io.perform(locked, effect, now).or(step);
         }
         locked.serve_queue();
-        // Once for the whole turn, and after the lock: those who wait for a change read the engine under it.
+        // Once for the whole turn, and after the lock: readers that wait for a change then lock the engine.
         io.scope.changes.notify();
         if let Some(step) = step {
             return Turn::Step(step);
@@ -210,10 +215,10 @@ impl Driver {
             io.origins.shrink_to(KEPT);
         }
         // R45: the supervisor ends after its children, and not before it has read what came until it was closed: as
-        // long as the engine is there, calls that wait are answered by it (A7).
+        // long as the engine exists, it answers waiting calls (A7).
         if is_done && io.is_closing {
             let grace = locked.lock().settings().abort_grace;
-            // N8: what was left behind below, and has no supervisor any more, gets its grace here, last.
+            // N8: processes that were left behind below, and have no supervisor any more, get their grace here, last.
             io.left_until = io.wait_for_left(grace, now);
             if io.left_until.is_none() {
                 return Turn::Step(Step::Ended(self.finish()));
@@ -224,15 +229,15 @@ impl Driver {
 }
 
 impl Io {
-    /// Starts the engine. What an earlier run of this supervisor has left behind is adopted first.
+    /// Starts the engine. It first adopts what an earlier run of this supervisor has left behind.
     fn start(&self, engine: &mut ChildrenEngine, now: Instant) {
-        // P2: what an earlier run has left behind is adopted before the start, so the engine starts nothing beside
-        // it. A root has no earlier run.
+        // P2: processes of an earlier run are adopted before the start, so the engine starts nothing beside them. A
+        // root has no earlier run.
         let is_left = |child: &&Arc<dyn Child>| child.cell().process().is_some();
         for child in self.static_children.iter().flat_map(|children| children.iter()).filter(is_left) {
             if let Some(key) = engine.handle_left_behind(child.id(), now) {
-                // Incarnation 0, which no process of this run has: the end of what was left behind is taken for no
-                // other (P5).
+                // Incarnation 0, which no process of this run has: the end of a process that was left behind is not
+                // mistaken for another one (P5).
                 let process_key = ProcessKey::new(key, 0);
                 if !self.wait_for_vacancy(&**child, process_key) {
                     engine.handle_exit(process_key, Exit::Aborted, now);
@@ -242,20 +247,19 @@ impl Io {
         engine.handle_start(self.seen.no_successor);
     }
 
-    /// Arms the timer for what is due next. Whether that is now.
+    /// Arms the timer for the next deadline. Ready if that is now.
     fn poll_timer(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         if deadline.is_none() && self.timer.is_none() {
             return Poll::Pending;
         }
         let timer = self.timer.get_or_insert_with(|| {
-            // D3: a timer of the executor that polls the supervisor. A supervisor that never waits for a time has
-            // none.
+            // D3: a timer of the executor that polls the supervisor. A supervisor that never waits for a time has none.
             let mut timer = self.own.spawner.timer();
             // If this panics, the timer still works, but a blocked poll may delay it.
             let _ = guard(|| timer.as_mut().insist());
             timer
         });
-        // To set a timer costs more than to compare: most turns leave the next deadline where it was.
+        // Setting a timer costs more than comparing: most turns leave the next deadline unchanged.
         if self.armed != deadline {
             timer.as_mut().reset(deadline);
             self.armed = deadline;
@@ -271,22 +275,22 @@ impl Io {
 impl Unpin for Driver {}
 
 impl ProcessBody for Driver {
-    // N8: killed, it aborts what is below, and waits for that. Dropped, it could not.
+    // N8: a killed supervisor aborts the processes below it, and waits for them. Dropped, it could not.
     const ABORTABLE: bool = false;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let this = &mut *self;
         let this_turn = this.io.scope.quiescence.in_flight();
-        // Before the mailboxes are looked at. What is put in after that look finds the waker.
+        // Before the mailboxes are read. A message that is put in after that finds the waker.
         this.io.scope.register(cx.waker());
         loop {
             match this.turn() {
                 Turn::Step(step) => return Poll::Ready(step),
                 Turn::Busy => {
-                    // A pause after each batch: others on this thread get their turn, and a shutdown is looked for
-                    // again (N1). Nothing else wakes it, because what waits has woken it already.
+                    // A pause after each batch: other tasks on this thread get their turn, and a shutdown is checked
+                    // again (N1). Nothing else wakes it, because the waiting messages have woken it already.
                     cx.waker().wake_by_ref();
-                    // The tree is not quiet: this supervisor has more to do, though no message says so.
+                    // The tree is not quiet: this supervisor has more to do, though no message shows it.
                     this.io.in_flight.push(this_turn);
                     return Poll::Pending;
                 }
@@ -297,11 +301,12 @@ impl ProcessBody for Driver {
                 engine.shrink(KEPT);
                 (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
             };
-            // First what is under way, then the messages are let go of. In the other order, the tree would look quiet
-            // for a moment.
+            let deadline = [deadline, this.io.stop_watch.deadline()].into_iter().flatten().min();
+            // First the work under way is recorded, then the messages are dropped. In the other order, the tree would
+            // look quiet for a moment.
             this.io.unsettled.set(unsettled);
             this.io.in_flight.clear();
-            // Where the deadline has come meanwhile there is another turn. Pending, the timer has the waker.
+            // If the deadline has come meanwhile there is another turn. While it is pending, the timer has the waker.
             if this.io.poll_timer(deadline, cx).is_pending() {
                 return Poll::Pending;
             }

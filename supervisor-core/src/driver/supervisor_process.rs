@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Driver, Own, Shared};
+use super::{Driver, Own, Shared, outcome::tell_end};
 use crate::{
     error::{Failure, InvalidSpec, StartFailure},
     incarnation::{Exit, Flags, Name, Parent, ProcessBody, ProcessContext, Step, StopReason, Termination, guard},
@@ -14,13 +14,13 @@ use crate::{
     strategy::SupervisorSettings,
 };
 
-/// A supervisor's process: it has an executor made for its children, where it is set to, and then it drives them.
+/// A supervisor's process: it makes an executor for its children, if it is set to, and then it drives them.
 pub(crate) enum SupervisorProcess {
     Placing(Option<(Box<DriverParts>, SpawnerFactory)>),
     Driving(Box<Driver>),
 }
 
-/// All that it takes to run a supervisor.
+/// The parts that are needed to run a supervisor.
 pub(crate) struct DriverParts {
     pub(super) settings: SupervisorSettings,
     pub(super) children: Arc<[Arc<dyn Child>]>,
@@ -72,9 +72,9 @@ impl DriverParts {
     }
 }
 
-/// Where the supervisor itself is at home: its time limits have to hold for what is made.
+/// Makes an executor. `home` is the supervisor's own: its time limits have to hold for the new executor.
 fn make(factory: &SpawnerFactory, path: &str, home: &dyn Spawner) -> Result<Executor, StartFailure> {
-    // P3, P4: also its panic is a failed start. The error is rendered to text here, in the process.
+    // P3, P4: a panic is a failed start, too. The error is rendered to text here, in the process.
     match guard(|| factory(path).map_err(|error| Failure::from_error(&*error))) {
         Ok(Ok(made)) if is_out_of_time(&*made, home) => {
             Err(StartFailure::Failed(Failure::new(InvalidSpec::RealBelowVirtual.to_string())))
@@ -84,8 +84,11 @@ fn make(factory: &SpawnerFactory, path: &str, home: &dyn Spawner) -> Result<Exec
     }
 }
 
-/// The end of a supervisor that has started nothing.
-fn end(reason: StopReason) -> Poll<Step> {
+/// Ends a supervisor that has started nothing.
+fn end(parts: &DriverParts, reason: StopReason) -> Poll<Step> {
+    if parts.parent.is_outside() {
+        tell_end((&parts.path(), Some(parts.own.id)), &reason, &[]);
+    }
     Poll::Ready(Step::Ended(Exit::Shutdown(Arc::new(Termination { reason, unclean: Vec::new() }))))
 }
 
@@ -93,20 +96,20 @@ fn end(reason: StopReason) -> Poll<Step> {
 impl Unpin for SupervisorProcess {}
 
 impl ProcessBody for SupervisorProcess {
-    // N8: see `Driver`. Before there is one, nothing of it needs an abort: it looks for a request itself.
+    // N8: see `Driver`. Before there is one, nothing needs an abort: the process itself checks for a request.
     const ABORTABLE: bool = false;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         if let Self::Placing(parts) = &mut *self {
             let Some((parts, factory)) = parts.take() else { return Poll::Pending };
-            // N1: nothing is made after a shutdown.
+            // N1: no executor is made after a shutdown.
             if parts.is_asked_to_stop() {
-                return end(StopReason::Requested);
+                return end(&parts, StopReason::Requested);
             }
             // A3: an executor that cannot be made is a failed start of the supervisor.
             match make(&factory, &parts.path(), &**parts.own.spawner) {
                 Ok(spawner) => *self = Self::Driving(Box::new(Driver::new(*parts, spawner))),
-                Err(cause) => return end(StopReason::FailedToStart { path: parts.path(), cause }),
+                Err(cause) => return end(&parts, StopReason::FailedToStart { path: parts.path(), cause }),
             }
         }
         match &mut *self {
@@ -116,7 +119,7 @@ impl ProcessBody for SupervisorProcess {
     }
 
     fn cut_short(self: Pin<&mut Self>, exit: &Exit) {
-        // Before it drives, there is nothing below it.
+        // Before it drives, no process is below it.
         if let Self::Driving(driver) = self.get_mut() {
             Pin::new(&mut **driver).cut_short(exit);
         }

@@ -1,4 +1,4 @@
-//! What is asked of a running supervisor about its children, through a handle.
+//! The calls to a running supervisor about its children, through a handle.
 //!
 //! | call | starting | running | restarting | stopping | stopped |
 //! |---|---|---|---|---|---|
@@ -7,8 +7,9 @@
 //! | delete | `Running` | `Running` | `Restarting` | `Stopping` | ok |
 //! | kill | abort | abort | `NotRunning` | abort now | `NotRunning` |
 //!
-//! Every call is answered by an effect, now or when what it waits for has happened. R57, D1: no call blocks the supervisor;
-//! what an answer waits for is in `callers`. R30, R63: none charges a restart, triggers an auto-shutdown, or touches a sibling.
+//! An effect answers every call, at once or when what it waits for has happened. R57, D1: no call blocks the
+//! supervisor; `callers` has the calls that wait. R30, R63: no call charges a restart, triggers an auto-shutdown, or
+//! touches a sibling.
 
 use std::time::Instant;
 
@@ -23,7 +24,7 @@ use crate::{
     shutdown::ShutdownOrder,
 };
 
-/// What a caller waits for.
+/// An event that a caller waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Awaited {
     /// The child is ready, or is not going to be.
@@ -33,7 +34,7 @@ pub(super) enum Awaited {
 }
 
 impl<C: Spec> Engine<C> {
-    /// Adds a child behind the others, and starts it: at once, or with its group if that is being restarted (N5).
+    /// Adds a child after the others, and starts it: at once, or with its group if that is being restarted (N5).
     ///
     /// R58: its siblings are not affected. Without a caller it is a `spawn`, which waits for nothing.
     pub(crate) fn handle_start_child(&mut self, id: ChildId, child: C, caller: Option<Caller>, now: Instant) {
@@ -42,7 +43,7 @@ impl<C: Spec> Engine<C> {
             // N1, N5: before all other reasons, because it will not change.
             Some(Refusal::ShuttingDown)
         } else if let Some(slot) = self.children.namesake(&child) {
-            // R59, D2: only where names have to be unique.
+            // R59, D2: only if names have to be unique.
             let runs = matches!(slot.public_state(), ChildState::Starting | ChildState::Running);
             Some(Refusal::NameTaken { by: slot.id, runs })
         } else if let Some(max) = self.full() {
@@ -52,7 +53,7 @@ impl<C: Spec> Engine<C> {
         } else {
             None
         };
-        // R62: nothing has changed. The child goes back with the effect, because the driver has to dispose of it.
+        // R62: nothing has changed. The child is returned with the effect, because the driver has to dispose of it.
         if let Some(refusal) = refusal {
             self.effects.push_back(Effect::Refuse { child, caller, refusal });
             return;
@@ -78,13 +79,13 @@ impl<C: Spec> Engine<C> {
         self.promised -= 1;
     }
 
-    /// How many children are allowed, if there is no room for one more.
+    /// Returns the maximum, if there is no room for one more child.
     fn full(&self) -> Option<usize> {
-        // A8: all children count, those too that wait for a restart or are stopped.
+        // A8: all children count, including those that wait for a restart or are stopped.
         self.settings.max_children.filter(|max| self.children.len() + self.promised >= *max)
     }
 
-    /// Starts a stopped child. R64: just that, and its failure is told to the caller and is not counted.
+    /// Starts a stopped child. R64: nothing else happens; its failure goes to the caller and is not counted.
     pub(crate) fn handle_restart_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
         let Some(key) = self.stopped(id, caller) else { return };
         if self.is_stopping() {
@@ -93,7 +94,7 @@ impl<C: Spec> Engine<C> {
             self.refuse(key, caller, Refusal::WouldDeadlock);
         } else {
             self.children.set(key, State::PendingStart);
-            // So a failed start leaves it stopped, and is not taken for the supervisor's own attempt.
+            // So a failed start leaves it stopped, and does not count as the supervisor's own attempt.
             self.children.edit(key, |slot| slot.attempt = Attempt::ByHand);
             self.start_in_turn(key, Some(caller), now);
         }
@@ -102,23 +103,23 @@ impl<C: Spec> Engine<C> {
     /// Removes a stopped child (R65).
     pub(crate) fn handle_delete_child(&mut self, id: ChildId, caller: Caller) {
         let Some(key) = self.stopped(id, caller) else { return };
-        // First the answer, which names the child: afterwards the engine does not have it any more.
+        // The answer first, because it names the child: afterwards the engine no longer has it.
         self.reply(key, caller, Ok(()));
         self.forget(key);
     }
 
-    /// Stops a child, or keeps it from being restarted. R63: it stays stopped; a temporary one is removed. R69: in a dynamic
-    /// supervisor, too, it is named by its id.
+    /// Stops a child, or cancels its restart. R63: it stays stopped; a temporary one is removed. R69: its id names it,
+    /// also in a dynamic supervisor.
     pub(crate) fn handle_terminate_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
         let Some(key) = self.found(id, caller) else { return };
-        // N2: it is left out of the restart under way and of its retries. Whatever its state is: it may be stopped, and would
-        // be started with the group.
+        // N2: it is left out of the restart under way and of its retries, in every state: a stopped one would be
+        // started with the group.
         if let Work::Sequence(_) = &self.work {
             let group = self.group;
             self.children.edit(key, |slot| slot.leave_out_of(group));
         }
-        // R28: if a group restart waits for this child, it is cancelled below, and the siblings stay down. Asked before anything
-        // changes, because the answer depends on the state that the call finds.
+        // R28: if a group restart waits for this child, it is cancelled below, and the siblings stay down. Checked
+        // before anything changes, because the answer depends on the state that the call finds.
         let siblings_stay_down = self.leads_group(key);
         let Some(slot) = self.children.get(key) else { return };
         match &slot.state {
@@ -132,8 +133,8 @@ impl<C: Spec> Engine<C> {
                 if siblings_stay_down {
                     self.cancel_group(key, now);
                 }
-                // B1: a restart that was announced, and does not come, is told. Before the state changes: the state shows
-                // whether it was announced.
+                // B1: a restart that was announced and does not come is reported. Before the state changes, because the
+                // state shows whether it was announced.
                 self.emit_cancelled(key);
                 self.answer_start(key, Err(StartFailure::Aborted));
                 self.stop_or_remove(key);
@@ -141,9 +142,9 @@ impl<C: Spec> Engine<C> {
                 return;
             }
             State::Stopping(stopping) if stopping.phase == StopPhase::Stuck => {
-                // D3: its grace is over, and when it lets go is not known. So the caller does not wait for that.
+                // D3: its grace is over, and it is not known when it will yield. So the caller does not wait for that.
                 self.refuse(key, caller, Refusal::Stuck);
-                // But it is not restarted when it does. N2: and where its group waits for it, nor are its siblings.
+                // But it is not restarted when it yields. N2: and if its group waits for it, neither are its siblings.
                 if !self.is_stopping() {
                     self.stop_child(key, AfterStop::StayDown, None, now);
                 }
@@ -152,9 +153,9 @@ impl<C: Spec> Engine<C> {
                 }
                 return;
             }
-            // R39: its turn comes, and a call does not change the order.
+            // R39: it stops in its turn, and a call does not change the order.
             _ if self.is_stopping() => {}
-            // One that is stopping already is not asked again; what was to follow is overruled, so it stays stopped.
+            // A child that is already stopping is not asked again; what was to follow is replaced, so it stays stopped.
             State::Starting { .. } | State::Running { .. } | State::Stopping(_) => {
                 self.stop_child(key, AfterStop::StayDown, None, now);
             }
@@ -163,15 +164,15 @@ impl<C: Spec> Engine<C> {
             self.cancel_group(key, now);
         }
         if caller.within == Some(key.id) || caller.is_in_circle || self.stops_after(key, caller) {
-            // N6: it would wait for itself. What it asked for is carried out all the same, so the answer is no error.
+            // N6: the caller would wait for itself. The call is carried out all the same, so the answer is no error.
             self.reply(key, caller, Ok(()));
         } else {
             self.wait(key, Awaited::Gone, caller);
         }
     }
 
-    /// Whether the supervisor is stopping, and stops this child only after the one in which the call is made. Asked when the child
-    /// is terminated (N6): the caller would hold up the very turn that it waits for.
+    /// Returns whether the supervisor is stopping, and stops this child only after the one in which the call is made.
+    /// Checked when the child is terminated (N6): the caller would delay the very turn that it waits for.
     fn stops_after(&self, key: ChildKey, caller: Caller) -> bool {
         let comes_before =
             |within: ChildId| within > key.id && self.children.find(within).is_some_and(|within| self.is_live(within));
@@ -181,11 +182,11 @@ impl<C: Spec> Engine<C> {
             && caller.within.is_some_and(comes_before)
     }
 
-    /// The children that have to be gone, or ready, before what a call wants of a child can happen: those that stop before it
-    /// with their supervisor, or, for one that is to be started, those that its group has to stop first.
+    /// Returns the children that have to be gone, or ready, before a call about a child can complete: those that stop
+    /// before it with their supervisor, or, for one that is to be started, those that its group has to stop first.
     ///
-    /// N6: the order of a stop, or of a group restart, is a link of a chain of waits, as a call is. The driver adds these links
-    /// to the table of who waits for whom, and so finds circles that lead through more than one supervisor.
+    /// N6: the order of a stop, or of a group restart, is a link of a chain of waits, as a call is. The driver adds
+    /// these links to the table of waits, and so finds circles that lead through more than one supervisor.
     pub(crate) fn comes_after(&self, id: ChildId) -> Vec<ChildId> {
         let is_waited_for = |slot: &Slot<C>| slot.id != id && slot.state.is_live();
         let live = |from: ChildId| {
@@ -203,7 +204,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Whether a child has a process.
+    /// Returns whether a child has a process.
     fn is_live(&self, key: ChildKey) -> bool {
         self.children.get(key).is_some_and(|slot| slot.state.is_live())
     }
@@ -217,16 +218,17 @@ impl<C: Spec> Engine<C> {
                 self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
-            // A child that is killed before it was ready has failed to start. `on_start_failed` knows what that means.
+            // A child that is killed before it was ready has failed to start. `on_start_failed` decides what follows.
             State::Starting { .. } => Some(AfterStop::FailStart { limit: None }),
             &State::Running { since } => Some(AfterStop::ApplyPolicy { since, unresponsive: false }),
-            // P2: there is a process, but an earlier run's, and that is aborted already. This run's child has none yet.
+            // P2: the process belongs to an earlier run, and is aborted already. The child has no process in this run
+            // yet.
             State::Stopping(stopping) if stopping.then == AfterStop::Start => {
                 self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
-            // It does not wait for its time to stop any longer, and what follows stays what it was. An aborted one has its
-            // grace, and gets no new one.
+            // Its time to stop ends here, and what follows stays the same. An aborted child keeps its grace, and gets
+            // no new one.
             State::Stopping(stopping) => (!stopping.is_aborted()).then_some(stopping.then),
         };
         if let Some(then) = then {
@@ -236,7 +238,7 @@ impl<C: Spec> Engine<C> {
         self.reply(key, caller, Ok(()));
     }
 
-    /// The child that a call is about, if it is there. Otherwise the call is refused.
+    /// Returns the child that a call is about, if it exists. Otherwise refuses the call.
     fn found(&mut self, id: ChildId, caller: Caller) -> Option<ChildKey> {
         let found = self.children.find(id);
         if found.is_none() {
@@ -245,9 +247,10 @@ impl<C: Spec> Engine<C> {
         found
     }
 
-    /// The child that a call is about, if it is there and stopped. Otherwise the call is refused, and says what the child is.
+    /// Returns the child that a call is about, if it exists and is stopped. Otherwise refuses the call with the child's
+    /// state.
     fn stopped(&mut self, id: ChildId, caller: Caller) -> Option<ChildKey> {
-        // R69: a dynamic supervisor keeps no stopped children, so there is never anything to restart or to delete.
+        // R69: a dynamic supervisor keeps no stopped children, so there is never one to restart or to delete.
         if self.settings.dynamic {
             self.effects.push_back(Effect::Answer { caller, child: None, answer: Err(Refusal::Dynamic) });
             return None;
@@ -264,10 +267,10 @@ impl<C: Spec> Engine<C> {
         None
     }
 
-    /// Runs when a call that adds or restarts a child is not refused.
+    /// Starts a child for a call that is not refused.
     fn start_in_turn(&mut self, key: ChildKey, caller: Option<Caller>, now: Instant) {
-        // N5: beside a first start, and in its turn in a group restart, where it is the last one if it was added. A group that
-        // has passed its place does not come back to it.
+        // N5: beside a first start, and in its turn in a group restart, where it is the last one if it was added. A
+        // group that has passed its place does not come back to it.
         if !self.group_comes_to(key.id) {
             self.begin_start(key, now);
         }
@@ -280,10 +283,11 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when a group restart has begun, or reaches further. N6: who waits for a start in it, in a child that has to stop
-    /// for it first, would wait for itself. At the call this was not so, because there was no such restart yet.
+    /// Answers the callers that would now wait for themselves. Runs when a group restart has begun, or reaches further.
+    /// N6: a caller in a child that has to stop for the group waits for a start in it. At the call there was no such
+    /// restart yet.
     pub(super) fn turn_away_circles(&mut self, now: Instant) {
-        // First found and then answered, because what an answer brings with it changes `callers`.
+        // First collected and then answered, because the consequences of an answer change `callers`.
         let mut held_up = Vec::new();
         for (key, waiting) in &self.callers {
             let starts = waiting.iter().filter(|(what, _)| *what == Awaited::Ready).map(|(_, caller)| *caller);
@@ -297,11 +301,11 @@ impl<C: Spec> Engine<C> {
             let Some(slot) = self.children.get(key) else { continue };
             let (is_added, is_live, group) = (slot.attempt == Attempt::Adding, slot.state.is_live(), self.group);
             if !is_added {
-                // It is started with its group, as an attempt of the supervisor's own, because the call was refused.
+                // The call was refused, so the child starts with its group, as an attempt of the supervisor's own.
                 self.children.edit(key, |slot| slot.attempt = Attempt::Own);
             } else if is_live {
-                // The call was refused, so the child is not added: gone, it is removed. Until then its group must not revive
-                // it.
+                // The call was refused, so the child is not added: it is removed once it is gone. Until then its group
+                // must not revive it.
                 self.children.edit(key, |slot| slot.leave_out_of(group));
                 self.stop_child(key, AfterStop::StayDown, None, now);
             } else {
@@ -311,21 +315,21 @@ impl<C: Spec> Engine<C> {
         self.callers.retain(|_, waiting| !waiting.is_empty());
     }
 
-    /// Runs when a call cannot be answered yet (D1).
+    /// Remembers a caller. Runs when a call cannot be answered yet (D1).
     fn wait(&mut self, key: ChildKey, awaited: Awaited, caller: Caller) {
         self.callers.entry(key).or_default().push((awaited, caller));
     }
 
     /// Answers the callers that wait for a child to be ready. Runs when its start has succeeded or failed.
     pub(super) fn answer_start(&mut self, key: ChildKey, result: Result<(), StartFailure>) {
-        // Asked first, because most starts have no caller, and need no box for their failure.
+        // Checked first, because most starts have no caller, and need no box for their failure.
         if self.callers.contains_key(&key) {
             let answer = result.map_err(|failure| Refusal::FailedToStart(Box::new(failure)));
             self.answer(key, Awaited::Ready, answer);
         }
     }
 
-    /// Answers the callers that wait for this. Runs when it has happened, or cannot happen any more.
+    /// Answers the callers that wait for this event. Runs when it has happened, or cannot happen any more.
     pub(super) fn answer(&mut self, key: ChildKey, awaited: Awaited, answer: Result<(), Refusal>) {
         let Some(callers) = self.callers.get_mut(&key) else { return };
         let answered: Vec<_> = callers.iter().filter(|(what, _)| *what == awaited).map(|(_, caller)| *caller).collect();
@@ -338,8 +342,8 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when the supervisor begins to stop. N1: nothing is started any more. A caller that waits for an end goes on waiting, because
-    /// that end comes.
+    /// Refuses the callers that wait for a start. Runs when the supervisor begins to stop. N1: nothing is started any
+    /// more. A caller that waits for an end goes on waiting, because that end comes.
     pub(super) fn turn_away_starts(&mut self) {
         let children: Vec<_> = self.callers.keys().copied().collect();
         for key in children {
@@ -347,24 +351,24 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when a child is removed for good: it was deleted (R65), or ended and is not kept (R10, R73).
+    /// Removes a child for good. Runs when it was deleted (R65), or ended and is not kept (R10, R73).
     pub(super) fn forget(&mut self, key: ChildKey) {
         // A7: the callers that still wait are answered now, because no later input is about this child.
         self.answer_start(key, Err(StartFailure::Aborted));
         self.answer(key, Awaited::Gone, Ok(()));
-        // R78: the effect takes the last thing that the engine has of it.
+        // R78: the effect takes the engine's last reference to it.
         if let Some(slot) = self.children.remove(key) {
             self.effects.push_back(Effect::Forget { id: key.id, child: slot.child });
         }
     }
 
-    /// A call is refused for a reason that is not known in here. As an effect like all answers, because the driver feeds the
-    /// engine under a lock, and may answer only without it.
+    /// Refuses a call for a reason that only the driver knows. As an effect like all answers, because the driver feeds
+    /// the engine under a lock, and may answer only without it.
     pub(crate) fn handle_refused_call(&mut self, child: C, caller: Caller, refusal: Refusal) {
         self.effects.push_back(Effect::Answer { caller, child: Some(child), answer: Err(refusal) });
     }
 
-    /// Forgets callers that no longer wait. What they have asked for goes on.
+    /// Forgets callers that no longer wait. Their calls are still carried out.
     pub(crate) fn handle_callers_gone(&mut self, are_gone: impl Fn(Caller) -> bool) {
         self.callers.retain(|_, waiting| {
             waiting.retain(|(_, caller)| !are_gone(*caller));
@@ -373,19 +377,19 @@ impl<C: Spec> Engine<C> {
         });
     }
 
-    /// Runs when a call about a child is not carried out, or cannot be waited for.
+    /// Refuses a call about a child: it is not carried out, or cannot be waited for.
     fn refuse(&mut self, key: ChildKey, caller: Caller, refusal: Refusal) {
         self.reply(key, caller, Err(refusal));
     }
 
-    /// Answers one call. The child goes with the answer, because the driver makes an error of it that names the child.
+    /// Answers one call. The child goes with the answer, so that the driver can make an error that names the child.
     fn reply(&mut self, key: ChildKey, caller: Caller, answer: Result<(), Refusal>) {
         let child = self.child(key).cloned();
         self.effects.push_back(Effect::Answer { caller, child, answer });
     }
 
-    /// Runs when the child is terminated whose restart a group waits for. R28: the restart is cancelled, and what is down
-    /// because of it stays down. What a caller wants started is started now.
+    /// Cancels a group restart, because the child that it waits for is terminated. R28: children that are down because
+    /// of it stay down. Children that a caller wants started are started now.
     fn cancel_group(&mut self, leader: ChildKey, now: Instant) {
         let Work::Sequence(sequence) = &self.work else { return };
         let from = sequence.from;
@@ -393,11 +397,11 @@ impl<C: Spec> Engine<C> {
         let (mut down, mut wanted) = (Vec::new(), Vec::new());
         for (key, slot) in self.children.between(from, None).filter(|(key, _)| *key != leader) {
             match &slot.state {
-                // A call wants it started (N5). Nothing else does that, now that the group does not come to it.
+                // A call wants it started (N5). Nothing else starts it, now that the group does not come to it.
                 State::PendingStart if slot.attempt != Attempt::Own => wanted.push(key),
                 State::PendingStart => down.push(key),
                 State::Stopping(stopping) if stopping.then == AfterStop::Restart => down.push(key),
-                // What runs, or starts already, goes on. For one that was killed its restart type decides.
+                // A running or starting child goes on. For a killed one, its restart type decides.
                 _ => {}
             }
         }
@@ -411,7 +415,10 @@ impl<C: Spec> Engine<C> {
             match self.stopping(key) {
                 // Its stop goes on, but it does not come back afterwards.
                 Some(_) => self.stop_child(key, AfterStop::StayDown, None, now),
-                None => self.children.set(key, State::Stopped),
+                None => {
+                    self.emit_cancelled(key);
+                    self.children.set(key, State::Stopped);
+                }
             }
         }
         for key in wanted {

@@ -15,26 +15,26 @@ use crate::{
     strategy::ChildKind,
 };
 
-/// The children, with what can be read off without looking at each.
+/// The children, with indexes that avoid a look at each.
 ///
-/// A child keeps its slot as long as it is there, so what is about one child costs the same beside any number of others. R20:
-/// it keeps its position, too, whatever becomes of it. Every change of a state goes through `set`, so that the counts and the
-/// deadlines are always those of the states.
+/// A child keeps its slot as long as it exists, so work on one child costs the same beside any number of others. R20:
+/// it keeps its position, too, in every state. Every change of a state goes through `set`, so that the counts and the
+/// deadlines always match the states.
 #[derive(Debug)]
 pub(crate) struct Children<C> {
     slots: Slab<Slot<C>>,
     order: StartOrder,
-    /// Where names have to be unique. D2: elsewhere they need not, and nothing is kept for it.
+    /// The index of names, if they have to be unique. D2: otherwise they need not be, and there is no index.
     names: Option<BTreeMap<String, ChildKey>>,
     deadlines: Deadlines,
     tallies: Tallies,
 }
 
-/// When there is something to do about a child, and about which.
+/// The deadlines of the children, in order.
 #[derive(Debug, Default)]
 struct Deadlines(BTreeSet<(Instant, ChildKey)>);
 
-/// How many children are in which class of states.
+/// The number of children in each class of states.
 #[derive(Debug, Default)]
 struct Tallies {
     workers: [usize; StateClass::COUNT],
@@ -57,7 +57,7 @@ impl<C: Spec> Children<C> {
         Self { slots, order, names, deadlines: Deadlines::default(), tallies }
     }
 
-    /// A child behind all others, which is going to be started. R20, R58: an added child comes last.
+    /// Adds a child after all others, to be started. R20, R58: an added child comes last.
     pub(super) fn add(&mut self, id: ChildId, child: C, attempt: Attempt) -> ChildKey {
         let slot = Slot::new(id, child, attempt);
         self.tallies.count(&slot, |n| *n += 1);
@@ -70,7 +70,7 @@ impl<C: Spec> Children<C> {
         key
     }
 
-    /// The child that has this name, where names have to be unique (D2).
+    /// Returns the child that has this name, if names have to be unique (D2).
     pub(super) fn namesake(&self, child: &C) -> Option<&Slot<C>> {
         self.get(*self.names.as_ref()?.get(child.name())?)
     }
@@ -84,29 +84,29 @@ impl<C: Spec> Children<C> {
     }
 
     pub(crate) fn get(&self, key: ChildKey) -> Option<&Slot<C>> {
-        // Another child may have the slot by now. R77: what is about one that is not there any more is ignored.
+        // Another child may have the slot by now. R77: an input about a removed child is ignored.
         self.slots.get(key.slot as usize).filter(|slot| slot.id == key.id)
     }
 
-    /// The child that a report is about, unless the report is stale. R77, P5: those of unknown and of earlier processes change
-    /// nothing.
+    /// Returns the child that a report is about, unless the report is stale. R77, P5: reports of unknown and of earlier
+    /// processes change nothing.
     pub(super) fn about(&self, process_key: ProcessKey) -> Option<&Slot<C>> {
         self.get(process_key.child_key()).filter(|slot| slot.is_about(process_key))
     }
 
-    /// For what is neither counted nor has a deadline: all but the state and the look.
+    /// Edits the parts of a child that are neither counted nor have a deadline: all but the state and the look.
     pub(super) fn edit<R>(&mut self, key: ChildKey, edit: impl FnOnce(&mut Slot<C>) -> R) -> Option<R> {
         let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id)?;
         Some(edit(slot))
     }
 
-    /// Runs at each change of a state: here alone the counts and the deadlines follow it.
+    /// Changes a state. Only here the counts and the deadlines follow it.
     pub(super) fn set(&mut self, key: ChildKey, state: State) {
         let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
             return;
         };
         let before = slot.deadline();
-        // B2: what does not run is not looked at for signs of life, and a new process has all its time.
+        // B2: a child that does not run is not checked for heartbeats, and a new process has its full time.
         slot.set_look(None);
         let after = state.deadline(slot.settings());
         self.deadlines.change(key, before, after);
@@ -119,7 +119,7 @@ impl<C: Spec> Children<C> {
         }
     }
 
-    /// Sets when a child is looked at for a sign of life.
+    /// Sets when a child is checked for a heartbeat.
     pub(super) fn set_look(&mut self, key: ChildKey, look: Option<Look>) {
         let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
             return;
@@ -129,7 +129,7 @@ impl<C: Spec> Children<C> {
         self.deadlines.change(key, before, slot.deadline());
     }
 
-    /// Runs when a child is removed for good. Nothing of it may stay behind: not its name (R59), its deadline, or its count.
+    /// Removes a child for good. Nothing of it may stay behind: not its name (R59), its deadline, or its count.
     pub(super) fn remove(&mut self, key: ChildKey) -> Option<Slot<C>> {
         self.get(key)?;
         let slot = self.slots.remove(key.slot as usize);
@@ -146,7 +146,7 @@ impl<C: Spec> Children<C> {
         self.order.iter().map(|key| self.with_slot(key))
     }
 
-    /// From `from` on, but before `end`, where there is one.
+    /// Returns the children from `from` on, but before `end`, if there is one.
     pub(super) fn between(
         &self,
         from: ChildId,
@@ -155,7 +155,7 @@ impl<C: Spec> Children<C> {
         self.order.between(from, end).map(|key| self.with_slot(key))
     }
 
-    /// Behind this child, or all, in start order.
+    /// Returns the children after this one, or all, in start order.
     pub(super) fn behind(&self, id: Option<ChildId>) -> impl Iterator<Item = (ChildKey, &Slot<C>)> {
         self.order.behind(id).map(|key| self.with_slot(key))
     }
@@ -173,12 +173,12 @@ impl<C: Spec> Children<C> {
         self.deadlines.0.len()
     }
 
-    /// A child whose deadline has come.
+    /// Returns a child whose deadline has come.
     pub(super) fn due(&self, now: Instant) -> Option<ChildKey> {
         self.deadlines.0.first().filter(|(deadline, _)| *deadline <= now).map(|(_, key)| *key)
     }
 
-    /// How many children are in one of these states.
+    /// Returns how many children are in one of these states.
     pub(super) fn count_of(&self, classes: &[StateClass]) -> usize {
         self.workers_of(classes) + self.supervisors_of(classes)
     }
@@ -191,15 +191,15 @@ impl<C: Spec> Children<C> {
         classes.iter().map(|class| self.tallies.supervisors[*class as usize]).sum()
     }
 
-    /// How many significant children run, are going to, or are not gone yet. R53: stopped ones count as gone, restarting ones
-    /// as present.
+    /// Returns how many significant children run, are going to, or are not gone yet. R53: stopped ones count as gone,
+    /// restarting ones as present.
     pub(super) fn significant_present(&self) -> usize {
         let significant = &self.tallies.significant;
         significant.iter().sum::<usize>() - significant[StateClass::Stopped as usize]
     }
 
-    /// R67: all specifications; processes that are ready; workers and supervisors, whatever their state. R75, D7: in a dynamic
-    /// supervisor, too, `specs` is the number of children, and those that wait for a restart are among them.
+    /// Counts, R67: all specifications; processes that are ready; workers and supervisors, whatever their state. R75,
+    /// D7: in a dynamic supervisor, too, `specs` is the number of children, including those that wait for a restart.
     pub(crate) fn counts(&self) -> ChildCounts {
         ChildCounts {
             specs: self.slots.len(),

@@ -1,41 +1,40 @@
 use std::time::Duration;
 
 use crate::{
-    error::{Failure, StartFailure, UncleanProcess},
+    error::{StartFailure, UncleanProcess},
     incarnation::{ChildId, ChildKey, Exit},
     observe::EventKind,
 };
 
-/// What the engine wants done.
+/// An effect: something that the engine wants done.
 #[derive(Debug)]
 pub(crate) enum Effect<C> {
-    /// Start the child. Its process answers with this incarnation.
+    /// Start the child. Its process reports with this incarnation.
     Start { key: ChildKey, incarnation: u32, child: C },
-    /// Ask the child to stop. `no_successor`: no supervisor starts it again. R78: its process drops its
-    /// specification.
+    /// Ask the child to stop. `no_successor`: no supervisor starts it again. R78: its process drops its specification.
     Ask { child: C, no_successor: bool },
     /// Abort the child.
     Abort { child: C, no_successor: bool },
-    /// Find out whether the process has given a sign of life, and tell the engine at once.
+    /// Read and clear the heartbeat flag of the process, and tell the engine at once.
     SampleHeartbeat { key: ChildKey, incarnation: u32 },
-    /// Tell those who listen. `took`: how long it took until this, where something was waited for.
+    /// Emit an event to all listeners. `took` is how long it took until this, if something was waited for.
     Emit { child: C, kind: Box<EventKind>, took: Option<Duration> },
-    /// Answer a call. `child`: the one that it was about, if there is one.
+    /// Answer a call. `child` is the one that the call was about, if there is one.
     Answer { caller: Caller, child: Option<C>, answer: Result<(), Refusal> },
-    /// A child that was to be added is not. Without a caller it was a `spawn`: then the log and an event tell it.
+    /// Refuse a child that was to be added. Without a caller it was a `spawn`: then the log and an event report it.
     Refuse { child: C, caller: Option<Caller>, refusal: Refusal },
-    /// A child is removed for good. R78: what its specification owns is not kept.
+    /// Remove a child for good. R78: what its specification owns is not kept.
     Forget { id: ChildId, child: C },
-    /// The supervisor is ready: all its children have started (R2).
+    /// Report the supervisor as ready: all its children have started (R2).
     Ready,
-    /// The supervisor is out of restarts, and begins to stop.
+    /// Record that the supervisor is out of restarts, and begins to stop.
     GaveUp,
-    /// The supervisor has stopped. The last effect.
+    /// Finish: the supervisor has stopped. The last effect.
     Finish,
 }
 
-/// Why a supervisor stops. R47: it stops in the same way, whatever the cause is. D5: but the causes are told apart. D6: an
-/// auto-shutdown keeps the exit that triggered it, because the tree ends in a success only if that was one.
+/// The reason why a supervisor stops. R47: it stops in the same way for each cause. D5: but the causes are told apart.
+/// D6: an auto-shutdown keeps the exit that triggered it, because the tree ends in a success only if that exit was one.
 #[derive(Debug)]
 pub(crate) enum Cause<C> {
     Requested,
@@ -48,27 +47,28 @@ pub(crate) enum Cause<C> {
 #[derive(Debug)]
 pub(crate) enum UncleanKind {
     Aborted,
-    /// It does not let go, and the supervisor has stopped without it (D3).
+    /// It has not yielded, and the supervisor has stopped without it (D3).
     Abandoned,
-    /// It ended in an error or a panic when it was asked to stop (D9).
-    Failed(Failure),
-    /// It is a supervisor, and told what did not stop well below it.
+    /// It was asked to stop and ended in an error or a panic, or was lost (D9).
+    Failed(Exit),
+    /// It is a supervisor, and reported what did not stop well below it.
     Below(Vec<UncleanProcess>),
 }
 
-/// Who waits for an answer.
+/// A caller that waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     /// The driver's key of the call.
     pub(crate) key: usize,
-    /// The child in whose process, or below which, the call was made. N6: the engine sees by it that a call waits for its
-    /// caller.
+    /// The child in whose process, or below which, the call was made. N6: with it the engine sees that a call waits for
+    /// its caller.
     pub(crate) within: Option<ChildId>,
-    /// What the call waits for waits for the caller, as other calls tell (N6): it is carried out, and answered at once.
+    /// Whether the awaited child waits for the caller, as other calls show (N6): then the call is carried out, and
+    /// answered at once.
     pub(crate) is_in_circle: bool,
 }
 
-/// Why a call is not carried out, or failed.
+/// The reason why a call is not carried out, or failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Refusal {
     NotFound,
@@ -79,7 +79,7 @@ pub(crate) enum Refusal {
     Stuck,
     Dynamic,
     AtCapacity(usize),
-    /// A child of the same name is there.
+    /// A child of the same name exists.
     NameTaken {
         by: ChildId,
         runs: bool,

@@ -5,18 +5,18 @@ use std::{
 
 use crate::{error::GaveUp, observe::RestartCause, strategy::RestartStrategy};
 
-/// Room for so many restarts is always kept.
+/// The capacity for restarts that is always kept.
 const KEPT: usize = 8;
 
-/// The restarts that still count, and the last few of them to tell about.
+/// The restarts that still count, and the last few of them for the history.
 ///
-/// R36: it is part of the engine, so a supervisor that is restarted begins without a history.
+/// R36: it is part of the engine, so a restarted supervisor begins without a history.
 #[derive(Debug)]
 pub(super) struct Intensity<C> {
     limit: usize,
     period: Duration,
     window: VecDeque<Instant>,
-    /// A1: what an error tells of a supervisor that gave up.
+    /// A1: the history in the error of a supervisor that gave up.
     history: VecDeque<Charge<C>>,
 }
 
@@ -38,18 +38,18 @@ impl<C> Intensity<C> {
         }
     }
 
-    /// Counts a restart. Whether it is within the limit.
+    /// Counts a restart. Returns whether it is within the limit.
     ///
-    /// R32, D4: a restart counts while `now - then <= period`, exactly. R34: no timer forgets it, but this function, when the
-    /// next one comes.
+    /// R32, D4: a restart counts while `now - then <= period`, exactly. R34: no timer forgets it; this function does,
+    /// at the next restart.
     pub(super) fn charge(&mut self, charge: Charge<C>) -> bool {
         if self.limit == usize::MAX {
-            // Never out of restarts, so there is nothing to count, and no history to tell.
+            // The supervisor is never out of restarts, so there is nothing to count, and no history.
             return true;
         }
         let (now, period) = (charge.at, self.period);
         let is_over = |then: Instant| now.saturating_duration_since(then) > period;
-        // A1: the last few, and of those the ones that still count.
+        // A1: the last few restarts, and of those the ones that still count.
         while self.history.len() == GaveUp::MAX_HISTORY || self.history.front().is_some_and(|charge| is_over(charge.at))
         {
             self.history.pop_front();
@@ -58,16 +58,16 @@ impl<C> Intensity<C> {
         while self.window.front().is_some_and(|then| is_over(*then)) {
             self.window.pop_front();
         }
-        // Otherwise the room for the largest storm of restarts would be kept for ever.
+        // Otherwise the capacity for the largest storm of restarts would be kept for ever.
         if self.window.len() < self.window.capacity() / 4 {
             self.window.shrink_to(2 * self.window.len().max(KEPT));
         }
         self.window.push_back(now);
-        // R31: as many as the limit are fine, one more is not.
+        // R31: as many as the limit are allowed, one more is not.
         self.window.len() <= self.limit
     }
 
-    /// How many restarts are held, and for how many there is room.
+    /// Returns how many restarts are held, and the capacity.
     #[cfg(test)]
     pub(super) fn room(&self) -> (usize, usize) {
         (self.window.len(), self.window.capacity())

@@ -1,7 +1,7 @@
 //! The restart algorithm: what a supervisor does, and nothing about how.
 //!
-//! The engine is pure. Time comes in with each call, and what it wants done goes out as [`Effect`]s. Nothing in here waits
-//! (D1): a child that starts, drains or backs off is in a state, and `slot.rs` has the drawing of the states.
+//! The engine is pure. Time comes in with each call, and [`Effect`]s come out. Nothing in here waits (D1): a child that
+//! starts, drains or backs off is in a state, and `slot.rs` has the drawing of the states.
 //!
 //! # Families of functions
 //!
@@ -36,9 +36,9 @@
 //! 3. `stop_or_remove`: a caller has a child terminated that has no process.
 //! 4. `watch_over`: a child is ready.
 //! 5. `advance_stop_sequence`: what runs in a group stops before the group starts; `begin_stop`: a significant child has ended.
-//! 6. `abort`: a child gives no sign of life.
+//! 6. `abort`: a child missed its heartbeat.
 //! 7. `schedule_restart` calls `begin_group`, or puts the child into `restarts`, which `advance_restarts` takes up;
-//!    `significant_ended`: a child of that kind has ended, and is not restarted.
+//! 6. `abort`: a child missed its heartbeat.
 //! 8. `begin_stop`: no restart is left, or the first start has failed.
 //! 9. Not a call: `stop` sends `Effect::Ask` or `Effect::Abort`, the process ends, and `handle_exit` calls `on_stopped`.
 //!
@@ -102,26 +102,27 @@ pub(crate) struct Engine<C> {
     intensity: Intensity<C>,
     /// Changed by `set_work`, and within a start sequence by `set_phase`.
     work: Work<C>,
-    /// The stop that is under way in `work`, or was the last one. Begun by `begin_stop_sequence`; only `stop.rs` counts in it.
+    /// The stop that is under way in `work`, or was the last one. `begin_stop_sequence` begins it; only `stop.rs`
+    /// counts in it.
     stop_sequence: StopSequence,
-    /// Children to restart alone, not as part of a group. R26: they wait here, so that what has come in by then is served
-    /// first.
+    /// Children to restart alone, not as part of a group. R26: they wait here, so that inputs which have come by then
+    /// are served first.
     restarts: VecDeque<ChildKey>,
-    /// The number of the latest group restart; the first start is one, too. N2: a sibling that is terminated meanwhile is left
-    /// out of the restart of this number, its retries included.
+    /// The number of the latest group restart; the first start is one, too. N2: a sibling that is terminated meanwhile
+    /// is left out of the restart of this number, including its retries.
     group: u32,
-    /// Who waits for something to happen to a child. Sorted, so that those which are answered together (`turn_away_starts`) get
-    /// their answers in the same order in each run.
+    /// Callers that wait for an event of a child. Sorted, so that callers which are answered together
+    /// (`turn_away_starts`) get their answers in the same order in each run.
     callers: BTreeMap<ChildKey, Vec<(Awaited, Caller)>>,
-    /// The first start is done.
+    /// Whether the first start is done.
     is_up: bool,
-    /// Nothing will be started here after this supervisor. R78: its children drop their specifications then.
+    /// Whether nothing will be started here after this supervisor. R78: its children drop their specifications then.
     has_no_successor: bool,
-    /// Told to stop at once.
+    /// Whether it was told to stop at once.
     is_killed: bool,
-    /// When the stop has used up its budget (A4).
+    /// When the stop has used up its budget (A4); `None` without a budget, or while it does not stop.
     stop_by: Option<Instant>,
-    /// An end of a significant child that is looked at when the first start is done (N3).
+    /// The end of a significant child during the first start, which is handled when that is done (N3).
     significant_end: Option<(C, Exit)>,
     unclean: Vec<(C, UncleanKind)>,
     effects: VecDeque<Effect<C>>,
@@ -130,7 +131,7 @@ pub(crate) struct Engine<C> {
     rng: Rng,
 }
 
-/// The ordered work of a supervisor. D1: only this has an order; all else is served meanwhile.
+/// The ordered work of a supervisor. D1: only this has an order; everything else is served meanwhile.
 #[derive(Debug)]
 enum Work<C> {
     None,
@@ -141,16 +142,16 @@ enum Work<C> {
     Finished(Cause<C>),
 }
 
-/// How a supervisor is asked to stop.
+/// A request to a supervisor to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StopRequest {
-    /// Nothing will be started after it.
+    /// Whether nothing will be started after it.
     pub(crate) no_successor: bool,
-    /// At once.
+    /// Whether to stop at once.
     pub(crate) kill: bool,
 }
 
-/// How a supervisor has ended.
+/// The outcome of a supervisor.
 #[derive(Debug)]
 pub(crate) struct EngineOutcome<C> {
     pub(crate) cause: Cause<C>,
@@ -159,8 +160,8 @@ pub(crate) struct EngineOutcome<C> {
 }
 
 impl<C: Spec> Engine<C> {
-    /// R36: each run of a supervisor has an engine of its own, so it begins without a history and with its static children
-    /// only.
+    /// Makes an engine. R36: each run of a supervisor has its own, so it begins without a history and with its static
+    /// children only.
     pub(crate) fn new(settings: SupervisorSettings, children: impl Iterator<Item = (ChildId, C)>, seed: u64) -> Self {
         Self {
             intensity: Intensity::new(settings.strategy),
@@ -187,8 +188,8 @@ impl<C: Spec> Engine<C> {
 
     // Inputs
 
-    /// A process of an earlier run of this supervisor is still there. P2: it is aborted, and nothing is started before it is
-    /// gone. Its exit is reported for incarnation 0. To be called before `handle_start`.
+    /// Adopts a process of an earlier run of this supervisor. P2: it is aborted, and nothing is started before it is
+    /// gone. Its exit is reported for incarnation 0. Called before `handle_start`.
     pub(crate) fn handle_left_behind(&mut self, id: ChildId, now: Instant) -> Option<ChildKey> {
         let key = self.children.find(id)?;
         let phase = self.abort_phase(key, now);
@@ -200,7 +201,7 @@ impl<C: Spec> Engine<C> {
             since: now,
             stop_sequence,
             no_successor: false,
-            // So its exit is no unclean stop of this run, which has never started it.
+            // So its exit is no unclean stop of this run, which did not start it.
             unready: true,
             has_had_more: false,
         };
@@ -212,10 +213,10 @@ impl<C: Spec> Engine<C> {
     pub(crate) fn handle_start(&mut self, no_successor: bool) {
         self.has_no_successor = no_successor;
         self.begin_stop_sequence(ChildId::FIRST);
-        // `Draining` where the grace has no end: aborted like the others, and not given up on.
+        // `Draining` if the grace has no end: aborted like the others, but without a time limit.
         let sequence = match self.children.count_of(&[StateClass::Stopping, StateClass::Draining]) {
             0 => StartSequence::first_start(),
-            // P2: what an earlier run has left behind stops first.
+            // P2: processes of an earlier run stop first.
             _ => {
                 self.wait_for_what_stops();
                 StartSequence::first_start_when_stopped()
@@ -224,7 +225,7 @@ impl<C: Spec> Engine<C> {
         self.set_work(Work::Sequence(sequence));
     }
 
-    /// A process has finished its set-up.
+    /// Handles a process that has finished its set-up.
     pub(crate) fn handle_ready(&mut self, process_key: ProcessKey, now: Instant) {
         let Some(slot) = self.children.about(process_key) else { return };
         // Otherwise it is being stopped, and its report came too late: it must not undo the stop.
@@ -233,7 +234,8 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// A child that is a supervisor has seen that it is asked to stop, or to stop at once. N8: from now on it is waited for.
+    /// Handles the acknowledgement of a supervisor below: it has seen the request to stop, or to stop at once. N8: from
+    /// now on this one waits for it.
     pub(crate) fn handle_acknowledged(&mut self, process_key: ProcessKey) {
         if self.children.about(process_key).is_none() {
             return;
@@ -242,27 +244,27 @@ impl<C: Spec> Engine<C> {
         self.children.edit(process_key.child_key(), |slot| slot.has_acknowledged = true);
         let Some(stopping) = self.stopping(process_key.child_key()) else { return };
         let phase = match stopping.phase {
-            // Its time to stop goes on: that is the budget for all below it.
+            // Its time to stop goes on: it is the budget for all below it.
             StopPhase::Asked { until, .. } => StopPhase::Asked { until, ack_by: None },
             // It aborts all below it, and each of those has a grace of its own.
             StopPhase::Aborted { .. } => StopPhase::Aborted { until: None },
-            // It is told already that it does not let go, and its exit is waited for anyway.
+            // It was reported as stuck already, and its exit is waited for anyway.
             StopPhase::Stuck => return,
         };
         self.children.set(process_key.child_key(), State::stopping(Stopping { phase, ..stopping }));
     }
 
-    /// A process has ended.
+    /// Handles the end of a process.
     pub(crate) fn handle_exit(&mut self, process_key: ProcessKey, exit: Exit, now: Instant) {
         let Some(slot) = self.children.about(process_key) else { return };
         match &slot.state {
-            // R4: however it ended, it was not ready, so its start has failed.
+            // R4: in whatever way it ended, it was not ready, so its start has failed.
             State::Starting { .. } => self.on_start_failed(process_key.child_key(), exit, None, now),
             &State::Running { since } => {
                 self.emit(process_key.child_key(), || EventKind::Exited(exit.clone()));
                 let how = RestartCause::Exit(exit.clone());
                 self.apply_policy(process_key.child_key(), exit, Some(since), now);
-                // A child that is removed now needs no memory of it.
+                // A child that is removed now needs no last exit.
                 self.children.edit(process_key.child_key(), |slot| slot.remember(how, now));
             }
             State::Stopping(stopping) => {
@@ -275,9 +277,9 @@ impl<C: Spec> Engine<C> {
         self.answer(process_key.child_key(), Awaited::Gone, Ok(()));
     }
 
-    /// The supervisor is lost, and a child of it has ended. Returns the child, if that is news.
+    /// Handles the end of a child whose supervisor is lost. Returns the child, if its end was not known.
     ///
-    /// A6: it is not restarted, but its end is told, and the state that stays readable has it.
+    /// A6: it is not restarted, but its end is reported, and the state that stays readable shows it.
     pub(crate) fn handle_exit_unsupervised(&mut self, process_key: ProcessKey, exit: &Exit, now: Instant) -> Option<C> {
         let child = self.children.about(process_key)?.child.clone();
         self.children.edit(process_key.child_key(), |slot| slot.remember(RestartCause::Exit(exit.clone()), now));
@@ -285,31 +287,43 @@ impl<C: Spec> Engine<C> {
         Some(child)
     }
 
-    /// The supervisor is asked to stop. May be asked again, and for more.
+    /// Stops the children that wait for a restart, because the supervisor is lost, and returns them. B1: the driver reports
+    /// that, as in a stop, and the state that stays readable shows it.
+    pub(crate) fn cancel_restarts_unsupervised(&mut self) -> Vec<C> {
+        let waits = |slot: &Slot<C>| !slot.state.is_live() && slot.public_state() == ChildState::Restarting;
+        let waiting: Vec<_> =
+            self.children.iter().filter(|(_, slot)| waits(slot)).map(|(key, slot)| (key, slot.child.clone())).collect();
+        for (key, _) in &waiting {
+            self.children.set(*key, State::Stopped);
+        }
+        waiting.into_iter().map(|(_, child)| child).collect()
+    }
+
+    /// Handles a request to stop. It may come again, and ask for more.
     pub(crate) fn handle_shutdown(&mut self, request: StopRequest, now: Instant) {
         let loses_its_successor = request.no_successor && !self.has_no_successor;
         self.has_no_successor |= request.no_successor;
         if self.is_stopping() {
-            // Those that it has asked before do not know that, and would keep their specifications (R78).
+            // Children that were asked before do not know that, and would keep their specifications (R78).
             if loses_its_successor {
                 self.pass_on_no_successor();
             }
         } else {
             self.begin_stop(Cause::Requested, now);
         }
-        // Once is enough: after that, whatever comes to be stopped is aborted.
+        // Once is enough: after that, every child that comes to be stopped is aborted.
         if request.kill && !self.is_killed {
             self.is_killed = true;
             self.abort_all(now);
         }
     }
 
-    /// Does what is due. `seen`: when the deadlines were looked at. What has come due after that stays, because reports that
-    /// speak against it may be unread.
+    /// Handles the deadlines that are due. `seen` is when the deadlines were read. A deadline that came after that
+    /// stays, because unread reports may contradict it.
     ///
     /// R34: the intensity is no part of this; old restarts are forgotten when a new one is charged.
     pub(crate) fn handle_deadline(&mut self, seen: Instant, now: Instant) {
-        // It ends, because what is done about a child takes its deadline away, or moves it behind `now`.
+        // The loop ends, because handling a child removes its deadline, or moves it past `now`.
         while let Some(key) = self.children.due(seen) {
             let Some(slot) = self.children.get(key) else { return };
             match &slot.state {
@@ -340,7 +354,7 @@ impl<C: Spec> Engine<C> {
         }
         self.end_delay(seen);
         if self.stop_by.is_some_and(|by| by <= seen) {
-            // A4: the budget ends once. Left there, it would be due for ever.
+            // A4: the budget ends once. If it stayed, it would be due for ever.
             self.stop_by = None;
             self.abort_all(now);
         }
@@ -348,15 +362,15 @@ impl<C: Spec> Engine<C> {
 
     // Outputs
 
-    /// The next thing to do.
+    /// Returns the next effect.
     #[cfg(test)]
     pub(crate) fn poll_effect(&mut self) -> Option<Effect<C>> {
         self.effects.pop_front()
     }
 
-    /// Takes ordered work one step further. Whether there was a step to take.
+    /// Takes ordered work one step further. Returns whether there was a step to take.
     ///
-    /// R26: one step and no more, so that between two attempts to start a child whatever has come in is served.
+    /// R26: one step only, so that everything that has come in is served between two attempts to start a child.
     pub(crate) fn advance(&mut self, now: Instant) -> bool {
         let in_order = match self.work {
             Work::Sequence(_) => self.advance_sequence(now),
@@ -366,7 +380,7 @@ impl<C: Spec> Engine<C> {
         in_order || self.advance_restarts(now)
     }
 
-    /// When `handle_deadline` has something to do.
+    /// Returns when `handle_deadline` has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let group = match &self.work {
             Work::Sequence(sequence) => sequence.delayed_until(),
@@ -375,7 +389,7 @@ impl<C: Spec> Engine<C> {
         [self.children.next_deadline(), group, self.stop_by].into_iter().flatten().min()
     }
 
-    /// How it ended, after `Effect::Finish`.
+    /// Returns the outcome, after `Effect::Finish`.
     pub(crate) fn poll_outcome(&mut self) -> EngineOutcome<C> {
         let cause = match self.set_work(Work::None) {
             Work::Stop(cause) | Work::Finished(cause) => cause,
@@ -384,20 +398,20 @@ impl<C: Spec> Engine<C> {
         EngineOutcome { cause, killed: self.is_killed, unclean: mem::take(&mut self.unclean) }
     }
 
-    /// The supervisor is lost: all that it had still to do.
+    /// Takes out all effects that are left, because the supervisor is lost.
     pub(crate) fn take_effects(&mut self) -> VecDeque<Effect<C>> {
         mem::take(&mut self.effects)
     }
 
-    /// Keeps room for so many effects at most.
+    /// Frees capacity beyond this many effects.
     pub(crate) fn shrink(&mut self, kept: usize) {
         self.effects.shrink_to(kept);
     }
 
-    /// Goes on for as long as there is a step to take, or until so many effects wait. These come in the order in which they
-    /// would have come one by one. Whether that was all.
+    /// Continues for as long as there is a step to take, or until `most` effects wait. The effects come in the order in
+    /// which they would have come one by one. Returns whether that was everything.
     ///
-    /// It stops at `most`, so that a start or a stop of many children lets the driver take in what has come meanwhile (D1).
+    /// It stops at `most`, so that during a start or a stop of many children the driver can read new inputs (D1).
     pub(crate) fn poll_effects(&mut self, effects: &mut VecDeque<Effect<C>>, most: usize, now: Instant) -> bool {
         let mut is_all = true;
         while is_all && self.advance(now) {
@@ -429,26 +443,26 @@ impl<C: Spec> Engine<C> {
         Some(self.children.get(self.children.find(id)?)?.public_state())
     }
 
-    /// The children that have a process.
+    /// Returns the children that have a process.
     #[cfg(test)]
     pub(crate) fn live(&self) -> impl Iterator<Item = &C> {
         self.children.iter().filter(|(_, slot)| slot.state.is_live()).map(|(_, slot)| &slot.child)
     }
 
-    /// The children. R66: in start order.
+    /// Returns the children. R66: in start order.
     pub(crate) fn children(&self) -> impl Iterator<Item = (ChildId, &C, ChildState)> {
         self.children.iter().map(|(key, slot)| (key.id, &slot.child, slot.public_state()))
     }
 
-    /// All that is known of the children behind this one, or of all, in start order. B4: a reader takes them piece by piece, so
-    /// it has to be able to go on behind the last one that it has read.
+    /// Returns the slots of the children after this one, or of all, in start order. B4: a reader takes them in pieces,
+    /// so it has to be able to continue after the last one that it has read.
     pub(crate) fn slots_behind(&self, id: Option<ChildId>) -> impl Iterator<Item = (ChildId, &Slot<C>)> {
         self.children.behind(id).map(|(key, slot)| (key.id, slot))
     }
 
-    /// Whether all children that are going to run do, and nothing is on its way out or back.
+    /// Returns whether all children that are going to run do, and none is stopping or restarting.
     pub(crate) fn is_ready(&self) -> bool {
-        // Stopped children are no hindrance: R5 keeps one that has nothing to run, and R63 one that was terminated.
+        // Stopped children do not matter: R5 keeps one that has nothing to run, and R63 one that was terminated.
         let is_settled = [StateClass::Running, StateClass::Stopped];
         self.is_up && !self.is_stopping() && self.children.count_of(&is_settled) == self.children.len()
     }
@@ -457,7 +471,7 @@ impl<C: Spec> Engine<C> {
         &self.settings
     }
 
-    /// The first start is done.
+    /// Returns whether the first start is done.
     pub(crate) fn is_up(&self) -> bool {
         self.is_up
     }
@@ -471,11 +485,20 @@ impl<C: Spec> Engine<C> {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        matches!(self.work, Work::Stop(_) | Work::Finished(_))
+        self.stop_cause().is_some()
     }
 
-    /// Above zero while something is under way that ends by itself, for tests that wait until nothing is. A worker that a
-    /// test holds up in its start is taken off by the test; stopped there it is under way again, so stopping counts twice.
+    /// Why it stops, if it does.
+    pub(crate) fn stop_cause(&self) -> Option<&Cause<C>> {
+        match &self.work {
+            Work::Stop(cause) | Work::Finished(cause) => Some(cause),
+            Work::None | Work::Sequence(_) => None,
+        }
+    }
+
+    /// Returns a number above zero while something is under way that ends by itself, for tests that wait until nothing
+    /// is. The test subtracts a worker that it delays in its start; if that is stopped there it is under way again, so
+    /// stopping counts twice.
     pub(crate) fn unsettled(&self) -> usize {
         let delayed = usize::from(matches!(&self.work, Work::Sequence(sequence) if sequence.delayed_until().is_some()));
         self.children.workers_of(&[StateClass::Starting])
@@ -487,21 +510,21 @@ impl<C: Spec> Engine<C> {
 
     // Internals that all parts share
 
-    /// Takes up other work. Runs when ordered work begins, or is done. Returns what it was until now.
+    /// Takes up other work. Runs when ordered work begins, or is done. Returns the work until now.
     ///
-    /// All changes of `work` come through here, because of what must stay true: a supervisor that stops never goes back to a
-    /// start (N1). So a start sequence need not ask whether the supervisor stops.
+    /// All changes of `work` come through here, to keep an invariant: a supervisor that stops never goes back to a
+    /// start (N1). So a start sequence need not check whether the supervisor stops.
     fn set_work(&mut self, work: Work<C>) -> Work<C> {
         debug_assert!(!self.is_stopping() || !matches!(work, Work::Sequence(_)), "a start after the stop has begun");
         mem::replace(&mut self.work, work)
     }
 
-    /// Tells those who listen something of a child. Runs where that happens, before a caller is answered.
+    /// Emits an event of a child to all listeners. Runs where it happens, before a caller is answered.
     fn emit(&mut self, key: ChildKey, kind: impl FnOnce() -> EventKind) {
         self.emit_timed(key, None, kind);
     }
 
-    /// The same, for the end of a start or a stop. `took`: how long that took.
+    /// Emits an event for the end of a start or a stop. `took` is how long that took.
     fn emit_timed(&mut self, key: ChildKey, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
         if self.is_heard {
             if let Some(slot) = self.children.get(key) {

@@ -1,7 +1,8 @@
 //! Starting in order: the first start, group restarts, and single restarts.
 //!
-//! There is one start sequence at most. A first start and a group restart are the same thing but for the leader: what fails in
-//! one makes a new sequence that takes its place, and what the old one had still to start is part of the new one (R27).
+//! There is at most one start sequence. A first start and a group restart differ only in the leader: a failure in one
+//! makes a new sequence that replaces it, and the children that the old one had still to start are part of the new one
+//! (R27).
 
 use std::{mem, time::Instant};
 
@@ -16,37 +17,39 @@ use crate::{
     strategy::{AutoShutdown, RestartMode},
 };
 
-/// Starts the children from `from` on, in order. Those that run are stopped first.
+/// A start of the children from `from` on, in order. Running ones are stopped first.
 #[derive(Debug)]
 pub(super) struct StartSequence {
     pub(super) from: ChildId,
-    /// The child whose failure it was, where this is a group restart: the restart waits for it. R28: to terminate it cancels
-    /// the restart.
+    /// The child whose failure caused it, if it is a group restart: the restart waits for it. R28: terminating it
+    /// cancels the restart.
     leader: Option<ChildKey>,
-    /// Where the start begins. A group restart can take the place of a first start that has children before `from` to bring up
-    /// still: they are not stopped for it, but they are started.
+    /// Where the start begins. A group restart can replace a first start that has still to bring up children before
+    /// `from`: they are not stopped for it, but they are started.
     first: ChildId,
-    /// The child that the start goes on behind, where that first start has come so far.
+    /// The child after which the start continues, if that first start has come so far.
     resumed: Option<ChildKey>,
     phase: StartPhase,
 }
 
 #[derive(Debug)]
 enum StartPhase {
-    /// What runs is being stopped. After that the start waits for the delay. B1: the stop does not, it begins at once.
+    /// Running children are being stopped. After that the start waits for the delay. B1: the stop does not, it begins
+    /// at once.
     Stopping { delay: Option<Delay> },
-    /// All is stopped, and the delay is not over.
+    /// All are stopped, and the delay is not over.
     Delayed(Delay),
     /// This is the last one begun; the next has to wait until it is ready.
     Starting { begun: Option<ChildKey> },
 }
 
-/// When a wait ends. `None` is a time so far off that a clock cannot tell it.
+/// The end of a wait. `None` is beyond the range of the clock.
 #[derive(Clone, Copy, Debug)]
 struct Delay(Option<Instant>);
 
 impl StartSequence {
-    /// Runs when the supervisor starts. All static children are `PendingStart` then, so nothing has to stop first.
+    /// Makes the sequence of a supervisor's start. All static children are `PendingStart` then, so nothing has to stop
+    /// first.
     pub(super) fn first_start() -> Self {
         Self {
             from: ChildId::FIRST,
@@ -57,32 +60,32 @@ impl StartSequence {
         }
     }
 
-    /// A first start that begins as soon as all is gone that an earlier run has left behind (P2).
+    /// Makes a first start that begins as soon as all processes of an earlier run are gone (P2).
     pub(super) fn first_start_when_stopped() -> Self {
         Self { phase: StartPhase::Stopping { delay: None }, ..Self::first_start() }
     }
 
-    /// Whether this is a group restart that is going to start this child.
+    /// Returns whether this is a group restart that is going to start this child.
     fn comes_to(&self, id: ChildId) -> bool {
-        // N5: no leader, no group restart: in a first start an added child does not wait for its turn.
+        // N5: without a leader it is no group restart: in a first start an added child does not wait for its turn.
         let is_passed = matches!(self.phase, StartPhase::Starting { begun: Some(begun) } if id <= begun.id);
         self.leader.is_some() && id >= self.from && !is_passed
     }
 
-    /// Whether this is a group restart that is going to start this child anyway, however it ends now. N2: only as long as the
-    /// start has not begun; a failure after that is a new one. N3, N5: a first start is none, though it may wait for what an
-    /// earlier run has left behind (P2). What was added beside it has its own policy.
+    /// Returns whether this is a group restart that is going to start this child anyway, however it ends now. N2: only
+    /// until the start has begun; a failure after that is a new one. N3, N5: a first start is none, though it may wait
+    /// for processes of an earlier run (P2). A child that was added beside it has its own policy.
     pub(super) fn joins(&self, key: ChildKey) -> bool {
         self.leader.is_some() && key.id >= self.from && !matches!(self.phase, StartPhase::Starting { .. })
     }
 
-    /// The phase in which the start begins, or goes on.
+    /// Returns the phase in which the start begins, or continues.
     fn starting(&self) -> StartPhase {
         StartPhase::Starting { begun: self.resumed }
     }
 
-    /// Where a group restart has to begin to start that takes the place of this one, and behind which child it goes on. N3: what
-    /// this one had still to start is part of it, also before the group.
+    /// Returns where a group restart that replaces this one has to begin to start, and after which child it continues.
+    /// N3: the children that this one had still to start are part of it, also those before the group.
     fn left_to(&self, from: ChildId) -> (ChildId, Option<ChildKey>) {
         let begun = match self.phase {
             StartPhase::Starting { begun } => begun,
@@ -90,13 +93,13 @@ impl StartSequence {
         };
         match begun {
             None => (self.first.min(from), None),
-            // All before the group is there, or gone for good.
+            // All children before the group are running, or gone for good.
             Some(begun) if begun.id >= from => (from, None),
             Some(begun) => (self.first, Some(begun)),
         }
     }
 
-    /// When a group that has stopped may start. Asked for the next deadline.
+    /// Returns when a group that has stopped may start, for the next deadline.
     pub(super) fn delayed_until(&self) -> Option<Instant> {
         match self.phase {
             StartPhase::Delayed(Delay(until)) => until,
@@ -106,22 +109,24 @@ impl StartSequence {
 }
 
 impl<C: Spec> Engine<C> {
-    /// Runs when a child is to be restarted, and its siblings with it: a group restart begins, or the one under way begins
-    /// again or reaches further down. What was stopped before is started with the group.
+    /// Begins a group restart, because a child is to be restarted with its siblings; or the one under way begins again
+    /// or reaches further down. Children that were stopped before are started with the group.
     pub(super) fn begin_group(&mut self, key: ChildKey, until: Option<Option<Instant>>, now: Instant) {
         let from = match self.settings.strategy.mode() {
-            // R15: the whole list. R25: also when a start in the group has failed, so all that it had started stops again.
+            // R15: the whole list. R25: also when a start in the group has failed, so all that it had started stops
+            // again.
             RestartMode::OneForAll => ChildId::FIRST,
-            // R16: it and those after it. R24: a child that failed to start is the first one of its retry. R23: so those before
-            // it go on running.
+            // R16: it and those after it. R24: a child that failed to start is the first one of its retry. R23: so
+            // those before it go on running.
             RestartMode::RestForOne | RestartMode::OneForOne => key.id,
         };
-        // N2: a retry is the same restart, so who was left out of that stays left out. Never 0, which is the number of none.
+        // N2: a retry is the same restart, so children that were left out stay left out. Never 0, which stands for
+        // none.
         if !matches!(self.work, Work::Sequence(_)) {
             self.group = self.group.wrapping_add(1).max(1);
         }
-        // A failure inside of a pending group joins it, so this one is before it, and the group now begins here (N2). The delay
-        // of the earlier failure still holds, or a second failure would cut its backoff short.
+        // A failure inside of a pending group joins it, so this one is before it, and the group now begins here (N2).
+        // The delay of the earlier failure still holds, or a second failure would cut its backoff short.
         let pending = match &self.work {
             Work::Sequence(StartSequence { phase: StartPhase::Stopping { delay }, .. }) => *delay,
             Work::Sequence(StartSequence { phase: StartPhase::Delayed(delay), .. }) => Some(*delay),
@@ -129,28 +134,29 @@ impl<C: Spec> Engine<C> {
         };
         let delay = later(pending, until.map(Delay));
         let group = self.group;
-        // R18: also those that were stopped before, and those that are on their way to be. N2: but not who was terminated since
-        // this restart began.
+        // R18: also children that were stopped before, and those that are being stopped. N2: but not a child that was
+        // terminated since this restart began.
         let revived = |(key, slot): (ChildKey, &Slot<C>)| Some((key, slot.revived()?));
         let in_range = self.children.between(from, None).filter(|(_, slot)| !slot.is_left_out_of(group));
         let revived: Vec<_> = in_range.filter_map(revived).collect();
         revived.into_iter().for_each(|(key, state)| self.children.set(key, state));
         self.begin_stop_sequence(from);
-        // P2: a first start waits for what an earlier run has left behind, and so does this, which takes its place.
+        // P2: a first start waits for processes of an earlier run, and so does this, which replaces it.
         self.wait_for_what_was_left(from);
         let (first, resumed) = match &self.work {
             Work::Sequence(before) => before.left_to(from),
             _ => (from, None),
         };
-        // In place of the sequence under way, if there is one. R27: a retry that it had still to do is part of this one, and is
-        // not done twice.
+        // Replaces the sequence under way, if there is one. R27: a retry that it had still to do is part of this one,
+        // and is not done twice.
         let phase = StartPhase::Stopping { delay };
         self.set_work(Work::Sequence(StartSequence { from, leader: Some(key), first, resumed, phase }));
-        // N6: who waits for a start in this group may have to stop for it.
+        // N6: a caller that waits for a start in this group may have to stop for it.
         self.turn_away_circles(now);
     }
 
-    /// One step of the start sequence under way. Runs when all that has come in is served (R26). Whether there was a step.
+    /// Takes one step of the start sequence under way. Runs when all inputs are served (R26). Returns whether there was
+    /// a step.
     pub(super) fn advance_sequence(&mut self, now: Instant) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
         let starting = sequence.starting();
@@ -158,24 +164,25 @@ impl<C: Spec> Engine<C> {
             StartPhase::Stopping { delay } => match self.advance_stop_sequence(now) {
                 Progress::Moved => true,
                 Progress::Waiting => false,
-                // P2: all of the group is gone, also what was stuck (D3). Only now any of it may start. A delay that is over by
-                // then is due at once: `next_deadline` tells it.
+                // P2: all of the group is gone, including stuck ones (D3). Only now any of it may start. A delay that
+                // is over by then is due at once: `next_deadline` returns it.
                 Progress::Done => {
                     self.set_phase(delay.map_or(starting, StartPhase::Delayed));
                     true
                 }
             },
-            // `end_delay` goes on, when it is due.
+            // `end_delay` continues, when it is due.
             StartPhase::Delayed(_) => false,
             StartPhase::Starting { begun } => {
                 let first = sequence.first;
-                // R1: the next one starts when this one is ready, has declined (R21), or has failed and made a new sequence.
+                // R1: the next one starts when this one is ready, has declined (R21), or has failed and made a new
+                // sequence.
                 if begun.is_some_and(|key| self.is_coming(key)) {
                     return false;
                 }
                 let pending = |(key, slot): (ChildKey, &Slot<C>)| (slot.state == State::PendingStart).then_some(key);
-                // Behind the one begun last, and not from `from` on: otherwise a start of many children looks at all of them
-                // each time, and takes along one that has failed meanwhile and has a restart of its own (N3).
+                // After the one begun last, and not from `from` on: otherwise a start of many children looks at all of
+                // them each time, and includes one that has failed meanwhile and has a restart of its own (N3).
                 let next = match begun {
                     Some(key) => self.children.behind(Some(key.id)).find_map(pending),
                     None => self.children.between(first, None).find_map(pending),
@@ -203,7 +210,7 @@ impl<C: Spec> Engine<C> {
         true
     }
 
-    /// Runs when something is due: the delay of the group may be.
+    /// Starts a group whose delay is over. Runs at each deadline.
     pub(super) fn end_delay(&mut self, now: Instant) {
         if let Work::Sequence(sequence) = &self.work {
             if sequence.delayed_until().is_some_and(|until| until <= now) {
@@ -213,31 +220,31 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when a child becomes ready.
+    /// Marks a child as running. Runs when it becomes ready.
     pub(super) fn set_running(&mut self, key: ChildKey, now: Instant) {
         let took = self.children.get(key).and_then(|slot| match slot.state {
             State::Starting { ref since } => Some(now.saturating_duration_since(**since)),
             _ => None,
         });
         self.children.set(key, State::Running { since: now });
-        // A3: a start that fails from now on is a failed restart. If a caller had it started, from now on it is restarted as
-        // any child is.
+        // A3: a start that fails from now on is a failed restart. If a caller started it, from now on it is restarted
+        // as any child is.
         self.children.edit(key, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
-        // B2: it counts from ready.
+        // B2: the first heartbeat is due `within` after ready.
         self.watch_over(key, now);
-        // Before the answer: a caller that has it finds the event told.
+        // Before the answer: when a caller has the answer, the event was emitted.
         self.emit_timed(key, took, || EventKind::Ready);
         // R58, R64: only now, because the answer says that the child is ready.
         self.answer_start(key, Ok(()));
     }
 
-    /// Runs when the turn of a child to start has come: in a sequence, alone, or for a caller.
+    /// Starts a child whose turn has come: in a sequence, alone, or for a caller.
     pub(super) fn begin_start(&mut self, key: ChildKey, now: Instant) {
         let begun = self.children.edit(key, |slot| {
-            // P5: reports of the process before this one are stale from now on. Never 0, which is what an earlier run left
-            // behind.
+            // P5: reports of the process before this one are stale from now on. Never 0, which stands for a process of
+            // an earlier run.
             slot.incarnation = slot.incarnation.wrapping_add(1).max(1);
-            // N8: what its predecessor has seen, this process has not.
+            // N8: a request that its predecessor has seen, this process has not.
             slot.has_acknowledged = false;
             let settings = slot.child.settings();
             (slot.incarnation, settings.is_ready_at_once(), slot.child.clone())
@@ -245,7 +252,8 @@ impl<C: Spec> Engine<C> {
         let Some((incarnation, ready_at_once, child)) = begun else { return };
         // R71: an added child is restarted as it was added, because its slot keeps that.
         self.effects.push_back(Effect::Start { key, incarnation, child });
-        // A2: a closure is ready when it is spawned. No report is waited for, so the next one can start in the same turn.
+        // A2: a closure is ready when it is spawned. No report is waited for, so the next one can start in the same
+        // turn.
         if ready_at_once {
             self.set_running(key, now);
         } else {
@@ -253,30 +261,31 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Whether the next child has to wait for this one. One that was too slow, or was killed, has not failed before it is gone:
-    /// only then its failure decides whether there is a next one. One that was terminated does not hold up the next one.
+    /// Returns whether the next child has to wait for this one. A child that was too slow, or was killed, has not
+    /// failed before it is gone: only then its failure decides whether there is a next one. A terminated child does not
+    /// delay the next one.
     fn is_coming(&self, key: ChildKey) -> bool {
         self.children
             .get(key)
             .is_some_and(|slot| matches!(slot.state.class(), StateClass::Starting) || slot.state.is_failing_to_start())
     }
 
-    /// Runs when a start sequence is done. R2: after the first one, which may have become a group restart, the supervisor is
-    /// ready.
+    /// Ends a start sequence. R2: after the first one, which may have become a group restart, the supervisor is ready.
     fn come_up(&mut self, now: Instant) {
         if mem::replace(&mut self.is_up, true) {
             return;
         }
         self.effects.push_back(Effect::Ready);
-        // N3: what has ended during the first start triggers now.
+        // N3: a significant end during the first start triggers now.
         if let Some((child, exit)) = self.significant_end.take() {
             self.significant_ended(child, exit, now);
         }
     }
 
-    /// Runs when a significant child has ended by itself and is not restarted. R51: nothing else is looked at, and only then.
+    /// Handles a significant child that has ended by itself and is not restarted. R51: nothing else is checked, and
+    /// only then.
     pub(super) fn significant_ended(&mut self, child: C, exit: Exit, now: Instant) {
-        // N3: looked at when the first start is done.
+        // N3: checked when the first start is done.
         if !self.is_up {
             self.significant_end = Some((child, exit));
             return;
@@ -294,13 +303,13 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Whether the group restart under way is going to start this child. Asked when a caller wants it started.
+    /// Returns whether the group restart under way is going to start this child. For a caller that wants it started.
     pub(super) fn group_comes_to(&self, id: ChildId) -> bool {
         matches!(&self.work, Work::Sequence(sequence) if sequence.comes_to(id))
     }
 
-    /// From where on all has to stop before the group restart under way starts this child, if it is going to. Asked for N6,
-    /// where each child that has to stop first is a link of the chain.
+    /// Returns from where on all has to stop before the group restart under way starts this child, if it is going to.
+    /// For N6, where each child that has to stop first is a link of the chain.
     pub(super) fn group_from(&self, id: ChildId) -> Option<ChildId> {
         match &self.work {
             Work::Sequence(sequence) if sequence.comes_to(id) => match sequence.phase {
@@ -311,33 +320,35 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Whether a group restart waits to start this child again, because it was this child that failed. Asked when the child is
-    /// terminated: R28 cancels the restart then.
+    /// Returns whether a group restart waits to start this child again, because this child failed. Checked when the
+    /// child is terminated: R28 cancels the restart then.
     ///
-    /// Not in a first start, though: the group restart is the rest of it, and without that the supervisor would never be ready.
+    /// Not in a first start, though: the group restart is the rest of it, and without that the supervisor would never
+    /// be ready.
     pub(super) fn leads_group(&self, key: ChildKey) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
-        // Once it runs again, the restart does not wait for it any more, and goes on without it.
+        // Once it runs again, the restart no longer waits for it, and goes on without it.
         let is_down = |slot: &Slot<C>| !matches!(slot.state, State::Stopped | State::Running { .. });
         self.is_up && sequence.leader == Some(key) && self.children.get(key).is_some_and(is_down)
     }
 
-    /// Whether the caller would wait for itself: what it wants to have started waits for its group, and that group waits for
-    /// the child from within which the call is made (N6). Asked at the call, and again when a group restart begins later.
+    /// Returns whether the caller would wait for itself: the child that it wants started waits for its group, and that
+    /// group waits for the child within which the call is made (N6). Checked at the call, and again when a group
+    /// restart begins later.
     pub(super) fn is_held_up_by(&self, caller: Caller, id: ChildId) -> bool {
         let Work::Sequence(sequence) = &self.work else { return false };
         let Some(slot) = caller.within.and_then(|within| self.children.get(self.children.find(within)?)) else {
             return false;
         };
         let is_waited_for = match sequence.phase {
-            // It has to be gone before the group starts; or, in the start, to be ready before the next one does.
+            // It has to be gone before the group starts; or, during the start, to be ready before the next one starts.
             StartPhase::Stopping { .. } | StartPhase::Delayed(_) => slot.id >= sequence.from && slot.state.is_live(),
             StartPhase::Starting { .. } => matches!(slot.state, State::Starting { .. }),
         };
         sequence.comes_to(id) && is_waited_for
     }
 
-    /// Runs when the sequence under way comes to its next phase.
+    /// Moves the sequence under way to its next phase.
     fn set_phase(&mut self, phase: StartPhase) {
         if let Work::Sequence(sequence) = &mut self.work {
             sequence.phase = phase;
@@ -345,8 +356,8 @@ impl<C: Spec> Engine<C> {
     }
 }
 
-/// The later of two delays, where there are two. N2: a group waits for all of its failures. `None` inside is later than any
-/// time.
+/// Returns the later of two delays, if there are two. N2: a group waits for all of its failures. `None` inside is later
+/// than any time.
 fn later(one: Option<Delay>, other: Option<Delay>) -> Option<Delay> {
     match (one, other) {
         (Some(Delay(one)), Some(Delay(other))) => Some(Delay(one.zip(other).map(|(one, other)| one.max(other)))),

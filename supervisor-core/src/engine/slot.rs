@@ -1,4 +1,4 @@
-//! A child's life in the engine.
+//! The life of a child in the engine.
 //!
 //! ```text
 //!                            .--------------------------(7)---------------------------.
@@ -18,7 +18,7 @@
 //! 2. `handle_ready`
 //! 3. `apply_policy`, of an exit of its own; `on_start_failed`, of one before it was ready, straight from `Starting`
 //! 4. `stop_child`, where its supervisor or its group stops, or it is terminated; `abort`, where its time is up, it is
-//!    killed, or gives no sign of life
+//!    killed, or misses its heartbeat
 //! 5. `schedule_restart`, if it is to be restarted and a backoff says when
 //! 6. `handle_deadline`, when that time has come
 //! 7. `schedule_restart`, if it is to be restarted at once, or with its group; `apply_policy` and `on_start_failed`, if its
@@ -29,7 +29,7 @@
 //! 10. `on_stopped`, if its supervisor stops, or it was terminated; `abandon`, if its supervisor stops without it;
 //!     `handle_terminate_child`, `begin_stop` and `cancel_group`, straight from `PendingStart` and `Delayed`
 //! 11. `handle_restart_child`; `begin_group`, which starts all of a group
-//! 12. `on_stopped`, if its end counts as its own: it was killed, gave no sign of life, or was not ready in time
+//! 12. `on_stopped`, if its end counts as its own: it was killed, missed its heartbeat, or was not ready in time
 //!
 //! A child begins as `PendingStart`: a static one by `new`, one that is added by `handle_start_child`.
 //!
@@ -43,7 +43,8 @@ use crate::{
     strategy::ChildSettings,
 };
 
-/// What the driver attaches to a child. The engine reads its settings, and its name where names have to be unique.
+/// A child as the engine sees it: the driver supplies it. The engine reads its settings, and its name if names have to
+/// be unique.
 pub(crate) trait Spec: Clone {
     fn name(&self) -> &str;
 
@@ -55,24 +56,24 @@ pub(crate) struct Slot<C> {
     pub(super) id: ChildId,
     pub(crate) child: C,
     pub(crate) state: State,
-    /// The number of its latest process. P5: a report of an earlier one is stale. Zero as long as this run has started none.
+    /// The number of its latest process. P5: a report of an earlier one is stale. Zero until this run has started one.
     pub(super) incarnation: u32,
     pub(super) attempt: Attempt,
-    /// It has started before under this supervisor. A3: from now on a failing start is a failed restart.
+    /// Whether it has started before under this supervisor. A3: from then on a failing start is a failed restart.
     pub(super) has_started: bool,
-    /// Its process, a supervisor, has seen that it is to stop (N8). Kept in every state, because one that
-    /// stops by itself says so once, and maybe before it is asked from here.
+    /// Whether its process, a supervisor, has seen the request to stop (N8). Kept in every state, because a supervisor
+    /// that stops by itself reports this once, and maybe before it is asked from here.
     pub(super) has_acknowledged: bool,
-    /// Its latest process was stopped, and ended normally: nothing to remember.
+    /// Whether its latest process was stopped, and ended normally: then there is no end to remember.
     has_ended_well: bool,
-    /// Most have none, so they do not pay for the space.
+    /// Most children have none, so they do not pay for the space.
     extra: Option<Box<Extra>>,
 }
 
-/// Many children are a slot each.
+/// The size matters: many children are a slot each.
 const _: () = assert!(size_of::<State>() == 16 && size_of::<Option<Box<Extra>>>() == 8);
 
-/// What few children need: the last end, the failures in a row, the look of a watchdog.
+/// The data that few children need: the last end, the failures in a row, the look of a watchdog.
 #[derive(Debug, Default)]
 struct Extra {
     end: Option<End>,
@@ -80,52 +81,53 @@ struct Extra {
     failures: u32,
     /// The group restart that does not start it again, because it was terminated meanwhile (N2). Zero is none.
     left_out_of: u32,
-    /// When its process is looked at for a sign of life.
+    /// When its process is checked for a heartbeat; `None` without a watchdog.
     look: Option<Look>,
 }
 
-/// A look for a sign of life.
+/// A check for a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Look {
     pub(super) due: Instant,
-    /// It repeats a look that came too late to prove anything.
+    /// Whether it repeats a check that came too late to prove anything.
     pub(super) is_repeated: bool,
-    /// It is under way, and no deadline any more: otherwise the supervisor would look again before it has the answer.
+    /// Whether it is under way, and no deadline any more: otherwise the supervisor would check again before it has the
+    /// answer.
     pub(super) has_begun: bool,
 }
 
-/// How a process ended, and when.
+/// The end of a process, and when it came.
 #[derive(Clone, Debug)]
 pub(crate) struct End {
     pub(crate) how: RestartCause,
     pub(crate) at: Instant,
 }
 
-/// On whose behalf a child is started, until it is ready: what a failure means depends on it.
+/// The origin of a child's start, until it is ready: it decides what a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attempt {
     /// The supervisor's own: a failure ends the first start, or is one more failed restart.
     Own,
-    /// A caller adds the child. R60: it is removed again, and nothing is charged.
+    /// A call that adds the child. R60: after a failure the child is removed again, and nothing is charged.
     Adding,
-    /// A caller restarts it by hand. R64: it stays stopped, and nothing is charged.
+    /// A call that restarts it by hand. R64: after a failure it stays stopped, and nothing is charged.
     ByHand,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
-    /// No process, and no start is to come.
+    /// No process, and no start is planned.
     Stopped,
     /// To be started when its turn comes.
     PendingStart,
-    /// To be started at that time; `None` is so far off that no clock can tell it. Few are, and not for long, so the others do
-    /// not pay for the space.
+    /// To be started at that time; `None` is beyond the range of the clock. Few children are in this state, and not for
+    /// long, so the others do not pay for the space.
     Delayed { until: Box<Option<Instant>> },
     /// Its set-up is under way.
     Starting { since: Box<Instant> },
     /// Ready.
     Running { since: Instant },
-    /// On its way out.
+    /// Being stopped.
     Stopping(Box<Stopping>),
 }
 
@@ -133,39 +135,39 @@ pub(crate) enum State {
 pub(crate) struct Stopping {
     pub(super) phase: StopPhase,
     pub(super) then: AfterStop,
-    /// When it began.
+    /// When the stop began.
     pub(super) since: Instant,
-    /// The number of the stop sequence that counts it, if one does.
+    /// The number of the stop sequence that counts it; `None` if it stops alone.
     pub(super) stop_sequence: Option<u32>,
-    /// It knows that nothing will be started after it.
+    /// Whether it knows that nothing will be started after it.
     pub(super) no_successor: bool,
-    /// It was not ready when it was stopped. N1: to cut a set-up short is not unclean.
+    /// Whether it was not ready when it was stopped. N1: aborting a set-up is not unclean.
     pub(super) unready: bool,
-    /// It has had more time to let go, or to answer, because its supervisor had come late to see whether it does.
+    /// Whether it has had more time to yield, or to answer, because its supervisor was late to check.
     pub(super) has_had_more: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum StopPhase {
-    /// Asked. R41: to be aborted at `until`; R42: never, where there is no such time. N8: a supervisor acknowledges by
+    /// Asked. R41: it is aborted at `until`; R42: never, if that is `None`. N8: a supervisor has to acknowledge by
     /// `ack_by`.
     Asked { until: Option<Instant>, ack_by: Option<Instant> },
-    /// Aborted. D3: given up on at `until`. A supervisor that has acknowledged never is (N8).
+    /// Aborted. D3: its grace ends at `until`. A supervisor that has acknowledged has no such limit (N8).
     Aborted { until: Option<Instant> },
-    /// Aborted, and does not let go. P2: nothing may run beside it, so it keeps its slot until its exit.
+    /// Aborted, and has not yielded. P2: nothing may run beside it, so it keeps its slot until its exit.
     Stuck,
 }
 
-/// What becomes of a child when it has stopped.
+/// The next step of a child when it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum AfterStop {
-    /// Its exit counts as its own: it was killed (R12), or gave no sign of life (B2), having run since then.
+    /// Its exit counts as its own: it was killed (R12), or missed its heartbeat (B2), after it had run since then.
     ApplyPolicy { since: Instant, unresponsive: bool },
     /// Its start has failed: it was not ready within the limit (A2), or was killed.
     FailStart { limit: Option<Duration> },
     /// It is started again with its group.
     Restart,
-    /// An earlier run of the supervisor has left it behind: its successor is started (P2).
+    /// An earlier run of the supervisor left it behind: its successor is started (P2).
     Start,
     /// It was terminated (R63).
     StayDown,
@@ -173,7 +175,7 @@ pub(super) enum AfterStop {
     SupervisorStops,
 }
 
-/// States as they are counted.
+/// The classes of states that are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StateClass {
     Stopped,
@@ -192,7 +194,7 @@ impl StateClass {
 }
 
 impl<C: Spec> Slot<C> {
-    /// The state of a child that has not started yet is `PendingStart`: its turn comes.
+    /// Makes a slot in the state `PendingStart`, because the child waits for its turn.
     pub(super) fn new(id: ChildId, child: C, attempt: Attempt) -> Self {
         Self {
             id,
@@ -211,37 +213,37 @@ impl<C: Spec> Slot<C> {
         self.child.settings()
     }
 
-    /// Whether a report is about the process that is here now. P5: what an earlier one still reports changes nothing, and
-    /// neither does the late exit of one that was abandoned (D3).
+    /// Returns whether a report is about the current process. P5: reports of an earlier one change nothing, and neither
+    /// does the late exit of an abandoned one (D3).
     pub(super) fn is_about(&self, process_key: ProcessKey) -> bool {
         self.incarnation == process_key.incarnation && self.state.is_live()
     }
 
-    /// When there is something to do about it.
+    /// Returns the deadline of the child, if it has one.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let look = self.look().filter(|look| !look.has_begun).map(|look| look.due);
         look.or_else(|| self.state.deadline(self.settings()))
     }
 
-    /// The next look for a sign of life. Only a child that runs has one.
+    /// Returns the next check for a heartbeat. Only a running child has one.
     pub(super) fn look(&self) -> Option<Look> {
         self.extra.as_ref()?.look
     }
 
-    /// Runs through `Children::set_look` and `Children::set` alone, which keep the deadlines.
+    /// Sets the check. Only `Children::set_look` and `Children::set` call this, because they keep the deadlines.
     pub(super) fn set_look(&mut self, look: Option<Look>) {
         if look.is_some() || self.look().is_some() {
             self.extra.get_or_insert_default().look = look;
         }
     }
 
-    /// Runs when its process has ended by itself, or in a way that is worth to be told.
+    /// Remembers the end of a process. Runs when it ended by itself, or in a way that is worth reporting.
     pub(super) fn remember(&mut self, how: RestartCause, at: Instant) {
         self.has_ended_well = false;
         self.extra.get_or_insert_default().end = Some(End { how, at });
     }
 
-    /// Runs when its process was stopped. Where that is all there is to say, it takes no space.
+    /// Remembers that a process was stopped. A normal end takes no space.
     pub(super) fn remember_stop(&mut self, exit: Exit, at: Instant) {
         match exit {
             Exit::Normal => {
@@ -254,12 +256,12 @@ impl<C: Spec> Slot<C> {
         }
     }
 
-    /// Whether its latest process was stopped, and ended normally.
+    /// Returns whether its latest process was stopped, and ended normally.
     pub(crate) fn has_ended_well(&self) -> bool {
         self.has_ended_well
     }
 
-    /// How its latest process ended, if one has, and there is more to say than that it was stopped.
+    /// Returns how its latest process ended, if one has ended in another way than by a normal stop.
     pub(crate) fn end(&self) -> Option<&End> {
         self.extra.as_ref()?.end.as_ref()
     }
@@ -272,18 +274,21 @@ impl<C: Spec> Slot<C> {
         self.extra.get_or_insert_default().failures = failures;
     }
 
-    /// Its state when its group is going to start it again, if that changes: it is stopped, or on its way to be. R18: a group
-    /// restart starts these, too. Runs when the restart begins, so that it makes no difference which of two is gone first.
+    /// Returns its new state when its group is going to start it again, if that differs: it is stopped, or being
+    /// stopped. R18: a group restart starts these, too. Runs when the restart begins, so that it does not matter which
+    /// of two is gone first.
     pub(super) fn revived(&self) -> Option<State> {
         match &self.state {
             State::Stopped => Some(State::PendingStart),
             State::Stopping(stopping) => match stopping.then {
-                // It comes back as a failed start of the supervisor's own does: it joins the group when it is gone (N2).
+                // It comes back as after any failed start of the supervisor's own: it joins the group when it is gone
+                // (N2).
                 AfterStop::FailStart { .. } if self.attempt == Attempt::Own => None,
                 AfterStop::StayDown | AfterStop::FailStart { .. } => {
                     Some(State::stopping(Stopping { then: AfterStop::Restart, ..**stopping }))
                 }
-                // `ApplyPolicy` joins the group likewise. The others come back already, or are not there during a restart.
+                // `ApplyPolicy` joins the group likewise. The others come back already, or do not occur during a
+                // restart.
                 AfterStop::ApplyPolicy { .. } | AfterStop::Restart | AfterStop::Start | AfterStop::SupervisorStops => {
                     None
                 }
@@ -296,23 +301,24 @@ impl<C: Spec> Slot<C> {
         self.extra.as_ref().is_some_and(|extra| extra.left_out_of == group)
     }
 
-    /// Runs when it is terminated, or its start is called off, while this group restarts (N2).
+    /// Leaves it out of a group restart. Runs when it is terminated, or its start is cancelled, during this restart
+    /// (N2).
     pub(super) fn leave_out_of(&mut self, group: u32) {
         self.extra.get_or_insert_default().left_out_of = group;
     }
 
-    /// How often it was started again; from zero again after some four billion times. B4: for a supervisor this counts its own
-    /// restarts, and not those of its children.
+    /// Returns how often it was started again; the count wraps after some four billion restarts. B4: for a supervisor
+    /// this counts its own restarts, and not those of its children.
     pub(crate) fn restarts(&self) -> u32 {
         self.incarnation.saturating_sub(1)
     }
 
-    /// Whether its process is one that an earlier run of the supervisor has left behind. That tells its exit itself.
+    /// Returns whether its process belongs to an earlier run. Such a process reports its exit itself.
     pub(super) fn is_left_behind(&self) -> bool {
         self.incarnation == 0
     }
 
-    /// Since when it is in its state, as far as that is known.
+    /// Returns since when it is in its state, as far as that is known.
     pub(crate) fn since(&self) -> Option<Instant> {
         match &self.state {
             State::Starting { since } => Some(**since),
@@ -322,16 +328,21 @@ impl<C: Spec> Slot<C> {
         }
     }
 
-    /// The state as users see it.
+    /// Returns whether its process was aborted and has not yielded within its grace.
+    pub(crate) fn is_stuck(&self) -> bool {
+        matches!(&self.state, State::Stopping(stopping) if stopping.phase == StopPhase::Stuck)
+    }
+
+    /// Returns the state as users see it.
     pub(crate) fn public_state(&self) -> ChildState {
         match self.state {
             State::Stopped => ChildState::Stopped,
-            // Its turn in a first start: nothing of it has ended that would be restarted.
+            // It waits for its turn in a first start: no process of it has ended that would be restarted.
             State::PendingStart if self.incarnation == 0 => ChildState::Starting,
             State::PendingStart | State::Delayed { .. } => ChildState::Restarting,
             State::Starting { .. } => ChildState::Starting,
             State::Running { .. } => ChildState::Running,
-            // P2: it is not this run's process that stops; what this run is going to do is to start one.
+            // P2: the process that stops is not of this run; this run is going to start one.
             State::Stopping(ref stopping) if stopping.then == AfterStop::Start => ChildState::Restarting,
             State::Stopping(_) => ChildState::Stopping,
         }
@@ -343,24 +354,24 @@ impl Stopping {
         !matches!(self.phase, StopPhase::Asked { .. })
     }
 
-    /// Whether it was asked, and its time to stop is up.
+    /// Returns whether it was asked, and its time to stop is up.
     pub(super) fn has_had_its_time(&self, now: Instant) -> bool {
         matches!(self.phase, StopPhase::Asked { until: Some(until), .. } if until <= now)
     }
 
-    /// Runs when the grace of a process is over (D3). Where the supervisor comes late to see that, it is no proof that the
-    /// process does not yield, or does not answer: what has held up the one may have held up the other. So it has, once, as
-    /// much time again as the supervisor was late, and no more than it had.
+    /// Returns the stop with more time. Runs when the grace of a process is over (D3). If the supervisor is late to
+    /// check, the process may still be able to yield, or to answer: the cause of the delay may have delayed the
+    /// process, too. So it has, once, as much time again as the supervisor was late, and no more than its grace.
     ///
-    /// The limits that a stop and a start have are not lengthened like this. They say for how long others wait, whatever the
-    /// reason. A process that misses one is said to have missed it, and no more.
+    /// The limits of a stop and of a start are not extended like this. They say how long others wait, whatever the
+    /// reason. A process that misses one is reported to have missed it, and no more.
     pub(super) fn with_more_time(self, grace: Duration, now: Instant) -> Option<Self> {
         let more = |due: Instant| {
             let late = now.saturating_duration_since(due);
             (!late.is_zero()).then(|| now.checked_add(late.min(grace)))
         };
         let phase = match self.phase {
-            // However late: a stop has an end.
+            // However late the supervisor is, a stop has to end.
             _ if self.has_had_more => return None,
             StopPhase::Asked { until, ack_by } => StopPhase::Asked { until, ack_by: more(ack_by?)? },
             StopPhase::Aborted { until } => StopPhase::Aborted { until: more(until?)? },
@@ -371,7 +382,7 @@ impl Stopping {
 }
 
 impl State {
-    /// Whether there is a process.
+    /// Returns whether there is a process.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self, Self::Starting { .. } | Self::Running { .. } | Self::Stopping(_))
     }
@@ -380,7 +391,7 @@ impl State {
         Self::Stopping(Box::new(stopping))
     }
 
-    /// Aborted because it was not ready in time, or killed before it was.
+    /// Returns whether it was aborted because it was not ready in time, or killed before it was ready.
     pub(super) fn is_failing_to_start(&self) -> bool {
         matches!(self, Self::Stopping(stopping) if matches!(stopping.then, AfterStop::FailStart { .. }))
     }

@@ -2,11 +2,11 @@ use std::{collections::VecDeque, ops::Range};
 
 use crate::incarnation::{ChildId, ChildKey};
 
-/// Where the children are, in start order: that is the order of their ids, because each is added behind all others. R20:
-/// starts, stops and listings follow it.
+/// The children in start order, which is the order of their ids, because each is added after all others. R20: starts,
+/// stops and listings follow it.
 ///
-/// A child is found by halving. One that is removed leaves a gap, which goes as soon as it is at either end, and with all
-/// others when there are more gaps than children: so adding and removing cost the same beside any number of others.
+/// A child is found by binary search. A removed one leaves a gap. The gap goes as soon as it is at either end, and with
+/// all others when there are more gaps than children: so adding and removing cost the same beside any number of others.
 #[derive(Debug)]
 pub(super) struct StartOrder {
     entries: VecDeque<(ChildId, Option<u32>)>,
@@ -14,7 +14,7 @@ pub(super) struct StartOrder {
 }
 
 impl StartOrder {
-    /// They come in the order of their ids.
+    /// Makes the order of keys that come in the order of their ids.
     pub(super) fn new(keys: impl Iterator<Item = ChildKey>) -> Self {
         Self { entries: keys.map(|key| (key.id, Some(key.slot))).collect(), gaps: 0 }
     }
@@ -52,7 +52,7 @@ impl StartOrder {
         self.range(0..self.entries.len())
     }
 
-    /// From `from` on, but before `end`, where there is one.
+    /// Returns the children from `from` on, but before `end`, if there is one.
     pub(super) fn between(&self, from: ChildId, end: Option<ChildId>) -> impl DoubleEndedIterator<Item = ChildKey> {
         let begin = self.entries.partition_point(|(id, _)| *id < from);
         let end = end.map_or(self.entries.len(), |end| self.entries.partition_point(|(id, _)| *id < end));

@@ -1,7 +1,7 @@
-//! Stopping: one child, and several in order.
+//! Stops children: one alone, and several in order.
 //!
-//! A child stops alone (`stop_child`, `abort`), or as part of a stop sequence, which counts those that it waits for. What has
-//! begun to stop alone can become part of a sequence later, and keeps its limit.
+//! A child stops alone (`stop_child`, `abort`), or as part of a stop sequence, which counts the children that it waits
+//! for. A child that has begun to stop alone can become part of a sequence later, and keeps its limit.
 
 use std::time::Instant;
 
@@ -18,18 +18,18 @@ use crate::{
     strategy::ChildKind,
 };
 
-/// Stops all that runs from `from` on, in reverse order or at once.
+/// A stop of all children that run, from `from` on, in reverse order or at once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StopSequence {
-    /// A child that stops says by it which sequence counts it, so the end of one that an earlier sequence counted is not taken
-    /// for one of this.
+    /// A stopping child stores the number of the sequence that counts it, so the end of a child that an earlier
+    /// sequence counted is not counted here.
     number: u32,
     from: ChildId,
-    /// The last child it came to; all behind it is dealt with.
+    /// The last child that it came to; all children after it are done.
     reached: Option<ChildId>,
-    /// In order: the child that has to be gone before the next one is asked (R39).
+    /// With an order: the child that has to be gone before the next one is asked (R39).
     awaited: Option<ChildKey>,
-    /// How many it waits for in all. Counted, so that an exit costs the same beside any number of siblings.
+    /// How many children it waits for. Counted, so that an exit costs the same beside any number of siblings.
     outstanding: usize,
 }
 
@@ -50,16 +50,17 @@ impl StopSequence {
         Self { number, ..Self::NONE }
     }
 
-    /// Runs when a child has gone, or is not waited for any longer.
+    /// Counts a child out. Runs when it has gone, or is not waited for any longer.
     pub(super) fn left(&mut self, key: ChildKey, stopping: &Stopping) {
-        // One that stops alone is not counted, and neither is one of a sequence that another has replaced.
+        // A child that stops alone is not counted, and neither is one of a sequence that another has replaced.
         if stopping.stop_sequence == Some(self.number) {
             self.outstanding -= 1;
             self.pass(key);
         }
     }
 
-    /// The next child may be asked, though this one may still be there. It is still counted, so the sequence is not done.
+    /// Lets the next child be asked, though this one may still be there. It is still counted, so the sequence is not
+    /// done.
     fn pass(&mut self, key: ChildKey) {
         if self.awaited == Some(key) {
             self.awaited = None;
@@ -68,9 +69,10 @@ impl StopSequence {
 }
 
 impl<C: Spec> Engine<C> {
-    /// Begins a stop sequence in place of the one before. Runs when the supervisor starts, stops, or restarts a group.
+    /// Begins a stop sequence that replaces the one before. Runs when the supervisor starts, stops, or restarts a
+    /// group.
     ///
-    /// What must stay true: a new one has a number of its own and counts no child, whatever the one before had still to wait
+    /// Invariant: a new sequence has a number of its own and counts no child, whatever the one before had still to wait
     /// for. It counts those that `stop_child` or `wait_for_what_stops` makes part of it, each once.
     pub(super) fn begin_stop_sequence(&mut self, from: ChildId) {
         // Never 0, which is the number of `NONE`.
@@ -78,12 +80,13 @@ impl<C: Spec> Engine<C> {
         self.stop_sequence = StopSequence { number, from, ..StopSequence::NONE };
     }
 
-    /// Runs when the supervisor has to stop: it was asked to, is out of restarts, shuts itself down, or has failed to start.
+    /// Begins the stop of the supervisor: it was asked to, is out of restarts, shuts itself down, or has failed to
+    /// start.
     ///
-    /// R47, R55: the one way into a stop, so the stop is the same whatever the cause is. N1, N4: it takes the place of a start
-    /// or a group restart, so nothing is started after it.
+    /// R47, R55: the one way into a stop, so the stop is the same for each cause. N1, N4: it replaces a start or a
+    /// group restart, so nothing is started after it.
     pub(super) fn begin_stop(&mut self, cause: Cause<C>, now: Instant) {
-        // The first cause is the one that is told. R44: what fails later is part of the stop.
+        // The first cause is the one that is reported. R44: later failures are part of the stop.
         if self.is_stopping() {
             return;
         }
@@ -91,13 +94,13 @@ impl<C: Spec> Engine<C> {
             self.effects.push_back(Effect::GaveUp);
         }
         self.set_work(Work::Stop(cause));
-        // A4: for each stop of the supervisor, but for none of a group restart.
+        // A4: for each stop of the supervisor, but not for a group restart.
         self.stop_by = self.settings.shutdown_budget.and_then(|budget| now.checked_add(budget));
-        // N1: what callers wait for is not going to start. Nothing later tells them: the end of an aborted start answers no
-        // caller.
+        // N1: no child that a caller waits for is going to start. Nothing later answers these callers: the end of an
+        // aborted start answers none.
         self.turn_away_starts();
         self.begin_stop_sequence(ChildId::FIRST);
-        // Where all children run, which is usual, it costs nothing to find that none is on its way.
+        // In the usual case all children run, and this costs nothing.
         let moving = [
             StateClass::PendingStart,
             StateClass::Delayed,
@@ -109,8 +112,8 @@ impl<C: Spec> Engine<C> {
         if self.children.count_of(&moving) == 0 {
             return;
         }
-        // R29, N1: a child that is starting is stopped at once; one that runs waits for its turn (R39). A child that is stopping
-        // already becomes part of this stop. One that is stuck is abandoned now, because its grace is over (D3).
+        // R29, N1: a starting child is stopped at once; a running one waits for its turn (R39). A child that is
+        // stopping already becomes part of this stop. A stuck one is abandoned now, because its grace is over (D3).
         let moving: Vec<_> = self.keys_of(|state| !matches!(state, State::Stopped | State::Running { .. }));
         for key in moving.into_iter().rev() {
             if self.children.get(key).is_some_and(|slot| slot.state.is_live()) {
@@ -123,15 +126,15 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when a child that waits for a start is not going to have it. B1: a restart that was announced and does not come is
-    /// told.
+    /// Reports that a restart is cancelled. Runs when a child that waits for a start is not going to have it. B1: a
+    /// restart that was announced and does not come is reported.
     pub(super) fn emit_cancelled(&mut self, key: ChildKey) {
         if self.children.get(key).is_some_and(|slot| slot.public_state() == ChildState::Restarting) {
             self.emit(key, || EventKind::RestartCancelled);
         }
     }
 
-    /// One step of the supervisor's own stop. Runs when all that has come in is served. Whether there was a step.
+    /// Takes one step of the supervisor's own stop. Runs when all inputs are served. Returns whether there was a step.
     pub(super) fn advance_stop(&mut self, now: Instant) -> bool {
         match self.advance_stop_sequence(now) {
             Progress::Moved => true,
@@ -149,8 +152,9 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Runs when a supervisor starts beside what an earlier run has left behind. P2: what is stopping already is waited for.
-    /// Nothing else is stopped: a caller may have started a child beside the first start (N5), and that goes on.
+    /// Waits for children that are stopping. Runs when a supervisor starts beside processes of an earlier run. P2:
+    /// these are waited for. Nothing else is stopped: a caller may have started a child beside the first start (N5),
+    /// and that goes on.
     pub(super) fn wait_for_what_stops(&mut self) {
         for key in self.keys_of(|state| matches!(state, State::Stopping(_))) {
             self.count_in(key);
@@ -159,10 +163,10 @@ impl<C: Spec> Engine<C> {
         self.stop_sequence.reached = Some(self.stop_sequence.from);
     }
 
-    /// Runs when a group restart begins. P2: what an earlier run has left behind before `from` is counted, too; what is behind
-    /// that is part of the group.
+    /// Counts the processes of an earlier run before `from`. Runs when a group restart begins (P2); later ones are part
+    /// of the group.
     pub(super) fn wait_for_what_was_left(&mut self, from: ChildId) {
-        // Asked first, because it is so in most cases: once it is up, nothing is left behind.
+        // Checked first, because it is the usual case: once the supervisor is up, no such process is left.
         if self.is_up {
             return;
         }
@@ -173,7 +177,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Makes a child that stops part of the stop sequence under way, which does not count it yet.
+    /// Adds a stopping child to the stop sequence under way, if that does not count it yet.
     fn count_in(&mut self, key: ChildKey) {
         let Some(stopping) = self.stopping(key) else { return };
         let stop_sequence = Some(self.stop_sequence.number);
@@ -181,10 +185,10 @@ impl<C: Spec> Engine<C> {
         self.stop_sequence.outstanding += 1;
     }
 
-    /// One step of the stop sequence under way: asks the next child. Runs for a group restart and for the supervisor's own
-    /// stop.
+    /// Takes one step of the stop sequence under way: asks the next child. Runs for a group restart and for the
+    /// supervisor's own stop.
     pub(super) fn advance_stop_sequence(&mut self, now: Instant) -> Progress {
-        // R39: gone before the next one is asked.
+        // R39: it has to be gone before the next one is asked.
         if self.stop_sequence.awaited.is_some() {
             return Progress::Waiting;
         }
@@ -193,11 +197,12 @@ impl<C: Spec> Engine<C> {
         else {
             // So the next look, at each exit, does not go through the children again.
             self.stop_sequence.reached = Some(self.stop_sequence.from);
-            // Not done while a child is there that was asked together with others, or that is stuck and was passed (D3).
+            // Not done while a child is there that was asked together with others, or that is stuck and was passed
+            // (D3).
             return if self.stop_sequence.outstanding == 0 { Progress::Done } else { Progress::Waiting };
         };
         self.stop_sequence.reached = Some(key.id);
-        // R46, D8: otherwise all are asked at once, as in a dynamic supervisor. In reverse order, all the same.
+        // R46, D8: without an order all are asked at once, as in a dynamic supervisor. In reverse order, all the same.
         if self.settings.shutdown_order == ShutdownOrder::Reverse {
             self.stop_sequence.awaited = Some(key);
         }
@@ -206,17 +211,17 @@ impl<C: Spec> Engine<C> {
         Progress::Moved
     }
 
-    /// Stops a child, or joins its stop if that has begun. Runs when its turn in a stop sequence has come (`stop_sequence` is
-    /// the number of that), or when it alone is to stop.
+    /// Stops a child, or joins its stop if that has begun. Runs when its turn in a stop sequence has come
+    /// (`stop_sequence` is the number of that), or when it alone is to stop.
     pub(super) fn stop_child(&mut self, key: ChildKey, then: AfterStop, stop_sequence: Option<u32>, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
         let (settings, no_successor) = (slot.settings(), self.is_final());
         let (kind, shutdown) = (settings.kind, settings.shutdown());
         let phase = match &slot.state {
             State::Stopping(stopping) => {
-                // R18: which children come back with their group was decided when that restart began. Decided at its turn, it
-                // would depend on which of two is gone first. Any other reason overrules what was to follow: R63 a restart, N1
-                // everything.
+                // R18: which children come back with their group was decided when that restart began. Decided at its
+                // turn, it would depend on which of two is gone first. Any other reason replaces what was to follow:
+                // R63 a restart, N1 everything.
                 let then = if then == AfterStop::Restart { stopping.then } else { then };
                 // Counted once: it may be part of this sequence already.
                 if stop_sequence.is_some() && stopping.stop_sequence != stop_sequence {
@@ -227,10 +232,10 @@ impl<C: Spec> Engine<C> {
                 return;
             }
             State::Stopped | State::PendingStart | State::Delayed { .. } => return,
-            // N8: to kill a supervisor aborts all below it.
+            // N8: killing a supervisor aborts all below it.
             State::Starting { .. } | State::Running { .. } if self.is_killed => None,
-            // N1: a set-up under way is aborted at once. A supervisor rolls back what it has started, in order, so it is asked
-            // even then.
+            // N1: a set-up under way is aborted at once. A supervisor rolls back the children that it has started, in
+            // order, so it is asked even then.
             State::Starting { .. } if kind == ChildKind::Worker => None,
             State::Starting { .. } | State::Running { .. } => match shutdown {
                 // R40: killed without being asked.
@@ -240,7 +245,7 @@ impl<C: Spec> Engine<C> {
             },
         };
         let unready = matches!(slot.state, State::Starting { .. });
-        // N8: one that stops by itself has acknowledged before, and does not do so again.
+        // N8: a supervisor that stops by itself has acknowledged before, and does not do so again.
         let answers = kind == ChildKind::Supervisor && !slot.has_acknowledged;
         if stop_sequence.is_some() {
             self.stop_sequence.outstanding += 1;
@@ -250,7 +255,7 @@ impl<C: Spec> Engine<C> {
             None => self.abort_phase(key, now),
             Some(time) => {
                 self.ask(key, no_successor);
-                // R42: a time that no clock can tell is no limit.
+                // R42: a time beyond the range of the clock is no limit.
                 let until = now.checked_add(time);
                 let ack_by = if answers { now.checked_add(self.settings.abort_grace) } else { None };
                 StopPhase::Asked { until, ack_by }
@@ -270,11 +275,11 @@ impl<C: Spec> Engine<C> {
         );
     }
 
-    /// Runs when a child is to stop that is stopping already, or that has to hear that nothing comes after it. Its limit is not
-    /// set anew, so asking again cannot put off its end.
+    /// Joins the stop of a child that is stopping already, or tells it that nothing comes after it. Its limit is not
+    /// set anew, so asking again cannot delay its end.
     fn join(&mut self, key: ChildKey, stopping: Stopping) {
         let is_final = self.is_final();
-        // R78: it was asked before that was known, and would keep its specification. That holds for one that is stuck, too.
+        // R78: it was asked before that was known, and would keep its specification. That holds for a stuck one, too.
         if is_final && !stopping.no_successor {
             self.ask(key, true);
         }
@@ -291,12 +296,14 @@ impl<C: Spec> Engine<C> {
             .set(key, State::stopping(Stopping { no_successor: stopping.no_successor || is_final, ..stopping }));
     }
 
-    /// Runs when a child is killed, gives no sign of life, or its time is up: to be ready, or to stop. Aborts it. One whose
-    /// turn to stop comes anyway has not failed, as if its turn had come a moment earlier.
+    /// Aborts a child. Runs when it is killed, misses its heartbeat, or its time is up: to be ready, or to stop. A
+    /// child whose turn to stop comes anyway has not failed, as if its turn had come a moment earlier.
     pub(super) fn abort(&mut self, key: ChildKey, then: AfterStop, now: Instant) {
-        // Decided now, and not when it is gone: its turn to stop may come before or after that, and both must give the same result.
+        // Decided now, and not when it is gone: its turn to stop may come before or after that, and both must give the
+        // same result.
+        let is_unresponsive = matches!(then, AfterStop::ApplyPolicy { unresponsive: true, .. });
         let then = match then {
-            // A5: so that it is named in the outcome.
+            // A5: so that the outcome names it.
             AfterStop::ApplyPolicy { .. } | AfterStop::FailStart { .. } if self.is_stopping() => {
                 AfterStop::SupervisorStops
             }
@@ -305,13 +312,17 @@ impl<C: Spec> Engine<C> {
             then => then,
         };
         let Some(slot) = self.children.get(key) else { return };
-        // A sequence that counts it has to see it go. One that was stopping has been since it was asked, so that tells how long
-        // it took.
+        // A sequence that counts it has to see it go. A child that was stopping has been since it was asked, so that
+        // gives how long it took.
         let (stop_sequence, unready, since) = match &slot.state {
             State::Stopping(stopping) => (stopping.stop_sequence, stopping.unready, stopping.since),
             state => (None, matches!(state, State::Starting { .. }), now),
         };
-        self.emit(key, || EventKind::Aborted);
+        // Told where nothing else says why: an event of its own tells of the sign of life that did not come, and the failed
+        // start tells its limit.
+        let is_told = is_unresponsive || matches!(then, AfterStop::FailStart { limit: Some(_) });
+        let took = (!is_told).then(|| now.saturating_duration_since(since));
+        self.emit_timed(key, took, || EventKind::Aborted);
         // D3: a grace of its own, and maybe more time again, whatever time it had before the abort.
         let (phase, no_successor) = (self.abort_phase(key, now), self.is_final());
         self.children.set(
@@ -320,13 +331,13 @@ impl<C: Spec> Engine<C> {
         );
     }
 
-    /// Runs when the stop has used up its budget, or the supervisor is killed. A4: everything that is left is aborted at once,
-    /// and shares one grace.
+    /// Aborts everything that is left. Runs when the stop has used up its budget, or the supervisor is killed. A4: all
+    /// are aborted at once, and share one grace.
     pub(super) fn abort_all(&mut self, now: Instant) {
         for key in self.keys_of(State::is_live) {
             // Makes it part of the stop, if it is not yet: otherwise the stop would be done before this one is gone.
             self.stop_child(key, AfterStop::SupervisorStops, Some(self.stop_sequence.number), now);
-            // One that is aborted already has a grace that has begun, and gets no other.
+            // A child that is aborted already has a grace that has begun, and gets no other.
             if self.stopping(key).is_some_and(|stopping| !stopping.is_aborted()) {
                 self.abort(key, AfterStop::SupervisorStops, now);
             }
@@ -335,8 +346,8 @@ impl<C: Spec> Engine<C> {
         self.stop_sequence.awaited = None;
     }
 
-    /// Runs when a supervisor that stops hears that nothing comes after it. R78: children that are stopping already have to know
-    /// it, because they drop their specifications then.
+    /// Tells stopping children that nothing comes after the supervisor. R78: children that are stopping already have to
+    /// know it, because they drop their specifications then.
     pub(super) fn pass_on_no_successor(&mut self) {
         for key in self.keys_of(|state| matches!(state, State::Stopping(_))) {
             if let Some(stopping) = self.stopping(key) {
@@ -345,7 +356,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// How a child stops, if it does.
+    /// Returns the stop of a child, if it is stopping.
     pub(super) fn stopping(&self, key: ChildKey) -> Option<Stopping> {
         match &self.children.get(key)?.state {
             State::Stopping(stopping) => Some(**stopping),
@@ -353,15 +364,16 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// The keys of the children in such a state, in start order. A list, because what is done with them changes the children.
+    /// Returns the keys of the children in such a state, in start order. A list, because the caller changes the
+    /// children.
     fn keys_of(&self, state: impl Fn(&State) -> bool) -> Vec<ChildKey> {
         self.children.iter().filter(|(_, slot)| state(&slot.state)).map(|(key, _)| key).collect()
     }
 
-    /// Runs when the grace is over: an aborted process does not let go, or a supervisor does not answer (D3, N8).
+    /// Handles the end of a grace: an aborted process has not yielded, or a supervisor has not answered (D3, N8).
     pub(super) fn stuck(&mut self, key: ChildKey, stopping: Stopping, now: Instant) {
         if let StopPhase::Asked { .. } = stopping.phase {
-            // N8: a supervisor has not even seen that it was asked. Once it does, it aborts all below it: it is abandoned by
+            // N8: a supervisor has not even seen the request. Once it does, it aborts all below it: it is abandoned by
             // then, or a restart waits for it.
             self.have_aborted(key);
         }
@@ -369,36 +381,38 @@ impl<C: Spec> Engine<C> {
             self.abandon(key, stopping);
             return;
         }
-        // D3: while the supervisor goes on, nothing may run beside it (P2). What waits for its end waits on, and all else is
-        // told and let go on: the next one of its group that has to stop, and those who call.
+        // D3: while the supervisor goes on, nothing may run beside it (P2). Work that needs its end goes on waiting,
+        // and everything else proceeds: the next one of its group that has to stop, and the callers.
         self.emit(key, || EventKind::Stuck);
         self.children.set(key, State::stopping(Stopping { phase: StopPhase::Stuck, ..stopping }));
         self.stop_sequence.pass(key);
         self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
-        // A2: a start timeout bounds how long others wait for the start, so its failure is told without its exit.
+        // A2: a start timeout bounds how long others wait for the start, so its failure is reported without its exit.
         let AfterStop::FailStart { limit } = stopping.then else { return };
         let failure = limit.map_or(StartFailure::Aborted, StartFailure::TimedOut);
         self.answer_start(key, Err(failure.clone()));
         let Some(slot) = self.children.get(key) else { return };
-        // R3: fatal in a first start, as in `on_start_failed`. Any other failed start is charged there, when it is gone.
+        // R3: fatal in a first start, as in `on_start_failed`. Any other failed start is charged there, when it is
+        // gone.
         if !self.is_up && !slot.has_started && slot.attempt == Attempt::Own {
             let child = slot.child.clone();
             self.begin_stop(Cause::FailedToStart { child, failure }, now);
         }
     }
 
-    /// Whether what stops now is not started again, by this supervisor or a later one. R78: so it drops its specification.
+    /// Returns whether a child that stops now is not started again, by this supervisor or a later one. R78: so it drops
+    /// its specification.
     fn is_final(&self) -> bool {
         self.has_no_successor && self.is_stopping()
     }
 
-    /// Runs when a supervisor that stops has a child that does not let go: the supervisor ends without it. P2: nothing comes to
-    /// run beside it all the same, because a later run of this supervisor adopts it (`handle_left_behind`).
+    /// Abandons a child: a supervisor that stops has a child that has not yielded, and ends without it. P2: no
+    /// successor overlaps it all the same, because a later run of this supervisor adopts it (`handle_left_behind`).
     fn abandon(&mut self, key: ChildKey, stopping: Stopping) {
         // Otherwise the stop would wait for it for ever.
         self.stop_sequence.left(key, &stopping);
         self.emit(key, || EventKind::Abandoned);
-        // D3, A5: it is named in the outcome.
+        // D3, A5: the outcome names it.
         if let Some(slot) = self.children.get(key) {
             self.unclean.push((slot.child.clone(), UncleanKind::Abandoned));
         }
@@ -407,14 +421,14 @@ impl<C: Spec> Engine<C> {
         self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
     }
 
-    /// Runs when a child begins to stop, or has to hear that nothing comes after it.
+    /// Asks a child to stop. Runs when it begins to stop, or has to know that nothing comes after it.
     fn ask(&mut self, key: ChildKey, no_successor: bool) {
         if let Some(child) = self.child(key).cloned() {
             self.effects.push_back(Effect::Ask { child, no_successor });
         }
     }
 
-    /// Runs when a child is aborted. Its own process does that, at its next poll.
+    /// Aborts a child. Its own process does that, at its next poll.
     fn have_aborted(&mut self, key: ChildKey) {
         let no_successor = self.is_final();
         if let Some(child) = self.child(key).cloned() {
@@ -422,7 +436,7 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Aborts a child, and begins the grace that it has to let go (D3).
+    /// Aborts a child, and begins the grace that it has to yield (D3).
     pub(super) fn abort_phase(&mut self, key: ChildKey, now: Instant) -> StopPhase {
         self.have_aborted(key);
         StopPhase::Aborted { until: now.checked_add(self.settings.abort_grace) }

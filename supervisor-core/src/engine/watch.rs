@@ -1,4 +1,4 @@
-//! Children that promise a sign of life (B2).
+//! The heartbeats of children with a watchdog (B2).
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl<C: Spec> Engine<C> {
-    /// Whether a process has given a sign of life since it was last asked for. The answer to `Effect::SampleHeartbeat`.
+    /// Handles whether a process has sent a heartbeat since the last check. The answer to `Effect::SampleHeartbeat`.
     pub(crate) fn handle_heartbeat(&mut self, process_key: ProcessKey, sign_of_life: bool, now: Instant) {
         // Between the effect and its answer the process may have ended, or the supervisor may have begun to stop.
         let Some(slot) = self.children.about(process_key).filter(|_| !self.is_stopping()) else { return };
@@ -26,13 +26,14 @@ impl<C: Spec> Engine<C> {
         } else if let Some(next) = look.again(within, now) {
             self.children.set_look(process_key.child_key(), Some(next));
         } else {
-            // B2: it has failed, and the policy is applied when its process is gone: P2 lets no successor run beside it.
+            // B2: it has failed, and the policy is applied when its process is gone: P2 allows no successor beside it.
             self.emit(process_key.child_key(), || EventKind::Unresponsive { within });
             self.abort(process_key.child_key(), AfterStop::ApplyPolicy { since, unresponsive: true }, now);
         }
     }
 
-    /// From now on a child has to give signs of life, if it promises them. Runs when it is ready, and after each sign.
+    /// Sets when the next heartbeat of a child is due, if it has a watchdog. Runs when it is ready, and after each
+    /// heartbeat.
     pub(super) fn watch_over(&mut self, key: ChildKey, now: Instant) {
         let Some(slot) = self.children.get(key).filter(|_| !self.is_stopping()) else { return };
         if let Some(due) = slot.settings().watchdog().and_then(|within| now.checked_add(within)) {
@@ -40,11 +41,12 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Asks whether a child has given a sign. Runs when the time of its look has come.
+    /// Checks whether a child has sent a heartbeat. Runs when the time of its check has come.
     pub(super) fn look_for_signs(&mut self, key: ChildKey) {
         let Some(slot) = self.children.get(key) else { return };
         let (incarnation, look) = (slot.incarnation, slot.look());
-        // B2: no child is looked at while the supervisor stops. A child that gives no sign then has its turn to stop anyway.
+        // B2: no child is checked while the supervisor stops. A child without a heartbeat then has its turn to stop
+        // anyway.
         let look = look.filter(|_| !self.is_stopping()).map(|look| Look { has_begun: true, ..look });
         self.children.set_look(key, look);
         if look.is_some() {
@@ -52,25 +54,25 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// How a process has really ended. Runs when one ends that was being stopped.
+    /// Returns how a process has really ended. Runs when one ends that was being stopped.
     pub(super) fn exit_of(&self, key: ChildKey, stopping: &Stopping, exit: Exit) -> Exit {
         let within = || self.children.get(key)?.settings().watchdog();
         match (stopping.then, exit) {
-            // The process knows only that it was aborted. Why, the error and the restart have to say (B2).
+            // The process only knows that it was aborted. The error and the restart have to give the reason (B2).
             (AfterStop::ApplyPolicy { unresponsive: true, .. }, Exit::Aborted) => {
                 Exit::Unresponsive { within: within().unwrap_or(Duration::ZERO) }
             }
-            // P8: one that ended well in the moment of its abort has ended well.
+            // P8: a process that ended well at the moment of its abort has ended well.
             (_, exit) => exit,
         }
     }
 }
 
 impl Look {
-    /// Runs when a look has found no sign. A look that has come late is no proof: what kept the supervisor from looking (the
-    /// program was stopped, the machine slept, a poll blocked the thread) may have kept the process from giving a sign. So it
-    /// is repeated, once: after as long as it was late, which is what the process may have lost. After a whole time `within`
-    /// and more nothing is known at all, and the process has as much again.
+    /// Repeats a check that found no heartbeat, if it was late. A late check is no proof: the cause of the delay (the
+    /// program was stopped, the machine slept, a poll blocked the thread) may have kept the process from its heartbeat,
+    /// too. So it is repeated, once: after as long as it was late, which is what the process may have lost. After a
+    /// delay of `within` or more nothing is known at all, and the process has that time again.
     fn again(self, within: Duration, now: Instant) -> Option<Self> {
         let late = now.saturating_duration_since(self.due);
         let due = if late > within {
@@ -78,7 +80,7 @@ impl Look {
         } else if late.is_zero() || self.is_repeated {
             return None;
         } else {
-            // So a miss is found within two times `within` all the same.
+            // So a miss is still found within two times `within`.
             now.checked_add(late)?.min(self.due.checked_add(within)?)
         };
         Some(Self { due, is_repeated: true, has_begun: false })

@@ -9,7 +9,7 @@ use super::{BoxError, Failure};
 /// implement [`std::error::Error`] itself.
 ///
 /// ```
-/// use supervisor_core::InitializationError;
+/// use supervision::InitializationError;
 ///
 /// fn port(text: &str) -> Result<u16, InitializationError> {
 ///     if text.is_empty() {
@@ -25,19 +25,19 @@ use super::{BoxError, Failure};
 pub struct InitializationError(Option<BoxError>);
 
 impl InitializationError {
-    /// There is nothing to run in this configuration. The child is left stopped (a temporary one is removed), its
+    /// Says that there is nothing to run in this configuration. The child stays stopped (a temporary one is removed), its
     /// supervisor and its siblings carry on, and nothing counts as a failure.
     pub fn ignore() -> Self {
         // R5: told from an error by its absence, so `?` on any error is a failed start (R4).
         Self(None)
     }
 
-    /// A failed start.
+    /// Says that the start failed.
     pub fn failed(error: impl Into<BoxError>) -> Self {
         Self(Some(error.into()))
     }
 
-    /// Whether this is [`ignore`](Self::ignore).
+    /// Returns whether this is [`ignore`](Self::ignore).
     pub fn is_ignore(&self) -> bool {
         self.0.is_none()
     }

@@ -1,10 +1,14 @@
 use std::fmt;
 
-use super::Failure;
+use super::{
+    Exit, Failure,
+    tell::{self, Story, Tell},
+};
+use crate::text::Whole;
 
-/// A process that a requested shutdown did not end well.
+/// A process that did not stop well in a requested shutdown. Displayed, it is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct UncleanProcess {
     /// Dotted name of the process.
@@ -13,41 +17,73 @@ pub struct UncleanProcess {
     pub stop: UncleanStop,
 }
 
-/// How a process failed to stop well.
+/// How a process failed to stop well. Displayed, it is one line, with what user code said of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", content = "exit", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum UncleanStop {
     /// It was still running when its time was up, and was aborted. Its destructors have run.
     Aborted,
-    /// It did not let go even when aborted: its future does not yield. It is not waited for any longer and may still be
-    /// running.
+    /// It was aborted but never yielded. Its supervisor no longer waits for it, and it may still be running.
     Abandoned,
-    /// As [`Abandoned`](Self::Abandoned), for a supervisor that did not answer: with everything below it.
+    /// As [`Abandoned`](Self::Abandoned), for a supervisor that did not respond: with everything below it.
     AbandonedWithSubtree,
-    /// Asked to stop, it ended with an error, a panic, or because its executor dropped it.
-    Failed(Failure),
+    /// It was asked to stop, and then ended like this: with an error, with a panic, or because its executor dropped it.
+    Failed(Exit),
 }
 
 impl UncleanProcess {
     pub(crate) fn new(path: String, stop: UncleanStop) -> Self {
         Self { path, stop }
     }
+
+    /// All that it says, as it is: nothing is escaped or cut.
+    pub(super) fn words(&self) -> impl fmt::Display + '_ {
+        Words(self)
+    }
+}
+
+struct Words<'a>(&'a UncleanProcess);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` {}", self.0.path, Story(&self.0.stop))
+    }
+}
+
+impl Tell for UncleanStop {
+    fn tell(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        match self {
+            Self::Aborted => out.write_str("was aborted: did not stop in time"),
+            Self::Abandoned => out.write_str("was abandoned: aborted but never yielded"),
+            Self::AbandonedWithSubtree => out.write_str("was abandoned with its subtree: did not respond"),
+            Self::Failed(exit) => {
+                exit.tell(out)?;
+                out.write_str(" while stopping")
+            }
+        }
+    }
+
+    fn said(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(exit) => exit.said(),
+            Self::Aborted | Self::Abandoned | Self::AbandonedWithSubtree => None,
+        }
+    }
 }
 
 impl fmt::Display for UncleanProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {}", self.path, self.stop)
+        Whole(self.words()).fmt(f)
     }
 }
 
 impl fmt::Display for UncleanStop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Aborted => f.write_str("was aborted, its time to stop was up"),
-            Self::Abandoned => f.write_str("was abandoned, it does not yield even when aborted"),
-            Self::AbandonedWithSubtree => f.write_str("was abandoned with everything below it, it does not answer"),
-            Self::Failed(failure) => write!(f, "failed while stopping: {failure:#}"),
-        }
+        tell::data(self, f)
     }
 }

@@ -1,8 +1,8 @@
-//! Giving a process to an executor that may refuse it.
+//! Hands a process to an executor that may refuse it.
 //!
-//! An executor that has ended drops what it is given, inside of `spawn`, on the stack of a supervisor. What is dropped there is
-//! user code, and its destructor may block. So a process that is dropped while it is handed over is kept, and its supervisor
-//! has it dropped where that delays no other process.
+//! An executor that has ended drops a process that it is given, inside of `spawn`, on the stack of a supervisor. The
+//! process owns user code, and a destructor of user code may block. So a process that is dropped during the handover is
+//! kept, and its supervisor has it dropped where that delays no other process.
 
 use std::{
     cell::{Cell, RefCell},
@@ -22,17 +22,17 @@ thread_local! {
     static REFUSED: RefCell<Vec<Process>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What this thread is doing.
+/// The state of the handover on this thread.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Idle,
-    /// It hands a process over.
+    /// The thread hands a process over.
     HandingOver,
-    /// And a process was dropped meanwhile.
+    /// A process was dropped during the handover.
     Refused,
 }
 
-/// Whether this thread hands a process over.
+/// Returns whether this thread hands a process over.
 #[inline]
 pub(super) fn is_under_way() -> bool {
     STATE.get() != State::Idle
@@ -45,8 +45,8 @@ pub(super) fn give_back(process: Process) {
     REFUSED.with_borrow_mut(|refused| refused.push(process));
 }
 
-/// Runs `spawn`, which gives a process away. Returns what was dropped in there instead. Each of these is lost: it says so as
-/// soon as it is polled or dropped.
+/// Runs `spawn`, which hands a process over. Returns the processes that were dropped inside of it. Each of these is
+/// lost, and reports so as soon as it is polled or dropped.
 #[inline]
 pub(crate) fn hand_over(spawn: impl FnOnce()) -> Vec<Process> {
     let before = STATE.replace(State::HandingOver);
@@ -60,7 +60,7 @@ pub(crate) fn hand_over(spawn: impl FnOnce()) -> Vec<Process> {
 
 #[cold]
 fn take_refused() -> Vec<Process> {
-    // P1, P3: each is lost, and tells it where it is dropped: not here, on the stack of a supervisor.
+    // P1, P3: each is lost, and reports so where it is dropped: not here, on the stack of a supervisor.
     let refused = REFUSED.with_borrow_mut(mem::take);
     refused.into_iter().map(|process| Process::of(Refused(process))).collect()
 }

@@ -1,18 +1,17 @@
-//! One incarnation: the future that an executor runs, and all that this future owes its supervisor.
+//! One incarnation: the future that an executor runs, and its duties to its supervisor.
 
 mod control;
-mod exit;
 mod handover;
 mod name;
 mod polls;
 mod task;
 mod shutdown_waiter;
 
+pub use crate::error::{Exit, StopReason, Termination};
 pub(crate) use crate::guard::{guard, wake};
 pub use crate::id::{ChildId, ProcessId};
 pub(crate) use crate::id::{ChildKey, ProcessKey};
 pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
-pub use exit::{Exit, StopReason, Termination};
 pub(crate) use handover::hand_over;
 pub(crate) use name::Name;
 pub use name::dotted;

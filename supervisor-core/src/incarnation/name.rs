@@ -2,11 +2,11 @@ use std::borrow::Cow;
 
 /// One segment of a dotted name.
 ///
-/// Anything but letters, digits and `_` becomes `_`, so do letters that cannot be seen; runs of `_` collapse, and both ends are
-/// trimmed. A name of which nothing would be left is kept as it was given, for the error that refuses it: so a name without a
-/// letter or a digit is an invalid one.
+/// Everything but letters, digits and `_` becomes `_`, and so do invisible letters; runs of `_` collapse, and both ends
+/// are trimmed. A name that would become empty is kept as it was given, for the error that refuses it: so a name
+/// without a letter or a digit is invalid.
 ///
-/// Two words: the length of an owned one is on the heap, with the text.
+/// The size is two words: the length of an owned name is on the heap, with the text.
 #[derive(Clone, Debug)]
 pub(crate) enum Name {
     Static(&'static str),
@@ -45,12 +45,13 @@ impl Name {
     }
 }
 
-/// A dotted name as processes have it: each segment is cleaned.
+/// Returns a dotted name as processes have it: each segment is cleaned.
 pub fn dotted(path: &str) -> String {
     path.split('.').map(|segment| Name::new(segment.to_owned()).as_str().to_owned()).collect::<Vec<_>>().join(".")
 }
 
-/// A letter or a digit. The fillers of Hangul are letters by name, and are not seen.
+/// Returns whether a character is a visible letter or a digit. The fillers of Hangul are letters by name, but
+/// invisible.
 fn is_kept(c: char) -> bool {
     c.is_alphanumeric() && !matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
 }

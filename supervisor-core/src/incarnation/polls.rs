@@ -1,7 +1,8 @@
-//! Which process is polled on which thread. The poll watcher reads this to find polls that do not end.
+//! Records which process is polled on which thread. The poll watcher reads this to find polls that do not end.
 //!
-//! While there is a watcher, each thread has a slot in which a process leaves its tag for as long as it is polled or dropped,
-//! with a number that is new for each time. No clock is read for that. Without a watcher, a poll costs one load more.
+//! While there is a watcher, each thread has a slot in which a process leaves its tag for as long as it is polled or
+//! dropped, with a number that is new each time. No clock is read for that. Without a watcher, a poll costs one extra
+//! load.
 
 use std::{
     mem::{self, ManuallyDrop},
@@ -20,14 +21,14 @@ thread_local! {
     static OWN: Arc<ThreadSlot> = {
         let slot = Arc::<ThreadSlot>::default();
         let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
-        // Threads that have ended leave their slots here. Where threads come and go, nothing may pile up.
+        // Slots of ended threads are removed here. Otherwise they would pile up in programs whose threads come and go.
         slots.retain(|slot| slot.strong_count() > 0);
         slots.push(Arc::downgrade(&slot));
         slot
     };
 }
 
-/// What one thread polls.
+/// The process that one thread polls.
 #[derive(Default)]
 pub(crate) struct ThreadSlot(Mutex<Occupancy>);
 
@@ -44,18 +45,18 @@ pub(crate) struct Polled {
     pub(crate) parent: Arc<dyn Parent>,
 }
 
-/// While it lives, the process's tag is in its thread's slot.
+/// A guard: while it lives, the process's tag is in its thread's slot.
 struct Mark {
     /// The process that was marked before: a process may run an executor of its own, and poll others there.
     before: Option<Polled>,
 }
 
-/// While it lives, polls are marked.
+/// A guard: while it lives, polls are marked.
 pub(crate) struct Watching(());
 
 impl Watching {
     pub(crate) fn begin() -> Self {
-        // Relaxed, because nothing is read on the strength of it: a thread that sees it late leaves a poll unmarked,
+        // Relaxed is enough, because no other data depends on it: a thread that sees it late leaves one poll unmarked,
         // and marks the next.
         WATCHERS.fetch_add(1, Relaxed);
         Self(())
@@ -68,19 +69,19 @@ impl Drop for Watching {
     }
 }
 
-/// The slots of all threads that have polled anything.
+/// Returns the slots of all threads that have polled a process.
 pub(crate) fn slots() -> Vec<Arc<ThreadSlot>> {
     SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
 }
 
 impl ThreadSlot {
-    /// A number for what goes on there, if anything does: the same as long as it is the same.
+    /// Returns the number of the poll on this thread, if there is one. The number stays the same during the poll.
     pub(crate) fn occupied(&self) -> Option<u64> {
         let occupancy = self.lock();
         occupancy.polled.as_ref().map(|_| occupancy.changes)
     }
 
-    /// Looks at what goes on there, if it is still that.
+    /// Looks at the poll with this number, if it is still under way.
     pub(crate) fn look<R>(&self, number: u64, look: impl FnOnce(&Polled) -> R) -> Option<R> {
         let occupancy = self.lock();
         occupancy.polled.as_ref().filter(|_| occupancy.changes == number).map(look)
@@ -98,7 +99,7 @@ impl ThreadSlot {
     }
 }
 
-/// Runs `f` for a process. If there is a watcher, marks the thread meanwhile.
+/// Runs `f` for a process. If there is a watcher, marks the thread during the call.
 #[inline]
 pub(super) fn marked<R>(
     current: &mut Option<ManuallyDrop<Current>>,
@@ -118,7 +119,7 @@ fn unmark(mark: Mark) {
     drop(mark);
 }
 
-/// The process outlives the mark.
+/// Marks this thread. The process outlives the mark.
 #[cold]
 fn mark(current: &Current) -> Option<Mark> {
     let polled = Polled { id: current.id, control: current.control.clone(), parent: current.parent.clone() };

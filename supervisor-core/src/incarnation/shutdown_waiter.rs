@@ -6,8 +6,8 @@ use std::{
 use super::{Control, ControlCell, ProcessId, WaiterKey};
 use crate::sync::{Mutex, MutexGuard};
 
-/// Waits for a signal in another task than the process's own, and so has a place of its own among the wakers of the cell. A
-/// `ProcessShutdown` has this in place of its control: few need it, so the others do not pay for the space.
+/// A waiter for a signal in another task than the process's own, so it has a place of its own among the wakers of the
+/// cell. A `ProcessShutdown` has this in place of its control: few need it, so the others do not pay for the space.
 pub(crate) struct ShutdownWaiter {
     control: Arc<dyn Control>,
     id: ProcessId,
@@ -19,12 +19,12 @@ impl ShutdownWaiter {
         Self { control, id, key: Mutex::new(Some(key)) }
     }
 
-    /// Whose signal it is.
+    /// Returns the owner of the signal.
     pub(crate) fn control(&self) -> &Arc<dyn Control> {
         &self.control
     }
 
-    /// Replaces the waker: it may wait in yet another task now.
+    /// Replaces the waker: the wait may have moved to another task.
     pub(crate) fn update(&self, waker: &Waker) {
         self.control.cell().register_waiter(self.id, &mut self.lock(), waker);
     }

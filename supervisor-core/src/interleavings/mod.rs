@@ -1,17 +1,17 @@
-//! The races around the control cell, in every order in which they can go. Only for loom:
+//! The races around the control cell, in every possible order. Only for loom:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg supervision_loom" cargo test -p supervisor-core --lib --release interleavings
 //! ```
 //!
-//! A wake that is lost leaves a thread waiting for ever; loom calls that a deadlock, and fails. What came out is collected
-//! over all orders and compared as a whole: so a race that is not there any more is noticed, too. (After a deadlock loom may
-//! panic once more and end the program; the first message counts.)
+//! A lost wake leaves a thread waiting for ever; loom reports that as a deadlock, and fails. The results are collected
+//! over all orders and compared as a whole: so the test also notices a race that is no longer there. (After a deadlock
+//! loom may panic once more and end the program; the first message counts.)
 //!
-//! Threads are spawned before the race begins: where one was spawned in the midst of it, loom has overlooked orders.
+//! Threads are spawned before the race begins: loom has missed orders when a thread was spawned in the middle of it.
 //!
-//! All threads of a model are one thread of the system, and share the thread-local context of processes. So user code of one
-//! process at a time in a model.
+//! All threads of a model are one thread of the system, and share the thread-local context of processes. So user code
+//! of one process at a time in a model.
 
 mod process;
 mod shutdown;
@@ -37,11 +37,11 @@ use crate::{
     shutdown::ProcessShutdown,
 };
 
-/// How often a thread is interrupted where it could have gone on. With five, all models that end within minutes come out the
-/// same, and two do not end.
+/// How often a thread is interrupted where it could have gone on. With five, all models that end within minutes have
+/// the same results, and two do not end.
 const PREEMPTIONS: usize = 3;
 
-/// All that can come out of a model.
+/// Returns all possible results of a model.
 fn outcomes<O>(model: impl Fn() -> O + Send + Sync + 'static) -> Vec<O>
 where
     O: Ord + Clone + Send + 'static,
@@ -52,22 +52,23 @@ where
     builder.preemption_bound = Some(PREEMPTIONS);
     builder.check(move || {
         let outcome = model();
-        all.lock().expect("nobody panics in here").insert(outcome);
+        all.lock().expect("no panic under this lock").insert(outcome);
     });
-    let seen = seen.lock().expect("nobody panics in here");
+    let seen = seen.lock().expect("no panic under this lock");
     seen.iter().cloned().collect()
 }
 
-/// That a model comes to its end in every order.
+/// Checks that a model comes to its end in every order.
 fn always(model: impl Fn() + Send + Sync + 'static) {
     outcomes(model);
 }
 
-/// Runs a task on this thread. Not loom's own: a process has to recognise its waker, and loom's differ from their clones.
+/// Runs a task on this thread. Loom's own `block_on` does not work: a process has to recognise its waker, and loom's
+/// wakers differ from their clones.
 fn block_on<F: Future>(future: F) -> F::Output {
     let task = Arc::new(Task(Notify::new()));
     let waker = Waker::from(task.clone());
-    assert!(waker.will_wake(&waker.clone()), "else nobody waits in the process's own task");
+    assert!(waker.will_wake(&waker.clone()), "else no waiter is in the process's own task");
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -97,14 +98,14 @@ impl Child {
         Arc::new(Self { cell: ControlCell::new(), story: Mutex::default(), told: Notify::new() })
     }
 
-    /// A new incarnation, and what tells that it is asked to stop.
+    /// Begins a new incarnation. Returns its id, and its shutdown signal.
     fn begin(self: &Arc<Self>) -> (ProcessId, ProcessShutdown) {
         let id = ProcessId::next();
         self.cell.begin(id, Flags::NONE);
         (id, ProcessShutdown::of(self.clone(), id))
     }
 
-    /// A process that runs this future, and says when it is polled first and when its future is dropped.
+    /// Makes a process that runs this future, and records its first poll and the drop of its future.
     fn process(self: &Arc<Self>, id: ProcessId, future: impl Future<Output = ()> + Send + 'static) -> Process {
         let process_key = ProcessKey::only(ChildId::FIRST);
         let context = ProcessContext {
@@ -127,13 +128,13 @@ impl Child {
         self.lines().push(line.into());
     }
 
-    /// Says it to who waits for it.
+    /// Records a line for threads that wait for it.
     fn tell(&self, line: impl Into<String>) {
         self.say(line);
         self.told.notify();
     }
 
-    /// Waits until it was told a line that begins like this.
+    /// Waits until a line that begins like this was recorded.
     fn wait_for(&self, line: &str) {
         while !self.lines().iter().any(|told| told.starts_with(line)) {
             self.told.wait();
@@ -145,7 +146,7 @@ impl Child {
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<String>> {
-        self.story.lock().expect("nobody panics in here")
+        self.story.lock().expect("no panic under this lock")
     }
 }
 

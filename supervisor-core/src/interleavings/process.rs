@@ -1,4 +1,4 @@
-//! One process: asked, aborted, dropped, or at its end by itself.
+//! One process that is asked to stop, aborted, dropped, or ends by itself.
 
 use std::{
     future::{pending, poll_fn, ready},

@@ -1,4 +1,4 @@
-//! Those who wait for the signal, in the process's own task and in others.
+//! Waits for the shutdown signal, in the process's own task and in others.
 
 use std::{
     future::{poll_fn, ready},
@@ -129,7 +129,7 @@ impl Event {
     }
 }
 
-/// A signal that wraps an event.
+/// Makes a signal that wraps an event.
 fn wrapped_event() -> (Arc<Event>, ProcessShutdown) {
     let event = Arc::new(Event(AtomicBool::new(false), AtomicWaker::new()));
     let inner = event.clone();

@@ -1,4 +1,4 @@
-//! Where messages wait for a supervisor.
+//! Mailboxes: queues of messages to a supervisor.
 
 use std::{
     collections::VecDeque,
@@ -9,28 +9,28 @@ use std::{
 
 use crate::quiescence::InFlight;
 
-/// A message on its way.
+/// A message under way.
 pub(crate) struct Envelope<M> {
     pub(crate) message: M,
     pub(crate) in_flight: InFlight,
 }
 
-/// Messages in the order in which they came. It has no waker: a sender wakes the supervisor by other
-/// means.
+/// A queue of messages, in the order in which they came. It has no waker; senders wake the supervisor separately.
 ///
-/// The reader takes out all at once, so in the common case neither side allocates, and they meet once for many messages.
+/// The reader takes out all messages at once, so in the common case neither side allocates, and the two sides meet once
+/// for many messages.
 pub(crate) struct Mailbox<M>(Mutex<Option<Unread<M>>>);
 
 struct Unread<M> {
     messages: VecDeque<Envelope<M>>,
-    /// When the first of them came.
+    /// The time at which the first of them came.
     since: Option<Instant>,
 }
 
-/// What a reader has taken out of a mailbox, and not read yet.
+/// Messages that a reader has taken out of a mailbox, and not read yet.
 pub(crate) struct Taken<M>(VecDeque<Envelope<M>>);
 
-/// More than this is not kept for the next time.
+/// The capacity that is kept for the next messages; more than that is freed.
 const KEPT: usize = 1024;
 
 impl<M> Mailbox<M> {
@@ -38,7 +38,8 @@ impl<M> Mailbox<M> {
         Self(Mutex::new(Some(Unread { messages: VecDeque::new(), since: None })))
     }
 
-    /// Gives the message back if the mailbox is closed. `now` is asked for the first of several that wait.
+    /// Puts a message in. Returns the message if the mailbox is closed. `now` is called only for the first of several
+    /// waiting messages.
     pub(crate) fn put(&self, envelope: Envelope<M>, now: impl FnOnce() -> Instant) -> Result<(), Envelope<M>> {
         match &mut *self.lock() {
             Some(unread) => {
@@ -50,17 +51,17 @@ impl<M> Mailbox<M> {
         }
     }
 
-    /// How many messages wait to be taken out.
+    /// Returns how many messages wait to be taken out.
     pub(crate) fn len(&self) -> usize {
         self.lock().as_ref().map_or(0, |unread| unread.messages.len())
     }
 
-    /// Since when a message waits to be taken out.
+    /// Returns since when a message waits to be taken out.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         self.lock().as_ref()?.since
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) fn next(&self, taken: &mut Taken<M>) -> Option<Envelope<M>> {
         if taken.0.is_empty() {
             if taken.0.capacity() > KEPT {
@@ -89,7 +90,7 @@ impl<M> Taken<M> {
         Self(VecDeque::new())
     }
 
-    /// How many messages are left to read.
+    /// Returns how many messages are left to read.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -64,7 +64,7 @@ impl<M> Door<M> {
     }
 
     fn post(&self, message: M) {
-        assert!(put(&self.mailbox, message).is_ok(), "nobody closes it");
+        assert!(put(&self.mailbox, message).is_ok(), "the mailbox stays open");
         self.waker.wake();
     }
 
@@ -102,7 +102,7 @@ fn finishes<R: Send + 'static>(run: impl FnOnce(Arc<AtomicUsize>) -> R + Send + 
     }
 }
 
-/// As many as make a race likely. Miri is a thousand times slower, and makes races itself.
+/// Returns a number that makes a race likely. Miri is a thousand times slower, and makes races itself.
 const fn many(count: usize) -> usize {
     if cfg!(miri) { count / 100 } else { count }
 }

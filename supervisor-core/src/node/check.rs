@@ -1,6 +1,6 @@
-//! Whether a tree can work, looked at before anything of it is started.
-//! R6: all of a tree is checked, at any depth, and nothing has started by then. R62: what is added to a running
-//! supervisor is checked by the same code before it is sent.
+//! Checks that a tree can work, before anything of it is started. R6: all of a tree is checked, at any depth, and
+//! nothing has started by then. R62: a child that is added to a running supervisor is checked by the same code before
+//! it is sent.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use crate::{
     strategy::{AutoShutdown, ChildKind, RestartType, SupervisorSettings},
 };
 
-/// Whether a child, and all that is below it, can work under a supervisor with this name, this auto-shutdown, and so many
-/// supervisors from the root down to it, which is at `home` on that executor and whose children run on `spawner` if they do not
-/// say otherwise. An executor that is still to be made is looked at when it is.
+/// Checks that a child, and everything below it, can work under this supervisor: with its name, its auto-shutdown, and
+/// its depth below the root. The supervisor itself runs at `home`, and its children run on `spawner` unless they have a
+/// placement of their own. An executor that is still to be made is checked when it is made.
 pub(crate) fn check(
     child: &dyn Child,
     parent: &dyn Fn() -> String,
@@ -28,22 +28,22 @@ pub(crate) fn check(
     check_below(Level { blueprint, path: path_of(child, parent), depth: depth() + 1, is_virtual })
 }
 
-/// Whether the root of a tree can work on that executor, with all that is below it.
+/// Checks that the root of a tree can work on that executor, with everything below it.
 pub(crate) fn check_root(root: &dyn Child, home: &dyn Spawner) -> Result<(), SupervisorError> {
     let Some(blueprint) = root.blueprint() else { return Ok(()) };
     check_below(Level { blueprint, path: root.name().to_owned(), depth: 1, is_virtual: is_virtual(home) })
 }
 
-/// A supervisor, as it is looked at.
+/// A supervisor that is being checked.
 struct Level {
     blueprint: Blueprint,
     path: String,
     depth: usize,
-    /// Whether the clock is virtual that it measures time with.
+    /// Whether the clock with which it measures time is virtual.
     is_virtual: bool,
 }
 
-/// A loop, for the stack must not decide how deep a tree may be.
+/// Checks everything below. It is a loop, because the stack must not limit the depth of a tree.
 fn check_below(top: Level) -> Result<(), SupervisorError> {
     let mut rest = vec![top];
     while let Some(Level { blueprint: Blueprint { settings, children }, path, depth, is_virtual: is_home_virtual }) =
@@ -57,7 +57,7 @@ fn check_below(top: Level) -> Result<(), SupervisorError> {
             return invalid(path, reason);
         }
         let placed = settings.placement.named().map_or(is_home_virtual, is_virtual);
-        // D3: the supervisor measures time at home, and a virtual clock does not wait for what takes real time.
+        // D3: the supervisor measures time at home, and a virtual clock does not wait for work that takes real time.
         if is_home_virtual && !placed {
             return invalid(path, InvalidSpec::RealBelowVirtual);
         }
@@ -65,7 +65,7 @@ fn check_below(top: Level) -> Result<(), SupervisorError> {
         let before = rest.len();
         for child in children.iter() {
             check_alone(&**child, &|| path.clone(), settings.auto_shutdown, &|| is_home_virtual)?;
-            // D2: names may be shared, unless the supervisor says otherwise (R6, R59).
+            // D2: names may be shared, unless the supervisor requires unique ones (R6, R59).
             if settings.unique_names && !names.insert(child.name()) {
                 return invalid(path_of(&**child, &|| path.clone()), InvalidSpec::DuplicateName);
             }
@@ -74,7 +74,7 @@ fn check_below(top: Level) -> Result<(), SupervisorError> {
                 rest.push(Level { blueprint, path: path_of(&**child, &|| path.clone()), depth: depth + 1, is_virtual });
             }
         }
-        // The first one is looked at first.
+        // So that the first child is checked first.
         rest[before..].reverse();
     }
     Ok(())
@@ -90,12 +90,12 @@ fn check_alone(
         return Err(SupervisorError::InvalidName { name: child.name().into(), parent: Some(parent()) });
     }
     let settings = child.settings();
-    // R8: every default is valid, so only a setting that was made can be refused here.
+    // R8: every default is valid, so only an explicit setting can be refused here.
     //
-    // R48: significance means something only for a child that is not always restarted, under a supervisor with
+    // R48: significance has a meaning only for a child that is not always restarted, under a supervisor with
     // auto-shutdown.
     //
-    // A2, B2: no child could meet a limit of zero. B1: a wait that shrinks would not let anything recover.
+    // A2, B2: no child could meet a limit of zero. B1: with a wait that shrinks, nothing would recover.
     let reason = if settings.runs_once && settings.restart() != RestartType::Temporary {
         InvalidSpec::OneShotNotTemporary
     } else if settings.significant && settings.restart() == RestartType::Permanent {

@@ -17,99 +17,99 @@ use crate::{
     strategy::{ChildSettings, SupervisorSettings},
 };
 
-/// A child, type-erased: all that stays the same over its incarnations, in one allocation.
+/// A child, type-erased: everything that stays the same over its incarnations, in one allocation.
 pub(crate) trait Child: Control {
-    /// Whether its name can be one.
+    /// Returns whether its name is valid.
     fn has_valid_name(&self) -> bool;
 
     fn settings(&self) -> &ChildSettings;
 
     fn settings_mut(&mut self) -> &mut ChildSettings;
 
-    /// Gives it the id that puts it behind all that were added before.
+    /// Gives it the id that places it after all that were added before.
     fn enlist(&mut self);
 
     /// Begins a new incarnation.
     fn begin(self: Arc<Self>, process_key: ProcessKey, scope: &Arc<Scope>, flags: Flags) -> ProcessContext;
 
-    /// Spawns the process of an incarnation, where the child is placed.
+    /// Spawns the process of an incarnation on the child's executor.
     fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>);
 
-    /// Spawns the process of an incarnation on that executor, instead of its supervisor's.
+    /// Spawns the process of an incarnation on this executor, instead of its supervisor's.
     fn embody_on(self: Arc<Self>, spawner: Executor, context: ProcessContext, scope: &Arc<Scope>);
 
-    /// Has a process drop the user code that is left here.
+    /// Makes a process that drops the user code which is left here.
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>);
 
-    /// Whether there is anything left to start.
+    /// Returns whether there is anything left to start.
     fn can_start(&self) -> bool;
 
-    /// Whether there is user code left whose destructor would run.
+    /// Returns whether there is user code left whose destructor would run.
     fn is_loaded(&self) -> bool;
 
-    /// Drops the user code that is left here; what is below it goes into `below`.
+    /// Drops the user code that is left here; the children below it go into `below`.
     fn release_into(&self, below: &mut Vec<Arc<dyn Child>>);
 
-    /// What it is begun with, if it is a supervisor.
+    /// Returns what a run begins with, if it is a supervisor.
     fn blueprint(&self) -> Option<Blueprint>;
 
-    /// What handles on it hold, if it is a supervisor.
+    /// Returns what handles on it hold, if it is a supervisor.
     fn shared(&self) -> Option<&Arc<Shared>>;
 }
 
-/// What owns a user's code.
+/// An owner of user code.
 pub(crate) trait Release {
-    /// Drops it. There is none after that. The children of a supervisor are put into `below`, the first of them last: released
-    /// one in another, the stack would decide how deep a tree may be.
+    /// Drops the user code. None is left after that. The children of a supervisor are put into `below`, the first of
+    /// them last: if they were released recursively, the stack would limit the depth of a tree.
     fn release(&self, below: &mut Vec<Arc<dyn Child>>);
 }
 
-/// Drops a user's code, and after that all that is below it, each under a guard of its own.
+/// Drops user code, and after that everything below it, each under a guard of its own.
 fn release_all(factory: &impl Release) {
     let mut below = Vec::new();
     factory.release(&mut below);
     while let Some(child) = below.pop() {
-        // What still runs, somewhere else, does it itself when it ends. Otherwise it is done here.
+        // A process that still runs elsewhere drops its own code when it ends. Otherwise it is done here.
         child.cell().request(Flags::NO_SUCCESSOR);
         if child.cell().process().is_none() {
-            // P1, P3: one guard for each child. Two destructors that panic under one guard, the second while the
-            // first unwinds, end the program.
+            // P1, P3: one guard for each child. Two destructors that panic under one guard, the second while the first
+            // unwinds, end the program.
             let _ = guard(|| child.release_into(&mut below));
         }
     }
 }
 
-/// What every incarnation of a supervisor begins with.
+/// The state with which every incarnation of a supervisor begins.
 #[derive(Clone)]
 pub(crate) struct Blueprint {
     pub(crate) settings: SupervisorSettings,
     pub(crate) children: Arc<[Arc<dyn Child>]>,
 }
 
-/// What is different between one kind of child and another.
+/// The part of a child that differs between the kinds of children.
 pub(crate) trait ChildFactory: Release + Send + Sync + Sized + 'static {
-    /// What a new incarnation does.
+    /// Builds the body of a new incarnation.
     fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, above: &Arc<Scope>) -> impl ProcessBody;
 
-    /// An incarnation has ended like this.
+    /// Tells the factory how an incarnation has ended.
     fn on_exit(&self, exit: &Exit) {
         let _ = exit;
     }
 
-    /// Whether there is anything left to start.
+    /// Returns whether there is anything left to start.
     fn can_start(&self) -> bool {
         true
     }
 
-    /// Whether there is user code left whose destructor would run.
+    /// Returns whether there is user code left whose destructor would run.
     fn is_loaded(&self) -> bool;
 
-    /// What it is begun with, if it is a supervisor.
+    /// Returns what a run begins with, if it is a supervisor.
     fn blueprint(&self) -> Option<Blueprint> {
         None
     }
 
-    /// What handles on it hold, if it is a supervisor.
+    /// Returns what handles on it hold, if it is a supervisor.
     fn shared(&self) -> Option<&Arc<Shared>> {
         None
     }
@@ -128,22 +128,25 @@ impl<F: ChildFactory> ChildNode<F> {
         Self { id: ChildId::FIRST, name, settings, cell: ControlCell::new(), factory }
     }
 
-    /// The name with what it is made of, to be kept by others.
+    /// Returns the name in its own representation, for other code to keep.
     pub(crate) fn own_name(&self) -> &Name {
         &self.name
     }
 
     fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        let only = self.settings.runs_once
+            || self.cell.flags(context.id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
+        let span = context.span(self.settings.origin(), only);
         let body = F::build(self, &context, scope);
-        Process::new(context, body)
+        Process::in_span(span, context, body)
     }
 }
 
-/// Wherever the last owner of a child lets go of it, what it still has of a user's is dropped under a guard. So the destructors
-/// of two children never panic together, which would be the end of the program.
+/// The last owner of a child, whatever it is, drops the user code that is left under a guard. So the destructors of two
+/// children never panic together, which would end the program.
 impl<F: Release> Drop for ChildNode<F> {
     fn drop(&mut self) {
-        // P1, P3: the last owner may be anything, and must not unwind.
+        // P1, P3: any code may be the last owner, and must not unwind.
         let _ = guard(|| release_all(&self.factory));
     }
 }
@@ -188,10 +191,10 @@ impl<F: ChildFactory> Child for ChildNode<F> {
     }
 
     fn begin(self: Arc<Self>, process_key: ProcessKey, scope: &Arc<Scope>, flags: Flags) -> ProcessContext {
-        // P5: a number for this incarnation alone. All that is said or asked later with the number of an earlier one
-        // changes nothing.
+        // P5: a number for this incarnation alone. Messages and requests that come later with the number of an earlier
+        // one change nothing.
         let id = ProcessId::next();
-        // A2: ready from the beginning, or when it says so, or when its set-up is done. The flag is there before the
+        // A2: ready from the beginning, or when it reports so, or when its set-up is done. The flag is set before the
         // process can run.
         let flags = match &self.settings {
             settings if settings.is_ready_at_once() => flags | Flags::READY,
@@ -207,8 +210,8 @@ impl<F: ChildFactory> Child for ChildNode<F> {
             Placement::Inherit => spawn(self.embody(context, scope), &**scope.spawner, &**scope.home),
             Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), context, scope),
             Placement::Fresh(factory) => {
-                // P3, D1: to make an executor is code of a user and may take long, so that is done in a process
-                // beside the other children, and not here, in the supervisor.
+                // P3, D1: making an executor runs code of a user and may take long, so a process beside the other
+                // children does it, and not the supervisor itself.
                 let (factory, scope) = (factory.clone(), scope.clone());
                 let (spawner, home) = (scope.spawner.clone(), scope.home.clone());
                 let process = Process::new(context.clone(), FreshExecutor { child: self, factory, context, scope });
@@ -225,7 +228,7 @@ impl<F: ChildFactory> Child for ChildNode<F> {
     }
 
     fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
-        // P3: a destructor is user code and may block. So it gets a process, for which no supervisor waits.
+        // P3: a destructor is user code and may block. So it gets a process, and no supervisor waits for it.
         let context =
             self.clone().begin(ProcessKey::of_disposal(self.id), scope, Flags::NO_SUCCESSOR | Flags::ABANDONED);
         let spawner = match self.settings.placement() {

@@ -5,8 +5,8 @@ use oneshot::Sender;
 use super::{CallOrigin, Child, Room};
 use crate::{error::SupervisorError, incarnation::ChildId, waits::Waiting};
 
-/// What a handle asks of a running supervisor. A call that is dropped unanswered tells its caller so. So a supervisor that goes
-/// away answers all of them, without knowing it (A7, R70).
+/// A command from a handle to a running supervisor. When a call is dropped unanswered, its caller gets an error. So a
+/// supervisor that ends answers all of them, without knowing it (A7, R70).
 pub(crate) enum Command {
     /// Without a call it is a `spawn`, which has no caller.
     Start {
@@ -21,23 +21,24 @@ pub(crate) enum Command {
     Kill(ChildId, Call),
 }
 
-/// A call that waits until it has been carried out.
+/// A call that waits for its answer.
 pub(crate) struct Call {
     pub(crate) reply: Sender<Result<(), SupervisorError>>,
     pub(crate) from: Option<CallOrigin>,
-    /// What it waits for waits for the caller.
+    /// Whether what it waits for waits for the caller.
     pub(crate) is_in_circle: bool,
 }
 
 impl Call {
-    /// From the process that this runs in, if it is one.
+    /// Makes a call from the process that runs this code, if there is one.
     pub(crate) fn new(reply: Sender<Result<(), SupervisorError>>) -> Self {
         Self { reply, from: CallOrigin::current(), is_in_circle: false }
     }
 
-    /// What it waits for. The caller keeps what this returns for as long as it waits.
+    /// Records what it waits for. The caller keeps the returned value for as long as it waits.
     pub(crate) fn awaits(&mut self, id: ChildId) -> Option<Waiting> {
-        // N6: entered before the call is sent. Two that call each other at once: the second one sees the first.
+        // N6: recorded before the call is sent. If two processes call each other at once, the second one sees the
+        // first.
         let waiting = Waiting::begin(self.from.as_ref()?.chain(), [id].into());
         self.is_in_circle = waiting.is_none();
         waiting

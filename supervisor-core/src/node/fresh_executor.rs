@@ -12,8 +12,8 @@ use crate::{
     spawner::Executor,
 };
 
-/// Has an executor made for a child, and goes on there as the child's process. Runs beside the other children: the factory is
-/// the code of a user.
+/// The process that makes an executor for a child, and then continues on it as the child's process. It runs beside the
+/// other children, because the factory is the code of a user.
 pub(super) struct FreshExecutor {
     pub(super) child: Arc<dyn Child>,
     pub(super) factory: SpawnerFactory,
@@ -33,12 +33,12 @@ impl ProcessBody for FreshExecutor {
             let failure = Failure::new(InvalidSpec::RealBelowVirtual.to_string());
             return Poll::Ready(Step::Ended(Exit::Failed(failure)));
         }
-        // A2: not ready before its executor is there, which may not come about. Told here, before the new executor
+        // A2: the child is not ready before its executor exists, which may fail. Reported here, before the new executor
         // has the process: its end may come at once, and must not be read first.
         if child.settings().is_ready_when_there() && child.cell().mark_ready(context.id) {
             context.parent.report(Report { process_key: context.process_key, kind: ReportKind::Ready });
         }
-        // From here on the exit is that process's to report, whatever the new executor does with it.
+        // From here on that process reports the exit, whatever the new executor does with it.
         let _ = guard(|| child.clone().embody_on(spawner, context.clone(), scope));
         Poll::Ready(Step::Moved)
     }

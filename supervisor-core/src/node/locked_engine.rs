@@ -1,61 +1,72 @@
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use super::{Child, room::Queue};
 use crate::{
     engine::{Engine, Slot},
     incarnation::{ChildId, ProcessId},
+    observe::PlacementKind,
     placement::Clock,
     spawner::Executor,
 };
 
-/// The engine as a supervisor runs it: over its children. Tests run it over others.
+/// The engine as a supervisor runs it: over its children. Tests run it over other types.
 pub(crate) type ChildrenEngine = Engine<Arc<dyn Child>>;
 
-/// What a supervisor knows, for itself and for those who read it: its engine, under a lock.
+/// The engine of a supervisor under a lock, for the supervisor itself and for readers.
 ///
-/// The lock is held for a short time: by the supervisor while it feeds its engine, and never while code runs that is not ours;
-/// by readers for some hundred children at a time. While it is held, these may be locked: a mailbox, and what a supervisor below
-/// shares and knows, to see what that has left behind. A supervisor never looks upwards. ARCHITECTURE.md has the order of all
-/// locks.
+/// The lock is held for a short time: by the supervisor while it feeds its engine, and never while foreign code runs;
+/// by readers for some hundred children at a time. While it is held, these may be locked: a mailbox, and the `Shared`
+/// and the engine of a supervisor below, to see what that has left behind. A supervisor never looks upwards.
+/// ARCHITECTURE.md has the order of all locks.
 ///
-/// It outlives the supervisor for as long as a handle is there: so the last state can be read.
+/// It outlives the supervisor for as long as a handle exists: so the last state can be read.
 pub(crate) struct LockedEngine {
     engine: Mutex<ChildrenEngine>,
     /// Those who wait for room for a child. Locked while the engine is.
     pub(super) queue: Mutex<Queue>,
     /// Whether the queue is not empty.
     pub(super) is_awaited: AtomicBool,
-    /// Of the executor that runs, or ran, the supervisor: its times are measured with this.
+    /// The clock of the executor that runs, or ran, the supervisor: its times are measured with this.
     clock: Clock,
+    /// The supervisor as a child; `None` for a root.
+    pub(crate) id: Option<ChildId>,
     pub(crate) process: ProcessId,
-    /// How often it was started again.
+    /// The placement of its children. The engine does not keep their executor.
+    pub(crate) placement: PlacementKind,
+    /// How often the supervisor was started again.
     pub(crate) restarts: u32,
 }
 
 impl LockedEngine {
-    pub(crate) fn new(engine: ChildrenEngine, spawner: &Executor, process: ProcessId, incarnation: u32) -> Self {
-        // R37: a restart of a supervisor counts once, here. Its children begin anew with it, from zero.
-        let (engine, queue) = (Mutex::new(engine), Mutex::default());
-        Self {
-            engine,
-            queue,
-            is_awaited: AtomicBool::new(false),
-            clock: Clock::of(spawner),
-            process,
-            restarts: incarnation.saturating_sub(1),
-        }
+    pub(crate) fn new(
+        engine: ChildrenEngine,
+        spawner: &Executor,
+        id: Option<ChildId>,
+        process: ProcessId,
+        placement: PlacementKind,
+        incarnation: u32,
+    ) -> Self {
+        // R37: a restart of a supervisor counts once, here. The counts of its children start again from zero.
+        let restarts = incarnation.saturating_sub(1);
+        let (engine, queue, is_awaited) = (Mutex::new(engine), Mutex::default(), AtomicBool::new(false));
+        Self { engine, queue, is_awaited, clock: Clock::of(spawner), id, process, placement, restarts }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ChildrenEngine> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time, as the supervisor measures it: also after its end.
+    /// Returns the time on the supervisor's clock, also after its end.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    /// The time of day, by the same clock.
+    pub(crate) fn system_time(&self) -> SystemTime {
+        self.clock.system_time()
     }
 
     /// Reads some of the children, in start order, from where the last call with this cursor stopped.
@@ -67,7 +78,7 @@ impl LockedEngine {
         let engine = self.lock();
         let (mut found, mut left) = (Vec::new(), PIECE);
         for (id, slot) in engine.slots_behind(cursor.last) {
-            // B4: the lock is let go of between two pieces, and the supervisor works in between.
+            // B4: the lock is released between two pieces, and the supervisor works in between.
             if left == 0 {
                 return found;
             }
@@ -80,10 +91,10 @@ impl LockedEngine {
     }
 }
 
-/// How many children are read while the lock is held. A child takes well below a microsecond.
+/// The number of children that are read while the lock is held. A child takes well below a microsecond.
 pub(super) const PIECE: usize = 512;
 
-/// How far a reader has come.
+/// The position of a reader.
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
     last: Option<ChildId>,

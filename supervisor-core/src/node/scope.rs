@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use atomic_waker::AtomicWaker;
@@ -15,22 +15,27 @@ use super::Shared;
 use crate::{
     incarnation::{ChildId, Exit, Name, Parent, ProcessId, ProcessKey, Report, ReportKind, guard, is_in_process},
     mailbox::{Envelope, Mailbox, Taken},
-    observe::{Changes, Event, EventKind, Events, Observers},
+    observe::{ARE_WANTED, Changes, Event, EventKind, Events, Metrics, Observers},
     quiescence::{InFlight, Quiescence},
-    spawner::{Executor, now, nudge},
+    spawner::{Executor, now, nudge, system_time},
 };
 
-/// A supervisor, as its children see it: where their reports go, what they are called, where they run.
+/// A supervisor, as its children see it: the receiver of their reports, their prefix, and their executor.
 ///
-/// What is above a root is a scope without a name.
+/// Above a root there is a scope without a name.
 ///
-/// Who holds this holds the executors. So processes do, and nothing that a user can keep for longer than its process lives.
+/// An owner of this keeps the executors alive. So processes hold it, and no value that a user can keep longer than its
+/// process lives.
 pub(crate) struct Scope {
     name: Option<Name>,
     pub(super) parent: Option<Arc<Scope>>,
-    /// As which child of its parent.
+    /// The id of the supervisor as a child of its parent.
     pub(super) id: ChildId,
-    /// What handles on the supervisor hold.
+    /// The last of the children that it has when it starts.
+    last_static: ChildId,
+    /// Whether it is there whenever the root is: it, and all above it, are static children.
+    is_fixture: bool,
+    /// The state that handles on the supervisor hold.
     shared: Arc<Shared>,
     /// The executor of its children.
     pub(crate) spawner: Executor,
@@ -40,22 +45,29 @@ pub(crate) struct Scope {
     pub(crate) changes: Changes,
     pub(crate) quiescence: Quiescence,
     reports: Mailbox<Report>,
-    /// The supervisor was lost: how its children end is told by themselves.
+    /// Whether the supervisor was lost: then its children report their ends themselves.
     is_lost: AtomicBool,
-    /// The end of a root that was lost, to be told when nothing is left below it: when this is dropped.
+    /// The end of a lost root, reported when nothing is left below it: when this is dropped.
     loss: OnceLock<(ProcessId, Exit)>,
-    /// The supervisor, when it has seen all that there was.
+    /// The waker of the supervisor, while it waits for more.
     waker: AtomicWaker,
 }
 
-/// What a child that runs on an executor of its own has above it.
+/// The process that an event is about.
+pub(crate) struct Subject {
+    pub(crate) path: String,
+    pub(crate) id: Option<ChildId>,
+    pub(crate) process: Option<ProcessId>,
+}
+
+/// The parent of a child that runs on an executor of its own.
 pub(crate) struct PlacedParent {
     pub(crate) scope: Arc<Scope>,
     pub(crate) spawner: Executor,
 }
 
 impl Scope {
-    /// The supervisor that a process has above it.
+    /// Returns the supervisor above a process.
     pub(crate) fn above(parent: &Arc<dyn Parent>) -> Option<Arc<Self>> {
         let above = parent.clone().as_any();
         match above.downcast() {
@@ -64,7 +76,7 @@ impl Scope {
         }
     }
 
-    /// The executor that runs a process.
+    /// Returns the executor that runs a process.
     pub(crate) fn executor(parent: &Arc<dyn Parent>) -> Option<Executor> {
         let above = parent.clone().as_any();
         match above.downcast_ref::<Self>() {
@@ -73,7 +85,7 @@ impl Scope {
         }
     }
 
-    /// What is above a root. `shared` is that of the root.
+    /// Makes the scope above a root. `shared` is that of the root.
     pub(crate) fn outside(
         spawner: Executor,
         observers: Observers,
@@ -84,6 +96,8 @@ impl Scope {
             name: None,
             parent: None,
             id: ChildId::FIRST,
+            last_static: ChildId::FIRST,
+            is_fixture: true,
             shared,
             home: spawner.clone(),
             spawner,
@@ -97,11 +111,12 @@ impl Scope {
         })
     }
 
-    /// A supervisor of this name below: its own executor, and that of its children.
+    /// Makes the scope of a supervisor of this name below: with its own executor, and that of its children.
     pub(crate) fn below(
         self: Arc<Self>,
         name: Name,
         id: ChildId,
+        last_static: ChildId,
         shared: Arc<Shared>,
         home: Executor,
         spawner: Executor,
@@ -109,6 +124,8 @@ impl Scope {
         Arc::new(Self {
             name: Some(name),
             id,
+            last_static,
+            is_fixture: self.is_outside() || (self.is_fixture && self.is_static(id)),
             shared,
             spawner,
             home,
@@ -127,17 +144,29 @@ impl Scope {
         self.name.is_none()
     }
 
-    /// Whether it is that of a root.
+    /// Returns whether this is the scope of a root.
     pub(crate) fn is_root(&self) -> bool {
         self.parent.as_ref().is_some_and(|parent| parent.is_outside())
     }
 
-    /// How many supervisors there are from the root down to this one.
+    /// Returns how many supervisors there are from the root down to this one.
     pub(crate) fn depth(&self) -> usize {
         iter::successors(Some(self), |scope| scope.parent.as_deref()).filter(|scope| !scope.is_outside()).count()
     }
 
-    /// The supervisor's own dotted name.
+    /// Returns whether it is one of the children that the supervisor has when it starts.
+    pub(crate) fn is_static(&self, child: ChildId) -> bool {
+        child <= self.last_static
+    }
+
+    /// Counts what happens to a child for itself, if it is a static one: so the number of series has a bound.
+    pub(crate) fn count(&self, child: ChildId, segment: &str, kind: &EventKind) {
+        if ARE_WANTED && self.is_fixture && self.is_static(child) {
+            Metrics::observe_static(kind, || self.path_of(segment));
+        }
+    }
+
+    /// Returns the supervisor's own dotted name.
     pub(crate) fn path(&self) -> String {
         match (&self.parent, &self.name) {
             (Some(parent), Some(name)) => parent.path_of(name.as_str()),
@@ -145,27 +174,41 @@ impl Scope {
         }
     }
 
+    /// What its own events are about.
+    pub(crate) fn as_subject(&self, process: ProcessId) -> Subject {
+        Subject { path: self.path(), id: (!self.is_root()).then_some(self.id), process: Some(process) }
+    }
+
     pub(crate) fn shared(&self) -> Arc<Shared> {
         self.shared.clone()
     }
 
-    /// Emits an event of this supervisor: to the log, the metrics and all subscribers. `own`: what handles share with the child
-    /// that it is about, which may have subscribers of its own. The event is made only if there is a listener.
-    pub(crate) fn emit(&self, kind: EventKind, own: Option<&Arc<Shared>>, event: impl FnOnce(EventKind) -> Event) {
+    /// Emits an event of this supervisor: to the log, the metrics and all subscribers. `own` is what handles share with
+    /// the child that the event is about, which may have subscribers of its own. The event is made only if there is a
+    /// listener.
+    pub(crate) fn emit(
+        &self,
+        kind: EventKind,
+        took: Option<Duration>,
+        own: Option<&Arc<Shared>>,
+        subject: impl FnOnce() -> Subject,
+    ) {
         let subscribers = || {
-            // B3: a subscriber hears of its supervisor and of all below, so all above hear of this.
+            // B3: a subscriber gets the events of its supervisor and of all below, so all supervisors above get this
+            // one.
             let above = iter::successors(Some(self), |scope| scope.parent.as_deref());
-            // What is above a root has the `Shared` of the root, who is told already.
+            // The scope above a root has the `Shared` of the root, which has the event already.
             let above = above.filter(|scope| !scope.is_outside()).map(|scope| &scope.shared);
             let all = own.into_iter().chain(above).map(|shared| shared.subscribers());
             all.filter(|subscribers| !subscribers.is_empty())
         };
-        // B3: without a subscriber in the program this is one load, before anything is walked or made.
+        // B3: without a subscriber in the program this costs one load, before anything is walked or made.
         let has_subscribers = Events::are_wanted() && subscribers().next().is_some();
         if !has_subscribers && !self.observers.want(&kind) {
             return;
         }
-        let event = event(kind);
+        let Subject { path, id, process } = subject();
+        let event = Event { path, id, process, at: system_time(&**self.home), kind, took };
         self.observers.emit(&event);
         if has_subscribers {
             let event = Arc::new(event);
@@ -173,44 +216,45 @@ impl Scope {
         }
     }
 
-    /// The next report of a child.
+    /// Returns the next report of a child.
     pub(crate) fn next_report(&self, taken: &mut Taken<Report>) -> Option<Envelope<Report>> {
         self.reports.next(taken)
     }
 
-    /// The supervisor has ended: nothing is reported to it any more. What is still there below it was abandoned.
+    /// Closes the mailbox, because the supervisor has ended. Processes that are still below it were abandoned.
     pub(crate) fn close(&self) {
         self.reports.close().for_each(drop);
     }
 
-    /// The supervisor is lost. Returns what it has not read. What its children report from now on, they tell themselves.
+    /// Closes the mailbox, because the supervisor is lost. Returns the unread reports. From now on its children report
+    /// their ends themselves.
     pub(crate) fn close_lost(&self) -> Taken<Report> {
         // P1, A6: first the flag, then the mailbox. A process that finds the mailbox closed then sees that it has to
-        // tell its end itself.
+        // report its end itself.
         self.is_lost.store(true, Ordering::Release);
         self.reports.close()
     }
 
-    /// The supervisor is a root, and lost. That is the last thing that is told of its tree.
+    /// Records the loss of a root. It is emitted as the last event of its tree.
     pub(crate) fn emit_at_the_end(&self, process: ProcessId, exit: Exit) {
         let _ = self.loss.set((process, exit));
     }
 
-    /// The supervisor has something to do, or may have.
+    /// Registers the waker of the supervisor, to be woken when it may have something to do.
     pub(crate) fn register(&self, waker: &Waker) {
         // Drops the waker before, which may be that of the task that runs the root: foreign code.
         let _ = guard(|| self.waker.register(waker));
     }
 
-    /// Has the supervisor look what there is. Where user code does that, it may block its thread next, and some executors keep
-    /// a task that was woken for the thread that woke it: so its executor is nudged.
+    /// Wakes the supervisor. If user code does that, it may block its thread next, and some executors keep a woken task
+    /// for the thread that woke it: so the executor is nudged.
     pub(crate) fn wake(&self) {
         if self.wake_up() {
             nudge(&**self.home);
         }
     }
 
-    /// Whether it slept.
+    /// Wakes the supervisor. Returns whether it slept.
     fn wake_up(&self) -> bool {
         let Some(waker) = self.waker.take() else { return false };
         // It may be the waker of the task that runs the root: foreign code.
@@ -218,32 +262,32 @@ impl Scope {
         true
     }
 
-    /// Gives the report back if the supervisor is gone.
+    /// Delivers a report. Returns it if the supervisor is gone.
     fn deliver(&self, report: Report) -> Result<(), Report> {
         // A report to the outside does not count: a tree is quiet although the task that runs it has not looked yet.
         let in_flight = if self.is_outside() { InFlight::none() } else { self.quiescence.in_flight() };
-        // The report is in the mailbox before the supervisor is woken. Woken before, it could look too early, and
-        // sleep.
+        // The report is in the mailbox before the supervisor is woken. If it were woken before, it could look too
+        // early, and sleep.
         let delivered = self.reports.put(Envelope { message: report, in_flight }, || self.now());
-        // Here a process has ended, or yields next. But one process may end inside of another one's poll.
+        // A process that reports has ended, or yields next. But it may end inside of the poll of another process.
         if self.wake_up() && is_in_process() {
             nudge(&**self.home);
         }
         delivered.map_err(|Envelope { message, .. }| message)
     }
 
-    /// The time, as the supervisor measures it. Asked for also by a process that is dropped at the very end of its thread, where
-    /// a backend may have no clock any more.
+    /// Returns the time on the supervisor's clock. A process that is dropped at the very end of its thread calls this,
+    /// too, where a backend may have no clock any more.
     pub(crate) fn now(&self) -> Instant {
         now(&**self.home)
     }
 
-    /// How many reports wait to be taken out.
+    /// Returns how many reports wait to be taken out.
     pub(crate) fn unread_reports(&self) -> usize {
         self.reports.len()
     }
 
-    /// Since when a report waits to be read.
+    /// Returns since when a report waits to be read.
     pub(crate) fn unread_since(&self) -> Option<Instant> {
         self.reports.waiting_since()
     }
@@ -253,13 +297,12 @@ impl Scope {
     }
 }
 
-/// Every process below holds it. So for a root that is lost this is the end of the tree.
+/// Every process below holds it. So for a lost root this is the end of the tree.
 impl Drop for Scope {
     fn drop(&mut self) {
-        // A6: the last event of a root that is lost, when nothing of its tree is left.
+        // A6: the last event of a lost root, when nothing of its tree is left.
         if let Some((process, exit)) = self.loss.take() {
-            let event = |kind| Event { path: self.path(), process: Some(process), kind, took: None };
-            self.emit(EventKind::Exited(exit), None, event);
+            self.emit(EventKind::Exited(exit), None, None, || self.as_subject(process));
             self.shared.subscribers().close();
             self.changes.notify();
         }
@@ -268,18 +311,21 @@ impl Drop for Scope {
 
 impl Parent for Scope {
     fn report(&self, report: Report) {
-        // If the supervisor is gone, the report is of no use.
+        // If the supervisor is gone, the report has no receiver.
         let _ = self.deliver(report);
     }
 
     fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
         let unread = self.deliver(Report { process_key, kind: ReportKind::Exited(exit) });
-        // P1: an exit that no supervisor reads is told as an event and in the log. Where the supervisor has stopped,
-        // and was not lost, what is left was abandoned, and that was told.
+        // P1: an exit that no supervisor reads is reported as an event and in the log. If the supervisor has stopped,
+        // and was not lost, the remaining processes were abandoned, and that was reported.
         let Err(Report { kind: ReportKind::Exited(exit), .. }) = unread else { return };
         if self.is_lost.load(Ordering::Acquire) {
-            let event = |kind| Event { path: self.path_of(segment), process: Some(id), kind, took: None };
-            self.emit(EventKind::Exited(exit), None, event);
+            let child = process_key.child_key().id;
+            let subject = || Subject { path: self.path_of(segment), id: Some(child), process: Some(id) };
+            let kind = EventKind::Exited(exit);
+            self.count(child, segment, &kind);
+            self.emit(kind, None, None, subject);
         }
     }
 

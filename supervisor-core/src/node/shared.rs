@@ -4,7 +4,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Call, CallOrigin, ChildSpec, Command, LockedEngine, Monitor, Monitors, Room, Scope, check};
+use super::{AskedBy, Call, CallOrigin, ChildSpec, Command, LockedEngine, Monitor, Monitors, Room, Scope, check};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Control, Flags, Name},
@@ -13,10 +13,11 @@ use crate::{
     quiescence::InFlight,
     spawner::nudge,
     strategy::{AutoShutdown, SupervisorSettings},
+    trace,
     waits::Waiting,
 };
 
-/// Where the handles of a supervisor find it: over its restarts, and also when it does not run.
+/// The state of a supervisor that its handles share: over its restarts, and also while it does not run.
 ///
 /// Under the lock no task is woken, no user code is dropped, and no engine is locked.
 pub(crate) struct Shared {
@@ -30,7 +31,7 @@ struct State {
     /// As far as it is known.
     path: String,
     running: Option<Running>,
-    /// What it knows; after its end, what it knew then.
+    /// The engine; after the supervisor's end, with its last state.
     engine: Option<Arc<LockedEngine>>,
     is_lost_root: bool,
 }
@@ -40,7 +41,7 @@ struct Running {
     control: Arc<dyn Control>,
     commands: Arc<Mailbox<Command>>,
     auto_shutdown: AutoShutdown,
-    /// It was asked to stop, and has not seen it yet.
+    /// Held for a request to stop that the supervisor has not seen yet.
     asked: InFlight,
     /// The latest child that it was sent.
     newest: ChildId,
@@ -48,16 +49,16 @@ struct Running {
     is_bounded: bool,
 }
 
-/// That a supervisor runs.
+/// The fact that a supervisor runs.
 pub(crate) struct Working {
     pub(crate) unread_since: Option<Instant>,
 }
 
 impl Running {
-    /// Whether another message is taken.
+    /// Fails if the supervisor has too many unread messages.
     fn check_room(&self) -> Result<(), SupervisorError> {
         match self.commands.len() {
-            // A7: what is refused is said to be. Without a limit, a supervisor that does not run would take all
+            // A7: a refused message is an error. Without a limit, a supervisor that does not get to run would take all
             // memory.
             unread if unread < Shared::MAX_UNREAD => Ok(()),
             unread => Err(SupervisorError::Overloaded { path: self.scope.path(), unread }),
@@ -72,8 +73,8 @@ impl Running {
     }
 }
 
-/// What handles share with a supervisor, as the one who can run it has it. Let go of, the supervisor is not going to run any
-/// more.
+/// The state that handles share, as the owner that can run the supervisor holds it. When it is dropped, the supervisor
+/// is not going to run any more.
 pub(crate) struct Tenure(Arc<Shared>);
 
 impl Tenure {
@@ -101,7 +102,7 @@ impl Drop for Tenure {
 }
 
 impl Shared {
-    /// How many messages a supervisor may leave unread. Well above what a burst comes to, and some 100 MB of small children.
+    /// The largest number of unread messages. Well above a usual burst, and some 100 MB of small children.
     pub(crate) const MAX_UNREAD: usize = 1 << 18;
 
     fn new(name: &Name) -> Arc<Self> {
@@ -109,7 +110,7 @@ impl Shared {
         Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default(), monitors: Monitors::default() })
     }
 
-    /// The supervisor runs.
+    /// Marks that the supervisor runs.
     pub(crate) fn open(
         &self,
         scope: &Arc<Scope>,
@@ -138,7 +139,7 @@ impl Shared {
         commands
     }
 
-    /// That run of the supervisor is over. Nothing is sent to it after this.
+    /// Marks that this run of the supervisor is over. Nothing is sent to it after this.
     pub(crate) fn close(&self, scope: &Arc<Scope>) {
         let mut state = self.lock();
         // P5: only that run. A later one may have opened it anew.
@@ -151,7 +152,7 @@ impl Shared {
         self.lock().running.is_some()
     }
 
-    /// What the supervisor knows, and since when it has left messages unread, if it runs.
+    /// Returns the engine, and, if the supervisor runs, since when it has left messages unread.
     pub(crate) fn look(&self) -> Option<(Arc<LockedEngine>, Option<Working>)> {
         let state = self.lock();
         let working = state.running.as_ref().map(|running| {
@@ -161,8 +162,8 @@ impl Shared {
         Some((state.engine.clone()?, working))
     }
 
-    /// The supervisor is not going to run again. Where it was a root that is lost, its streams end with the last process of the
-    /// tree.
+    /// Marks that the supervisor is not going to run again. For a lost root, the streams end with the last process of
+    /// the tree.
     pub(crate) fn retire(&self) {
         if !self.lock().is_lost_root {
             self.subscribers.close();
@@ -178,8 +179,8 @@ impl Shared {
         let state = self.lock();
         let Some(running) = &state.running else {
             drop(state);
-            // N7: nothing is queued for a run that may never come, or for one that would not expect it. R70: the
-            // caller is told.
+            // N7: nothing is queued for a run that may never come, or that would not expect it. R70: the caller gets an
+            // error.
             return Err(self.not_running());
         };
         if let Err(full) = running.check_room() {
@@ -188,12 +189,12 @@ impl Shared {
         }
         let scope = running.post(command);
         drop(state);
-        // Not under the lock: a waker is foreign code, and may call this handle.
+        // Outside the lock: a waker is foreign code, and may call this handle.
         scope.wake();
         Ok(())
     }
 
-    /// Has the supervisor start another child. No caller waits for it, so whether there is room is known before it is sent.
+    /// Sends another child to the supervisor. No caller waits for it, so whether there is room is known before it is sent.
     pub(crate) fn spawn(&self, spec: ChildSpec) -> Result<ChildId, SupervisorError> {
         // N7: a child that is refused later is dropped, and all that it owns: a connection, a job.
         let is_bounded = self.lock().running.as_ref().is_some_and(|running| running.is_bounded);
@@ -201,8 +202,8 @@ impl Shared {
         self.start(spec, None, room).map(|(id, _)| id)
     }
 
-    /// Has the supervisor start another child, if it runs and the child can work there. `room`: what that child was promised.
-    /// Returns what the caller keeps for as long as it waits, too.
+    /// Sends another child to the supervisor, if it runs and the child can work there. `room` is what the child was promised.
+    /// Also returns what the caller keeps for as long as it waits.
     pub(crate) fn start(
         &self,
         spec: ChildSpec,
@@ -219,15 +220,15 @@ impl Shared {
         };
         let scope = &running.scope;
         let (path, depth) = (|| scope.path(), || scope.depth());
-        // R58, R62: checked before it is sent, so a child that cannot work changes nothing.
+        // R58, R62: checked before it is sent, so an invalid child changes nothing.
         let checked = check(spec.as_child(), &path, running.auto_shutdown, &**scope.home, &**scope.spawner, depth);
         if let Err(refused) = checked.and_then(|()| running.check_room()) {
             // First the lock: to give room back, the engine is locked.
             drop(guard);
             return Err(refused);
         }
-        // R20, N5: ids are given under the lock, so they are in the order in which children come to the supervisor.
-        // The last one is added last, and starts last.
+        // R20, N5: ids are given under the lock, so they are in the order in which children come to the supervisor. The
+        // last id is added last, and starts last.
         let child = spec.into_child();
         let id = child.id();
         running.newest = id;
@@ -238,14 +239,19 @@ impl Shared {
         Ok((id, waiting))
     }
 
-    /// Asks the supervisor itself to stop, if it runs.
-    pub(crate) fn shutdown(&self) -> Result<(), SupervisorError> {
+    /// Asks the supervisor itself to stop, if it runs. `cause` is the call that asks for it, for the log.
+    pub(crate) fn shutdown(&self, cause: AskedBy) -> Result<(), SupervisorError> {
         let running = self.lock().running.as_mut().map(|running| {
             running.asked = running.scope.quiescence.in_flight();
             (running.control.clone(), running.scope.clone())
         });
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
-        // N1: a flag, which goes before all that waits in a mailbox. It waits for nothing, so N6 needs no look.
+        // Logged before the request, because the supervisor may end at once.
+        if trace::hears_info() && control.cell().is_unasked() {
+            trace::tell_stop((&scope.path(), control.cell().latest()), cause);
+        }
+        // N1: a flag, which takes precedence over all messages in a mailbox. This waits for nothing, so N6 needs no
+        // check.
         control.cell().request(Flags::SHUTDOWN);
         nudge(&**scope.home);
         Ok(())
@@ -259,7 +265,7 @@ impl Shared {
         // Before it is asked: it may end at once. What is above it holds its monitors, as those of any child.
         let above = scope.parent.as_ref().unwrap_or(&scope).shared();
         let monitor = above.monitors.add(control.cell()).ok_or_else(|| self.not_running())?;
-        self.shutdown()?;
+        self.shutdown(AskedBy { call: "SupervisorHandle::stop", place: None })?;
         match CallOrigin::current() {
             // N6: it is carried out all the same, and the caller must not wait for its own end.
             Some(caller) => match Waiting::begin(caller.chain(), [control.id()].into()) {
@@ -270,13 +276,13 @@ impl Shared {
         }
     }
 
-    /// Tells that something may have changed in the tree of the supervisor, if that runs.
+    /// Returns the notifications of changes in the tree of the supervisor, if that runs.
     pub(crate) fn changes(&self) -> Result<Changes, SupervisorError> {
         let changes = self.lock().running.as_ref().map(|running| running.scope.changes.clone());
         changes.ok_or_else(|| self.not_running())
     }
 
-    /// Whether a child is not going to run any more, as far as its supervisor can tell.
+    /// Returns whether a child is not going to run any more, as far as its supervisor can tell.
     pub(crate) fn is_gone(&self, id: ChildId) -> bool {
         let (engine, newest) = {
             let state = self.lock();
@@ -292,7 +298,7 @@ impl Shared {
         }
     }
 
-    /// The supervisor has seen that it is asked to stop.
+    /// Notes that the supervisor has seen the request to stop.
     pub(crate) fn acknowledge(&self) {
         if let Some(running) = &mut self.lock().running {
             running.asked = InFlight::none();
@@ -307,16 +313,16 @@ impl Shared {
         &self.monitors
     }
 
-    /// A wait for the exit of the process that a child has now.
+    /// Monitors the process that a child has now.
     pub(crate) fn monitor(&self, id: ChildId) -> Result<Monitor, SupervisorError> {
         let child = self.child(id)?;
         let path = || SupervisorError::ChildNotRunning { path: format!("{}.{}", self.path(), child.name()) };
         self.monitors.add(child.cell()).ok_or_else(path)
     }
 
-    /// What happens to the supervisor and below it, from now on.
+    /// Subscribes to what happens to the supervisor and below it, from now on.
     pub(crate) fn events(&self, subtree: Option<String>) -> Events {
-        self.subscribers.add(subtree)
+        self.subscribers.add(subtree.map(|name| [format!("{}.{name}", self.path()), name]))
     }
 
     pub(crate) fn not_running(&self) -> SupervisorError {

@@ -9,17 +9,17 @@ use crate::{
     text,
 };
 
-/// How a child is started, restarted and stopped: what a supervisor is given.
+/// The specification of a child: how a supervisor starts, restarts and stops it.
 ///
-/// Anything that can be supervised converts into one: a [`Supervisable`](crate::Supervisable), a
-/// [`Supervisor`](crate::Supervisor), and what [`worker`](crate::worker) and [`one_shot`](crate::one_shot) make. So a
-/// library can hand over a whole subsystem as a `Vec<ChildSpec>`.
+/// Every type that can be supervised converts into one: a [`Supervisable`](crate::Supervisable), a
+/// [`Supervisor`](crate::Supervisor), and the result of [`worker`](crate::worker) and [`one_shot`](crate::one_shot). So
+/// a library can hand over a whole subsystem as a `Vec<ChildSpec>`.
 ///
 /// ```
 /// use std::time::Duration;
-/// use supervisor_core::{worker, ChildSpec, RestartType, ShutdownStrategy, Supervisor};
+/// use supervision::{worker, ChildSpec, RestartType, ShutdownStrategy, Supervisor};
 ///
-/// # fn main() -> Result<(), supervisor_core::SupervisorError> {
+/// # fn main() -> Result<(), supervision::SupervisorError> {
 /// let flusher = worker("flusher", |shutdown| shutdown)
 ///     .with_restart_type(RestartType::Transient)
 ///     .with_shutdown_strategy(ShutdownStrategy::Graceful(Duration::from_secs(30)));
@@ -37,74 +37,109 @@ impl ChildSpec {
         Self(Arc::new(ChildNode::new(name, settings, factory)))
     }
 
-    /// Of a child that no supervisor has yet.
+    /// Returns the specification of a child that has no supervisor yet.
     #[cfg(feature = "testing")]
     pub(crate) fn of(child: Arc<dyn Child>) -> Self {
         Self(child)
     }
 
-    /// The child's own segment of its dotted name.
+    /// Returns the child's own segment of its dotted name.
     pub fn name(&self) -> &str {
         self.0.name()
     }
 
-    /// When it is restarted. By default it is permanent: always.
+    /// Sets when the child is restarted. By default it is permanent: always.
     pub fn with_restart_type(self, restart: RestartType) -> Self {
         self.with(|settings| settings.restart = Some(restart))
     }
 
-    /// How it is stopped. By default what [`Supervisable::shutdown_strategy`](crate::Supervisable::shutdown_strategy)
-    /// says, which is 5 seconds; a supervisor has no limit of its own.
+    /// Sets how the child is stopped. By default as
+    /// [`Supervisable::shutdown_strategy`](crate::Supervisable::shutdown_strategy) returns, which is 5 seconds; a
+    /// supervisor has no limit of its own.
     pub fn with_shutdown_strategy(self, shutdown: ShutdownStrategy) -> Self {
         self.with(|settings| settings.set_shutdown(shutdown))
     }
 
-    /// Makes it significant: its end can be the end of its supervisor (see [`AutoShutdown`](crate::AutoShutdown)). By default no
-    /// child is. A significant child has to be transient or temporary.
+    /// Makes the child significant: its end can be the end of its supervisor (see
+    /// [`AutoShutdown`](crate::AutoShutdown)). By default no child is. A significant child has to be transient or
+    /// temporary.
+    #[doc(alias = "significant")]
     pub fn with_significance(self) -> Self {
         self.with(|settings| settings.significant = true)
     }
 
-    /// How long it may take to become ready. Not ready in time, it is aborted and has failed to start. By default, and with
-    /// `Duration::MAX`, it may take as long as it wants.
+    /// Limits how long the child may take to become ready. If it is not ready in time, it is aborted and has failed to
+    /// start. By default, and with `Duration::MAX`, there is no limit.
     pub fn with_start_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.rare_mut().start_timeout = text::limit(limit))
     }
 
-    /// How long its restarts wait. By default what its supervisor says, which is not at all.
+    /// Sets how long the child's restarts wait. By default as its supervisor says, which by default is not at all.
     pub fn with_backoff(self, backoff: Backoff) -> Self {
         self.with(|settings| settings.rare_mut().backoff = Some(backoff))
     }
 
-    /// Has it give a sign of life, [`heartbeat`](crate::process::heartbeat), at least once in this time, from when it is ready
-    /// until it is stopped. A worker that does not is aborted, and its exit is a failure:
-    /// [`Exit::Unresponsive`](crate::Exit::Unresponsive). By default, and with `Duration::MAX`, nobody looks.
+    /// Requires a [`heartbeat`](crate::process::heartbeat) at least once in this time, from when the child is ready
+    /// until it is stopped. A worker that misses one is aborted, and its exit is a failure:
+    /// [`Exit::Unresponsive`](crate::Exit::Unresponsive). By default, and with `Duration::MAX`, there is no watchdog.
     ///
-    /// For workers that may hang while they still yield: on a peer that does not answer, in a loop without progress. A miss is
-    /// found between one and two of these times after the last sign. What does not yield cannot be aborted, only named: see
-    /// [`watch_polls`](crate::watch_polls) for that.
+    /// For workers that may hang while they still yield: on a peer that does not answer, in a loop without progress. A
+    /// miss is found between one and two of these times after the last heartbeat. A future that does not yield cannot
+    /// be aborted, only named: see [`watch_polls`](crate::watch_polls) for that.
     pub fn with_watchdog(self, within: Duration) -> Self {
         self.with(|settings| settings.rare_mut().watchdog = text::limit(within))
     }
 
-    /// Has it say itself when it is ready, by [`ready`](crate::process::ready); until then it is starting, and the siblings
-    /// behind it wait. For closures and one-shots: a [`Supervisable`](crate::Supervisable) is ready when its `initialize` is
-    /// done. By default a closure is ready as soon as it is spawned.
+    /// Makes the child report itself when it is ready, by [`ready`](crate::process::ready); until then it is starting,
+    /// and the siblings after it wait. For closures and one-shots: a [`Supervisable`](crate::Supervisable) is ready
+    /// when its `initialize` is done. By default a closure is ready as soon as it is spawned.
     pub fn with_explicit_ready(self) -> Self {
         self.with(|settings| settings.rare_mut().explicit_ready = true)
     }
 
-    /// On which executor its process runs. By default on that of its supervisor's children.
+    /// Sets the executor of the child's process. By default it is that of its supervisor's children.
     ///
-    /// [`Placement::Fresh`] makes one for each of its processes, in a process beside the other children: while that runs, the
-    /// child is starting. A supervisor runs there with all below it that does not say otherwise; to have only its children
-    /// there, say [`Supervisor::with_child_placement`](crate::Supervisor::with_child_placement) on the supervisor.
+    /// [`Placement::Fresh`] makes an executor for each of the child's processes, in a process beside the other
+    /// children: meanwhile the child is starting. A supervisor runs there with all its descendants that have no
+    /// placement of their own; to place only its children there, use
+    /// [`Supervisor::with_child_placement`](crate::Supervisor::with_child_placement) on the supervisor.
     pub fn with_placement(self, placement: impl Into<Placement>) -> Self {
         let placement = placement.into().into();
         self.with(|settings| settings.rare_mut().placement = placement)
     }
 
-    /// Temporary, unless the specification says when it is restarted.
+    /// Runs each incarnation in a span of its own, which follows from the span that is current here. For a job that belongs to
+    /// the request that started it.
+    ///
+    /// The span is named `process`, at INFO, with the fields `path` and `process_id`, and has no parent. It is made when the
+    /// incarnation starts, entered for each poll and for the destructors, and closed when the incarnation has ended. So all
+    /// that the process logs and traces is in it: with OpenTelemetry, one trace for each incarnation, with a link to the trace
+    /// of the caller. Where no span is current, the link is left out.
+    ///
+    /// By default a process runs in no span, because a worker that serves requests would make all of them one trace.
+    ///
+    /// The span that is current here stays open until the last incarnation has started: until the process of a
+    /// [`one_shot`](crate::one_shot) or of a temporary child starts, or until the child is gone. So do not build the
+    /// specification of a permanent child in the span of a request.
+    ///
+    /// For a supervisor, the span covers the supervisor itself and what it logs, and none of its children: each has its own, if
+    /// its specification says so.
+    ///
+    /// ```
+    /// # use supervision::{SupervisorError, SupervisorHandle, one_shot};
+    /// # async fn resize() {}
+    /// async fn upload(jobs: &SupervisorHandle) -> Result<(), SupervisorError> {
+    ///     // The request does not wait for the job; the trace of the job has a link to that of the request.
+    ///     jobs.spawn(one_shot("resize", resize()).in_current_span())?;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn in_current_span(self) -> Self {
+        self.with(|settings| settings.rare_mut().origin = Some(crate::trace::Origin::current()))
+    }
+
+    /// Makes the child temporary, unless the specification sets a restart type.
     pub(crate) fn temporary_by_default(self) -> Self {
         self.with(|settings| {
             settings.restart.get_or_insert(RestartType::Temporary);
@@ -115,10 +150,10 @@ impl ChildSpec {
         &*self.0
     }
 
-    /// The child of a supervisor, behind all that were added before.
+    /// Makes this a child of a supervisor, after all that were added before.
     pub(crate) fn into_child(mut self) -> Arc<dyn Child> {
-        // R20: the id is given now, and not when the specification is made. So ids are in the order in which children
-        // are added.
+        // R20: the id is given now, and not when the specification is made. So the order of ids is the order in which
+        // children are added.
         self.node().enlist();
         self.0
     }
@@ -129,17 +164,17 @@ impl ChildSpec {
     }
 
     fn node(&mut self) -> &mut dyn Child {
-        Arc::get_mut(&mut self.0).expect("a specification is shared only once a supervisor has it")
+        Arc::get_mut(&mut self.0).expect("only a supervisor shares a specification")
     }
 }
 
-/// What converts into a [`ChildSpec`]: everything that is `Into<ChildSpec>`, and nothing else.
+/// A conversion into a [`ChildSpec`]: implemented for everything that is `Into<ChildSpec>`, and nothing else.
 ///
-/// It says the same as `Into<ChildSpec>`, which is as good in a function of your own. It is there for what the compiler says
-/// where something does not convert:
+/// It means the same as `Into<ChildSpec>`, which is as good in a function of your own. It exists for the compiler's
+/// message when a type does not convert:
 ///
 /// ```compile_fail,E0277
-/// # use supervisor_core::{Supervisor, SupervisorError};
+/// # use supervision::{Supervisor, SupervisorError};
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;
 /// root.add_worker(Supervisor::new("api")); // a `Result` is handled first: `Supervisor::new("api")?`
@@ -148,14 +183,14 @@ impl ChildSpec {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a child that can be supervised",
-    label = "this is neither `Supervisable`, nor a `Supervisor`, nor a `ChildSpec`",
-    note = "a `Result`, as of `Supervisor::new(..)`, is handled first: `Supervisor::new(..)?`",
-    note = "a type of your own implements `Supervisable`",
-    note = "a closure becomes a child by `worker(name, |shutdown| ..)`, a future by `one_shot(name, ..)`"
+    label = "this is not `Supervisable`, a `Supervisor`, or a `ChildSpec`",
+    note = "handle a `Result` first, for example that of `Supervisor::new(..)`: `Supervisor::new(..)?`",
+    note = "implement `Supervisable` for a type of your own",
+    note = "make a closure a child with `worker(name, |shutdown| ..)`, and a future with `one_shot(name, ..)`"
 )]
 pub trait IntoChildSpec: Into<ChildSpec> {}
 
-// Without this, the compiler would look through it and say which conversion is not there.
+// Without this, the compiler would look through it and report the missing conversion instead.
 #[diagnostic::do_not_recommend]
 impl<T: Into<ChildSpec>> IntoChildSpec for T {}
 

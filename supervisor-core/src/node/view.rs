@@ -5,7 +5,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
     vec,
 };
 
@@ -20,9 +20,11 @@ use crate::{
     engine::{End, Slot},
     error::SupervisorError,
     incarnation::{ChildId, Exit, Name, ProcessId},
-    observe::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, Snapshot, SnapshotSource, SupervisorInfo},
+    observe::{
+        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, RestartCause, Snapshot, SnapshotSource,
+        SupervisorInfo,
+    },
     strategy::ChildKind,
-    text::Cut,
 };
 
 /// A supervisor that is being read.
@@ -41,15 +43,17 @@ struct Reading {
 impl Shared {
     /// The supervisor with everything below it. As a loop, so that no depth is too much for a stack.
     pub(crate) async fn snapshot(self: Arc<Self>) -> Snapshot {
-        let bare = bare(self.path(), None, ChildKind::Supervisor, ChildState::Stopped);
-        let Some((locked, working)) = self.look() else { return bare };
+        let bare = |at| bare(at, self.path(), None, ChildKind::Supervisor, ChildState::Stopped);
+        // One that has never run has no executor, and so no other clock.
+        let Some((locked, working)) = self.look() else { return bare(SystemTime::now()) };
+        let bare = bare(locked.system_time());
         let mut readings = vec![Reading::begin(bare, locked, working, true)];
         let mut nodes = 0;
         loop {
             let Some(reading) = readings.last_mut() else { unreachable!("the top one returns") };
             if let Some(row) = reading.rows.next() {
                 let shared = row.shared();
-                let node = row.snapshot(&reading.snapshot.path);
+                let node = row.snapshot(&reading.snapshot);
                 match shared.and_then(|shared| shared.look()) {
                     Some((locked, working)) => readings.push(Reading::begin(node, locked, working, false)),
                     None => reading.add(node),
@@ -164,10 +168,11 @@ impl Reading {
             let engine = locked.lock();
             let source = if working.is_some() { SnapshotSource::Running } else { SnapshotSource::Ended };
             let unread_for = waits.map(|since| now.saturating_duration_since(since));
-            snapshot.supervisor = Some(SupervisorInfo::new(source, unread_for, engine.settings()));
+            snapshot.supervisor = Some(SupervisorInfo::new(source, unread_for, engine.settings(), locked.placement));
             // At once, because to grow a large one takes long.
             snapshot.children.reserve_exact(engine.counts().specs);
             if is_top {
+                snapshot.id = locked.id;
                 snapshot.process = Some(locked.process);
                 snapshot.restarts = locked.restarts;
                 snapshot.state = match working {
@@ -205,6 +210,7 @@ struct Row {
     id: ChildId,
     child: Arc<dyn Child>,
     state: ChildState,
+    is_stuck: bool,
     since: Option<Duration>,
     restarts: u32,
     last_exit: Option<LastExit>,
@@ -213,19 +219,20 @@ struct Row {
 impl Row {
     fn of(id: ChildId, slot: &Slot<Arc<dyn Child>>, is_supervised: bool, now: Instant) -> Self {
         let ago = |then: Instant| now.saturating_duration_since(then);
-        let ended_well = || LastExit { how: Exit::Normal.to_string(), ago: None };
+        let ended_well = || LastExit { cause: RestartCause::Exit(Exit::Normal), ago: None };
         // A supervisor that was lost has not seen how its children ended.
         let is_gone = !is_supervised && slot.state.is_live() && slot.child.cell().process().is_none();
         Self {
             id,
             child: slot.child.clone(),
             state: if is_gone { ChildState::Stopped } else { slot.public_state() },
+            is_stuck: slot.is_stuck(),
             since: slot.since().filter(|_| !is_gone).map(ago),
             restarts: slot.restarts(),
             last_exit: match slot.end() {
                 // Of one before that: how the last one ended was told when it did.
                 _ if is_gone => None,
-                Some(End { how, at }) => Some(LastExit { how: Cut(how.words()).to_string(), ago: Some(ago(*at)) }),
+                Some(End { how, at }) => Some(LastExit { cause: how.brief(), ago: Some(ago(*at)) }),
                 None => slot.has_ended_well().then(ended_well),
             },
         }
@@ -235,17 +242,25 @@ impl Row {
         shared_of(&self.child)
     }
 
-    fn snapshot(self, parent: &str) -> Snapshot {
-        let Self { id, child, state, since, restarts, last_exit } = self;
+    fn snapshot(self, parent: &Snapshot) -> Snapshot {
+        let Self { id, child, state, is_stuck, since, restarts, last_exit } = self;
         let (segment, settings) = (child.name(), child.settings());
         Snapshot {
             id: Some(id),
+            stuck: is_stuck,
+            abandoned: state == ChildState::Stopped && child.cell().is_left(),
             ready: Snapshot::is_ready(state, true),
             since,
             restarts,
             last_exit,
             spec: Some(ChildSpecInfo::new(segment, settings)),
-            ..bare(format!("{parent}.{segment}"), child.cell().latest(), settings.kind, state)
+            ..bare(
+                parent.captured_at,
+                format!("{}.{segment}", parent.path),
+                child.cell().latest(),
+                settings.kind,
+                state,
+            )
         }
     }
 }
@@ -265,13 +280,22 @@ fn info(id: ChildId, slot: &Slot<Arc<dyn Child>>) -> ChildInfo {
     }
 }
 
-fn bare(path: String, process: Option<ProcessId>, kind: ChildKind, state: ChildState) -> Snapshot {
+fn bare(
+    captured_at: SystemTime,
+    path: String,
+    process: Option<ProcessId>,
+    kind: ChildKind,
+    state: ChildState,
+) -> Snapshot {
     Snapshot {
+        captured_at,
         path,
         id: None,
         process,
         kind,
         state,
+        stuck: false,
+        abandoned: false,
         ready: false,
         since: None,
         restarts: 0,

@@ -2,20 +2,23 @@ use std::time::Duration;
 
 use crate::{
     incarnation::{ChildId, ProcessId},
+    placement::Placement,
     shutdown::ShutdownStrategy,
     strategy::{Backoff, ChildKind, ChildSettings, RestartType},
 };
 
 /// A child of a running supervisor, at the moment of asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ChildInfo {
     /// Names the child in calls.
+    #[cfg_attr(feature = "serde", serde(rename = "child_id"))]
     pub id: ChildId,
     /// Its own segment of its dotted name.
     pub name: String,
     /// Its process, if it has one now.
+    #[cfg_attr(feature = "serde", serde(rename = "process_id"))]
     pub process: Option<ProcessId>,
     /// What it is doing.
     pub state: ChildState,
@@ -29,7 +32,7 @@ pub struct ChildInfo {
     reason = "the columns of the table of calls: another one would change what calls answer"
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum ChildState {
     /// Its `initialize` runs, or it waits for its turn in the first start of its supervisor.
     Starting,
@@ -45,7 +48,7 @@ pub enum ChildState {
 
 /// How many children a supervisor has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ChildCounts {
     /// All children, whatever their state.
@@ -60,7 +63,7 @@ pub struct ChildCounts {
 
 /// How a child is started, restarted and stopped, as its supervisor has it: with all defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ChildSpecInfo {
     /// Its own segment of its dotted name.
@@ -69,16 +72,46 @@ pub struct ChildSpecInfo {
     pub kind: ChildKind,
     /// When it is restarted.
     pub restart: RestartType,
-    /// How it is stopped. Serialized, a time without limit is `null`.
+    /// How it is stopped.
     pub shutdown: ShutdownStrategy,
     /// Whether its end can be the end of its supervisor.
     pub significant: bool,
     /// How long it may take to become ready; `None` is without limit.
+    #[cfg_attr(feature = "serde", serde(rename = "start_timeout_seconds", with = "crate::format::seconds_or_none"))]
     pub start_timeout: Option<Duration>,
     /// How long its restarts wait; `None` is as its supervisor says.
     pub backoff: Option<Backoff>,
-    /// Within what time it has to give a sign of life; `None` is that nobody looks.
+    /// The time within which it has to give a heartbeat; `None` is that it has no watchdog.
+    #[cfg_attr(feature = "serde", serde(rename = "watchdog_seconds", with = "crate::format::seconds_or_none"))]
     pub watchdog: Option<Duration>,
+    /// Whether it says itself when it is ready.
+    pub explicit_ready: bool,
+    /// Where it runs.
+    pub placement: PlacementKind,
+}
+
+/// Where a child, or the children of a supervisor, run: which kind of [`Placement`] they have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum PlacementKind {
+    /// On the executor of the supervisor above.
+    #[default]
+    Inherit,
+    /// On a given executor.
+    On,
+    /// On an executor that is made anew for each start.
+    Fresh,
+}
+
+impl From<&Placement> for PlacementKind {
+    fn from(placement: &Placement) -> Self {
+        match placement {
+            Placement::Inherit => Self::Inherit,
+            Placement::On(_) => Self::On,
+            Placement::Fresh(_) => Self::Fresh,
+        }
+    }
 }
 
 impl ChildSpecInfo {
@@ -93,6 +126,8 @@ impl ChildSpecInfo {
             start_timeout: settings.start_timeout(),
             backoff: settings.backoff(),
             watchdog: settings.watchdog(),
+            explicit_ready: settings.explicit_ready(),
+            placement: settings.placement().into(),
         }
     }
 }

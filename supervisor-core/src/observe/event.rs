@@ -1,104 +1,118 @@
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
-    error::{GaveUp, StartFailure, SupervisorError},
-    incarnation::{Exit, ProcessId, StopReason},
+    error::{GaveUp, RestartCause, StartFailure, SupervisorError},
+    incarnation::{ChildId, Exit, ProcessId, StopReason},
     text::{OneLine, limit},
 };
 
 /// Something that happened to a process.
 ///
 /// Displayed, it is one line. Control characters in what user code says are escaped, and a line of more than 1,000 characters is
-/// cut, with a word for how much that was. What the fields say is whole.
+/// cut and says by how much. The fields hold the whole text.
+///
+/// With the feature `serde` it can be written and read: the page on events has the format.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Event {
-    /// Dotted name of the process that it happened to.
+    /// Dotted name of the process that it happened to, from the root.
     pub path: String,
-    /// The process; `None` where none is there any more, or not yet.
+    /// The child that it happened to, over all its processes; `None` for the root.
+    #[cfg_attr(feature = "serde", serde(rename = "child_id"))]
+    pub id: Option<ChildId>,
+    /// The process that it happened to: all events of one process have the same number, and no other process has it. `None`
+    /// where the child has had no process yet, as for [`Refused`](EventKind::Refused).
+    #[cfg_attr(feature = "serde", serde(rename = "process_id"))]
     pub process: Option<ProcessId>,
+    /// When it was told, as [`Spawner::system_time`](crate::Spawner::system_time) of the supervisor's executor has it: in a
+    /// simulation, the time since the simulation began, counted from 1970.
+    #[cfg_attr(feature = "serde", serde(with = "crate::format::unix_milliseconds"))]
+    pub at: SystemTime,
     /// What happened.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: EventKind,
     /// How long it took until this: for [`Ready`](EventKind::Ready) the set-up, for [`Exited`](EventKind::Exited) the stop, where
-    /// the process was stopped. `None` where nothing was waited for.
+    /// the process was stopped, for [`Aborted`](EventKind::Aborted) the time since it was asked to stop, and zero where it is
+    /// killed. `None` where the supervisor did not wait for anything, and for a process that is aborted because it is
+    /// unresponsive or its start takes too long.
+    #[cfg_attr(feature = "serde", serde(rename = "took_seconds", with = "crate::format::seconds_or_none"))]
     pub took: Option<Duration>,
 }
 
 /// What happened to a process. Displayed, it is one line, as an [`Event`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "kind", content = "data", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// It was handed to its executor.
+    /// The supervisor handed the process to its executor.
     Started,
-    /// It finished its set-up.
+    /// The process finished its set-up.
     Ready,
-    /// It had nothing to run.
+    /// The process had nothing to run.
     Ignored,
-    /// It ended before it was ready.
+    /// The process ended before it was ready.
     StartFailed(StartFailure),
-    /// It ended.
+    /// The process ended.
     Exited(Exit),
-    /// Its supervisor is going to start it again.
+    /// The supervisor is going to start the child again.
     Restarting {
-        /// The how manieth restart in a row this is.
+        /// Number of consecutive restarts, including this one.
         attempt: u32,
-        /// How long the restart waits. Serialized, a wait without limit is `null`.
-        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
+        /// How long the supervisor waits before it; `Duration::MAX` is for ever.
+        #[cfg_attr(feature = "serde", serde(rename = "delay_seconds", with = "crate::format::seconds"))]
         delay: Duration,
-        /// Why it is restarted.
+        /// Why the child is restarted.
         cause: RestartCause,
     },
-    /// It is not started again, though [`Restarting`](Self::Restarting) was told, or its group was to be started again: its
-    /// supervisor stops, or it was terminated.
+    /// The child is not started again: the supervisor stops, or was lost, or the child was terminated. Told once for each
+    /// [`Restarting`](Self::Restarting) after which no `Started` comes, and for each sibling that waited for its turn in the
+    /// restart of its group.
     RestartCancelled,
-    /// It is stopped by its supervisor: asked to, or aborted at once where that is how it is stopped.
+    /// The supervisor stops the process: it asks it to stop, or aborts it at once where that is how it is stopped.
     Stopping,
-    /// It has given no sign of life in time, and is aborted for that.
+    /// The process missed its heartbeat, and is aborted for that.
     Unresponsive {
-        /// Within what time it has to give one.
+        /// The time within which it has to give one.
+        #[cfg_attr(feature = "serde", serde(rename = "within_seconds", with = "crate::format::seconds"))]
         within: Duration,
     },
-    /// It is aborted because its time to stop, or to start, was up, or because it was killed, or unresponsive.
+    /// The supervisor aborts the process: its time to stop, or to start, is up, or it was killed, or missed its heartbeat.
     Aborted,
-    /// It has been in one poll for so long, and blocks its thread. Told while it does, if somebody
-    /// [watches](crate::watch_polls).
+    /// The process has been in one poll for a long time, and blocks its thread. Told while it does, if the program
+    /// [watches its polls](crate::watch_polls).
     Blocked {
-        /// How long it has been in there, at least.
+        /// How long the poll has lasted, at least.
+        #[cfg_attr(feature = "serde", serde(rename = "lasted_seconds", with = "crate::format::seconds"))]
         lasted: Duration,
     },
-    /// It does not let go though aborted. What waits for its end goes on waiting.
+    /// The process was aborted and has not yielded. What waits for its end goes on waiting.
     Stuck,
-    /// It does not let go though aborted. Nobody waits for it any longer.
+    /// The process was aborted and never yielded. The supervisor no longer waits for it.
     Abandoned,
-    /// It was to be started with `spawn`, and is not: why.
+    /// The child was to be started with `spawn`, and is not: why.
     Refused(SupervisorError),
-    /// It was terminated while the restart of its group waited for it. That restart is cancelled: these siblings, which it
-    /// had stopped, stay down. Restart them by hand, or with the group's next restart.
+    /// The child was terminated while the restart of its group waited for it. That restart is cancelled: these siblings, which
+    /// it had stopped, stay stopped. Restart them by hand, or with the group's next restart.
     LeftDown {
         /// Their own segments of their dotted names.
         siblings: Vec<String>,
     },
-    /// It is a supervisor, and out of restarts.
+    /// The process is a supervisor, and out of restarts.
     GaveUp(GaveUp),
-    /// It is a supervisor, and everything below it has ended: why it stopped.
+    /// The process is a supervisor, and everything below it has ended: why it stopped.
     Ended(StopReason),
 }
 
-/// Why a child is restarted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub enum RestartCause {
-    /// It ended.
-    Exit(Exit),
-    /// An attempt to restart it failed.
-    Start(StartFailure),
-}
-
 impl EventKind {
-    /// A word for it: `started`, `gave_up`. For fields of logs, and labels.
+    /// Returns its name, `started` or `gave_up`: for fields of logs, and for labels. It is the one of the serialized form.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started => "started",
@@ -124,7 +138,12 @@ impl EventKind {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        OneLine(format_args!("{} {}", self.path, Words(&self.kind))).fmt(f)
+        let Self { path, kind, .. } = self;
+        // The line begins with it, and what is told may name it again: of a supervisor that gave up, of a child that is
+        // refused.
+        let own = format!("`{path}`");
+        let words = Words(kind).to_string().replace(&format!("{own} "), "").replace(&format!(" of {own}"), "");
+        OneLine(format_args!("{path} {words}")).fmt(f)
     }
 }
 
@@ -134,23 +153,8 @@ impl fmt::Display for EventKind {
     }
 }
 
-impl fmt::Display for RestartCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        OneLine(self.words()).fmt(f)
-    }
-}
-
-impl RestartCause {
-    /// Whole, as errors and other texts have it.
-    pub(crate) fn words(&self) -> impl fmt::Display + '_ {
-        Cause(self)
-    }
-}
-
 /// What user code says may be anything, and of any length in here.
 struct Words<'a>(&'a EventKind);
-
-struct Cause<'a>(&'a RestartCause);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,38 +164,207 @@ impl fmt::Display for Words<'_> {
             Kind::Started => f.write_str("started"),
             Kind::Ready => f.write_str("is ready"),
             Kind::Ignored => f.write_str("has nothing to run"),
-            Kind::StartFailed(failure) => write!(f, "failed to start: {failure}"),
+            Kind::StartFailed(failure) => write!(f, "{failure:#}"),
             Kind::Exited(exit) => exit.fmt(f),
             Kind::Restarting { attempt, delay, cause } => {
                 match limit(*delay) {
-                    Some(Duration::ZERO) => f.write_str("is restarted")?,
-                    Some(delay) => write!(f, "is restarted in {delay:.1?}")?,
-                    None => f.write_str("waits without limit to be restarted")?,
+                    Some(Duration::ZERO) => f.write_str("restarting")?,
+                    Some(delay) => write!(f, "restarting in {delay:.1?}")?,
+                    None => f.write_str("waiting without limit to restart")?,
                 }
-                write!(f, " (attempt {attempt}), it {}", cause.words())
+                write!(f, " (attempt {attempt}): {}", cause.words())
             }
-            Kind::RestartCancelled => f.write_str("is not restarted after all"),
-            Kind::Stopping => f.write_str("is stopped"),
-            Kind::Unresponsive { within } => write!(f, "has given no sign of life for {within:?}"),
-            Kind::Aborted => f.write_str("is aborted"),
-            Kind::Blocked { lasted } => write!(f, "blocks its thread: it has been in one poll for {lasted:.1?}"),
-            Kind::Stuck => f.write_str("is stuck: aborted, and does not let go"),
-            Kind::Abandoned => f.write_str("is abandoned: aborted, and does not let go"),
-            Kind::Refused(error) => write!(f, "is not started: {error}"),
-            Kind::LeftDown { siblings } => {
-                write!(f, "was terminated before its group was restarted; these stay down: {}", siblings.join(", "))
-            }
-            Kind::GaveUp(gave_up) => gave_up.fmt(f),
-            Kind::Ended(reason) => write!(f, "has ended, with everything below it: it {reason}"),
+            Kind::RestartCancelled => f.write_str("restart cancelled"),
+            Kind::Stopping => f.write_str("is stopping"),
+            Kind::Unresponsive { within } => write!(f, "missed its heartbeat (none within {within:?})"),
+            Kind::Aborted => f.write_str("aborting"),
+            Kind::Blocked { lasted } => write!(f, "is blocking its thread: one poll has lasted {lasted:.1?}"),
+            Kind::Stuck => f.write_str("is stuck: aborted but has not yielded; still waiting"),
+            Kind::Abandoned => f.write_str("abandoned: aborted but never yielded; no longer waiting"),
+            Kind::Refused(error) => write!(f, "refused: {error:#}"),
+            Kind::LeftDown { siblings } => write!(
+                f,
+                "was terminated during its group's restart; the restart is cancelled and these siblings stay stopped: {}",
+                siblings.join(", ")
+            ),
+            Kind::GaveUp(gave_up) => gave_up.words().fmt(f),
+            Kind::Ended(reason) => write!(f, "supervisor ended: {reason}"),
         }
     }
 }
 
-impl fmt::Display for Cause<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            RestartCause::Exit(exit) => exit.fmt(f),
-            RestartCause::Start(failure) => write!(f, "failed to start: {failure}"),
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        error::{Failure, InvalidSpec, RestartRecord, UncleanProcess, UncleanStop},
+        incarnation::Termination,
+    };
+
+    const PATH: &str = "root.inner";
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn gave_up() -> GaveUp {
+        let record =
+            RestartRecord::new(format!("{PATH}.a"), SECOND, &RestartCause::Exit(Exit::Failed(Failure::new("boom"))));
+        GaveUp::new(PATH.into(), 1, 5 * SECOND, vec![record])
+    }
+
+    /// Of a supervisor that tells of itself where it can.
+    fn reasons() -> Vec<StopReason> {
+        let child = || format!("{PATH}.a");
+        let failed = || Exit::Failed(Failure::new("boom"));
+        vec![
+            StopReason::Requested,
+            StopReason::Killed,
+            StopReason::GaveUp(gave_up()),
+            StopReason::AutoShutdown { path: PATH.into(), child: child(), exit: failed() },
+            StopReason::FailedToStart { path: child(), cause: StartFailure::Failed(Failure::new("boom")) },
+        ]
+    }
+
+    fn exits() -> Vec<Exit> {
+        let failure = Failure::from_messages("outer", ["middle", "inner"].into_iter());
+        let unclean =
+            || vec![UncleanProcess::new(format!("{PATH}.a"), UncleanStop::Failed(Exit::Failed(Failure::new("boom"))))];
+        let mut exits = vec![
+            Exit::Normal,
+            Exit::Ignored,
+            Exit::Failed(failure),
+            Exit::Panicked(Failure::new("boom")),
+            Exit::Aborted,
+            Exit::Unresponsive { within: SECOND },
+            Exit::Lost,
+        ];
+        exits.extend(
+            reasons().into_iter().map(|reason| Exit::Shutdown(Arc::new(Termination { reason, unclean: unclean() }))),
+        );
+        exits
+    }
+
+    fn start_failures() -> Vec<StartFailure> {
+        let below = StartFailure::Failed(Failure::new("boom"));
+        vec![
+            below.clone(),
+            StartFailure::Panicked(Failure::new("boom")),
+            StartFailure::TimedOut(SECOND),
+            StartFailure::Ended,
+            StartFailure::Aborted,
+            StartFailure::ShutDown,
+            StartFailure::Lost,
+            StartFailure::Below { path: format!("{PATH}.a"), cause: Box::new(below) },
+            StartFailure::GaveUp(gave_up()),
+        ]
+    }
+
+    fn refusals() -> Vec<SupervisorError> {
+        let (own, above, id) = (|| PATH.to_owned(), || "root".to_owned(), ChildId::FIRST);
+        vec![
+            SupervisorError::AlreadyStarted { path: own(), id },
+            SupervisorError::AlreadyPresent { path: own(), id },
+            SupervisorError::AtCapacity { path: above(), max: 3 },
+            SupervisorError::ShuttingDown { path: above() },
+            SupervisorError::NotRunning { path: above() },
+            SupervisorError::FailedToStart { path: own(), cause: StartFailure::Ended },
+            SupervisorError::InvalidSpec { path: own(), reason: InvalidSpec::PeriodZero },
+            SupervisorError::UncleanShutdown(vec![UncleanProcess::new(own(), UncleanStop::Aborted)]),
+        ]
+    }
+
+    /// Each kind, with all that it can hold.
+    fn kinds() -> Vec<EventKind> {
+        use EventKind as Kind;
+
+        let restarting = |delay, cause| Kind::Restarting { attempt: 1, delay, cause };
+        let mut kinds = vec![
+            Kind::Started,
+            Kind::Ready,
+            Kind::Ignored,
+            Kind::RestartCancelled,
+            Kind::Stopping,
+            Kind::Unresponsive { within: SECOND / 2 },
+            Kind::Aborted,
+            Kind::Blocked { lasted: SECOND },
+            Kind::Stuck,
+            Kind::Abandoned,
+            Kind::LeftDown { siblings: vec!["b".into(), "c".into()] },
+            Kind::GaveUp(gave_up()),
+            restarting(Duration::MAX, RestartCause::Exit(Exit::Normal)),
+            restarting(SECOND, RestartCause::Exit(Exit::Normal)),
+        ];
+        kinds.extend(start_failures().into_iter().map(Kind::StartFailed));
+        kinds.extend(
+            start_failures().into_iter().map(|failure| restarting(Duration::ZERO, RestartCause::Start(failure))),
+        );
+        kinds.extend(exits().into_iter().map(|exit| restarting(Duration::ZERO, RestartCause::Exit(exit))));
+        kinds.extend(exits().into_iter().map(Kind::Exited));
+        kinds.extend(reasons().into_iter().map(Kind::Ended));
+        kinds.extend(refusals().into_iter().map(Kind::Refused));
+        kinds
+    }
+
+    fn event(kind: EventKind) -> Event {
+        let at = SystemTime::UNIX_EPOCH + SECOND;
+        Event {
+            path: PATH.into(),
+            id: Some(ChildId::FIRST),
+            process: ProcessId::from_u64(7),
+            at,
+            kind,
+            took: Some(SECOND),
+        }
+    }
+
+    #[test]
+    fn no_event_tells_a_path_twice() {
+        for kind in kinds() {
+            let line = event(kind).to_string();
+            let names = line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')));
+            let mut paths: Vec<_> =
+                names.map(|name| name.trim_matches('.')).filter(|name| name.contains("root")).collect();
+            let all = paths.len();
+            paths.sort_unstable();
+            paths.dedup();
+            assert_eq!(paths.len(), all, "{line}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_event_has_its_words() {
+        let lines: Vec<_> = kinds().into_iter().map(|kind| event(kind).to_string()).collect();
+        for words in [
+            "started",
+            "is ready",
+            "restart cancelled",
+            "is stopping",
+            "missed its heartbeat (none within 500ms)",
+            "aborting",
+            "is blocking its thread: one poll has lasted 1.0s",
+            "is stuck: aborted but has not yielded; still waiting",
+            "abandoned: aborted but never yielded; no longer waiting",
+            "was terminated during its group's restart; the restart is cancelled and these siblings stay stopped: b, c",
+            "waiting without limit to restart (attempt 1): ended normally",
+            "restarting in 1.0s (attempt 1): ended normally",
+            "restarting (attempt 1): failed: outer: middle: inner",
+            "restarting (attempt 1): failed to start: ended before it was ready",
+            "failed: outer: middle: inner",
+            "supervisor ended: was killed",
+        ] {
+            assert!(lines.contains(&format!("{PATH} {words}")), "{words}\n{}", lines.join("\n"));
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "serde")]
+    fn each_kind_of_event_is_read_as_it_was_written() {
+        for kind in kinds() {
+            let (event, name) = (event(kind.clone()), kind.name());
+            let text = serde_json::to_string(&event).expect("it is written");
+            let read: Event = serde_json::from_str(&text).expect("it is read");
+            assert_eq!(read, event, "{text}");
+            assert!(text.contains(&format!("\"kind\":\"{name}\"")), "{text}");
         }
     }
 }

@@ -29,12 +29,12 @@ static WANTED: AtomicUsize = AtomicUsize::new(0);
 /// beyond that it loses the oldest ones, and [`lost`](Self::lost) tells how many.
 ///
 /// ```
-/// # use supervisor_core::{EventKind, Supervisor, SupervisorError};
+/// # use supervision::{EventKind, Supervisor, SupervisorError};
 /// # async fn watch(root: &Supervisor) -> Result<(), SupervisorError> {
 /// let mut events = root.handle().events();
 /// while let Some(event) = events.next().await {
 ///     if let EventKind::Restarting { .. } = event.kind {
-///         println!("{event}"); // `root.api.listener` is restarted (attempt 1), it panicked: ...
+///         println!("{event}"); // root.api.listener restarting (attempt 1): panicked: ...
 ///     }
 /// }
 /// # Ok(())
@@ -51,8 +51,8 @@ pub struct Events {
 
 /// What the stream and those who feed it share.
 struct Subscription {
-    /// Only what happens there and below.
-    subtree: Option<String>,
+    /// Only what happens at one of these dotted names and below.
+    subtree: Option<[String; 2]>,
     /// Where it stands among the others. Looked at and changed under their lock only.
     place: AtomicUsize,
     inbox: Mutex<Inbox>,
@@ -142,8 +142,8 @@ impl Drop for NextEvent<'_> {
 }
 
 impl Subscribers {
-    /// A new one, who hears of this subtree only, if one is named.
-    pub(crate) fn add(self: &Arc<Self>, subtree: Option<String>) -> Events {
+    /// A new one, which hears of this subtree only, if one is named: by either of two names.
+    pub(crate) fn add(self: &Arc<Self>, subtree: Option<[String; 2]>) -> Events {
         // B3: without subscribers no event is made. Relaxed is enough: a supervisor looks at this under the lock of
         // its engine. So whoever subscribes, and reads the state after that, finds a change there, or hears of it.
         WANTED.fetch_add(1, Relaxed);
@@ -216,7 +216,9 @@ impl Drop for Subscribers {
 impl Subscription {
     fn covers(&self, path: &str) -> bool {
         let Some(subtree) = &self.subtree else { return true };
-        path.strip_prefix(subtree.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        let is_in =
+            |top: &String| path.strip_prefix(top.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        subtree.iter().any(is_in)
     }
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Arc<Event>>> {

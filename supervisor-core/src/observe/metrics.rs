@@ -1,16 +1,16 @@
 //! Numbers for the `metrics` facade. Without the feature `metrics` there are none.
 //!
-//! Labels are dotted names of supervisors, never of children: so there are as many series as the program has supervisors,
-//! however many children come and go.
+//! Labels are dotted names of supervisors, and of static children: those that a supervisor has whenever it starts. So there are
+//! as many series as the program has specifications, however many children come and go.
 
 #[cfg(feature = "metrics")]
 mod numbers {
     use std::{
-        collections::HashMap,
+        collections::BTreeMap,
         sync::{Arc, Mutex, MutexGuard, PoisonError},
     };
 
-    use metrics::{Gauge, counter, gauge, histogram};
+    use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
     use crate::{
         error::Failure,
@@ -18,75 +18,99 @@ mod numbers {
         observe::{Event, EventKind},
     };
 
+    const PROCESSES: &str = "supervision_processes";
+    const START: &str = "supervision_start_duration_seconds";
+    const STOP: &str = "supervision_stop_duration_seconds";
+    const EXITS: &str = "supervision_exits_total";
+    const RESTARTS: &str = "supervision_restarts_total";
+    const CHILD_EXITS: &str = "supervision_child_exits_total";
+    const CHILD_RESTARTS: &str = "supervision_child_restarts_total";
+    const ABORTS: &str = "supervision_aborts_total";
+    const MISSED_HEARTBEATS: &str = "supervision_missed_heartbeats_total";
+    const BLOCKED_POLLS: &str = "supervision_blocked_polls_total";
+    const STUCK: &str = "supervision_stuck_processes_total";
+    const ABANDONED: &str = "supervision_abandoned_processes_total";
+    const GIVE_UPS: &str = "supervision_give_ups_total";
+
     /// The processes of a tree that are there, and their states, by the dotted name of their supervisor.
+    ///
+    /// Sorted, because a recorder sees in which order they are walked.
     #[derive(Clone, Default)]
-    pub(crate) struct Metrics(Arc<Mutex<HashMap<String, States>>>);
+    pub(crate) struct Metrics(Arc<Mutex<BTreeMap<String, States>>>);
 
-    type States = HashMap<ProcessId, &'static str>;
+    type States = BTreeMap<ProcessId, &'static str>;
 
-    /// Whether anybody counts.
+    /// Whether there may be a recorder.
     pub(crate) const ARE_WANTED: bool = true;
 
     impl Metrics {
+        /// Tells the recorder what the numbers mean. For each tree, because a recorder may be new, and may be local.
+        pub(crate) fn describe() {
+            guarded(describe);
+        }
+
         /// P9: a recorder is foreign code. One that panics loses what it is told then.
         pub(crate) fn observe(&self, event: &Event) {
-            if let Err(panic) = guard(|| self.count(event)) {
-                warn_of(&panic);
+            guarded(|| self.count(event));
+        }
+
+        /// Counts for a static child what is counted for its supervisor.
+        pub(crate) fn observe_static(kind: &EventKind, path: impl FnOnce() -> String) {
+            let exit = exit_kind(kind);
+            if exit.is_none() && !matches!(kind, EventKind::Restarting { .. }) {
+                return;
             }
+            let path = path();
+            guarded(|| {
+                let (supervisor, child) = path.rsplit_once('.').unwrap_or(("", &path));
+                let (supervisor, child) = (supervisor.to_owned(), child.to_owned());
+                match exit {
+                    Some(kind) => {
+                        counter!(CHILD_EXITS, "supervisor" => supervisor, "child" => child, "kind" => kind)
+                            .increment(1);
+                    }
+                    None => {
+                        counter!(CHILD_RESTARTS, "supervisor" => supervisor, "child" => child).increment(1);
+                    }
+                }
+            });
         }
 
         fn count(&self, event: &Event) {
             let supervisor = || supervisor(&event.path).to_owned();
+            let count = |name: &'static str| counter!(name, "supervisor" => supervisor()).increment(1);
+            let measure = |name: &'static str| {
+                if let Some(took) = event.took {
+                    histogram!(name, "supervisor" => supervisor()).record(took.as_secs_f64());
+                }
+            };
+            if let Some(kind) = exit_kind(&event.kind) {
+                // A6: what was below is not told by it any more, and gauges must not stay up for what is gone.
+                if let EventKind::Exited(Exit::Lost | Exit::Panicked(_)) = event.kind {
+                    self.forget_below(&event.path);
+                }
+                self.set(event, None);
+                counter!(EXITS, "supervisor" => supervisor(), "kind" => kind).increment(1);
+            }
             match &event.kind {
                 EventKind::Started => self.set(event, Some("starting")),
                 EventKind::Ready => {
                     self.set(event, Some("running"));
-                    if let Some(took) = event.took {
-                        histogram!("supervision_start_seconds", "supervisor" => supervisor())
-                            .record(took.as_secs_f64());
-                    }
+                    measure(START);
                 }
                 EventKind::Stopping => self.set(event, Some("stopping")),
-                EventKind::Exited(exit) => {
-                    // A6: what was below is not told by it any more, and gauges must not stay up for what is gone.
-                    if let Exit::Lost | Exit::Panicked(_) = exit {
-                        self.forget_below(&event.path);
-                    }
-                    self.set(event, None);
-                    counter!("supervision_exits_total", "supervisor" => supervisor(), "kind" => kind(exit))
-                        .increment(1);
-                    if let Some(took) = event.took {
-                        histogram!("supervision_stop_seconds", "supervisor" => supervisor()).record(took.as_secs_f64());
-                    }
-                }
-                EventKind::StartFailed(_) => {
-                    self.set(event, None);
-                    counter!("supervision_exits_total", "supervisor" => supervisor(), "kind" => "start_failed")
-                        .increment(1);
-                }
-                EventKind::Ignored => {
-                    self.set(event, None);
-                    counter!("supervision_exits_total", "supervisor" => supervisor(), "kind" => "ignored").increment(1);
-                }
-                EventKind::Restarting { .. } => {
-                    counter!("supervision_restarts_total", "supervisor" => supervisor()).increment(1);
-                }
-                EventKind::Aborted => counter!("supervision_aborted_total", "supervisor" => supervisor()).increment(1),
-                EventKind::Unresponsive { .. } => {
-                    counter!("supervision_unresponsive_total", "supervisor" => supervisor()).increment(1);
-                }
-                EventKind::Blocked { .. } => {
-                    counter!("supervision_blocked_total", "supervisor" => supervisor()).increment(1);
-                }
-                EventKind::Stuck => counter!("supervision_stuck_total", "supervisor" => supervisor()).increment(1),
+                EventKind::Exited(_) => measure(STOP),
+                EventKind::Restarting { .. } => count(RESTARTS),
+                EventKind::Aborted => count(ABORTS),
+                EventKind::Unresponsive { .. } => count(MISSED_HEARTBEATS),
+                EventKind::Blocked { .. } => count(BLOCKED_POLLS),
+                EventKind::Stuck => count(STUCK),
                 EventKind::Abandoned => {
                     self.forget_below(&event.path);
                     self.set(event, None);
-                    counter!("supervision_abandoned_total", "supervisor" => supervisor()).increment(1);
+                    count(ABANDONED);
                 }
-                EventKind::GaveUp(_) => {
-                    counter!("supervision_gave_up_total", "supervisor" => event.path.clone()).increment(1);
-                }
+                EventKind::GaveUp(_) => counter!(GIVE_UPS, "supervisor" => event.path.clone()).increment(1),
                 _ => {}
             }
         }
@@ -114,14 +138,16 @@ mod numbers {
             }
         }
 
-        /// A process is gone without a word. If it was a supervisor, nobody tells of what was below it.
+        /// A process is gone without a word. If it was a supervisor, no one tells of what was below it.
         fn forget_below(&self, path: &str) {
             let is_at_or_below = |supervisor: &str| {
                 supervisor.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             };
             let gone: Vec<_> = {
                 let mut known = self.lock();
-                let gone: Vec<_> = known.keys().filter(|supervisor| is_at_or_below(supervisor)).cloned().collect();
+                let from_here = known.range(path.to_owned()..).map(|(supervisor, _)| supervisor);
+                let with_prefix = from_here.take_while(|supervisor| supervisor.starts_with(path));
+                let gone: Vec<_> = with_prefix.filter(|supervisor| is_at_or_below(supervisor)).cloned().collect();
                 gone.iter().filter_map(|supervisor| known.remove_entry(supervisor)).collect()
             };
             for (supervisor, states) in gone {
@@ -129,9 +155,44 @@ mod numbers {
             }
         }
 
-        fn lock(&self) -> MutexGuard<'_, HashMap<String, States>> {
+        fn lock(&self) -> MutexGuard<'_, BTreeMap<String, States>> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
+    }
+
+    /// Calls the recorder.
+    fn guarded(recorder: impl FnOnce()) {
+        if let Err(panic) = guard(recorder) {
+            warn_of(&panic);
+        }
+    }
+
+    fn describe() {
+        describe_gauge!(PROCESSES, Unit::Count, "Processes that a supervisor has now, by state");
+        describe_histogram!(START, Unit::Seconds, "Time from the start of a process until it was ready");
+        describe_histogram!(STOP, Unit::Seconds, "Time from the request to stop a process until it ended");
+        describe_counter!(EXITS, Unit::Count, "Processes that ended, or failed to start, by how");
+        describe_counter!(RESTARTS, Unit::Count, "Restarts that a supervisor decided on");
+        describe_counter!(
+            CHILD_EXITS,
+            Unit::Count,
+            "Processes of a static child that ended, or failed to start, by how"
+        );
+        describe_counter!(CHILD_RESTARTS, Unit::Count, "Restarts of a static child");
+        describe_counter!(
+            ABORTS,
+            Unit::Count,
+            "Processes aborted because their time to stop or to start was up, or they were killed or unresponsive"
+        );
+        describe_counter!(MISSED_HEARTBEATS, Unit::Count, "Processes that missed the heartbeat of their watchdog");
+        describe_counter!(BLOCKED_POLLS, Unit::Count, "Polls that were reported because they blocked a thread");
+        describe_counter!(STUCK, Unit::Count, "Processes that were aborted but did not yield, and hold up a restart");
+        describe_counter!(
+            ABANDONED,
+            Unit::Count,
+            "Processes that were aborted but did not yield, and are not waited for"
+        );
+        describe_counter!(GIVE_UPS, Unit::Count, "Times that a supervisor was out of restarts and gave up");
     }
 
     #[cold]
@@ -147,7 +208,7 @@ mod numbers {
     fn warn_of(_panic: &Failure) {}
 
     fn processes(supervisor: &str, state: &'static str) -> Gauge {
-        gauge!("supervision_processes", "supervisor" => supervisor.to_owned(), "state" => state)
+        gauge!(PROCESSES, "supervisor" => supervisor.to_owned(), "state" => state)
     }
 
     /// The dotted name of the supervisor of a process.
@@ -155,8 +216,16 @@ mod numbers {
         path.rsplit_once('.').map_or("", |(above, _)| above)
     }
 
-    fn kind(exit: &Exit) -> &'static str {
-        match exit {
+    /// How a process has ended, as a label.
+    fn exit_kind(kind: &EventKind) -> Option<&'static str> {
+        let EventKind::Exited(exit) = kind else {
+            return match kind {
+                EventKind::StartFailed(_) => Some("start_failed"),
+                EventKind::Ignored => Some("ignored"),
+                _ => None,
+            };
+        };
+        Some(match exit {
             Exit::Normal => "normal",
             Exit::Ignored => "ignored",
             Exit::Failed(_) => "failed",
@@ -165,13 +234,13 @@ mod numbers {
             Exit::Unresponsive { .. } => "unresponsive",
             Exit::Lost => "lost",
             Exit::Shutdown(_) => "shutdown",
-        }
+        })
     }
 }
 
 #[cfg(not(feature = "metrics"))]
 mod numbers {
-    use crate::observe::Event;
+    use crate::observe::{Event, EventKind};
 
     #[derive(Clone, Default)]
     pub(crate) struct Metrics;
@@ -180,7 +249,13 @@ mod numbers {
 
     impl Metrics {
         #[inline]
+        pub(crate) fn describe() {}
+
+        #[inline]
         pub(crate) fn observe(&self, _event: &Event) {}
+
+        #[inline]
+        pub(crate) fn observe_static(_kind: &EventKind, _path: impl FnOnce() -> String) {}
     }
 }
 

@@ -1,20 +1,26 @@
 //! What is told about a tree.
 
+mod brief;
 mod changes;
 mod children;
 mod event;
 mod events;
+mod graph;
 mod log;
 mod metrics;
 mod observers;
+mod picture;
 mod render;
 mod snapshot;
+mod wrap;
 
+pub use crate::error::RestartCause;
 pub(crate) use changes::Changes;
-pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState};
-pub use event::{Event, EventKind, RestartCause};
+pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, PlacementKind};
+pub use event::{Event, EventKind};
 pub use events::Events;
 pub(crate) use events::Subscribers;
+pub(crate) use metrics::{ARE_WANTED, Metrics};
 #[cfg(feature = "testing")]
 pub(crate) use observers::Observer;
 pub(crate) use observers::Observers;

@@ -1,136 +1,109 @@
-//! Snapshots for the eye.
+//! What the picture and the graph show of a process: how it looks, what there is to say about it, and which of its children.
 
-use std::{
-    fmt::{self, Write as _},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use super::{ChildState, Snapshot, SupervisorInfo};
 use crate::{
-    strategy::{ChildKind, RestartMode},
-    text::{FirstLine, Restarts},
+    strategy::RestartMode,
+    text::{FirstLine, Restarts, Rounded},
 };
 
-/// For terminals: a line for each process, with a glyph for its state.
-///
-/// ```text
-/// ● root  running for 3.2s, one for one, 1 restart in 5s
-/// ├─ ● api  running for 3.2s, rest for one, 3 restarts in 5s
-/// │  ├─ ● listener  running for 1.0s, restarted once, 1.0s ago it panicked: boom
-/// │  └─ ○ warm_up  stopped, 3.2s ago it ended normally
-/// └─ ◐ cache  starting for 3.2s
-/// ```
-///
-/// Of what user code says, the first line is shown, up to 1,000 characters of it, with control characters escaped.
-impl fmt::Display for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}  {}", glyph(self), self.path, Words(self))?;
-        // As a loop, so that no depth is too much for a stack.
-        let (mut margin, mut levels) = (String::new(), vec![self.children.iter()]);
-        while let Some(level) = levels.last_mut() {
-            let Some(child) = level.next() else {
-                levels.pop();
-                // The root has none.
-                for _ in 0..MARGIN {
-                    margin.pop();
-                }
-                continue;
-            };
-            let is_last = level.as_slice().is_empty();
-            let branch = if is_last { "└─" } else { "├─" };
-            write!(f, "\n{margin}{branch} {} {}  {}", glyph(child), segment(child), Words(child))?;
-            margin.push_str(if is_last { "   " } else { "│  " });
-            levels.push(child.children.iter());
+/// The conditions that a person tells apart. What needs attention most stands first: among many children these are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Look {
+    NotResponding,
+    NotReady,
+    Restarting,
+    Starting,
+    Stopping,
+    Stopped,
+    Running,
+}
+
+impl Look {
+    pub(super) const ALL: [Self; 7] = [
+        Self::NotResponding,
+        Self::NotReady,
+        Self::Restarting,
+        Self::Starting,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Running,
+    ];
+
+    pub(super) fn of(node: &Snapshot) -> Self {
+        match node.state {
+            _ if unread_for(node).is_some() => Self::NotResponding,
+            ChildState::Starting => Self::Starting,
+            ChildState::Running if node.ready => Self::Running,
+            ChildState::Running => Self::NotReady,
+            ChildState::Restarting => Self::Restarting,
+            ChildState::Stopping => Self::Stopping,
+            ChildState::Stopped => Self::Stopped,
         }
-        Ok(())
     }
-}
 
-/// How many characters each level is further to the right.
-const MARGIN: usize = 3;
+    pub(super) fn glyph(self) -> char {
+        self.drawn().0
+    }
 
-impl Snapshot {
-    /// For Graphviz: a directed graph, supervisors as boxes, coloured by state. What user code says is shown as in the picture
-    /// for terminals.
-    pub fn to_dot(&self) -> String {
-        let mut dot = String::from(
-            "digraph supervision {\n  rankdir = LR;\n  node [fontname = \"monospace\", style = filled];\n",
-        );
-        let (mut number, mut to_come) = (0, vec![(None, self)]);
-        while let Some((parent, this)) = to_come.pop() {
-            // Writing to a string does not fail.
-            let _ = node(this, parent, number, &mut dot);
-            to_come.extend(this.children.iter().rev().map(|child| (Some(number), child)));
-            number += 1;
+    /// A name that Graphviz knows.
+    pub(super) fn colour(self) -> &'static str {
+        self.drawn().1
+    }
+
+    /// In words.
+    pub(super) fn name(self) -> &'static str {
+        self.drawn().2
+    }
+
+    fn drawn(self) -> (char, &'static str, &'static str) {
+        match self {
+            Self::NotResponding => ('?', "magenta", "not responding"),
+            Self::NotReady => ('◑', "yellow", "not ready"),
+            Self::Restarting => ('↻', "orange", "waiting to restart"),
+            Self::Starting => ('◐', "lightblue", "starting"),
+            Self::Stopping => ('◌', "khaki", "stopping"),
+            Self::Stopped => ('○', "lightgray", "stopped"),
+            Self::Running => ('●', "palegreen", "running"),
         }
-        dot.push_str("}\n");
-        dot
     }
 }
 
-fn node(this: &Snapshot, parent: Option<usize>, own: usize, dot: &mut String) -> fmt::Result {
-    let shape = if this.kind == ChildKind::Supervisor { "box" } else { "ellipse" };
-    let label =
-        format!("{}\n{}", segment(this), Words(this)).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    writeln!(dot, "  n{own} [shape = {shape}, fillcolor = {}, label = \"{label}\"];", colour(this))?;
-    match parent {
-        Some(parent) => writeln!(dot, "  n{parent} -> n{own};"),
-        None => Ok(()),
-    }
+/// A supervisor reads its messages at once where it gets to run, so one that has not for this long does not get to run.
+const NOT_RESPONDING_AFTER: Duration = Duration::from_secs(1);
+
+/// For how long a supervisor that does not respond has not read its messages.
+fn unread_for(node: &Snapshot) -> Option<Duration> {
+    node.supervisor.as_ref()?.unread_for.filter(|unread_for| *unread_for >= NOT_RESPONDING_AFTER)
 }
 
-/// A supervisor that has not read its messages for so long does not get to run.
-const BLOCKED_AFTER: Duration = Duration::from_secs(1);
-
-/// For how long a supervisor has not got to run, if it should have.
-fn blocked_for(node: &Snapshot) -> Option<Duration> {
-    node.supervisor.as_ref()?.unread_for.filter(|unread_for| *unread_for >= BLOCKED_AFTER)
-}
-
-fn glyph(node: &Snapshot) -> char {
-    match node.state {
-        _ if blocked_for(node).is_some() => '?',
-        ChildState::Starting => '◐',
-        ChildState::Running => '●',
-        ChildState::Restarting => '↻',
-        ChildState::Stopping => '◌',
-        ChildState::Stopped => '○',
-    }
-}
-
-fn colour(node: &Snapshot) -> &'static str {
-    match node.state {
-        _ if blocked_for(node).is_some() => "magenta",
-        ChildState::Starting => "lightblue",
-        ChildState::Running => "palegreen",
-        ChildState::Restarting => "orange",
-        ChildState::Stopping => "khaki",
-        ChildState::Stopped => "lightgray",
-    }
-}
-
-fn segment(node: &Snapshot) -> &str {
+/// The last segment of its dotted name.
+pub(super) fn segment(node: &Snapshot) -> &str {
     node.path.rsplit_once('.').map_or(&node.path, |(_, segment)| segment)
 }
 
-/// What there is to say of a process, apart from its name.
-struct Words<'a>(&'a Snapshot);
+/// What there is to say about a process, apart from its name.
+pub(super) struct Words<'a>(pub(super) &'a Snapshot);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Snapshot { state, since, restarts, last_exit, supervisor, .. } = self.0;
+        let Snapshot { state, ready, since, restarts, last_exit, supervisor, .. } = self.0;
         f.write_str(match state {
             ChildState::Starting => "starting",
             ChildState::Running => "running",
-            ChildState::Restarting => "waits to be restarted",
+            ChildState::Restarting => "waiting to restart",
             ChildState::Stopping => "stopping",
             ChildState::Stopped => "stopped",
         })?;
         if let (Some(since), ChildState::Starting | ChildState::Running | ChildState::Stopping) = (since, state) {
-            write!(f, " for {since:.1?}")?;
+            write!(f, " for {}", Rounded(*since))?;
         }
-        if let Some(blocked_for) = blocked_for(self.0) {
-            write!(f, ", has not read its messages for {blocked_for:.1?}")?;
+        if *state == ChildState::Running && !ready {
+            f.write_str(", not ready")?;
+        }
+        if let Some(unread_for) = unread_for(self.0) {
+            write!(f, ", not responding: has not read its messages for {}", Rounded(unread_for))?;
         }
         if let Some(info) = supervisor {
             write!(f, ", {}", Settings(info))?;
@@ -141,9 +114,10 @@ impl fmt::Display for Words<'_> {
             _ => write!(f, ", restarted {restarts} times")?,
         }
         if let Some(last) = last_exit {
-            let how = FirstLine(&last.how);
+            let how = last.cause.words().to_string();
+            let how = FirstLine(&how);
             match last.ago {
-                Some(ago) => write!(f, ", {ago:.1?} ago it {how}")?,
+                Some(ago) => write!(f, ", {} ago it {how}", Rounded(ago))?,
                 None => write!(f, ", {how}")?,
             }
         }
@@ -167,4 +141,52 @@ impl fmt::Display for Settings<'_> {
             _ => write!(f, ", {}", Restarts { intensity: *intensity, period: *period }),
         }
     }
+}
+
+/// The children of a process, as far as a person wants to read them.
+pub(super) struct Shown<'a> {
+    /// Those that are shown one by one, in start order.
+    pub(super) each: Vec<&'a Snapshot>,
+    /// The others, counted: `… 4990 more: 3 stopped, 4987 running`.
+    pub(super) others: Option<String>,
+}
+
+/// The children of a dynamic supervisor are alike, so more than a few of them are counted.
+const FEW_DYNAMIC: usize = 10;
+
+/// Those of another one are likely to have been written down one by one. Calls can add thousands, though.
+const FEW: usize = 100;
+
+impl<'a> Shown<'a> {
+    pub(super) fn all(node: &'a Snapshot) -> Self {
+        Self { each: node.children.iter().collect(), others: None }
+    }
+
+    /// All children if they are few. Otherwise no more than that: those that need attention most.
+    pub(super) fn of(node: &'a Snapshot) -> Self {
+        let is_dynamic = node.supervisor.as_ref().is_some_and(|info| info.dynamic);
+        let few = if is_dynamic { FEW_DYNAMIC } else { FEW };
+        if node.children.len() <= few {
+            return Self::all(node);
+        }
+        let mut rows: Vec<_> = node.children.iter().map(worst).zip(&node.children).enumerate().collect();
+        // Stable: among those that look alike the earlier ones are shown.
+        rows.sort_by_key(|(_, (look, _))| *look);
+        let shown = rows.iter().take(few).take_while(|(_, (look, _))| *look != Look::Running).count();
+        let counted = rows.split_off(shown);
+        let count = |look| counted.iter().filter(|(_, (one, _))| *one == look).count();
+        let counts = Look::ALL.into_iter().map(|look| (count(look), look.name())).filter(|(count, _)| *count > 0);
+        let counts: Vec<_> = counts.map(|(count, name)| format!("{count} {name}")).collect();
+        rows.sort_by_key(|(position, _)| *position);
+        Self {
+            each: rows.into_iter().map(|(_, (_, child))| child).collect(),
+            others: Some(format!("… {} more: {}", counted.len(), counts.join(", "))),
+        }
+    }
+}
+
+/// How a child looks, or what is below it: a supervisor that does not respond does not make those above it less ready.
+fn worst(child: &Snapshot) -> Look {
+    let is_deaf = child.iter().any(|below| unread_for(below).is_some());
+    if is_deaf { Look::NotResponding } else { Look::of(child) }
 }

@@ -2,10 +2,10 @@ use std::{fmt, sync::Arc};
 
 use crate::incarnation::{Control, ControlCell, Flags, ProcessId};
 
-/// The other end of a [`ProcessShutdown`](crate::ProcessShutdown) that was made by
-/// [`paired`](crate::ProcessShutdown::paired): triggers it.
+/// The trigger of a [`ProcessShutdown`](crate::ProcessShutdown) that was made by
+/// [`paired`](crate::ProcessShutdown::paired).
 ///
-/// Dropping the handle triggers it too: whoever held it is gone, and nobody else could.
+/// Dropping the handle triggers it, too: after that, nothing else could.
 #[must_use = "dropping the handle triggers the shutdown"]
 pub struct ShutdownHandle(Arc<Pair>);
 
@@ -18,7 +18,7 @@ impl ShutdownHandle {
         (pair.clone(), id, Self(pair))
     }
 
-    /// Asks for shutdown.
+    /// Triggers the shutdown signal.
     pub fn trigger(self) {
         drop(self);
     }

@@ -1,4 +1,4 @@
-//! How a process is asked to stop, and how it hears of it.
+//! The shutdown signal: how a process is asked to stop, and how it waits for that.
 
 mod handle;
 mod process_shutdown;

@@ -11,18 +11,18 @@ use crate::{
     sync::{AtomicBool, Mutex, MutexGuard},
 };
 
-/// A user's future, behind any number of `ProcessShutdown`s. Whoever polls drives it for all.
+/// A user's future behind any number of `ProcessShutdown`s. The task that polls one of them drives it for all.
 ///
-/// It goes with the last of them: what wakes it owns the cell, and not the future.
+/// It is dropped with the last of them: its waker owns the cell, and not the future.
 pub(super) struct Wrapped {
     bell: Arc<Bell>,
     state: Mutex<State>,
 }
 
-/// Wakes whoever can drive the future.
+/// A waker for all tasks that can drive the future.
 struct Bell {
     cell: ControlCell,
-    /// Since the future was taken out for a poll.
+    /// Whether it rang since the future was taken out for a poll.
     has_rung: AtomicBool,
 }
 
@@ -30,7 +30,7 @@ type Awaited = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 enum State {
     Waits(Awaited),
-    /// The future is out, in a poll.
+    /// The future is taken out, for a poll.
     Polled,
     Done,
 }
@@ -49,12 +49,13 @@ impl Wrapped {
         (Arc::new(Self { bell, state: Mutex::new(State::Waits(future)) }), id)
     }
 
-    /// Takes the future out for a poll, if it is there. Not polled under the lock, for it may look at its own signal.
+    /// Takes the future out for a poll, if it is there. It is not polled under the lock, because it may look at its own
+    /// signal.
     fn take_out(&self) -> Option<Awaited> {
         let mut state = self.lock();
         match mem::replace(&mut *state, State::Polled) {
             State::Waits(future) => {
-                // What rings from here on rings for the poll that follows.
+                // A ring from here on is for the poll that follows.
                 self.bell.has_rung.swap(false, AcqRel);
                 Some(future)
             }
@@ -67,7 +68,7 @@ impl Wrapped {
 
     fn put_back(&self, future: Awaited) {
         *self.lock() = State::Waits(future);
-        // Whom the bell has woken during the poll found nothing to drive, and who polled may not come back.
+        // Tasks that the bell woke during the poll found nothing to drive, and the polling task may not poll again.
         if self.bell.has_rung.swap(false, AcqRel) {
             self.bell.cell.wake_waiters();
         }
@@ -92,13 +93,13 @@ impl Control for Wrapped {
     fn drive(&self) {
         let Some(mut future) = self.take_out() else { return };
         let all = Waker::from(self.bell.clone());
-        // P3, P6: user code. A panic is an end, and the signal fires then.
+        // P3, P6: user code. A panic ends it, and the signal fires then.
         let polled = guard(|| future.as_mut().poll(&mut Context::from_waker(&all)));
         if polled.as_ref().is_ok_and(|polled| polled.is_pending()) {
             self.put_back(future);
             return;
         }
-        // Also where it panicked: it is never going to resolve, and whoever waits for it has to stop some day.
+        // Also after a panic: the future is never going to resolve, and its waiters have to stop.
         *self.lock() = State::Done;
         let _ = guard(|| drop(future));
         self.bell.cell.request(Flags::SHUTDOWN);
@@ -107,8 +108,8 @@ impl Control for Wrapped {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // First the mark, then the wake: who is woken finds nothing to drive as long as the poll goes on, and
-        // `put_back` sees the mark.
+        // First the mark, then the wake: a woken task finds nothing to drive during the poll, and `put_back` sees the
+        // mark.
         self.has_rung.swap(true, AcqRel);
         self.cell.wake_waiters();
     }

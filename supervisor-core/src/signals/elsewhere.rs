@@ -10,16 +10,16 @@ use std::{
 
 use signal_hook::{SigId, flag, low_level::unregister};
 
-/// Where nothing can wait for a signal, how often it is looked for one.
+/// How often signals are checked on systems that offer no way to wait for one.
 const EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Ear {
-    /// Each signal, with whether it came since the last look.
+    /// Each signal, with whether it came since the last check.
     signals: Vec<(i32, Arc<AtomicBool>, SigId)>,
     is_shut: Arc<AtomicBool>,
 }
 
-/// The other end of an ear: ends what waits there.
+/// The other end of an ear: ends its wait.
 #[derive(Debug)]
 pub(super) struct Shut(Arc<AtomicBool>);
 
@@ -35,7 +35,7 @@ impl Ear {
         Ok((ear, Shut(is_shut)))
     }
 
-    /// Until it is shut, or `hear` has heard enough.
+    /// Listens until it is shut, or `hear` returns that it needs no more signals.
     pub(super) fn listen(self, mut hear: impl FnMut(i32) -> bool) {
         while !self.is_shut.load(SeqCst) {
             if !self.signals.iter().filter(|(_, came, _)| came.swap(false, SeqCst)).all(|(signal, ..)| hear(*signal)) {

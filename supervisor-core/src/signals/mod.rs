@@ -1,18 +1,18 @@
-//! Hears the signals that ask a program to stop, on a plain thread.
+//! Receives the signals that ask a program to stop, on a plain thread.
 //!
-//! An executor's own signals come through what waits for its sockets. A poll that blocks can hold that up, and then nobody
-//! hears that the program should stop (8 s were measured). A plain thread hears it whatever is blocked, and wakes the run
-//! from outside of the executor, which makes another thread of the executor look for work.
+//! An executor's own signal support depends on the thread that waits for its sockets. A poll that blocks can hold that
+//! thread up, and then the program does not see the signal (8 s were measured). A plain thread receives it whatever is
+//! blocked, and wakes the run from outside of the executor, which makes another thread of the executor look for work.
 //!
 //! ```text
 //!            1st            2nd signal, or the run ends
-//! listening ─────► heard ─────► no longer listening: with nobody else listening,
+//! listening ─────► heard ─────► no longer listening: if no other run listens,
 //!                  stop         the next signal has its default effect again
 //!                               abort
 //! ```
 //!
-//! A handler that was installed stays, as nobody can know what else hangs on it. So the default effect is one of the handler,
-//! which has it whenever nobody listens.
+//! An installed handler stays, because other code may depend on it. So the handler itself applies the default effect
+//! while no run listens.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "elsewhere.rs")]
@@ -32,15 +32,16 @@ use atomic_waker::AtomicWaker;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
+    low_level::signal_name,
 };
 
 use self::ear::{Ear, Shut};
 use crate::{error::SupervisorError, incarnation::guard};
 
-/// What asks a program to stop.
+/// The signals that ask a program to stop.
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// The signal that came second to a run, and so forced it.
+/// The signal that came as the second one to a run, and so aborted it.
 static FORCED: AtomicI32 = AtomicI32::new(NONE);
 const NONE: i32 = 0;
 
@@ -48,39 +49,41 @@ static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners { count: 0, has_defaul
 
 struct Listeners {
     count: usize,
-    /// Whether a signal has its default effect. The handlers share it.
+    /// Whether a signal has its default effect. Shared with the handlers.
     has_default: Option<Arc<AtomicBool>>,
 }
 
-/// What one run hears.
+/// The signals to one run.
 #[derive(Debug)]
 pub(crate) struct Signals {
     heard: Arc<Heard>,
-    /// How much of it the run knows.
+    /// How many of them the run has been told.
     told: u8,
     shut: Shut,
 }
 
-/// What a signal asks of a run.
+/// A request that a signal makes to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    Stop,
-    StopNow,
+    Stop(&'static str),
+    StopNow(&'static str),
 }
 
 #[derive(Debug)]
 struct Heard {
     count: AtomicU8,
+    /// The first two.
+    signals: [AtomicI32; 2],
     waker: AtomicWaker,
     is_listening: AtomicBool,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot install signal handlers: {0}")]
+#[error("cannot install signal handlers")]
 struct CannotInstall(#[source] io::Error);
 
 impl Signals {
-    /// Begins to listen. From now on the signals no longer end the program by themselves.
+    /// Starts listening. From now on the signals no longer end the program by themselves.
     pub(crate) fn listen() -> Result<Self, SupervisorError> {
         Self::try_listen().map_err(|error| SupervisorError::executor(CannotInstall(error)))
     }
@@ -88,7 +91,7 @@ impl Signals {
     fn try_listen() -> io::Result<Self> {
         let heard = Heard::begin()?;
         FORCED.store(NONE, SeqCst);
-        // On an error the count is put right when this is dropped.
+        // On an error, dropping this corrects the count.
         let listening = Stops(heard.clone());
         let (ear, shut) = Ear::open(SIGNALS)?;
         let signals = Self { heard, told: 0, shut };
@@ -98,14 +101,16 @@ impl Signals {
         Ok(signals)
     }
 
-    /// The next thing that was asked, each once; and if there is none, the task is woken when there is.
+    /// Returns the next request, each once. If there is none, registers the task to be woken by the next.
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Option<Asked> {
         self.heard.waker.register(cx.waker());
         if self.told >= self.heard.count.load(SeqCst) {
             return None;
         }
         self.told += 1;
-        Some(if self.told == 1 { Asked::Stop } else { Asked::StopNow })
+        let [first, second] = &self.heard.signals;
+        let name = |signal: &AtomicI32| signal_name(signal.load(SeqCst)).unwrap_or("a signal");
+        Some(if self.told == 1 { Asked::Stop(name(first)) } else { Asked::StopNow(name(second)) })
     }
 }
 
@@ -116,7 +121,7 @@ impl Drop for Signals {
     }
 }
 
-/// Gives the signals their default effect, for as long as what this returns is true.
+/// Installs handlers that apply the default effect while the returned flag is true.
 fn install() -> io::Result<Arc<AtomicBool>> {
     let has_default = Arc::new(AtomicBool::new(true));
     for signal in SIGNALS {
@@ -125,7 +130,7 @@ fn install() -> io::Result<Arc<AtomicBool>> {
     Ok(has_default)
 }
 
-/// The signal that forced a run, if one did.
+/// Returns the signal that aborted a run, if one did.
 pub(crate) fn forced() -> Option<i32> {
     Some(FORCED.load(SeqCst)).filter(|signal| *signal != NONE)
 }
@@ -140,10 +145,15 @@ impl Heard {
         has_default.store(false, SeqCst);
         listeners.has_default = Some(has_default);
         listeners.count += 1;
-        Ok(Arc::new(Self { count: AtomicU8::new(0), waker: AtomicWaker::new(), is_listening: AtomicBool::new(true) }))
+        Ok(Arc::new(Self {
+            count: AtomicU8::new(0),
+            signals: [const { AtomicI32::new(NONE) }; 2],
+            waker: AtomicWaker::new(),
+            is_listening: AtomicBool::new(true),
+        }))
     }
 
-    /// The run listens no more: it has heard all that it can do anything about, or it has ended.
+    /// Ends the listening of a run: it has received every request that it can act on, or it has ended.
     fn end(&self) {
         if !self.is_listening.swap(false, SeqCst) {
             return;
@@ -156,11 +166,11 @@ impl Heard {
     }
 }
 
-/// The thread's side.
+/// The side of the thread.
 struct Stops(Arc<Heard>);
 
 impl Stops {
-    /// Whether to go on listening.
+    /// Handles a signal. Returns whether to go on listening.
     fn hear(&self, signal: i32) -> bool {
         let Self(heard) = self;
         if !heard.is_listening.load(SeqCst) {
@@ -171,6 +181,8 @@ impl Stops {
             FORCED.store(signal, SeqCst);
             heard.end();
         }
+        // Which one, before that there is one.
+        heard.signals[usize::from(!is_first)].store(signal, SeqCst);
         heard.count.fetch_add(1, SeqCst);
         // Wakers are user code.
         let _ = guard(|| heard.waker.take().map(Waker::wake));

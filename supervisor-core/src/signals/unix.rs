@@ -2,10 +2,10 @@ use std::io;
 
 use signal_hook::iterator::{Handle, Signals};
 
-/// Waits for signals without any time of its own.
+/// A wait for signals that needs no timer.
 pub(super) struct Ear(Signals);
 
-/// The other end of an ear: ends what waits there.
+/// The other end of an ear: ends its wait.
 #[derive(Debug)]
 pub(super) struct Shut(Handle);
 
@@ -16,7 +16,7 @@ impl Ear {
         Ok((Self(signals), shut))
     }
 
-    /// Until it is shut, or `hear` has heard enough.
+    /// Listens until it is shut, or `hear` returns that it needs no more signals.
     pub(super) fn listen(mut self, mut hear: impl FnMut(i32) -> bool) {
         self.0.forever().all(&mut hear);
     }

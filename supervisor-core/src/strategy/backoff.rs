@@ -5,62 +5,74 @@ use fastrand::Rng;
 use super::RestartStrategy;
 use crate::text::Time;
 
-/// How long a restart waits.
+/// The wait before a restart.
 ///
-/// Without one, which is the default and what OTP does, a child is restarted at once, and the restart intensity is the
-/// only brake. Use one where what a child needs may be away for a while, a database say: then failing fast only burns
-/// the intensity.
+/// Without one, which is the default and OTP's behaviour, a child is restarted at once, and the restart intensity is
+/// the only brake. Use one if something that the child needs may be away for a while, such as a database: failing fast
+/// would then only use up the intensity.
 ///
-/// A backoff does not lengthen the restart intensity: each failure counts, when it happens. With the default of 1 restart in 5
-/// seconds a supervisor gives up at the second failure, which with a first wait of 100 ms is after 100 ms at most. So allow as
-/// many restarts as fit into the outage that you want to sit out, or say
-/// [`with_unlimited_restarts`](RestartStrategy::with_unlimited_restarts). When a supervisor starts a child that it would give
-/// up on before the backoff has come to its longest wait, the log warns of that, once.
+/// A backoff does not change the restart intensity: each failure counts when it happens. With the default of 1 restart
+/// in 5 seconds a supervisor gives up at the second failure, which with a first wait of 100 ms is after 100 ms at most.
+/// So allow as many restarts as fit into the longest outage to survive, or use
+/// [`with_unlimited_restarts`](RestartStrategy::with_unlimited_restarts). When a supervisor starts a child that it
+/// would give up on before the backoff reaches its longest wait, the log warns of that, once.
 ///
-/// The wait before restart number `n` is a random time up to `min(max, initial * factor^n)`: the jitter keeps a thousand
-/// children that failed together from coming back together. `n` starts again from zero once the child has run for
-/// `reset_after`.
+/// The wait before restart number `n` is a random time up to `min(max, initial * factor^n)`: with this jitter, a
+/// thousand children that failed together do not restart together. `n` starts again from zero once the child has run
+/// for `reset_after`.
+///
+/// ```
+/// use std::time::Duration;
+/// use supervision::{worker, Backoff};
+///
+/// // Up to 100 ms before the first restart, twice as long before each further one, and 10 s at most.
+/// let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(10));
+/// let importer = worker("importer", |shutdown| shutdown).with_backoff(backoff);
+/// # let _ = importer;
+/// ```
 ///
 /// Serialized, a time without limit (`Duration::MAX`) is `null`.
 #[must_use = "a backoff does nothing until a child or a supervisor has it"]
 #[derive(Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Backoff {
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
+    #[cfg_attr(feature = "serde", serde(rename = "initial_seconds", with = "crate::format::seconds"))]
     initial: Duration,
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
+    #[cfg_attr(feature = "serde", serde(rename = "max_seconds", with = "crate::format::seconds"))]
     max: Duration,
     factor: f64,
     jitter: bool,
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::text::serialize::time"))]
+    #[cfg_attr(feature = "serde", serde(rename = "reset_after_seconds", with = "crate::format::seconds"))]
     reset_after: Duration,
 }
 
 impl Backoff {
-    /// Always the same wait, without jitter.
+    /// Makes a backoff that always waits the same time, without jitter.
     pub const fn constant(delay: Duration) -> Self {
         Self { initial: delay, max: delay, factor: 1.0, jitter: false, reset_after: Duration::from_secs(60) }
     }
 
-    /// A wait that doubles from `initial` up to `max`, with full jitter, and starts again after a minute without failure.
+    /// Makes a backoff whose wait doubles from `initial` up to `max`, with full jitter. It starts again after a minute
+    /// without failure.
     pub const fn exponential(initial: Duration, max: Duration) -> Self {
         Self { initial, max, factor: 2.0, jitter: true, reset_after: Duration::from_secs(60) }
     }
 
-    /// By how much each wait is longer than the one before: a finite number of at least 1. The default is 2.
+    /// Sets the factor by which each wait is longer than the one before: a finite number of at least 1. The default is
+    /// 2.
     pub const fn with_factor(mut self, factor: f64) -> Self {
         self.factor = factor;
         self
     }
 
-    /// Waits all of its length, and not a random part of it. For tests that count on times: without jitter, children that failed
-    /// together come back together.
+    /// Uses the full wait instead of a random part of it. For tests that depend on exact times: without jitter,
+    /// children that failed together restart together.
     pub const fn without_jitter(mut self) -> Self {
         self.jitter = false;
         self
     }
 
-    /// For how long a child has to run until its failures are forgotten. The default is 60 s.
+    /// Sets how long a child has to run until its failures are forgotten. The default is 60 s.
     pub const fn with_reset_after(mut self, uptime: Duration) -> Self {
         self.reset_after = uptime;
         self
@@ -74,10 +86,10 @@ impl Backoff {
         self.max
     }
 
-    /// When a supervisor with this strategy gives up on a child that fails at once each time, if that is before the wait has
-    /// grown to its longest: after what time, at most.
+    /// Returns after what time, at most, a supervisor with this strategy gives up on a child that fails at once each
+    /// time; `None` if the wait reaches its longest value before that.
     pub(crate) fn cut_short_by(&self, strategy: &RestartStrategy) -> Option<Duration> {
-        // A factor close to 1 takes for ever to come anywhere; nobody is warned of that.
+        // With a factor close to 1 the wait hardly grows; there is no warning for that.
         const STEPS: u32 = 10_000;
         let (mut now, mut counted) = (Duration::ZERO, VecDeque::new());
         for failures in 0..STEPS {
@@ -102,14 +114,14 @@ impl Backoff {
         self.reset_after
     }
 
-    /// The wait before the next start of a child that failed `failures` times before this one.
+    /// Returns the wait before the next start of a child that failed `failures` times before this one.
     pub(crate) fn delay(&self, failures: u32, rng: &mut Rng) -> Duration {
         let longest = self.grown(failures);
-        // B1: anything up to the whole wait, so that those which failed together do not come back together.
+        // B1: a random part of the whole wait, so that children which failed together do not restart together.
         if self.jitter { longest.mul_f64(rng.f64()) } else { longest }
     }
 
-    /// The wait without jitter.
+    /// Returns the wait without jitter.
     fn grown(&self, failures: u32) -> Duration {
         if self.initial.is_zero() {
             return Duration::ZERO;

@@ -1,4 +1,4 @@
-//! What users configure.
+//! The settings of supervisors and children.
 
 mod backoff;
 mod restart_strategy;

@@ -6,25 +6,26 @@ use crate::{
     placement::{Placed, Placement},
     shutdown::{ShutdownOrder, ShutdownStrategy},
     text::Time,
+    trace::Origin,
 };
 
-/// All that a supervisor has to know about a child, apart from how to start it.
+/// The settings of a child: everything that its supervisor has to know about it, apart from how to start it.
 #[derive(Clone, Debug)]
 pub(crate) struct ChildSettings {
     pub(crate) kind: ChildKind,
-    /// As far as the specification names one.
+    /// The restart type, if the specification sets one.
     pub(crate) restart: Option<RestartType>,
     pub(crate) significant: bool,
-    /// It has no set-up: it is ready as soon as it is spawned.
+    /// Whether the child has no set-up: then it is ready as soon as it is spawned.
     pub(crate) ready_at_once: bool,
-    /// It cannot be started twice.
+    /// Whether the child can be started only once.
     pub(crate) runs_once: bool,
     stop: Stop,
-    /// What few children have.
+    /// The settings that few children have.
     pub(crate) rare: Option<Box<RareSettings>>,
 }
 
-/// How it is stopped, where that is nothing special.
+/// The way in which the child is stopped; the common ones take no space.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stop {
     Default,
@@ -38,12 +39,14 @@ pub(crate) struct RareSettings {
     shutdown: ShutdownStrategy,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) backoff: Option<Backoff>,
-    /// Within what time it has to give a sign of life.
+    /// The time within which each heartbeat has to come; `None` without a watchdog.
     pub(crate) watchdog: Option<Duration>,
-    /// It says itself when it is ready.
+    /// Whether the child itself reports when it is ready.
     pub(crate) explicit_ready: bool,
-    /// Where its process runs.
+    /// The executor of its process.
     pub(crate) placement: Placed,
+    /// The span that its processes follow from.
+    pub(crate) origin: Option<Origin>,
 }
 
 impl ChildSettings {
@@ -95,12 +98,12 @@ impl ChildSettings {
         self.rare.as_ref().is_some_and(|rare| rare.explicit_ready)
     }
 
-    /// Whether it is ready as soon as its process is there.
+    /// Returns whether it is ready as soon as its process exists.
     pub(crate) fn is_ready_when_there(&self) -> bool {
         self.ready_at_once && !self.explicit_ready()
     }
 
-    /// Whether it is ready as soon as it is spawned. An executor that is made for it may fail to be.
+    /// Returns whether it is ready as soon as it is spawned. An executor that is made for it may fail to be made.
     pub(crate) fn is_ready_at_once(&self) -> bool {
         self.is_ready_when_there() && !matches!(self.placement(), Placement::Fresh(_))
     }
@@ -121,29 +124,33 @@ impl ChildSettings {
         self.rare.as_ref().map_or(&Placement::Inherit, |rare| &rare.placement)
     }
 
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.rare.as_ref()?.origin.as_ref()
+    }
+
     pub(crate) fn supervisor() -> Self {
-        // R8, R42: what is below it has limits of its own, and they add up.
+        // R8, R42: the children below it have limits of their own, and these add up.
         Self { kind: ChildKind::Supervisor, ..Self::worker(ShutdownStrategy::UNLIMITED) }
     }
 }
 
-/// What a supervisor is set to do.
+/// The settings of a supervisor.
 #[derive(Clone)]
 pub(crate) struct SupervisorSettings {
     pub(crate) strategy: RestartStrategy,
     pub(crate) auto_shutdown: AutoShutdown,
     pub(crate) shutdown_order: ShutdownOrder,
-    /// For how long an aborted process may take to let go.
+    /// How long an aborted process may take to yield.
     pub(crate) abort_grace: Duration,
     pub(crate) unique_names: bool,
-    /// Children come and go: none is kept that has ended and is not restarted.
+    /// Whether children come and go: a child that has ended and is not restarted is not kept.
     pub(crate) dynamic: bool,
     pub(crate) max_children: Option<usize>,
-    /// For how long all of its stopping may take.
+    /// How long its whole stop may take; `None` without a limit.
     pub(crate) shutdown_budget: Option<Duration>,
-    /// Where its children run.
+    /// The executor of its children.
     pub(crate) placement: Placed,
-    /// For children without one of their own.
+    /// The backoff of children that have none of their own; `None` restarts them at once.
     pub(crate) backoff: Option<Backoff>,
 }
 
@@ -151,16 +158,17 @@ impl SupervisorSettings {
     /// How many supervisors there may be from the root of a tree down to the lowest one, both counted.
     pub(crate) const MAX_DEPTH: usize = 1000;
 
-    /// A timer of an executor is no finer than this, and a process that is aborted needs a poll to be gone.
+    /// The shortest grace: a timer of an executor is no finer than this, and an aborted process needs a poll to end.
     const SHORTEST_GRACE: Duration = Duration::from_millis(1);
 
-    /// Where the restarts of a child end before its backoff has come to its longest wait: after what time at most, and that wait.
+    /// Returns after what time, at most, the restarts of a child end before its backoff reaches its longest wait, and
+    /// that wait.
     pub(crate) fn cuts_short(&self, child: &ChildSettings) -> Option<(Duration, Duration)> {
         let backoff = child.backoff().or(self.backoff)?;
         Some((backoff.cut_short_by(&self.strategy)?, backoff.longest()))
     }
 
-    /// Why a supervisor with so many static children cannot work like this.
+    /// Returns why a supervisor with these settings and so many static children cannot work.
     pub(crate) fn what_is_wrong(&self, children: usize) -> Option<InvalidSpec> {
         // D4: in a period of zero, no two restarts would ever count together.
         if self.strategy.period().is_zero() {
@@ -170,7 +178,7 @@ impl SupervisorSettings {
         } else if self.abort_grace < Self::SHORTEST_GRACE {
             Some(InvalidSpec::AbortGraceTooShort)
         } else if self.max_children.is_some_and(|max| children > max) {
-            // A8: the static ones count.
+            // A8: the static children count.
             Some(InvalidSpec::TooManyChildren)
         } else if !self.dynamic {
             None
@@ -184,7 +192,7 @@ impl SupervisorSettings {
             // R46: it asks all at once.
             Some(InvalidSpec::DynamicShutdownOrder)
         } else if self.auto_shutdown != AutoShutdown::Never {
-            // R48, D7: it keeps no child that has ended, so none could be the last one.
+            // R48, D7: it keeps no child that has ended, so no child could be the last one.
             Some(InvalidSpec::DynamicAutoShutdown)
         } else {
             None

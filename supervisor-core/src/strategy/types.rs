@@ -1,22 +1,22 @@
 use crate::incarnation::Exit;
 
-/// Whether a child is started again when it has ended by itself.
+/// The rule for whether a child is started again when it has ended by itself.
 ///
 /// | it ended | permanent | transient | temporary |
 /// |---|---|---|---|
 /// | normally | restarted | stays stopped | removed |
-/// | as a supervisor that gave up, or shut down by itself | restarted | stays stopped | removed |
+/// | as a supervisor that gave up, or shut itself down | restarted | stays stopped | removed |
 /// | with an error, a panic, aborted, lost | restarted | restarted | removed |
 #[expect(clippy::exhaustive_enums, reason = "what users set; OTP has these three")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum RestartType {
-    /// Always restarted. The default, as in OTP: what is supervised is meant to run.
+    /// Always restarted. The default, as in OTP: a supervised process is meant to run.
     #[default]
     Permanent,
     /// Restarted only if it failed.
     Transient,
-    /// Never restarted, and forgotten when it has ended.
+    /// Never restarted, and removed when it has ended.
     Temporary,
 }
 
@@ -33,13 +33,13 @@ impl RestartType {
     }
 }
 
-/// Whether a supervisor stops by itself when significant children have ended.
+/// The rule for whether a supervisor stops by itself when significant children have ended.
 ///
 /// Only the end of a significant child that is not restarted counts: of a transient one that ended normally, or of a
-/// temporary one. Being terminated, or stopped in a group restart, does not.
+/// temporary one. A child that is terminated, or stopped in a group restart, does not count.
 #[expect(clippy::exhaustive_enums, reason = "what users set; OTP has these three")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum AutoShutdown {
     /// Never. The default.
     #[default]
@@ -50,13 +50,13 @@ pub enum AutoShutdown {
     AllSignificant,
 }
 
-/// What kind of process a child is.
+/// The kind of process that a child is.
 #[expect(clippy::exhaustive_enums, reason = "a child supervises or it does not")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum ChildKind {
-    /// It does the work.
+    /// A worker: it does the work.
     Worker,
-    /// It supervises.
+    /// A supervisor: it runs other children.
     Supervisor,
 }

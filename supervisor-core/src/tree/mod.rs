@@ -1,4 +1,4 @@
-//! A tree that runs.
+//! A running tree.
 
 mod root;
 mod run;

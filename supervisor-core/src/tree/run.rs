@@ -22,16 +22,16 @@ use crate::{
 
 type Trigger = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What is to shut a tree down.
+/// The triggers that shut a tree down.
 struct Triggers(Vec<Trigger>);
 
 impl Supervisor {
-    /// Runs this supervisor as the root of a tree on an executor. Await what this returns.
+    /// Runs this supervisor as the root of a tree on an executor. Await the returned value.
     pub fn run_on(self, spawner: impl Spawner) -> Run {
         self.run(Where::On(Arc::new(spawner)))
     }
 
-    /// The same, on the executor that is found when the run is first polled. For the facade.
+    /// Runs it on the executor that `find` returns when the run is first polled. For the facade.
     #[doc(hidden)]
     pub fn run_where(self, find: fn() -> Result<Arc<dyn Spawner>, SupervisorError>) -> Run {
         self.run(Where::Found(find))
@@ -42,14 +42,14 @@ impl Supervisor {
     }
 }
 
-/// Runs a tree until it ends: awaited, it resolves when the root has ended, with everything below it.
+/// A run of a tree until its end: awaited, it resolves when the root has ended, with everything below it.
 ///
-/// `Ok` is a tree that ended as it should: it was asked to stop and everything stopped well, or its significant work was
-/// done. Anything else is an error that names what happened and where.
+/// `Ok` means that the tree ended as it should: it was asked to stop and everything stopped well, or its significant
+/// work was done. Anything else is an error that names what happened and where.
 ///
 /// It comes from [`Supervisor::run_on`], and in the crate `supervision` from `run`, which finds the executor by itself.
 ///
-/// Nothing runs before the first poll. Dropped after it, the tree is asked to shut down, and does so in the background.
+/// Nothing runs before the first poll. If it is dropped after that, the tree is asked to shut down in the background.
 #[must_use = "a tree does not run until it is awaited"]
 pub struct Run {
     root: Supervisor,
@@ -58,10 +58,10 @@ pub struct Run {
     until_signal: bool,
 }
 
-/// On which executor a tree is going to run.
+/// The executor on which a tree is going to run.
 enum Where {
     On(Arc<dyn Spawner>),
-    /// On the one that this returns in the task that awaits the run.
+    /// The executor that this function returns in the task that awaits the run.
     Found(fn() -> Result<Arc<dyn Spawner>, SupervisorError>),
 }
 
@@ -75,10 +75,10 @@ impl Where {
 }
 
 impl Run {
-    /// Shuts the tree down when the future resolves, whatever it resolves to: an error, too. Given several times, whichever
-    /// resolves first.
+    /// Shuts the tree down when the future resolves, even if it resolves to an error. With several triggers, the first
+    /// one counts.
     ///
-    /// One that panics shuts the tree down, too: whoever could have asked for it is gone. The log says so.
+    /// A trigger that panics shuts the tree down, too, because it can no longer ask for it. The log says so.
     pub fn with_shutdown<F>(mut self, trigger: F) -> Self
     where
         F: Future + Send + 'static,
@@ -89,30 +89,30 @@ impl Run {
         self
     }
 
-    /// Shuts the tree down when the program is asked to stop: by SIGINT or SIGTERM. A second signal aborts all that is left,
-    /// at once. After that, and when the run has ended, these signals end the program again, as they do by default; a program
-    /// that hangs for another reason can be ended by one more.
+    /// Shuts the tree down when the program is asked to stop: by SIGINT or SIGTERM. A second signal aborts all that is
+    /// left, at once. After that, and when the run has ended, these signals end the program again, as they do by
+    /// default; so one more signal ends a program that hangs for another reason.
     ///
-    /// They are heard by a plain thread, from when the run is first polled, before anything of the tree starts: so they are
-    /// heard whatever is blocked, and on every executor. Several runs may listen at once; each is asked. On Unix the thread
-    /// only waits; elsewhere it looks every 100 ms. It ends with the run.
+    /// A plain thread receives the signals, from the first poll of the run on, before anything of the tree starts. So
+    /// they are received even if every executor thread is blocked, and on every executor. Several runs may listen at
+    /// once; each is asked. On Unix the thread only waits; elsewhere it checks every 100 ms. It ends with the run.
     ///
-    /// The default effect comes back also for a program that listens to these signals by other means: between runs, and after
-    /// the last one, it ends by them.
+    /// The default effect comes back even in a program that listens to these signals by other means: between runs, and
+    /// after the last one, they end it.
     ///
-    /// The run fails with [`SupervisorError::Executor`] if the operating system refuses.
+    /// The run fails with [`SupervisorError::Executor`] if the operating system refuses to install the handlers.
     #[cfg(feature = "signals")]
     pub fn until_signal(mut self) -> Self {
         self.until_signal = true;
         self
     }
 
-    /// Runs the tree, and ends the program with its outcome: an error is printed on stderr, and the exit code is 0 if the tree
-    /// ended as it should, 1 if not, and 128 + the number of the signal where a second signal had to abort what was left. For
-    /// the last line of `main`.
+    /// Runs the tree, and ends the program with its outcome: an error is printed on stderr, and the exit code is 0 if
+    /// the tree ended as it should, 1 if not, and 128 + the number of the signal if a second signal aborted what was
+    /// left. For the last line of `main`.
     ///
-    /// Returning from `main` instead waits for whatever a runtime waits for when it is dropped: for ever, if a thread is
-    /// blocked for ever. This waits for nobody. So destructors do not run, of what outlives the tree. See
+    /// A return from `main` would wait for everything that a runtime waits for when it is dropped: for ever, if a
+    /// thread is blocked for ever. This does not wait. So destructors of what outlives the tree do not run. See
     /// [`exit`](crate::exit) for what is printed.
     pub async fn exit(self) -> ! {
         program::exit(self.await)
@@ -123,10 +123,10 @@ impl Run {
     fn begin(self) -> Result<State, SupervisorError> {
         let Self { root, spawner, triggers, until_signal } = self;
         let spawner = spawner.find()?;
-        // Before anything starts, so that a signal during a long start is heard.
+        // Before anything starts, so that a signal during a long start is received.
         let signals = until_signal.then(Signals::listen).transpose()?;
         let root = Root::launch(root, spawner, Observers::default(), Quiescence::uncounted())?;
-        // Nothing in a tree that is new can wait for anybody.
+        // A new tree cannot wait for anything.
         let waiting = root.wait_for_it().unwrap_or(None);
         Ok(State::Running { _waiting: waiting, root, triggers, signals })
     }
@@ -168,7 +168,7 @@ pub struct RunFuture {
 
 enum State {
     New(Box<Run>),
-    /// With what the process keeps in which this is awaited, if it is one.
+    /// With the record that the process which awaits this waits, if a process awaits it.
     Running {
         _waiting: Option<Waiting>,
         root: Root,
@@ -194,12 +194,12 @@ impl Future for RunFuture {
         };
         if triggers.0.iter_mut().any(|trigger| has_fired(trigger, root, cx)) {
             triggers.forget();
-            root.shutdown();
+            root.shutdown("a future of `with_shutdown` has ended");
         }
         while let Some(asked) = signals.as_mut().and_then(|signals| signals.poll(cx)) {
             match asked {
-                Asked::Stop => root.shutdown(),
-                Asked::StopNow => root.abort(),
+                Asked::Stop(signal) => root.shutdown(signal),
+                Asked::StopNow(signal) => root.abort(format_args!("{signal}, the second signal")),
             }
         }
         while let Poll::Ready(kind) = root.poll_report(cx) {
@@ -213,20 +213,21 @@ impl Future for RunFuture {
     }
 }
 
-/// A trigger is foreign code, polled in the task that runs the tree. Whatever it does, the tree stops in order.
+/// Polls a trigger. It is foreign code, polled in the task that runs the tree. Whatever it does, the tree stops in
+/// order.
 fn has_fired(trigger: &mut Trigger, root: &Root, cx: &mut Context<'_>) -> bool {
     // P9: the trigger is foreign code. A panic of it must not end the task that runs the tree.
     match guard(|| trigger.as_mut().poll(cx)) {
         Ok(polled) => polled.is_ready(),
         Err(panic) => {
-            trace::warn_of_trigger(&root.handle.path(), &panic);
+            trace::warn_of_trigger(root.about(), &panic);
             true
         }
     }
 }
 
 impl Triggers {
-    /// Each under a guard: what their destructors do is nothing to the outcome.
+    /// Drops the triggers, each under a guard: their destructors do not affect the outcome.
     fn forget(&mut self) {
         for trigger in self.0.drain(..) {
             let _ = guard(|| drop(trigger));

@@ -5,6 +5,7 @@ use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
     incarnation::{Exit, StopReason},
+    node::AskedBy,
     observe::{Events, Observers, Snapshot},
     quiescence::Quiescence,
     spawner::Spawner,
@@ -14,20 +15,22 @@ use crate::{
 impl Supervisor {
     /// Starts this supervisor as the root of a tree on an executor. Resolves when every child is ready.
     ///
-    /// Dropped before that, the tree is asked to shut down, and does so in the background.
+    /// If the future is dropped before that, the tree is asked to shut down in the background.
     ///
     /// # Errors
     ///
-    /// What is invalid, before anything is started; how a child failed to start, after what had started before it was
-    /// stopped again; [`SupervisorError::ShutdownDuringStart`].
+    /// [`SupervisorError::InvalidName`] or [`SupervisorError::InvalidSpec`], before anything is started;
+    /// [`SupervisorError::FailedToStart`] if a child failed to start, after the children before it were stopped again;
+    /// [`SupervisorError::ShutdownDuringStart`].
     pub async fn start_on(self, spawner: impl Spawner) -> Result<SupervisionTree, SupervisorError> {
         SupervisionTree::start(self, Arc::new(spawner), Observers::default(), Quiescence::uncounted()).await
     }
 }
 
-/// A tree that runs.
+/// A running tree.
 ///
-/// Dropping it asks the tree to shut down, which goes on in the background; [`shutdown`](Self::shutdown) waits for that.
+/// When it is dropped, the tree is asked to shut down in the background; [`shutdown`](Self::shutdown) waits for the
+/// end.
 #[must_use = "dropping the tree shuts it down"]
 pub struct SupervisionTree {
     root: Root,
@@ -47,7 +50,7 @@ impl SupervisionTree {
             RootReport::Ready => return Ok(Self { root, outcome: None }),
             RootReport::Ended(exit) => exit,
         };
-        // N1: a tree that is asked to stop while it starts has not failed. To start it did not succeed, either.
+        // N1: a tree that is asked to stop during its start has not failed. But its start did not succeed, either.
         let was_asked =
             matches!(&exit, Exit::Shutdown(end) if matches!(end.reason, StopReason::Requested | StopReason::Killed));
         root.outcome(exit)?;
@@ -55,31 +58,32 @@ impl SupervisionTree {
         Err(SupervisorError::ShutdownDuringStart)
     }
 
-    /// A handle on the root.
+    /// Returns a handle on the root.
     pub fn handle(&self) -> SupervisorHandle {
         self.root.handle.clone()
     }
 
-    /// What happens in the tree from now on, as a stream. See [`SupervisorHandle::events`].
+    /// Subscribes to what happens in the tree from now on. See [`SupervisorHandle::events`].
     pub fn events(&self) -> Events {
         self.root.handle.events()
     }
 
-    /// The whole tree, as it is now. See [`SupervisorHandle::snapshot`].
+    /// Returns the state of the whole tree, as it is now. See [`SupervisorHandle::snapshot`].
     pub async fn snapshot(&self) -> Snapshot {
         self.root.handle.snapshot().await
     }
 
-    /// Waits until everything in the tree is ready: also what is being restarted now, or was added. Resolves at once where it is.
-    /// Cancel-safe. See [`Snapshot::ready`] for what that means.
+    /// Waits until everything in the tree is ready, including children that are being restarted now, or were added.
+    /// Resolves at once if it is. Cancel-safe. See [`Snapshot::ready`] for what ready means.
     ///
     /// # Errors
     ///
-    /// [`SupervisorError::NotRunning`], once the tree has ended. [`SupervisorError::WouldDeadlock`] in a process of this very
-    /// tree that is not ready itself, or that is to stop, with a supervisor above it or alone: the tree waits for it.
+    /// [`SupervisorError::NotRunning`], once the tree has ended. [`SupervisorError::WouldDeadlock`] in a process of
+    /// this very tree that is not ready itself, or that has to stop, alone or with a supervisor above it: the tree
+    /// waits for it.
     pub async fn ready(&self) -> Result<(), SupervisorError> {
         loop {
-            // Whatever changes after this is not missed.
+            // A change after this is not missed.
             let change = self.root.listen_for_changes();
             let shared = self.root.handle.shared();
             if shared.clone().is_ready().await {
@@ -93,7 +97,7 @@ impl SupervisionTree {
             if self.root.waits_for_caller() {
                 return Err(SupervisorError::WouldDeadlock { path: shared.path() });
             }
-            // A process of the tree itself was looked at above: it may wait for the others.
+            // A caller in the tree itself was checked above: it may wait for the others.
             let _waiting = if self.root.is_called_from_within() { None } else { self.root.wait_for_it()? };
             change.await;
         }
@@ -101,15 +105,15 @@ impl SupervisionTree {
 
     /// Shuts the tree down in order, and waits until it has ended.
     ///
-    /// Called from a process of this very tree it does not wait, because it would wait for the caller. Dropped while it
-    /// waits, the shutdown goes on in the background.
+    /// In a process of this very tree it does not wait, because it would wait for the caller. If the future is dropped,
+    /// the shutdown goes on in the background.
     ///
     /// # Errors
     ///
-    /// [`SupervisorError::UncleanShutdown`] names each process that did not stop well. If the tree had ended before by
-    /// itself, how it ended.
+    /// [`SupervisorError::UncleanShutdown`] names each process that did not stop well. If the tree had ended by itself
+    /// before, the error says how it ended.
     pub async fn shutdown(mut self) -> Result<(), SupervisorError> {
-        self.root.shutdown();
+        self.root.shutdown(AskedBy { call: "SupervisionTree::shutdown", place: None });
         match self.wait().await {
             // N6: it is carried out all the same, and the caller must not wait for its own end.
             Err(SupervisorError::WouldDeadlock { .. }) => Ok(()),
@@ -117,13 +121,13 @@ impl SupervisionTree {
         }
     }
 
-    /// Waits until the tree has ended, by itself or because it was asked to. Cancel-safe, and when the tree has ended it
-    /// answers the same again.
+    /// Waits until the tree has ended, by itself or on request. Cancel-safe; after the end it returns the same result
+    /// again.
     ///
     /// # Errors
     ///
-    /// How it ended, as running a tree tells it. [`SupervisorError::WouldDeadlock`] in a process of this very tree, which ends
-    /// after all of its processes.
+    /// The outcome, as running a tree returns it. [`SupervisorError::WouldDeadlock`] in a process of this very tree,
+    /// which ends after all of its processes.
     pub async fn wait(&mut self) -> Result<(), SupervisorError> {
         loop {
             if let Some(outcome) = &self.outcome {

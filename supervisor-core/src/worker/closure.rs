@@ -17,14 +17,14 @@ use crate::{
     strategy::ChildSettings,
 };
 
-/// A worker from a closure, which is called for each start. It is ready as soon as it is spawned.
+/// Makes a worker from a closure, which is called for each start. It is ready as soon as it is spawned.
 ///
-/// Permanent and with 5 seconds to stop, unless told otherwise. The body may return `()`, a `Result` with any error, or
-/// never. For a set-up that siblings have to wait for, implement [`Supervisable`](crate::Supervisable).
+/// It is permanent and has 5 seconds to stop, unless its [`ChildSpec`] says otherwise. The body may return `()`, a `Result` with
+/// any error, or never. For a set-up that siblings have to wait for, implement [`Supervisable`](crate::Supervisable).
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
-/// use supervisor_core::{worker, BoxError, ProcessShutdown, Supervisor, SupervisorError};
+/// use supervision::{worker, BoxError, ProcessShutdown, Supervisor, SupervisorError};
 ///
 /// async fn flush_until(shutdown: ProcessShutdown) -> Result<(), BoxError> {
 ///     shutdown.await;
@@ -33,9 +33,9 @@ use crate::{
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;
-/// root.add_worker(worker("flusher", |shutdown| flush_until(shutdown)));
+/// root.add_worker(worker("flusher", flush_until));
 ///
-/// // What restarts share is cloned for each of them.
+/// // What the starts share is cloned for each of them.
 /// let ticks = Arc::new(AtomicU64::new(0));
 /// root.add_worker(worker("ticker", move |shutdown| {
 ///     let ticks = ticks.clone();
@@ -60,6 +60,166 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Errors of the compiler
+///
+/// A worker starts more than once, and its future may move to another thread. So the closure keeps what it captured, and the
+/// future owns all that it uses. Most errors say that one of the two does not hold:
+///
+/// | the compiler says | what to do |
+/// |---|---|
+/// | [E0507][E0507]: cannot move out of `x`, a captured variable in an `FnMut` closure | [clone it, or share it](#e0507) |
+/// | async closure does not implement `FnMut` | [return an `async move` block](#async-closure-does-not-implement-fnmut) |
+/// | captured variable cannot escape `FnMut` closure body | [return an `async move` block](#async-closure-does-not-implement-fnmut) |
+/// | lifetime may not live long enough | [clone what the future needs of `self`](#lifetime-may-not-live-long-enough) |
+/// | E0521: borrowed data escapes outside of method | [clone what the future needs of `self`](#lifetime-may-not-live-long-enough) |
+/// | [E0282][E0282]: type annotations needed | [name the error](#e0282) |
+/// | future cannot be sent between threads safely | hold no `Rc`, `RefCell` or guard of a `std` lock over an `.await` |
+///
+/// [E0282]: https://doc.rust-lang.org/error_codes/E0282.html
+/// [E0507]: https://doc.rust-lang.org/error_codes/E0507.html
+///
+/// ## E0507
+///
+/// The first start would take the receiver away from the next one:
+///
+/// ```compile_fail,E0507
+/// use supervision::worker;
+/// use tokio::sync::mpsc;
+///
+/// let (sender, mut jobs) = mpsc::channel::<String>(16);
+/// let printer = worker("printer", move |_| async move {
+///     while let Some(job) = jobs.recv().await {
+///         println!("{job}");
+///     }
+/// });
+/// # drop::<mpsc::Sender<_>>(sender);
+/// ```
+///
+/// Clone it for each start if it can be cloned, as a sender or an `Arc` can. Otherwise share it behind an asynchronous lock: what
+/// waits in the channel then survives a restart, and the lock is free again when the failed future is dropped.
+///
+/// ```
+/// use std::sync::Arc;
+/// use supervision::worker;
+/// use tokio::sync::{Mutex, mpsc};
+///
+/// let (sender, jobs) = mpsc::channel::<String>(16);
+/// let jobs = Arc::new(Mutex::new(jobs));
+/// let printer = worker("printer", move |_| {
+///     let jobs = jobs.clone();
+///     async move {
+///         let mut jobs = jobs.lock().await;
+///         while let Some(job) = jobs.recv().await {
+///             println!("{job}");
+///         }
+///     }
+/// });
+/// # drop::<mpsc::Sender<_>>(sender);
+/// ```
+///
+/// ## Async closure does not implement `FnMut`
+///
+/// The future of an async closure borrows from the closure what that has captured:
+///
+/// ```compile_fail
+/// use supervision::{worker, ProcessShutdown};
+///
+/// let address = String::from("db:5432");
+/// let poller = worker("poller", async move |shutdown: ProcessShutdown| {
+///     println!("polling {address}");
+///     shutdown.await;
+/// });
+/// ```
+///
+/// Use a plain closure that clones it for each start and moves the clone into the future that it returns. (An `async` block without
+/// `move` borrows, too: the compiler then says that the captured variable cannot escape.)
+///
+/// ```
+/// use supervision::{worker, ProcessShutdown};
+///
+/// let address = String::from("db:5432");
+/// let poller = worker("poller", move |shutdown: ProcessShutdown| {
+///     let address = address.clone();
+///     async move {
+///         println!("polling {address}");
+///         shutdown.await;
+///     }
+/// });
+/// ```
+///
+/// ## Lifetime may not live long enough
+///
+/// The future that [`initialize`](crate::Supervisable::initialize) returns outlives the call, so it cannot borrow `self`:
+///
+/// ```compile_fail
+/// use supervision::{InitializationError, ProcessShutdown, Supervisable, SupervisorFuture};
+///
+/// struct Poller {
+///     address: String,
+/// }
+///
+/// impl Supervisable for Poller {
+///     fn name(&self) -> &str {
+///         "poller"
+///     }
+///
+///     async fn initialize(&self, shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
+///         Ok(Box::pin(async move {
+///             println!("polling {}", self.address);
+///             shutdown.await;
+///             Ok(())
+///         }))
+///     }
+/// }
+/// ```
+///
+/// Clone what the future needs before it is made; an `Arc` makes that cheap. The same holds in a method of your own that makes a
+/// worker from `&self`.
+///
+/// ```
+/// # use supervision::{InitializationError, ProcessShutdown, Supervisable, SupervisorFuture};
+/// # struct Poller {
+/// #     address: String,
+/// # }
+/// # impl Supervisable for Poller {
+/// #     fn name(&self) -> &str {
+/// #         "poller"
+/// #     }
+/// async fn initialize(&self, shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
+///     let address = self.address.clone();
+///     Ok(Box::pin(async move {
+///         println!("polling {address}");
+///         shutdown.await;
+///         Ok(())
+///     }))
+/// }
+/// # }
+/// ```
+///
+/// ## E0282
+///
+/// `?` converts the error into one that nothing names:
+///
+/// ```compile_fail,E0282
+/// use supervision::worker;
+///
+/// let parser = worker("parser", |_| async move {
+///     println!("{}", "12".parse::<u8>()?);
+///     Ok(())
+/// });
+/// ```
+///
+/// Name it at the end, or in the return type of an `async fn` or an async closure:
+///
+/// ```
+/// use supervision::{worker, BoxError};
+///
+/// let parser = worker("parser", |_| async move {
+///     println!("{}", "12".parse::<u8>()?);
+///     Ok::<(), BoxError>(())
+/// });
+/// ```
 pub fn worker<F, Fut>(name: impl Into<Cow<'static, str>>, closure: F) -> ChildSpec
 where
     F: FnMut(ProcessShutdown) -> Fut + Send + 'static,
@@ -72,12 +232,13 @@ where
     ChildSpec::new(Name::new(name), settings, Closure(Mutex::new(Some(closure))))
 }
 
-/// The child's own process holds the lock while it calls the closure, which may block. So no other process may wait for it.
+/// A closure under a lock. The child's own process holds the lock while it calls the closure, which may block. So no
+/// other process may wait for it.
 struct Closure<F>(Mutex<Option<F>>);
 
 impl<F> Release for Closure<F> {
     fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
-        // Dropped after the lock: a destructor of a user may do anything.
+        // Dropped after the lock: a user's destructor may do anything.
         let closure = self.lock().take();
         drop(closure);
     }
@@ -94,7 +255,7 @@ where
     }
 
     fn is_loaded(&self) -> bool {
-        // D3: asked by a supervisor that ends, maybe while the closure blocks. Then it is there.
+        // D3: a supervisor that ends asks this, maybe while the closure blocks. Then it is there.
         needs_drop::<F>()
             && match self.0.try_lock() {
                 Ok(closure) => closure.is_some(),

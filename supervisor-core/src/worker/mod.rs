@@ -1,4 +1,4 @@
-//! Workers: closures and futures as children, and what implements `Supervisable`.
+//! Workers: closures, futures, and implementations of `Supervisable` as children.
 
 mod closure;
 mod one_shot;

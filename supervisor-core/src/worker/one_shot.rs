@@ -17,18 +17,18 @@ use crate::{
     strategy::{ChildSettings, RestartType},
 };
 
-/// A worker from a single future: it runs once, so it is temporary, and never restarted. It is ready as soon as it is
-/// spawned.
+/// Makes a worker from a single future. It runs once, so it is temporary, and never restarted. It is ready as soon as
+/// it is spawned.
 ///
-/// If its supervisor is restarted it has nothing to run any more, and is left out. For what can be restarted, use
+/// A restart of its supervisor leaves it out, because there is nothing left to run. For work that can be restarted, use
 /// [`worker`](crate::worker).
 ///
-/// To hear that it is asked to stop, the future takes
-/// [`process::current().shutdown()`](crate::process::CurrentProcess::shutdown). One that does not is dropped when its 5
-/// seconds are over; give it [`ShutdownStrategy::Brutal`] if it may be dropped at once.
+/// A future that wants to see the request to stop takes
+/// [`process::current().shutdown()`](crate::process::CurrentProcess::shutdown). A future that does not is dropped when
+/// its 5 seconds are over; use [`ShutdownStrategy::Brutal`] if it may be dropped at once.
 ///
 /// ```
-/// use supervisor_core::{process, one_shot, BoxError, Supervisor, SupervisorError};
+/// use supervision::{process, one_shot, BoxError, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;
@@ -67,7 +67,7 @@ struct Once<Fut>(Mutex<Option<Fut>>);
 
 impl<Fut> Release for Once<Fut> {
     fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
-        // Dropped after the lock: a destructor of a user may do anything.
+        // Dropped after the lock: a user's destructor may do anything.
         let future = self.lock().take();
         drop(future);
     }
@@ -83,7 +83,7 @@ where
     }
 
     fn can_start(&self) -> bool {
-        // R36: a supervisor that is restarted leaves out what has run.
+        // R36: a restarted supervisor leaves out a one-shot that has run.
         self.lock().is_some()
     }
 

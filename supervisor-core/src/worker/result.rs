@@ -3,13 +3,13 @@ use crate::{
     incarnation::Exit,
 };
 
-/// What the body of a worker may return: `()`, a `Result<(), E>` for any error, or `!`, which is to never return.
+/// The result types of a worker's body: `()`, a `Result<(), E>` for any error, or `!` for a body that never returns.
 ///
-/// Sealed: nothing else implements it, so that what a body returns always says whether it failed. A value that nobody would
-/// receive is dropped on purpose:
+/// The trait is sealed: nothing else implements it, so that the result of a body always says whether it failed. A value
+/// that has no receiver has to be dropped explicitly:
 ///
 /// ```
-/// use supervisor_core::{one_shot, worker, BoxError};
+/// use supervision::{one_shot, worker, BoxError};
 ///
 /// let once = one_shot("importer", async { "12".parse::<u32>().map(drop) });
 /// let again = worker("importer", async |_| -> Result<(), BoxError> {
@@ -20,17 +20,17 @@ use crate::{
 /// ```
 ///
 /// ```compile_fail,E0277
-/// # use supervisor_core::one_shot;
+/// # use supervision::one_shot;
 /// let once = one_shot("importer", async { "12".parse::<u32>() }); // a worker cannot return `Result<u32, ParseIntError>`
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a worker cannot return `{Self}`",
     label = "its body returns `{Self}`",
-    note = "a body returns `()`, a `Result<(), E>` whose error converts into a `BoxError`, or never",
-    note = "nobody receives what it returns: end it with `Ok(())`, or drop the value with `.map(drop)`"
+    note = "a body must return `()`, a `Result<(), E>` whose error converts into a `BoxError`, or never",
+    note = "the value would be discarded: end the body with `Ok(())`, or drop the value with `.map(drop)`"
 )]
 pub trait IntoWorkerResult: sealed::Sealed {
-    /// `Ok` is a normal exit, `Err` a failure.
+    /// Converts the value: `Ok` is a normal exit, `Err` a failure.
     fn into_worker_result(self) -> Result<(), BoxError>;
 }
 
@@ -76,7 +76,7 @@ impl<T> Returns for fn() -> T {
 pub(super) fn exit_of(result: Result<(), BoxError>) -> Exit {
     match result {
         Ok(()) => Exit::Normal,
-        // P3: its `Display` is user code. What travels is text.
+        // P3: its `Display` is user code. Only text leaves the process.
         Err(error) => Exit::Failed(Failure::from_error(&*error)),
     }
 }

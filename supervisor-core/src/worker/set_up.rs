@@ -19,15 +19,15 @@ use crate::{
 
 impl<W: Supervisable> From<W> for ChildSpec {
     fn from(worker: W) -> Self {
-        // P3: name and shutdown strategy are read here, once, where the specification is made. A supervisor never
-        // calls a user's method.
+        // P3: name and shutdown strategy are read here, once, when the specification is made. A supervisor never calls
+        // a user's method.
         let name = Name::new(worker.name().to_owned());
         let settings = ChildSettings::worker(worker.shutdown_strategy());
         Self::new(name, settings, SetUp(Mutex::new(Some(Arc::new(worker)))))
     }
 }
 
-/// A worker with a set-up. Each process has a share of it, for as long as the set-up runs.
+/// A worker with a set-up. Each process holds it for as long as its set-up runs.
 struct SetUp<W>(Mutex<Option<Arc<W>>>);
 
 impl<W> SetUp<W> {
@@ -48,8 +48,8 @@ impl<W: Supervisable> ChildFactory for SetUp<W> {
         let worker = node.factory.lock().clone();
         let shutdown = ProcessShutdown::of(context.control.clone(), context.id);
         WorkerBody::Initializing {
-            // P3: `initialize` is called in the process, when that is first polled. A3: where it fails, or panics,
-            // the start has failed (R4).
+            // P3: `initialize` is called in the process, when that is first polled. A3: if it fails, or panics, the
+            // start has failed (R4).
             initialize: async move {
                 worker.expect("nothing is started after the last incarnation").initialize(shutdown).await
             },
@@ -79,13 +79,13 @@ where
             StageProjection::Initializing { initialize } => match initialize.poll(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Ok(future)) => {
-                    // R1, A2: ready is said before what follows is polled, which may never return.
+                    // R1, A2: the process reports ready before it polls the future, which may never return.
                     self.set(WorkerBody::Running { future });
                     Poll::Ready(Step::Ready)
                 }
                 Poll::Ready(Err(error)) => {
-                    // R5, R61: `ignore` is no failure. R4: all else is a failed start. P3: rendered to text here, in
-                    // the process.
+                    // R5, R61: `ignore` is no failure. R4: any other error is a failed start. P3: rendered to text
+                    // here, in the process.
                     Poll::Ready(Step::Ended(error.into_failure().map_or(Exit::Ignored, Exit::Failed)))
                 }
             },

@@ -26,7 +26,7 @@ use crate::{
 /// it at once; this is for a task whose specification says more.
 ///
 /// ```
-/// use supervisor_core::{task, ShutdownStrategy, SupervisorError, SupervisorHandle};
+/// use supervision::{task, ShutdownStrategy, SupervisorError, SupervisorHandle};
 ///
 /// # async fn count(pool: &SupervisorHandle) -> Result<(), SupervisorError> {
 /// let (child, rows) = task("count", async { 12 });

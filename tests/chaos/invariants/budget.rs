@@ -2,7 +2,7 @@ use supervisor_core::EventKind;
 
 use super::{Invariant, Seen};
 
-/// Who gives up tells of one restart more than it may make.
+/// A rule: a supervisor that gives up reports one restart more than it may make.
 pub(super) struct Budget;
 
 impl Invariant for Budget {

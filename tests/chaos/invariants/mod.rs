@@ -7,6 +7,7 @@ mod no_leak;
 mod no_overlap;
 mod one_exit;
 mod order;
+mod restarts;
 mod scripted;
 mod silence;
 mod stops;
@@ -20,25 +21,25 @@ use super::{blueprint::Settings, diary::Diary};
 /// How much of what was seen is told with what is wrong.
 const SHOWN: usize = 1_000;
 
-/// What is known of a tree before it starts.
+/// The facts about a tree before it starts.
 pub(crate) struct Setting {
     /// Their dotted names, their settings, and the dotted names of their children in start order.
     pub(crate) supervisors: Vec<(String, Settings, Vec<String>)>,
     /// The dotted names of workers, and the times that they have to stop.
     pub(crate) workers: Vec<(String, Duration)>,
-    /// There is one order of things for everybody.
+    /// Everything happens in one order.
     pub(crate) is_simulated: bool,
     /// How much later than its limit something may be.
     pub(crate) tolerance: Duration,
 }
 
-/// What is known of a tree when it has ended.
+/// The facts about a tree when it has ended.
 pub(crate) struct End<'a> {
     pub(crate) diary: &'a Diary,
     pub(crate) outcome: &'a Result<(), SupervisorError>,
 }
 
-/// When something was seen, counted from when the stage was set.
+/// The time of an observation, counted from when the stage was set.
 pub(crate) type At = Duration;
 
 /// Something that is looked at by the invariants.
@@ -54,7 +55,7 @@ pub(crate) enum Seen<'a> {
         process: u64,
         path: &'a str,
     },
-    /// Somebody makes a call that may stop this child.
+    /// A call that may stop this child is made.
     Called {
         path: &'a str,
     },
@@ -69,13 +70,13 @@ trait Invariant {
         Ok(())
     }
 
-    /// As [`see`](Self::see), for one that depends on the time.
+    /// Sees an event as [`see`](Self::see) does, for a rule that depends on the time.
     fn see_at(&mut self, seen: &Seen<'_>, at: At) -> Result<(), String> {
         let _ = at;
         self.see(seen)
     }
 
-    /// When the tree has ended.
+    /// Checks the end of the tree.
     fn finish(&self, end: &End<'_>) -> Result<(), String> {
         let _ = end;
         Ok(())
@@ -96,6 +97,7 @@ impl Invariants {
             Box::new(no_overlap::NoOverlap::default()),
             Box::new(no_excess::NoExcess::default()),
             Box::new(order::Order::new(&setting)),
+            Box::new(restarts::Restarts::default()),
             Box::new(budget::Budget),
             Box::new(scripted::Scripted),
             Box::new(silence::Silence::new(&setting)),
@@ -122,7 +124,7 @@ impl Invariants {
         self.object(&objections);
     }
 
-    /// Something else is not as it must be.
+    /// Fails for a reason other than an invariant.
     pub(crate) fn fail(&self, objection: &str) {
         self.object(&[objection.to_owned()]);
     }
@@ -133,7 +135,7 @@ impl Invariants {
     }
 }
 
-/// Whether this is the dotted name of a supervisor.
+/// Returns whether this is the dotted name of a supervisor.
 pub(crate) fn is_supervisor(path: &str) -> bool {
     path.rsplit('.').next().is_some_and(|name| name.starts_with('s') || name == "root")
 }

@@ -4,7 +4,7 @@ use supervisor_core::{EventKind, StopReason, SupervisorError};
 
 use super::{End, Invariant, Seen};
 
-/// Whoever is left behind by a requested shutdown is named in its outcome, or a supervisor above is.
+/// The outcome of a requested shutdown names each process that it left behind, or a supervisor above it.
 #[derive(Default)]
 pub(super) struct Named {
     is_asked: bool,

@@ -1,6 +1,6 @@
 use super::{End, Invariant};
 
-/// When a tree has ended, nothing of it is left: no process, and no specification.
+/// A rule: when a tree has ended, nothing of it is left: no process, and no specification.
 pub(super) struct NoLeak;
 
 impl Invariant for NoLeak {

@@ -27,7 +27,11 @@ impl Invariant for OneExit {
             }
             Seen::Called { .. } | Seen::AskedToStop => return Ok(()),
         };
-        let Some(process) = event.process.map(|process| process.as_u64()) else { return Ok(()) };
+        let (process, is_refused) = (event.process, matches!(event.kind, EventKind::Refused(_)));
+        if is_refused == process.is_some() || event.id.is_none() != (event.path == "root") {
+            return Err(format!("{event} has process {process:?} and child {:?}", event.id));
+        }
+        let Some(process) = process.map(|process| process.as_u64()) else { return Ok(()) };
         match &event.kind {
             EventKind::Started => drop(self.started.insert(process, event.path.clone())),
             EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Ignored => {
@@ -49,7 +53,7 @@ impl Invariant for OneExit {
 }
 
 impl OneExit {
-    /// Nobody waits for this process any longer.
+    /// Notes that no supervisor waits for this process any longer.
     fn leave(&mut self, process: u64, path: &str) -> Result<(), String> {
         // The root is told to have ended by a loss, and was not told to have started.
         if path == "root" {

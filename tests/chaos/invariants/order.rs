@@ -4,8 +4,9 @@ use supervisor_core::{EventKind, ShutdownOrder};
 
 use super::{Invariant, Seen, Setting};
 
-/// Siblings start one after the other: one that is told to have started for the first time comes after all before it. And
-/// when a whole supervisor stops in order, a child is asked once all behind it are gone, unless somebody asks for it alone.
+/// A rule: siblings start one after the other, and one that is reported as started for the first time comes after all
+/// before it. When a whole supervisor stops in order, a child is asked once all after it are gone, unless a call stops
+/// it alone.
 pub(super) struct Order {
     /// By the dotted names of their children: the siblings before each.
     before: BTreeMap<String, Vec<String>>,
@@ -17,7 +18,7 @@ pub(super) struct Order {
     ready: BTreeSet<String>,
     /// Supervisors that have to stop at once.
     hurried: BTreeSet<String>,
-    /// Those that somebody may stop out of turn.
+    /// Children that a call may stop out of turn.
     called: BTreeSet<String>,
     is_over: bool,
 }
@@ -65,7 +66,7 @@ impl Invariant for Order {
             EventKind::Started => {
                 self.present.insert(path.clone());
                 self.started.insert(path.clone());
-                // Whoever was terminated before its turn came is not started.
+                // A child that was terminated before its turn came is not started.
                 let is_missing =
                     |sibling: &&String| !self.started.contains(*sibling) && !self.called.contains(*sibling);
                 let missing = self.before.get(path).and_then(|all| all.iter().find(is_missing));
@@ -84,7 +85,7 @@ impl Invariant for Order {
             }
             // The rest of its group's stop goes on (D3).
             EventKind::Stuck => drop(self.present.remove(path)),
-            // Before that, somebody may have terminated this one alone. A set-up is aborted at once.
+            // Before that, a call may have terminated this one alone. A set-up is aborted at once.
             EventKind::Aborted => drop(self.hurried.insert(path.clone())),
             EventKind::Stopping if self.is_over && self.ready.contains(path) && !self.called.contains(path) => {
                 if self.hurried.iter().any(|above| path.starts_with(above.as_str())) {

@@ -40,7 +40,7 @@ impl Judge {
         }
     }
 
-    /// What the models have answered since this was last called.
+    /// Takes the models' answers since the last call.
     pub(super) fn take_answers(&mut self) {
         for (step, reply, is_ignored) in self.world.answers.drain(..) {
             let reply = match reply {
@@ -92,7 +92,7 @@ impl Judge {
         "ok".into()
     }
 
-    /// What is asked of the supervisor at the target.
+    /// Makes a call on the supervisor at the target.
     fn ask(&mut self, step: &Step) -> Option<Value> {
         let Some(supervisor) = self.root.as_mut().and_then(|root| root.find(&step.target)) else {
             return Some("error:noproc".into());
@@ -113,7 +113,7 @@ impl Judge {
         }
     }
 
-    /// What is asked of a supervisor about its child at the target.
+    /// Makes a call on a supervisor about its child at the target.
     fn ask_about(&mut self, step: &Step) -> Option<Value> {
         let (above, name) = step.target.rsplit_once('/').expect("a child");
         let Some(supervisor) = self.root.as_mut().and_then(|root| root.find(above)) else {
@@ -138,7 +138,7 @@ impl Judge {
     }
 }
 
-/// An instance of a dynamic supervisor: as the template, but for what the step says.
+/// Makes an instance of a dynamic supervisor: the template, with the changes of the step.
 fn instance(supervisor: &Live, step: &Step) -> Node {
     let template = supervisor.part.node.template.as_deref().expect("a dynamic supervisor").clone();
     let start = step.start.clone().unwrap_or_else(|| template.start.clone());

@@ -21,7 +21,7 @@ use self::{
 };
 use super::scenario::{Entry, Scenario};
 
-/// Whether this is a trace of the scenario, with the root in this state before the stop at the end.
+/// Judges whether this is a trace of the scenario, with the root in this state before the stop at the end.
 pub(crate) fn judge(scenario: &Scenario, trace: &[Entry], root: &str) -> Result<(), String> {
     let mut judge = Judge::default();
     let mut entries = trace.iter();
@@ -77,7 +77,7 @@ impl Judge {
         }
     }
 
-    /// What has come of the step.
+    /// Compares the outcome of the step.
     fn compare(&mut self, entry: Option<&Entry>) -> Result<(), String> {
         let step = self.step;
         let Some(entry) = entry else { return Err(format!("the trace ends before step {step}")) };
@@ -108,7 +108,7 @@ impl Judge {
         differs("causes", json!(causes), json!(expected_causes))
     }
 
-    /// An event has come.
+    /// Handles an event.
     fn happen(&mut self, event: &str) -> Result<(), String> {
         loop {
             let on_its_way = self.on_its_way();
@@ -129,7 +129,7 @@ impl Judge {
         Ok(())
     }
 
-    /// To when the next thing is due. Whether there is one.
+    /// Moves the time to when the next thing is due. Returns whether there is one.
     fn pass_on(&mut self) -> bool {
         let Some(root) = &mut self.root else { return false };
         let Some(due) = root.next_deadline() else { return false };
@@ -143,7 +143,7 @@ impl Judge {
         root.on_its_way().into_iter().chain(self.own_event()).collect()
     }
 
-    /// What happens to the root next.
+    /// Returns what happens to the root next.
     fn own_event(&self) -> Option<String> {
         let event = match self.root.as_ref().map(|root| root.reports.front()) {
             None if self.is_invalid => "start_failed root error",
@@ -179,7 +179,7 @@ impl Judge {
     }
 }
 
-/// The events in one of the orders in which they may come.
+/// Returns the events in one of the orders in which they may come.
 fn flat(events: &[Value]) -> Vec<&str> {
     events.iter().flat_map(one_by_one).collect()
 }

@@ -10,7 +10,7 @@ pub(super) struct Part {
     pub(super) path: String,
     pub(super) children: Vec<Rc<Part>>,
     attempts: Cell<usize>,
-    /// Whoever wants to call a supervisor knows its handle from when it was added.
+    /// A caller of a supervisor knows its handle from when it was added.
     is_known: Cell<bool>,
 }
 
@@ -43,14 +43,14 @@ impl Part {
         self.children.iter().for_each(|child| child.become_known());
     }
 
-    /// What the next start comes to. The counter is that of the specification.
+    /// Returns the result of the next start. The counter is that of the specification.
     pub(super) fn next_start(&self) -> Start {
         let attempt = self.attempts.replace(self.attempts.get() + 1);
         let last = self.node.start.len().saturating_sub(1);
         self.node.start.get(attempt.min(last)).cloned().unwrap_or(Start::Ok)
     }
 
-    /// R6, R48, D7: whether it can be a child of such a supervisor.
+    /// Returns, R6, R48 and D7, whether it can be a child of such a supervisor.
     pub(super) fn is_valid_below(&self, above: Option<&Self>) -> bool {
         let ends = above.is_some_and(|above| above.settings().auto_shutdown != AutoShutdown::Never);
         let may_be_significant = ends && self.node.restart != "permanent";

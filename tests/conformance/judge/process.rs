@@ -17,7 +17,7 @@ pub(super) struct Worker {
     is_aborted: bool,
 }
 
-/// What is on its way.
+/// The event under way.
 enum Phase {
     Starting(Start),
     /// A start that is held up.
@@ -30,18 +30,18 @@ enum Phase {
     },
 }
 
-/// How a worker ends, in the words of the traces.
+/// The end of a worker, in the words of the traces.
 #[derive(Clone, Copy)]
 struct Ends(&'static str);
 
-/// What a supervisor tells the one above it.
+/// The report of a supervisor to the one above it.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Report {
     Ready,
     Ended,
 }
 
-/// What the event of a worker means for its supervisor.
+/// The meaning of a worker's event for its supervisor.
 pub(super) enum Outcome {
     /// Nothing: it is held up.
     Gated,
@@ -54,7 +54,7 @@ impl Worker {
         Self { phase: Phase::Starting(start), is_aborted: false }
     }
 
-    /// What happens to it next.
+    /// Returns what happens to it next.
     pub(super) fn event(&self, path: &str) -> Option<String> {
         let event = match &self.phase {
             _ if self.is_aborted => format!("stopped {path} killed"),
@@ -69,7 +69,7 @@ impl Worker {
         Some(event)
     }
 
-    /// That has happened. `now` becomes when.
+    /// Makes that happen, and sets `now` to its time.
     pub(super) fn happen(&mut self, now: &mut Duration) -> Outcome {
         if self.is_aborted {
             return Outcome::Exited(Exit::Aborted);
@@ -105,7 +105,7 @@ impl Worker {
         }
     }
 
-    /// It ends by itself.
+    /// Ends it by itself.
     pub(super) fn end(&mut self, how: How, now: Duration) {
         let how = match how {
             How::Normal => "normal",
@@ -117,7 +117,7 @@ impl Worker {
         self.phase = Phase::StopReason { how: Some(Ends(how)), at: now };
     }
 
-    /// It is asked to stop.
+    /// Asks it to stop.
     pub(super) fn ask(&mut self, on_shutdown: OnShutdown, spec: &Spec, now: Duration) {
         if !matches!(self.phase, Phase::Running) {
             return;

@@ -23,7 +23,7 @@ pub(super) struct Live {
     next: Id,
 }
 
-/// What the models say, apart from events.
+/// The outputs of the models, apart from events.
 #[derive(Default)]
 pub(super) struct World {
     pub(super) now: Duration,
@@ -65,7 +65,7 @@ impl Live {
         self.go_on(world);
     }
 
-    /// All events that may come next.
+    /// Returns all events that may come next.
     pub(super) fn on_its_way(&self) -> Vec<String> {
         self.processes
             .iter()
@@ -76,7 +76,7 @@ impl Live {
             .collect()
     }
 
-    /// This event has come. Whether it may.
+    /// Handles an event. Returns whether it may come now.
     pub(super) fn happen(&mut self, event: &str, world: &mut World) -> bool {
         let is_it = |(id, process): &(&Id, &Process)| self.event(**id, process).as_deref() == Some(event);
         let Some(id) = self.processes.iter().find(is_it).map(|(id, _)| *id) else {
@@ -106,7 +106,7 @@ impl Live {
         true
     }
 
-    /// When something is due, here or below.
+    /// Returns when something is due, here or below.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
         let below = self.processes.values().filter_map(|process| match process {
             Process::Supervisor(below) => below.next_deadline(),
@@ -121,7 +121,7 @@ impl Live {
         self.go_on(world);
     }
 
-    /// The supervisor at this path, if it runs and can be called.
+    /// Returns the supervisor at this path, if it runs and can be called.
     pub(super) fn find(&mut self, path: &str) -> Option<&mut Self> {
         if self.part.path == path {
             return self.part.is_known().then_some(self);
@@ -129,7 +129,7 @@ impl Live {
         self.below().find_map(|below| below.find(path))
     }
 
-    /// The worker at this path, if it runs or is on its way to.
+    /// Returns the worker at this path, if it runs or is starting.
     pub(super) fn worker(&mut self, path: &str) -> Option<&mut Worker> {
         let id = self.parts.iter().find(|(_, part)| part.path == path).map(|(id, _)| *id);
         match id {
@@ -141,7 +141,7 @@ impl Live {
         }
     }
 
-    /// The child of this name.
+    /// Returns the child of this name.
     pub(super) fn child(&self, name: &str) -> Option<Id> {
         self.parts.iter().find(|(_, part)| part.id() == name).map(|(id, _)| *id)
     }
@@ -153,7 +153,7 @@ impl Live {
         })
     }
 
-    /// What happens to the child next.
+    /// Returns what happens to the child next.
     fn event(&self, id: Id, process: &Process) -> Option<String> {
         let path = &self.parts.get(&id)?.path;
         match process {

@@ -1,6 +1,6 @@
-//! Supervision as a good engineer writes it today, on Tokio and without a crate for it: a `JoinSet`, a `CancellationToken` for
-//! each child, `catch_unwind` around each future, and a table of how to make it again. This is what the budgets are held
-//! against, so it does nothing that it does not have to: no names, no log, no limit to restarts.
+//! Supervision as a good engineer writes it today, on Tokio and without a crate for it: a `JoinSet`, a
+//! `CancellationToken` for each child, `catch_unwind` around each future, and a table of how to make it again. The
+//! budgets compare with this, so it does only what it has to do: no names, no log, no limit to restarts.
 
 mod pool;
 mod supervisor;
@@ -22,7 +22,7 @@ pub struct ByHand<E> {
     executor: PhantomData<E>,
 }
 
-/// On an executor of Tokio's: a `JoinSet` knows no other.
+/// For executors of Tokio only: a `JoinSet` works with no other.
 impl<E: Executor<Task = JoinHandle<()>>> Subject for ByHand<E> {
     type Executor = E;
     type Pool = JoinSetPool;

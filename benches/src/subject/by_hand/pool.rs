@@ -10,7 +10,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::subject::Pool;
 
-/// A `JoinSet` that whoever has a clone adds to, with a table of how to stop each child.
+/// A `JoinSet` to which each clone can add, with a table of how to stop each child.
 #[derive(Clone, Debug, Default)]
 pub struct JoinSetPool(Arc<Mutex<Children>>);
 

@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 type BoxFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-/// Which child has ended, and how.
+/// The child that has ended, and how.
 type End = (usize, thread::Result<Outcome>);
 
 struct Child {
@@ -55,7 +55,7 @@ impl Supervisor {
         self.children.push(Child { make, stop, task });
     }
 
-    /// Restarts who ends, until it is asked to stop.
+    /// Restarts children that end, until it is asked to stop.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut asked = pin!(stop.cancelled());
         loop {
@@ -98,7 +98,7 @@ impl Supervisor {
         while let Some(joined) = next {
             match joined {
                 Ok((index, _)) if index < first => outside.push(index),
-                // One of the group: it had ended, or it was aborted.
+                // A member of the group: it had ended, or it was aborted.
                 _ => left -= 1,
             }
             next = if left > 0 { self.tasks.join_next().await } else { None };

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A supervisor whose child b is in this state.
+/// Makes a supervisor whose child b is in this state.
 fn with_b(state: ChildState) -> World {
     let mut world = World::up(one_for_one(9), [child("a"), child("b").backoff(Backoff::constant(SECOND)), child("c")]);
     match state {

@@ -102,7 +102,7 @@ fn n1_a_killed_child_of_a_stopping_supervisor_stays_down() {
     world.did("abort b, ask b"); // to say that nothing comes after it
     world.exit("b", Exit::Panicked(Failure::new("ouch")));
     world.did("ask a, finish");
-    assert_eq!(world.unclean(), [r#"b Failed("panicked: ouch")"#]);
+    assert_eq!(world.unclean(), [r#"b Failed(Panicked("ouch"))"#]);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn b3_without_subscribers_no_event_is_made() {
     }
 }
 
-/// What was told of restarts and of their being cancelled.
+/// Returns the events about restarts and about their being cancelled.
 fn told_of_restarts(world: &mut World) -> Vec<String> {
     let mut told = Vec::new();
     while let Some(effect) = world.engine.poll_effect() {
@@ -236,4 +236,27 @@ fn b1_an_announced_restart_that_does_not_come_is_cancelled() {
     world.pass(SECOND);
     world.engine.handle_shutdown(StopRequest::default(), world.now);
     assert_eq!(told_of_restarts(&mut world), [""; 0]);
+}
+
+#[test]
+fn b1_a_group_restart_that_does_not_come_is_cancelled_once() {
+    let delayed = |name| child(name).backoff(Backoff::constant(SECOND));
+    let mut world = World::up(rest_for_one(9), [delayed("a"), delayed("b")]);
+    world.exit("b", error());
+    // The restart of a larger group takes over that of a smaller one.
+    world.exit("a", error());
+    let caller = world.call("terminate", "a");
+    world.engine.handle_terminate_child(world.id("a"), caller, world.now);
+    assert_eq!(told_of_restarts(&mut world), ["b restart_cancelled", "a restart_cancelled"]);
+    world.engine.handle_shutdown(StopRequest::default(), world.now);
+    assert_eq!(told_of_restarts(&mut world), [""; 0]);
+}
+
+#[test]
+fn b1_a_supervisor_that_is_lost_cancels_its_restarts_once() {
+    let mut world = World::up(one_for_one(9), [child("a").backoff(Backoff::constant(SECOND)), child("b")]);
+    world.exit("a", error());
+    let mut cancelled =
+        || world.engine.cancel_restarts_unsupervised().iter().map(|child| child.name).collect::<Vec<_>>();
+    assert_eq!([cancelled(), cancelled()], [vec!["a"], vec![]]);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// One-for-all, and a is starting again after its own failure, with b and c behind it.
+/// Makes a one-for-all group in which a is starting again after its own failure, with b and c after it.
 fn restarting() -> World {
     let mut world = World::up(one_for_all(9), [child("a"), child("b"), child("c")]);
     world.plan("a", [None]);
@@ -224,7 +224,7 @@ fn n6_start_child_from_a_member_in_set_up_would_deadlock() {
     world.terminate("b");
     world.restart("b");
     world.told("terminate b: ok, restart b: WouldDeadlock");
-    // Nobody waits for this one.
+    // No caller waits for this one.
     world.spawn(child("e"));
     ready(&mut world, "a");
     world.did("start c, start e");

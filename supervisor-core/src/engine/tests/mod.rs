@@ -132,7 +132,7 @@ struct World {
     deaf: Vec<&'static str>,
     /// Does nothing when aborted.
     stuck: Vec<&'static str>,
-    /// Has given a sign of life since it was last asked for.
+    /// The children that have sent a heartbeat since the last check.
     alive: Vec<&'static str>,
     /// The calls that were made, in words; the key of a caller is its place in here.
     calls: Vec<String>,
@@ -145,7 +145,7 @@ struct World {
 }
 
 impl World {
-    /// The root of a tree, not started yet.
+    /// Makes the root of a tree, not started yet.
     fn new<const N: usize>(settings: SupervisorSettings, children: [Child; N]) -> Self {
         let specs: Vec<_> = children.into_iter().map(|child| (ChildId::next(), child)).collect();
         Self {
@@ -166,7 +166,7 @@ impl World {
         }
     }
 
-    /// A supervisor that runs. What it did so far is forgotten.
+    /// Makes a supervisor that runs, without a record of what it did so far.
     fn up<const N: usize>(settings: SupervisorSettings, children: [Child; N]) -> Self {
         let mut world = Self::new(settings, children);
         world.start();
@@ -174,7 +174,8 @@ impl World {
         world
     }
 
-    /// A supervisor that starts beside processes of an earlier run of it. They do not let go before they are said to.
+    /// Makes a supervisor that starts beside processes of an earlier run of it. They do not yield before the test says
+    /// so.
     fn left_behind<const N: usize>(settings: SupervisorSettings, children: [Child; N], left: &[&'static str]) -> Self {
         let mut world = Self::new(settings, children);
         world.stuck.extend(left);
@@ -202,18 +203,18 @@ impl World {
         ProcessKey::new(key, self.incarnations[&key.id])
     }
 
-    /// The child's next starts come to this.
+    /// Plans the results of the child's next starts.
     fn plan<const N: usize>(&mut self, name: &'static str, starts: [Option<Exit>; N]) {
         self.starts.entry(name).or_default().extend(starts);
     }
 
-    /// The child ends by itself; and all that follows.
+    /// Ends the child by itself, and lets everything follow.
     fn exit(&mut self, name: &str, exit: Exit) {
         self.report(name, ReportKind::Exited(exit));
         self.settle();
     }
 
-    /// A report is on its way, no more.
+    /// Sends a report, and does nothing else.
     fn report(&mut self, name: &str, kind: ReportKind) {
         self.inbox.push_back((self.process_key(name), kind));
     }
@@ -229,7 +230,7 @@ impl World {
         self.add(child, Some(caller));
     }
 
-    /// Adds a child. Nobody waits.
+    /// Adds a child. No caller waits.
     fn spawn(&mut self, child: Child) {
         self.add(child, None);
     }
@@ -270,7 +271,7 @@ impl World {
         Caller { key: self.calls.len() - 1, within: self.within.map(|name| self.id(name)), is_in_circle: false }
     }
 
-    /// What callers were told since the last time, with the calls that they made.
+    /// Checks the answers to callers since the last time, with the calls that they made.
     #[track_caller]
     fn told(&mut self, expected: &str) {
         assert_eq!(mem::take(&mut self.answers).join(", "), expected);
@@ -282,7 +283,7 @@ impl World {
         self.settle();
     }
 
-    /// Until nothing more happens by itself.
+    /// Continues until nothing more happens by itself.
     fn settle(&mut self) {
         loop {
             while let Some((process_key, kind)) = self.inbox.pop_front() {
@@ -372,7 +373,7 @@ impl World {
         assert_eq!(self.take().join(", "), expected);
     }
 
-    /// The children and their states, in start order.
+    /// Checks the children and their states, in start order.
     #[track_caller]
     fn shows(&self, expected: &str) {
         let show = |(_, child, state): (ChildId, &Child, ChildState)| match state {
@@ -385,7 +386,7 @@ impl World {
         assert_eq!(self.engine.children().map(show).collect::<Vec<_>>().join(" "), expected);
     }
 
-    /// The names of those who did not stop well, and how.
+    /// Returns the names of the children that did not stop well, and how.
     fn unclean(&mut self) -> Vec<String> {
         let unclean = self.engine.poll_outcome().unclean;
         unclean.iter().map(|(child, unclean)| format!("{} {unclean:?}", child.name)).collect()

@@ -76,7 +76,7 @@ impl Step {
     }
 }
 
-/// What an engine is put through.
+/// A trial of an engine.
 struct Trial {
     watched: Watched,
     rng: Rng,
@@ -150,7 +150,7 @@ impl Trial {
             if self.has_finished {
                 break;
             }
-            // Whoever was told to goes, sooner or later.
+            // A process that was told to stop goes, sooner or later.
             self.stubborn.clear();
             let told: Vec<_> = self.told.iter().copied().collect();
             told.into_iter().for_each(|child| self.end(child));
@@ -246,7 +246,7 @@ impl Trial {
         self.input(Input::Tick);
     }
 
-    /// A process ends, in whatever way.
+    /// Ends a process, in any way.
     fn end(&mut self, child: ChildId) {
         if self.stubborn.contains(&child) {
             return;
@@ -319,13 +319,13 @@ fn random_child(rng: &mut Rng, number: usize) -> Child {
     child
 }
 
-/// A name for each number.
+/// Returns a name for each number.
 fn name(number: usize) -> &'static str {
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| (0..200).map(|number| format!("c{number}")).collect());
     &NAMES[number]
 }
 
-/// One of the rows of a table, as often as its weight says.
+/// Draws one of the rows of a table, as often as its weight says.
 fn draw<T: Copy>(rng: &mut Rng, table: &[(T, u32)]) -> T {
     let total: u32 = table.iter().map(|(_, weight)| weight).sum();
     let mut left = rng.u32(..total);

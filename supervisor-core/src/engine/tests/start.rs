@@ -83,7 +83,7 @@ fn a2_a_child_not_ready_in_time_has_failed_to_start() {
     world.pass(Duration::from_nanos(1));
     world.did("abort b, ask a, finish");
     let Cause::FailedToStart { failure, .. } = world.engine.poll_outcome().cause else { panic!("not a failed start") };
-    assert_eq!(failure.to_string(), "not ready within its start timeout of 3s");
+    assert_eq!(failure.to_string(), "failed to start: not ready within its start timeout of 3s");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! B2: children that promise signs of life.
+//! B2: the heartbeats of children with a watchdog.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn watched(name: &'static str) -> Child {
     child(name).watchdog(4 * SECOND)
 }
 
-/// Lets so many seconds pass, one by one, with a sign of life in each of those.
+/// Lets this many seconds pass, one by one, with a heartbeat in each of those.
 fn live_through(world: &mut World, seconds: u32, signs: &[u32]) {
     for second in 1..=seconds {
         world.pass(SECOND);
@@ -47,7 +47,7 @@ fn b2_a_miss_is_a_failure_that_costs_one() {
     world.pass(4 * SECOND);
     world.did("unresponsive a, abort a, gave up, finish");
     let history: Vec<_> = world.engine.history().map(|charge| charge.cause.to_string()).collect();
-    assert_eq!(history, ["was aborted: it gave no sign of life for 4s"; 2]);
+    assert_eq!(history, ["was aborted: no heartbeat within 4s"; 2]);
 }
 
 #[test]

@@ -18,8 +18,8 @@ impl Wake for Count {
 }
 
 impl Count {
-    /// One that is known for the same as its clones. Of a waker that was made of an `Arc` that is not certain: the table of its
-    /// functions may be in memory once for it and once for all its clones, as it is under Miri.
+    /// Makes a waker that is recognised as equal to its clones. For a waker made of an `Arc` that is not certain: the
+    /// table of its functions may be in memory once for it and once for all its clones, as it is under Miri.
     fn waker(self: &Arc<Self>) -> Waker {
         let waker = Waker::from(self.clone());
         waker.clone()

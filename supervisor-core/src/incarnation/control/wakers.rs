@@ -11,24 +11,24 @@ use crate::incarnation::wake;
 /// The wakers of an incarnation. Most have only that of the process itself, so this is two words.
 #[derive(Debug)]
 pub(super) enum Wakers {
-    /// The process; where it is not known yet, or not there any more, one that does nothing.
+    /// The waker of the process; a no-op waker while the process is not known yet, or is gone.
     Process(Waker),
     WithWaiters(Box<WithWaiters>),
 }
 
 const _: () = assert!(size_of::<Wakers>() == size_of::<Waker>());
 
-/// With those who wait in other tasks.
+/// The waker of the process, and waiters in other tasks.
 #[derive(Debug)]
 pub(super) struct WithWaiters {
     process: Waker,
     others: Waiters,
 }
 
-/// By the places that their keys name: a crowd may be large, and each of it comes back at each of its polls.
+/// Waiters by the places that their keys name: there may be many, and each returns at each of its polls.
 pub(super) type Waiters = Slab<Waiter>;
 
-/// Room for more than so many is not kept for those who come next.
+/// The capacity that is kept for later waiters; more than that is freed.
 const KEPT: usize = 32;
 
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub(super) struct Waiter {
     pub(super) waker: Waker,
 }
 
-/// Finds a waiter's registration again. A place has one waiter after the other, and the number is never reused: so a late one
-/// finds nothing.
+/// The key to a waiter's registration. A place has one waiter after the other, and the number is never reused: so a
+/// late key finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WaiterKey {
     place: usize,
@@ -48,7 +48,7 @@ pub(crate) struct WaiterKey {
 impl WaiterKey {
     fn at(place: usize) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        // Relaxed, because the number only has to be another one each time.
+        // Relaxed is enough, because the number only has to be a new one each time.
         Self { place, number: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 }
@@ -67,7 +67,7 @@ impl Wakers {
         }
     }
 
-    /// Returns the one before.
+    /// Replaces the waker of the process, and returns the one before.
     pub(super) fn set_process(&mut self, waker: Waker) -> Waker {
         let process = match self {
             Self::Process(process) => process,
@@ -100,7 +100,7 @@ impl Wakers {
         removed
     }
 
-    /// Those who wait in other tasks.
+    /// Takes out the waiters in other tasks.
     pub(super) fn take_others(&mut self) -> Waiters {
         self.others().map(mem::take).unwrap_or_default()
     }
@@ -113,8 +113,8 @@ impl Wakers {
     }
 }
 
-/// Wakes them one by one, each under a guard: a waker is foreign code, and one that panics must not keep the others asleep. Never
-/// called under the lock of a cell.
+/// Wakes them one by one, each under a guard: a waker is foreign code, and one that panics must not keep the others
+/// asleep. Never called under the lock of a cell.
 pub(super) fn wake_all(others: Waiters) {
     others.into_iter().for_each(|(_, waiter)| wake(waiter.waker));
 }

@@ -15,48 +15,49 @@ use pin_project_lite::pin_project;
 use super::{ChildId, ChildKey, Control, Exit, Flags, ProcessId, ProcessKey, guard, handover, polls};
 use crate::{
     quiescence::{InFlight, Quiescence},
-    trace,
+    trace::{self, Origin, Span},
 };
 
 /// One incarnation of a child: the future that a [`Spawner`](crate::Spawner) runs as an independent task.
 ///
-/// An executor polls it until it is ready, or drops it; whatever it does, the supervisor hears of it exactly once, after
-/// the user's future has been dropped. All that supervision asks of a task happens in here: panics of user code are
-/// caught, a request to abort drops the user's future at the next poll, and a task that is dropped unfinished is
-/// reported as lost. So an executor has to give back no handle and no result.
+/// An executor polls it until it is ready, or drops it. In every case the supervisor gets exactly one report of its
+/// exit, after the user's future has been dropped. The process itself does everything that supervision needs from a
+/// task: it catches panics of user code, an abort drops the user's future at the next poll, and a task that is dropped
+/// unfinished is reported as lost. So an executor has to return no handle and no result.
 ///
-/// Two words large, and never panics.
+/// It has the size of two words, and never panics.
 #[must_use = "a process does nothing until it is polled, and is reported as lost when it is dropped"]
 pub struct Process(Option<Pin<Box<dyn Incarnation>>>);
 
 const _: () = assert!(size_of::<Process>() == 2 * size_of::<usize>());
 
-/// How a process reaches the supervisor above it.
+/// The link from a process to the supervisor above it.
 pub(crate) trait Parent: Send + Sync {
     /// Delivers a report. Never blocks, never panics.
     fn report(&self, report: Report);
 
-    /// Delivers the last report of a process, the exit. The id and the segment of the name are for one whose supervisor is gone.
+    /// Delivers the last report of a process, the exit. The id and the segment of the name are needed if the supervisor
+    /// is gone.
     fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
         let _ = (id, segment);
         self.report(Report { process_key, kind: ReportKind::Exited(exit) });
     }
 
-    /// Tells those who monitor a process how it has ended. Never blocks for long, never panics.
+    /// Tells the monitors of a process how it has ended. Never blocks for long, never panics.
     fn tell_monitors(&self, id: ProcessId, exit: &Exit) {
         let _ = (id, exit);
     }
 
-    /// The dotted name of a child of this supervisor.
+    /// Returns the dotted name of a child of this supervisor.
     fn path_of(&self, segment: &str) -> String;
 
-    /// What it is, for `node`, which is the only one to ask: a scope, or the scope of a child on another executor. This is the
-    /// one cast between types of ours. A scope holds executors, an executor takes a [`Process`], and a process has this: named
-    /// here, the three would be one module.
+    /// Returns this as `Any`, for `node` only: it is a scope, or the scope of a child on another executor. This is the
+    /// one cast between types of ours. A scope holds executors, an executor takes a [`Process`], and a process has
+    /// this: if the types were named here, the three would be one module.
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-/// What a process tells its supervisor.
+/// A report of a process to its supervisor.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) process_key: ProcessKey,
@@ -65,17 +66,17 @@ pub(crate) struct Report {
 
 #[derive(Debug)]
 pub(crate) enum ReportKind {
-    /// Set-up is done.
+    /// The set-up is done.
     Ready,
-    /// A supervisor has seen that it is asked to stop, or to stop now.
+    /// A supervisor has seen the request to stop, or to stop now.
     Acknowledged,
     /// The last report of a process.
     Exited(Exit),
-    /// A process that an earlier run of the supervisor has left behind may be gone now.
+    /// A process that an earlier run of the supervisor left behind may be gone now.
     Vacated,
 }
 
-/// All that a process has to know about itself.
+/// The facts that a process has to know about itself.
 #[derive(Clone)]
 pub(crate) struct ProcessContext {
     pub(crate) id: ProcessId,
@@ -85,14 +86,22 @@ pub(crate) struct ProcessContext {
     pub(crate) quiescence: Quiescence,
 }
 
-/// What goes on inside a process: user code, or a supervisor.
+impl ProcessContext {
+    /// Makes the span for the process. `origin` is what it follows from, and `is_only` that no other incarnation does.
+    pub(crate) fn span(&self, origin: Option<&Origin>, is_only: bool) -> Span {
+        trace::process_span(self.id.as_u64(), origin, is_only, || self.parent.path_of(self.control.name()))
+    }
+}
+
+/// The code that runs inside a process: user code, or a supervisor.
 pub(crate) trait ProcessBody: Send + 'static {
-    /// Whether an abort drops it. A supervisor stays, to abort what is below it.
+    /// Whether an abort drops it. A supervisor is not dropped: it stays, to abort the processes below it.
     const ABORTABLE: bool = true;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step>;
 
-    /// It is about to be dropped though it has not ended by itself. For a supervisor, which lets go of what is below it.
+    /// Announces that it is about to be dropped though it has not ended by itself. A supervisor then aborts what is
+    /// below it.
     fn cut_short(self: Pin<&mut Self>, exit: &Exit) {
         let _ = exit;
     }
@@ -100,14 +109,14 @@ pub(crate) trait ProcessBody: Send + 'static {
 
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Set-up is done; poll again.
+    /// The set-up is done; poll again.
     Ready,
     Ended(Exit),
-    /// Another process has taken this one's place: it reports, and this one no more.
+    /// Another process has taken the place of this one: that one reports, and this one no longer does.
     Moved,
 }
 
-/// How a poll has ended. Returned by each poll, so it is one byte; an exit is put down beside it.
+/// The result of a poll. Each poll returns it, so it is one byte; an exit is stored beside it.
 enum PollOutcome {
     Pending,
     Ready,
@@ -126,17 +135,21 @@ pub(crate) struct Current {
 }
 
 thread_local! {
-    // Never left in here, so there is nothing for the end of the thread to drop.
+    // Taken out again before the thread ends, so there is nothing for the end of the thread to drop.
     static CURRENT: Cell<Option<ManuallyDrop<Current>>> = const { Cell::new(None) };
 }
 
 impl Process {
     pub(crate) fn new<L: ProcessBody>(context: ProcessContext, body: L) -> Self {
+        let span = context.span(None, false);
+        Self::in_span(span, context, body)
+    }
+
+    pub(crate) fn in_span<L: ProcessBody>(span: Span, context: ProcessContext, body: L) -> Self {
         let ProcessContext { id, process_key, control, parent, quiescence } = context;
-        let span = trace::process_span(id.as_u64(), || parent.path_of(control.name()));
         let ProcessKey { incarnation, .. } = process_key;
         let current = Current { id, control, parent, slot: process_key.child_key().slot, incarnation };
-        // Counted from before it is handed over: a tree with a process that waits for its first poll is not quiet.
+        // Counted from before the handover: a tree with a process that waits for its first poll is not quiet.
         let arrival = quiescence.in_flight();
         Self::of(Task {
             current: Some(ManuallyDrop::new(current)),
@@ -152,24 +165,24 @@ impl Process {
         Self(Some(Box::pin(incarnation)))
     }
 
-    /// The process's id, until it has ended.
+    /// Returns the process's id, until it has ended.
     pub fn id(&self) -> Option<ProcessId> {
         self.current().map(|current| current.id)
     }
 
-    /// The process's dotted name, until it has ended. Made on demand.
+    /// Returns the process's dotted name, until it has ended. Built on demand.
     pub fn path(&self) -> Option<String> {
         self.current().map(|current| current.path())
     }
 
-    /// Whether the process has finished its set-up. For simulators.
+    /// Returns whether the process has finished its set-up. For simulators.
     #[doc(hidden)]
     pub fn is_ready(&self) -> bool {
         let flags = self.current().and_then(|current| current.control.cell().flags(current.id));
         flags.is_some_and(|flags| flags.contains(Flags::READY))
     }
 
-    /// Ends the process, here and now, as if what runs in it had ended like this. For simulators.
+    /// Ends the process at once, as if the code in it had ended with this exit. For simulators.
     #[doc(hidden)]
     pub fn break_off(&mut self, exit: Exit) {
         if let Some(incarnation) = &mut self.0 {
@@ -212,12 +225,12 @@ impl fmt::Debug for Process {
 }
 
 impl Current {
-    /// As which child of its supervisor this process runs.
+    /// Returns the id of the child that this process is.
     pub(crate) fn child_id(&self) -> ChildId {
         self.control.id()
     }
 
-    /// What its supervisor knows it by.
+    /// Returns the key by which its supervisor knows it.
     pub(crate) fn process_key(&self) -> ProcessKey {
         ProcessKey::new(ChildKey { id: self.child_id(), slot: self.slot }, self.incarnation)
     }
@@ -226,12 +239,12 @@ impl Current {
         self.parent.path_of(self.control.name())
     }
 
-    /// Makes this the thread's current process while `f` runs: the two trade places, there and back. What runs in `f` must
-    /// not unwind.
+    /// Makes this the thread's current process while `f` runs: the two are swapped, and swapped back. The code in `f`
+    /// must not unwind.
     #[inline]
     fn enter<R>(own: &mut Option<ManuallyDrop<Self>>, f: impl FnOnce() -> R) -> R {
         // P7: the one before comes back afterwards, because a process may run an executor of its own and poll others
-        // there. If `f` unwound, the thread would stay in this process.
+        // there. If `f` unwound, the thread would remain in this process.
         let own = Cell::from_mut(own);
         CURRENT.with(|slot| slot.swap(own));
         let result = f();
@@ -242,15 +255,14 @@ impl Current {
 
 /// Looks at the process that is being polled, or dropped, on this thread.
 pub(crate) fn current<R>(look: impl FnOnce(&Current) -> R) -> Option<R> {
-    // Taken out for as long as it is looked at, so `look` itself must not ask for the current process: it would find
-    // none.
+    // Taken out while `look` runs, so `look` itself must not ask for the current process: it would find none.
     let current = CURRENT.take()?;
     let result = look(&current);
     CURRENT.set(Some(current));
     Some(result)
 }
 
-/// Whether user code of a process runs on this thread.
+/// Returns whether user code of a process runs on this thread.
 pub(crate) fn is_in_process() -> bool {
     current(|_| ()).is_some()
 }
@@ -263,14 +275,14 @@ pub(super) trait Incarnation: Future<Output = ()> + Send {
 
 pin_project! {
     struct Task<L: ProcessBody> {
-        // While user code runs it is in the thread-local. Gone for good once the exit is reported.
+        // In the thread-local while user code runs. Gone for good once the exit is reported.
         current: Option<ManuallyDrop<Current>>,
-        // Which one is in the control cell, so that a poll can compare them without a lock.
+        // The waker that is in the control cell, so that a poll can compare them without a lock.
         waker: WakerId,
         quiescence: Quiescence,
-        // Held until it was polled for the first time.
+        // Held until the first poll.
         arrival: InFlight,
-        span: trace::Span,
+        span: Span,
         #[pin]
         body: Option<L>,
     }
@@ -310,8 +322,8 @@ impl<L: ProcessBody> Future for Task<L> {
             current.control.cell().register_process(current.id, cx.waker());
             *this.waker = waker;
         }
-        // P8: looked at before user code runs, and not after it. What ends in the very poll during which it is
-        // aborted has ended, in the way that it did.
+        // P8: checked before user code runs, and not after it. A future that ends in the very poll during which it is
+        // aborted has ended in its own way.
         if is_aborted::<L>(current) {
             self.cut_short(Exit::Aborted);
             return Poll::Ready(());
@@ -330,7 +342,7 @@ impl<L: ProcessBody> Future for Task<L> {
                     PollOutcome::Ended
                 }
             };
-            // P1, P4: a panic is an exit, and keeps its message. It goes no further.
+            // P1, P4: a panic is an exit, and keeps its message. It unwinds no further.
             let caught = |caught| {
                 end.set(Some(Exit::Panicked(caught)));
                 PollOutcome::CutShort
@@ -375,29 +387,28 @@ impl<L: ProcessBody> Future for Task<L> {
 }
 
 impl<L: ProcessBody> Task<L> {
-    /// The end of this process, but not of the incarnation.
+    /// Ends this process, but not the incarnation.
     fn leave(self: Pin<&mut Self>) {
         let mut this = self.project();
-        // P1: the process that has taken over reports the exit, so this one must not. The cell stays as it is, too:
-        // the incarnation goes on over there.
+        // P1: the process that has taken over reports the exit, so this one must not. The cell stays as it is, too: the
+        // incarnation continues in the other process.
         let own = this.current.take().map(ManuallyDrop::into_inner);
         trace::close(this.span);
-        // What the last owner of a child drops is user code.
+        // The last owner of a child drops user code.
         let _ = guard(|| this.body.set(None));
         let _ = guard(|| drop(own));
     }
 
-    /// The end of an incarnation that has not ended by itself.
+    /// Ends an incarnation that has not ended by itself.
     fn cut_short(mut self: Pin<&mut Self>, exit: Exit) {
-        // Before anything of it is dropped: a supervisor still has all that it knows, and aborts its children (P2,
-        // A6).
+        // Before anything of it is dropped: a supervisor still knows its children, and aborts them (P2, A6).
         if let Some(body) = self.as_mut().project().body.as_pin_mut() {
             let _ = guard(|| body.cut_short(&exit));
         }
         self.end(exit);
     }
 
-    /// The end of the incarnation: drops user code, lets go of all that wait, and then reports.
+    /// Ends the incarnation: drops user code, ends all waits for its shutdown, and then reports.
     fn end(self: Pin<&mut Self>, exit: Exit) {
         let mut this = self.project();
         // P1: taken out once and never put back, so a second end finds nothing, whatever causes it.
@@ -406,8 +417,8 @@ impl<L: ProcessBody> Task<L> {
         let Some((control, id)) = own else { return };
         let _busy = this.quiescence.in_flight();
         *this.arrival = InFlight::none();
-        // Asked before the future is dropped, to drop the specification right after it: in the process, as user code
-        // has to be (P3, P7).
+        // Read before the future is dropped, so that the specification is dropped right after it: in the process, as
+        // user code must be (P3, P7).
         let has_no_successor = control.cell().flags(id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
 
         let dropped = {
@@ -424,8 +435,8 @@ impl<L: ProcessBody> Task<L> {
             })
         };
         trace::close(this.span);
-        // P1, P4: a destructor that panics turns any other end into a panic. The first panic is the one that is told,
-        // and what the executor has dropped is lost, whatever its destructor does then.
+        // P1, P4: a panic in a destructor turns any other end into a panic. The first panic is the one that is
+        // reported, and a process that the executor has dropped is lost, whatever its destructor does then.
         let exit = match (dropped, exit) {
             (Ok(()), exit) | (Err(_), exit @ (Exit::Panicked(_) | Exit::Lost)) => exit,
             (Err(panic), _) => Exit::Panicked(panic),
@@ -434,32 +445,32 @@ impl<L: ProcessBody> Task<L> {
         let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
         let process_key = current.process_key();
         let Current { parent, control: own, .. } = current;
-        // P2: the future is dropped by now, and the cell is vacant before the report is sent. The supervisor that
-        // reads the report may begin a successor at once, and would find the cell occupied otherwise. P6: those who wait for
-        // the signal are let go with it.
+        // P2: the future is dropped by now, and the cell is vacant before the report is sent. The supervisor that reads
+        // the report may begin a successor at once, and would find the cell occupied otherwise. P6: this also ends all
+        // waits for the signal.
         let asked = control.cell().end(id);
         if !has_no_successor && asked.contains(Flags::NO_SUCCESSOR) {
-            // It was set after the future was dropped.
+            // The flag was set after the future was dropped.
             let _ = guard(|| control.release());
         }
-        // The other one of the two references goes last, under a guard: the last owner of a child drops user code
-        // (P3).
+        // The second reference is dropped last, under a guard: the last owner of a child drops user code (P3).
         drop(own);
-        // P2: told after the future was dropped. Before the report, because that takes the exit along.
+        // P2: after the future was dropped. Before the report, which takes the exit along.
         let _ = guard(|| control.on_exit(&exit));
         if asked.contains(Flags::MONITORED) {
             parent.tell_monitors(id, &exit);
         }
-        // P1: of what was abandoned, the last was told when it was.
+        // P1: the abandonment was the last report about an abandoned process.
         if !asked.is_abandoned() {
             parent.exited(process_key, id, control.name(), exit);
         }
-        // What the last owner of a child drops is user code.
+        // The last owner of a child drops user code.
         let _ = guard(move || drop(control));
     }
 }
 
-/// Tells wakers apart, as long as one of the two is kept: the one in the control cell is.
+/// The identity of a waker. Valid for comparison as long as one of the two wakers is kept: the one in the control cell
+/// is.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct WakerId(usize, usize);
 
@@ -470,8 +481,8 @@ impl WakerId {
 }
 
 fn is_aborted<L: ProcessBody>(current: &Current) -> bool {
-    // N8: an abort does not drop a supervisor. It stays, and aborts what is below it: dropped, it could not wait for
-    // that.
+    // N8: an abort does not drop a supervisor. It stays, and aborts the processes below it: dropped, it could not wait
+    // for them.
     L::ABORTABLE && current.control.cell().flags(current.id).is_some_and(|flags| flags.contains(Flags::ABORT))
 }
 

@@ -108,7 +108,7 @@ fn body<F: Future<Output = Exit>>(future: F) -> Once<F> {
     Once { future, unready: false }
 }
 
-/// Says when it is dropped, and whether the process's context is there.
+/// A value that records when it is dropped, and whether the process's context is there.
 struct Tattle(Arc<World>);
 
 impl Drop for Tattle {
@@ -221,7 +221,7 @@ fn p1_panics_in_a_poll_and_a_destructor_are_one_exit() {
     let mut process = world.process(Both(Bomb));
     assert!(poll(&mut process, &world).is_ready());
     drop(process);
-    assert_eq!(world.log(), ["panicked: a panic without a text"]);
+    assert_eq!(world.log(), ["panicked: panic with non-string payload"]);
 }
 
 #[test]

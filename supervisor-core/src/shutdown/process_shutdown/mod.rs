@@ -9,18 +9,17 @@ use std::{
 use super::{ShutdownHandle, wrapped::Wrapped};
 use crate::incarnation::{Control, ProcessId, ShutdownWaiter};
 
-/// Tells a process that it is asked to stop.
+/// A signal that asks a process to stop.
 ///
-/// It is a future that resolves when shutdown is asked for, and
-/// [`wait_for_shutdown`](Self::wait_for_shutdown) waits for the same without consuming it. The signal is latched: once
-/// given it stays, and every later wait returns at once. Cancel-safe: a wait may be dropped, in a `select!` for example,
-/// and begun again.
+/// It is a future that resolves when shutdown is requested; [`wait_for_shutdown`](Self::wait_for_shutdown) waits for
+/// the same without consuming it. The signal is latched: once it has fired it stays, and every later wait returns at
+/// once. It is cancel-safe: a wait may be dropped, in a `select!` for example, and begun again.
 ///
-/// A clone can be handed to a sub-task. It also fires when the process ends in another way, so that no sub-task outlives
-/// the process without knowing, and it never sees the signal of the process's successor.
+/// A clone can be moved into a sub-task. It also fires when the process ends in another way, so a sub-task always
+/// learns of the end of its process. It never fires for the process's successor.
 ///
 /// ```
-/// use supervisor_core::ProcessShutdown;
+/// use supervision::ProcessShutdown;
 /// # futures_lite::future::block_on(async {
 ///
 /// // In a test of a worker, without a supervisor:
@@ -33,11 +32,11 @@ use crate::incarnation::{Control, ProcessId, ShutdownWaiter};
 /// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct ProcessShutdown {
-    /// Where the signal comes from, if one ever comes.
+    /// The cell that the signal comes from; `None` if it never fires.
     source: Option<(Arc<dyn Control>, ProcessId)>,
 }
 
-/// It is in every worker's future, often twice.
+/// The size matters: it is in every worker's future, often twice.
 const _: () = assert!(size_of::<ProcessShutdown>() == 3 * size_of::<usize>());
 
 impl ProcessShutdown {
@@ -45,20 +44,20 @@ impl ProcessShutdown {
         Self { source: Some((control, id)) }
     }
 
-    /// One with its own trigger. It fires when the handle is triggered, or dropped.
+    /// Makes a signal with its own trigger. It fires when the handle is triggered, or dropped.
     pub fn paired() -> (Self, ShutdownHandle) {
         let (control, id, handle) = ShutdownHandle::pair();
         (Self::of(control, id), handle)
     }
 
-    /// One that never fires.
+    /// Makes a signal that never fires.
     pub fn noop() -> Self {
         Self { source: None }
     }
 
-    /// One that fires when the future resolves, or panics: then nobody is left who could say when to stop. The future makes
-    /// progress only while someone waits, and is dropped with the last clone, or when it has resolved. It runs in the task of
-    /// whoever waits, and may look at the signal itself.
+    /// Makes a signal that fires when the future resolves, or panics: after a panic, nothing else could fire it. The
+    /// future makes progress only while a task waits for the signal, and is dropped with the last clone, or when it has
+    /// resolved. It runs in the task that waits, and may itself look at the signal.
     pub fn wrapped<F>(future: F) -> Self
     where
         F: Future + Send + 'static,
@@ -67,14 +66,14 @@ impl ProcessShutdown {
         Self::of(control, id)
     }
 
-    /// Waits until shutdown is asked for. Returns at once if it was asked for before.
+    /// Waits until shutdown is requested. Returns at once if it was requested before.
     ///
     /// Cancel-safe: a wait that is dropped loses nothing.
     pub async fn wait_for_shutdown(&mut self) {
         self.await;
     }
 
-    /// Whether shutdown was asked for.
+    /// Returns whether shutdown was requested.
     pub fn is_requested(&self) -> bool {
         self.source.as_ref().is_some_and(|(control, id)| control.cell().is_shutdown(*id))
     }
@@ -86,7 +85,7 @@ impl Future for ProcessShutdown {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let Some((control, id)) = &mut this.source else { return Poll::Pending };
-        // P6: latched. Looked at first, so that a signal that was given needs no waker.
+        // P6: latched. Checked first, so a signal that has fired needs no waker.
         if control.cell().is_shutdown(*id) {
             return Poll::Ready(());
         }
@@ -101,16 +100,16 @@ impl Future for ProcessShutdown {
                 }
             }
         }
-        // Where a future is wrapped, nobody else polls it. It may resolve at once.
+        // A wrapped future is polled only here. It may resolve at once.
         control.drive();
         if control.cell().is_shutdown(*id) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-/// A clone waits on its own.
+/// A clone waits independently.
 impl Clone for ProcessShutdown {
     fn clone(&self) -> Self {
-        // P6: a clone is in another task, perhaps. So it takes the signal, and not the waiter of the original.
+        // P6: a clone may be in another task. So it takes the signal, and not the waiter of the original.
         let own = |(control, id): &(Arc<dyn Control>, ProcessId)| {
             (control.waiter().map_or(control, ShutdownWaiter::control).clone(), *id)
         };

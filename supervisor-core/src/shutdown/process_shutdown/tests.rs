@@ -163,7 +163,7 @@ fn a_wrapped_future_wakes_all_that_wait_when_it_can_go_on() {
     }
     sender.try_send(()).unwrap();
     assert!(waiters.iter().all(|waiter| waiter.0.load(SeqCst) == 1));
-    assert!(is_fired(&mut shutdown), "whoever looks drives it");
+    assert!(is_fired(&mut shutdown), "a look drives it");
 }
 
 #[test]
@@ -220,11 +220,11 @@ fn a_wrapped_future_may_look_at_its_own_signal() {
         let waker = Waker::from(waiter.clone());
         assert!(Pin::new(&mut shutdown).poll(&mut Context::from_waker(&waker)).is_pending());
     }
-    assert_eq!(waiter.0.load(SeqCst), 0, "it has nothing to do, so nobody is woken");
+    assert_eq!(waiter.0.load(SeqCst), 0, "it has nothing to do, so no task is woken");
     *own.lock().unwrap() = None;
 }
 
-/// What a future wakes and is held up with in its first poll. In its second it is ready.
+/// The tools with which a future is woken and delayed in its first poll. In its second poll it is ready.
 #[derive(Clone)]
 struct HeldUp {
     bell: Arc<Mutex<Option<Waker>>>,

@@ -8,7 +8,7 @@ pub(super) struct EachCallIsAnsweredOnce {
 
 impl EachCallIsAnsweredOnce {
     fn answered(&mut self, caller: Caller, effect: &Effect<Child>) {
-        assert!(self.waiting.remove(&caller.key).is_some(), "nobody waits for this answer: {effect:?}");
+        assert!(self.waiting.remove(&caller.key).is_some(), "no caller waits for this answer: {effect:?}");
     }
 }
 

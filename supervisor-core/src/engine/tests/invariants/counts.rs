@@ -1,6 +1,6 @@
 use super::*;
 
-/// What is counted without looking is what one sees when one looks.
+/// A rule: the counts match a look at each child.
 pub(super) struct WhatIsCountedIsThere;
 
 impl Invariant for WhatIsCountedIsThere {

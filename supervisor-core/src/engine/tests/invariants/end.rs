@@ -14,7 +14,7 @@ impl Invariant for NothingStartsAfterAStop {
     }
 
     fn effect(&mut self, effect: &Effect<Child>, moment: Moment) {
-        // Calls are answered as long as somebody makes them.
+        // Calls are answered as long as there are callers.
         let is_answer = matches!(effect, Effect::Answer { .. } | Effect::Refuse { .. } | Effect::Forget { .. });
         assert!(!self.has_finished || is_answer, "after the end: {effect:?}");
         match effect {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Of each process that is started one end is told, and no more.
+/// A rule: for each process that is started, exactly one end is reported.
 #[derive(Default)]
 pub(super) struct EachIncarnationEndsOnce {
     /// Whose latest process has not ended yet, as far as was told.

@@ -1,6 +1,6 @@
 use super::*;
 
-/// When all is over there is no process, no timer, no caller, and nothing to be done.
+/// A rule: when all is over there is no process, no timer, no caller, and nothing to be done.
 pub(super) struct NothingIsLeft;
 
 impl Invariant for NothingIsLeft {

@@ -32,7 +32,7 @@ impl Invariant for NoMoreLiveThanDeclared {
         match effect {
             Effect::Start { key, .. } => {
                 self.live.insert(key.id);
-                assert!(self.declared.contains(&key.id), "a process of a child that nobody declared");
+                assert!(self.declared.contains(&key.id), "a process of a child that was not declared");
                 assert!(self.live.len() <= self.max, "{} processes, of {} at most", self.live.len(), self.max);
             }
             Effect::Forget { id, child } => {

@@ -14,18 +14,18 @@ mod terminated;
 
 use super::*;
 
-/// A rule, as somebody sees it who sees all that goes in and comes out.
+/// A rule, checked on all inputs and effects.
 pub(super) trait Invariant {
-    /// Something is about to come in.
+    /// Sees an input before the engine gets it.
     fn input(&mut self, _input: &Input, _moment: Moment) {}
 
-    /// Something has come out.
+    /// Sees an effect.
     fn effect(&mut self, _effect: &Effect<Child>, _moment: Moment) {}
 
-    /// An input, or a step of work in order, has been taken.
+    /// Runs after an input, or a step of ordered work.
     fn step(&mut self, _moment: Moment) {}
 
-    /// Nothing will happen any more.
+    /// Runs at the end, when nothing happens any more.
     fn end(&mut self, _moment: Moment) {}
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Moment<'a> {
     pub(super) now: Instant,
 }
 
-/// What an engine takes in.
+/// An input of an engine.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
     Begin { no_successor: bool },
@@ -103,7 +103,7 @@ impl Watched {
         self.look(now);
     }
 
-    /// A report of an earlier incarnation, which changes nothing.
+    /// Takes a report of an earlier incarnation, which changes nothing.
     pub(super) fn stale(&mut self, kind: ReportKind, process_key: ProcessKey, now: Instant) {
         let states = |engine: &Engine<Child>| -> Vec<_> {
             engine.children.iter().map(|(key, slot)| (key, slot.state.clone(), slot.has_acknowledged)).collect()
@@ -127,7 +127,7 @@ impl Watched {
         self.effects.pop_front()
     }
 
-    /// To be called when there is no effect left.
+    /// Takes a step of ordered work. Called when there is no effect left.
     pub(super) fn advance(&mut self, now: Instant) -> bool {
         assert!(self.effects.is_empty(), "effects come first");
         let has_moved = self.engine.advance(now);

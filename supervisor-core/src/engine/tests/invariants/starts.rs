@@ -1,7 +1,7 @@
 use super::*;
 
-/// In a first start and in a group restart children start in order, each when the one before it is ready; and a group
-/// starts when all of it has stopped. What somebody has asked for by a call has its own time.
+/// A rule: in a first start and in a group restart children start in order, each when the one before it is ready; and a
+/// group starts when all of it has stopped. A start by a call has its own time.
 pub(super) struct StartsAreInOrder {
     mode: RestartMode,
     is_up: bool,

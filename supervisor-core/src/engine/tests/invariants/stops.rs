@@ -1,7 +1,7 @@
 use super::*;
 
-/// Where children stop in reverse order, one that runs is stopped when all behind it have gone, or do not let go; unless
-/// somebody wants that one stopped, or everything at once.
+/// A rule: when children stop in reverse order, a running one is stopped when all after it have gone, or are stuck;
+/// unless a call stops it, or everything at once.
 pub(super) struct StopsAreInReverse {
     order: ShutdownOrder,
     has_budget: bool,
@@ -12,7 +12,7 @@ pub(super) struct StopsAreInReverse {
     running: BTreeSet<ChildId>,
     starting: BTreeSet<ChildId>,
     stuck: BTreeSet<ChildId>,
-    /// By a call, or for want of a sign of life.
+    /// Stopped by a call, or after a missed heartbeat.
     stopped: BTreeSet<ChildId>,
 }
 

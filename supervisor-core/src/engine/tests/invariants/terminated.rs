@@ -1,6 +1,6 @@
 use super::*;
 
-/// A child that was terminated does not start again by itself: only when somebody restarts it, or a group restart that begins
+/// A child that was terminated does not start again by itself: only when a call restarts it, or a group restart that begins
 /// after that does.
 #[derive(Default)]
 pub(super) struct TerminatedChildrenStayDown {

@@ -76,7 +76,7 @@ impl Event {
         }
     }
 
-    /// `None` if it cannot happen now.
+    /// Makes the event happen. Returns `None` if it cannot happen now.
     pub(super) fn happen(self, scene: &mut Scene) -> Option<Outcome> {
         let (child, process_key) = (scene.subject, scene.process_key(scene.subject));
         if let Some(exit) = self.exit(scene.is_supervisor(), scene.was_ready()) {
@@ -123,7 +123,7 @@ impl Event {
         }
     }
 
-    /// How a process ends, if this is an end of such a process: one that was ready or was not, if there is one.
+    /// Returns how a process ends, if this is an end of such a process: one that was ready or was not, if there is one.
     fn exit(self, is_supervisor: bool, was_ready: Option<bool>) -> Option<Exit> {
         let was_ready = was_ready?;
         let stopped = |reason| Exit::Shutdown(Arc::new(Termination { reason, unclean: Vec::new() }));

@@ -44,7 +44,7 @@ what those who listen hear, *answers* what callers hear. What is not about the c
 that come to the same share a row, and a row without a restart type holds for all that can be in the state.
 ";
 
-/// All of the first setting, and of the others what differs from the one that they vary.
+/// Writes a chapter: all of the first setting, and the differences of the settings that vary it.
 fn chapter(setting: Setting) -> String {
     let mut chapter = format!("\n## {}\n", setting.title());
     for situation in setting.situations() {

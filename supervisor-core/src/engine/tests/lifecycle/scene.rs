@@ -13,7 +13,7 @@ pub(super) struct Scene {
     outcome: Outcome,
 }
 
-/// What has come of an event.
+/// The outcome of an event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Outcome {
     pub(super) next: String,
@@ -25,7 +25,7 @@ pub(super) struct Outcome {
 }
 
 impl Scene {
-    /// The child is `subject`, the others are named.
+    /// Sets the scene. The child is `subject`, the others are named.
     pub(super) fn new(settings: SupervisorSettings, children: Vec<Child>) -> Self {
         let specs: Vec<_> = children.into_iter().map(|child| (ChildId::next(), child)).collect();
         let subject = specs.iter().find(|(_, child)| child.name == "subject").map(|(id, _)| *id);
@@ -40,7 +40,7 @@ impl Scene {
         }
     }
 
-    /// The state of the child, in words.
+    /// Returns the state of the child, in words.
     pub(super) fn state(&self) -> String {
         let Some(slot) = self.slot() else { return "removed".into() };
         match &slot.state {
@@ -72,7 +72,7 @@ impl Scene {
         self.engine.children.get(self.engine.children.find(self.subject)?)
     }
 
-    /// Whether the child's process, which is there, has ever been ready.
+    /// Returns whether the child's current process has ever been ready.
     pub(super) fn was_ready(&self) -> Option<bool> {
         match &self.slot()?.state {
             State::Starting { .. } => Some(false),
@@ -86,18 +86,18 @@ impl Scene {
         self.slot().is_some_and(|slot| slot.settings().kind == ChildKind::Supervisor)
     }
 
-    /// Whether the child got to where the situation wants it.
+    /// Returns whether the child is in the situation.
     pub(super) fn is_in(&self, situation: Situation) -> bool {
         self.state() == situation.state()
     }
 
-    /// The first start begins.
+    /// Begins the first start.
     pub(super) fn start(&mut self) {
         self.engine.handle_start(false);
         self.settle();
     }
 
-    /// An earlier run of the supervisor has left a process of the child behind, and the first start begins.
+    /// Leaves a process of the child behind, from an earlier run of the supervisor, and begins the first start.
     pub(super) fn adopt(&mut self) {
         if let Some(key) = self.engine.handle_left_behind(self.subject, self.now) {
             self.process_keys.insert(self.subject, ProcessKey::new(key, 0));
@@ -105,7 +105,7 @@ impl Scene {
         self.start();
     }
 
-    /// The child, and all others, have started.
+    /// Starts the child, and all others.
     pub(super) fn come_up(&mut self) {
         self.start();
         self.add();
@@ -115,7 +115,7 @@ impl Scene {
         }
     }
 
-    /// The child is added, if it is one that is.
+    /// Adds the child, if the situation has an added one.
     pub(super) fn add(&mut self) {
         let Some(child) = self.added.take() else { return };
         let caller = self.caller("start");
@@ -123,7 +123,7 @@ impl Scene {
         self.settle();
     }
 
-    /// Its restarts wait.
+    /// Makes its restarts wait.
     pub(super) fn delay(&mut self, backoff: Backoff) {
         let added = self.added.as_mut();
         if let Some(key) = self.engine.children.find(self.subject) {
@@ -133,7 +133,7 @@ impl Scene {
         }
     }
 
-    /// What comes of it, when all is done that can be.
+    /// Returns the outcome of an event, when all that follows is done.
     pub(super) fn outcome_of(&mut self, event: impl FnOnce(&mut Self)) -> Outcome {
         let before = self.state();
         self.settle_effects();
@@ -177,7 +177,7 @@ impl Scene {
         Caller { key: self.calls.len() - 1, within: None, is_in_circle: false }
     }
 
-    /// To the next deadline, if there is one.
+    /// Waits until the next deadline, if there is one.
     pub(super) fn wait(&mut self) {
         if let Some(deadline) = self.engine.next_deadline() {
             self.now = deadline;
@@ -220,7 +220,7 @@ impl Scene {
                     .effects
                     .push(about(self.named(child.name), if no_successor { "abort, last" } else { "abort" }));
             }
-            Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
+            Effect::SampleHeartbeat { .. } => unreachable!("no child in here has a watchdog"),
             Effect::Forget { .. } => self.outcome.effects.push("forget".into()),
             Effect::Ready => self.outcome.effects.push("supervisor: ready".into()),
             Effect::GaveUp => self.outcome.effects.push("supervisor: gave up".into()),
@@ -231,9 +231,9 @@ impl Scene {
                     EventKind::StartFailed(StartFailure::TimedOut(_)) => "failed to start: timed out".into(),
                     EventKind::StartFailed(_) => "failed to start".into(),
                     EventKind::Stuck => "is stuck".into(),
-                    EventKind::Abandoned => "is abandoned".into(),
-                    EventKind::Restarting { delay, .. } if delay.is_zero() => "is restarted".into(),
-                    EventKind::Restarting { .. } => "is restarted after a delay".into(),
+                    EventKind::Abandoned => "abandoned".into(),
+                    EventKind::Restarting { delay, .. } if delay.is_zero() => "restarting".into(),
+                    EventKind::Restarting { .. } => "restarting after a delay".into(),
                     kind => kind.to_string(),
                 };
                 let is_subject = child.name == "subject";

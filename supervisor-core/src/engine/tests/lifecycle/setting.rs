@@ -1,6 +1,6 @@
 use super::*;
 
-/// What kind of child is looked at, and under what kind of supervisor.
+/// The kind of the child, and the kind of its supervisor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Setting {
     Worker,
@@ -75,7 +75,7 @@ impl Setting {
         }
     }
 
-    /// `None` where such a child is not valid.
+    /// Sets the scene; `None` if such a child is not valid.
     pub(super) fn scene(self, restart: RestartType, situation: Situation) -> Option<Scene> {
         let mut subject = if self == Self::Supervisor { supervisor("subject") } else { child("subject") };
         subject.settings.restart = Some(restart);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Where the child is when something happens.
+/// The state of the child when something happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Situation {
     PendingFirst,
@@ -49,16 +49,16 @@ impl Situation {
             Self::StartingByHand => "Starting: by `restart_child`",
             Self::Terminated => "Stopping: terminated",
             Self::TerminatedAborted => "Stopping: terminated, and aborted as its time was up",
-            Self::TerminatedStuck => "Stuck: terminated, and does not let go",
+            Self::TerminatedStuck => "Stuck: terminated, and has not yielded",
             Self::Killed => "Stopping: killed",
-            Self::KilledStuck => "Stuck: killed, and does not let go",
+            Self::KilledStuck => "Stuck: killed, and has not yielded",
             Self::Group => "Stopping: as `first` has failed",
             Self::GroupAborted => "Stopping: as `first` has failed, and aborted as its time was up",
-            Self::GroupStuck => "Stuck: stopped as `first` has failed, and does not let go",
+            Self::GroupStuck => "Stuck: stopped as `first` has failed, and has not yielded",
             Self::Shutdown => "Stopping: as its supervisor stops",
             Self::ShutdownAborted => "Stopping: as its supervisor stops, and aborted as its time was up",
             Self::LeftBehind => "Stopping: left behind by an earlier run of its supervisor",
-            Self::LeftBehindStuck => "Stuck: left behind, and does not let go",
+            Self::LeftBehindStuck => "Stuck: left behind, and has not yielded",
             Self::Stopped => "Stopped",
         }
     }

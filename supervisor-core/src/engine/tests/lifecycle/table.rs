@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::*;
 
-/// What the events of one situation come to.
+/// The outcomes of the events in one situation.
 pub(super) struct Table {
     rows: Vec<[String; 6]>,
     /// Events that come to nothing.
@@ -31,7 +31,7 @@ impl Table {
         table
     }
 
-    /// One row, or one for each kind of outcome.
+    /// Adds one row, or one for each kind of outcome.
     fn add(&mut self, events: &str, outcomes: Outcomes) {
         let possible: Vec<_> =
             TYPES.into_iter().zip(outcomes).filter_map(|(of, outcome)| Some((of, outcome?))).collect();
@@ -74,7 +74,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// `exit: lost, exit: aborted` is `exit: lost, aborted`.
+/// Shortens `exit: lost, exit: aborted` to `exit: lost, aborted`.
 fn in_short(events: &[&str]) -> String {
     events.join(", ").split("exit: ").enumerate().fold(String::new(), |text, (n, part)| match n {
         1 => format!("{text}exit: {part}"),

@@ -32,7 +32,7 @@ pub(super) enum Input {
     Acknowledged {
         who: usize,
     },
-    /// A sign of life.
+    /// A heartbeat.
     Sign {
         who: usize,
     },
@@ -63,7 +63,7 @@ pub(super) enum Input {
     Settle,
 }
 
-/// How much time passes.
+/// An amount of time that passes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pass {
     UntilDue,
@@ -72,14 +72,14 @@ pub(super) enum Pass {
     For(Duration),
 }
 
-/// Who calls: somebody in the process of a child, or outside of the tree.
+/// The place of a call: in the process of a child, or outside of the tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct By {
     pub(super) within: Option<usize>,
     pub(super) is_in_circle: bool,
 }
 
-/// How a process ends, as far as it has a choice.
+/// The end of a process, as far as it has a choice.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum How {
     Well,
@@ -221,7 +221,7 @@ fn backoff(likely: f64) -> impl Strategy<Value = Option<Backoff>> {
     option::weighted(likely, backoff)
 }
 
-/// As users could have specified it.
+/// Makes the case one that users could have specified.
 fn make_valid(spec: &mut Spec, settings: &Settings) {
     spec.is_significant &= spec.restart != Restart::Permanent && settings.auto_shutdown != AutoShutdown::Never;
 }

@@ -57,7 +57,7 @@ struct Lockstep {
     now: Time,
     ids: Vec<ChildId>,
     specs: Vec<model::Spec>,
-    /// Who has given a sign of life since it was last looked at.
+    /// The children that have sent a heartbeat since the last check.
     signs: BTreeSet<usize>,
     /// The processes, by the numbers of their children, and whether they are ready.
     live: BTreeMap<usize, (ProcessKey, bool)>,
@@ -100,7 +100,7 @@ impl Lockstep {
         }
     }
 
-    /// How many steps were compared.
+    /// Runs a case. Returns how many steps were compared.
     fn run(mut self, inputs: &[Input]) -> Result<usize, String> {
         self.settle()?;
         let mut was_call = false;
@@ -210,7 +210,7 @@ impl Lockstep {
         self.compare(input)
     }
 
-    /// Both take their turns until nothing is due.
+    /// Lets both take their turns until nothing is due.
     fn settle(&mut self) -> Result<(), String> {
         while !self.has_ended {
             loop {
@@ -248,7 +248,7 @@ impl Lockstep {
         }
     }
 
-    /// Whether both have done the same since the last time.
+    /// Checks whether both have done the same since the last time.
     fn compare(&mut self, after: &dyn std::fmt::Debug) -> Result<(), String> {
         self.drain();
         let (engine, model) = (mem::take(&mut self.effects), self.model.take_acts());
@@ -281,7 +281,7 @@ impl Lockstep {
         }
     }
 
-    /// Both learn whether it has given a sign of life, before anything else.
+    /// Tells both whether it has sent a heartbeat, before anything else.
     fn listen(&mut self, who: usize) {
         let is_alive = self.signs.remove(&who);
         if let Some((process_key, _)) = self.live.get(&who) {
@@ -290,7 +290,7 @@ impl Lockstep {
         }
     }
 
-    /// One of all the children that there ever were.
+    /// Returns one of all the children that there ever were.
     fn any(&self, who: usize) -> Option<(usize, ChildId)> {
         let who = one_of(who, (0..self.ids.len()).collect())?;
         Some((who, self.ids[who]))
@@ -312,7 +312,7 @@ fn one_of(which: usize, all: Vec<usize>) -> Option<usize> {
     all.get(which % all.len().max(1)).copied()
 }
 
-/// What is told to processes, in its order; and what is told to others, in whatever order.
+/// Sorts: messages to processes keep their order; messages to others may have any order.
 fn sorted(acts: &[Act]) -> (Vec<Act>, Vec<String>) {
     let is_order = |act: &&Act| {
         matches!(act, Act::Start(_) | Act::Ask(_) | Act::Abort(_) | Act::Ready | Act::GaveUp | Act::End { .. })

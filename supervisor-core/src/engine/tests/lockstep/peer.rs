@@ -90,7 +90,7 @@ fn backoff_of(backoff: &model::Backoff) -> Backoff {
         .with_reset_after(backoff.reset_after)
 }
 
-/// How a process ends, for both.
+/// Returns how a process ends, for both.
 pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, model::Exit) {
     if spec.kind == model::Kind::Worker {
         return match how {
@@ -111,13 +111,13 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
         How::Failed => (Exit::Lost, model::Exit::Failed),
         How::Aborted => ended(StopReason::Killed, true, vec![aborted]),
         How::Abandoning => {
-            let failed = (UncleanStop::Failed(Failure::new("boom")), model::Bad::Failed);
+            let failed = (UncleanStop::Failed(Exit::Failed(Failure::new("boom"))), model::Bad::Failed);
             ended(StopReason::Requested, false, vec![(UncleanStop::Abandoned, model::Bad::Abandoned), aborted, failed])
         }
     }
 }
 
-/// What the model calls this, if it knows of it.
+/// Returns the model's name for this effect, if it has one.
 pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -> Option<Act> {
     Some(match effect {
         Effect::Start { key, .. } => Act::Start(number(key.id)),
@@ -143,7 +143,7 @@ pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -
     })
 }
 
-/// How the engine has ended.
+/// Returns how the engine has ended.
 pub(super) fn end_of(engine: &mut Engine<Peer>) -> Act {
     let outcome = engine.poll_outcome();
     let cause = match outcome.cause {

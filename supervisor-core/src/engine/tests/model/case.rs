@@ -70,7 +70,7 @@ pub(super) struct ChildSpec {
     pub(super) is_brutal: bool,
     /// The seconds that it has to stop; a supervisor may have no limit.
     pub(super) limit: Option<u64>,
-    /// One of few names. `None` is a name that nobody else has.
+    /// One of few names. `None` is a name that no other child has.
     pub(super) name: Option<usize>,
     pub(super) kind: Kind,
 }
@@ -102,7 +102,7 @@ pub(super) struct Supervisor {
     pub(super) children: Vec<ChildSpec>,
 }
 
-/// What a start comes to.
+/// The result of a start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Start {
     Ready,
@@ -112,7 +112,7 @@ pub(super) enum Start {
     Hangs,
 }
 
-/// What a worker does when it is asked to stop.
+/// The reaction of a worker when it is asked to stop.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stop {
     AtOnce(How),
@@ -120,7 +120,7 @@ pub(super) enum Stop {
     Never,
 }
 
-/// How a worker ends.
+/// The end of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum How {
     Normal,
@@ -168,7 +168,7 @@ impl Nodes {
         self.all.len()
     }
 
-    /// The supervisors from the root down to the one that this node belongs to.
+    /// Returns the supervisors from the root down to the one that this node belongs to.
     pub(super) fn above(&self, number: usize) -> Vec<usize> {
         let mut path = vec![self.parents[number]];
         while path[0] != 0 {
@@ -193,13 +193,13 @@ impl Node {
         }
     }
 
-    /// How long it may take to stop.
+    /// Returns how long it may take to stop.
     pub(super) fn limit(&self) -> u64 {
         let more = if self.worker().is_some() { 0 } else { 200 * MS + self.number as u64 * MS };
         self.spec.limit.map_or(u64::MAX, |seconds| SEC * seconds + more)
     }
 
-    /// How long all below it may take.
+    /// Returns how long everything below it may take.
     pub(super) fn budget(&self) -> u64 {
         let budget = self.supervisor().and_then(|supervisor| supervisor.budget);
         budget.map_or(u64::MAX, |seconds| SEC * seconds + 500 * MS + self.number as u64 * MS)
@@ -209,7 +209,7 @@ impl Node {
         self.spec.name.map_or_else(|| format!("c{}", self.number), |name| format!("n{name}"))
     }
 
-    /// How long it takes to stop when asked, and how it ends then; `None` is for ever.
+    /// Returns how long it takes to stop when asked, and how it ends then; `None` is for ever.
     pub(super) fn takes(&self) -> Option<(u64, How)> {
         match self.worker()?.stop {
             Stop::AtOnce(how) => Some((0, how)),

@@ -102,7 +102,7 @@ fn how() -> impl Strategy<Value = How> {
     prop_oneof![3 => Just(How::Failed), 2 => Just(How::Normal), 1 => Just(How::Panicked), 1 => Just(How::Lost)]
 }
 
-/// As users could have specified it.
+/// Makes the case one that users could have specified.
 fn make_valid(supervisor: &mut Supervisor) {
     if supervisor.is_dynamic {
         supervisor.children.clear();

@@ -68,7 +68,7 @@ struct Comparison {
 }
 
 impl Comparison {
-    /// How many steps the engines took.
+    /// Runs a case. Returns how many steps the engines took.
     fn of(case: &Case) -> Result<usize, String> {
         let mut nodes = Nodes::default();
         let root = case::ChildSpec {
@@ -149,13 +149,13 @@ impl Comparison {
         }
     }
 
-    /// One of the nodes that this is true of.
+    /// Returns one of the nodes for which this is true.
     fn one_of(&self, which: usize, is_one: impl Fn(usize) -> bool) -> Option<usize> {
         let all: Vec<_> = (0..self.nodes.len()).filter(|who| is_one(*who)).collect();
         all.get(which % all.len().max(1)).copied()
     }
 
-    /// More often than not a child that has no process, if there is one.
+    /// Returns, more often than not, a child that has no process, if there is one.
     fn stopped(&self, which: usize) -> usize {
         let stopped = self.one_of(which, |who| self.lives(who) == Some(false) && which % 4 > 0);
         stopped.unwrap_or(which % self.nodes.len())
@@ -173,14 +173,14 @@ impl Comparison {
         }
     }
 
-    /// Whether it has a process, as the model sees it, if its supervisor lives.
+    /// Returns whether it has a process, as the model sees it, if its supervisor lives.
     fn lives(&self, who: usize) -> Option<bool> {
-        // The root is nobody's child.
+        // The root has no parent.
         let path = (who != 0).then(|| self.nodes.above(who))?;
         self.tree.as_ref()?.lives(&path[1..], who)
     }
 
-    /// Something happens in the supervisor that this is a child of.
+    /// Makes something happen in the supervisor of this child.
     fn model_does(&mut self, who: usize, event: impl FnMut(&mut Model, &mut Tree) -> Option<trace::Why>) {
         let path = self.nodes.above(who);
         self.model_does_at(&path, event);
@@ -193,7 +193,7 @@ impl Comparison {
         }
     }
 
-    /// What both did since the last time.
+    /// Compares what both did since the last time.
     fn check(&mut self, after: &dyn std::fmt::Debug) -> Result<(), String> {
         let (plot, events) = (mem::take(&mut self.model.plot), mem::take(&mut self.forest.events));
         let agreed = trace::agree(&plot, &events).and_then(|()| match self.tree.is_some() == self.forest.lives(0) {

@@ -16,7 +16,7 @@ pub(super) fn conclude(who: usize, engine: &mut Engine<NodeSpec>) -> (What, Exit
             UncleanKind::Aborted => named.push((child.node.number, Bad::Aborted)),
             UncleanKind::Failed(_) => named.push((child.node.number, Bad::Failed)),
             UncleanKind::Below(unclean) => named.extend(unclean.iter().map(bad)),
-            UncleanKind::Abandoned => panic!("{} lets go when aborted", child.node.number),
+            UncleanKind::Abandoned => panic!("{} yields when aborted", child.node.number),
         }
     }
     named.sort_unstable();
@@ -41,7 +41,7 @@ pub(super) fn conclude(who: usize, engine: &mut Engine<NodeSpec>) -> (What, Exit
     let unclean = named.into_iter().map(|(number, bad)| {
         let stop = match bad {
             Bad::Aborted => UncleanStop::Aborted,
-            Bad::Failed => UncleanStop::Failed(Failure::new("boom")),
+            Bad::Failed => UncleanStop::Failed(Exit::Failed(Failure::new("boom"))),
         };
         UncleanProcess::new(number.to_string(), stop)
     });

@@ -23,14 +23,14 @@ pub(super) enum Started {
     Failed,
 }
 
-/// How a child has ended by itself.
+/// The end of a child by itself.
 #[derive(Clone, Copy)]
 pub(super) enum Exit {
     Worker(How),
     Supervisor(Why),
 }
 
-/// When all that is left is aborted, and whether by somebody above.
+/// The time when all that is left is aborted, and whether a supervisor above set it.
 #[derive(Clone, Copy)]
 pub(super) struct Deadline {
     pub(super) at: u64,
@@ -66,7 +66,8 @@ impl Model {
         self.now += SEC * seconds;
     }
 
-    /// Something happens in the supervisor at the end of the path. Whether this one has ended of it, and how.
+    /// Makes something happen in the supervisor at the end of the path. Returns whether this one has ended by that, and
+    /// how.
     pub(super) fn happen(
         &mut self,
         tree: &mut Tree,
@@ -135,7 +136,7 @@ impl Model {
         Started::Ready(Process::Supervisor(tree))
     }
 
-    /// A child has ended by itself.
+    /// Handles a child that has ended by itself.
     pub(super) fn ended(&mut self, tree: &mut Tree, child: usize, exit: Exit) -> Option<Why> {
         let spec = tree.children[child].node.spec.clone();
         let number = tree.children[child].node.number;
@@ -176,7 +177,7 @@ impl Model {
         }
     }
 
-    /// Who failed to start, if anybody.
+    /// Starts a group. Returns the child that failed to start, if one did.
     fn start_group(&mut self, tree: &mut Tree, who: usize) -> Option<usize> {
         let from = match tree.settings().mode {
             RestartMode::OneForAll => 0,
@@ -198,7 +199,7 @@ impl Model {
         None
     }
 
-    /// The supervisor stops all its children, and has ended.
+    /// Ends the supervisor: it stops all its children.
     pub(super) fn end(&mut self, mut tree: Tree, why: Why, deadline: Deadline) -> (Why, UncleanProcess) {
         let budget = self.now.saturating_add(tree.node.budget());
         let earlier = if budget < deadline.at { Deadline { at: budget, kill: false } } else { deadline };
@@ -210,7 +211,7 @@ impl Model {
         (why, unclean)
     }
 
-    /// Who did not stop well. `then`: what becomes of each.
+    /// Stops the children. Returns those that did not stop well. `then` is what follows for each.
     fn stop_children(
         &mut self,
         tree: &mut Tree,
@@ -282,14 +283,14 @@ impl Model {
         }
     }
 
-    /// A child that is not restarted is kept, unless it is temporary, or its supervisor keeps none.
+    /// Puts down a child that is not restarted: it is kept, unless it is temporary, or its supervisor keeps none.
     pub(super) fn stop_or_remove(&mut self, tree: &mut Tree, child: usize) {
         if tree.settings().is_dynamic || tree.children[child].node.spec.restart == RestartType::Temporary {
             self.forget(tree, child);
         }
     }
 
-    /// A child that is going to be restarted with its group: as only those are that are not temporary.
+    /// Puts down a child that stopped for its group: only one that is not temporary comes back.
     fn put_down_temporary(&mut self, tree: &mut Tree, child: usize) {
         if tree.children[child].node.spec.restart == RestartType::Temporary {
             self.forget(tree, child);
@@ -310,7 +311,7 @@ impl Model {
         Event { at: self.now, who, what }
     }
 
-    /// What happens meanwhile.
+    /// Does something apart from the order of the rest.
     fn apart(&mut self, happen: impl FnOnce(&mut Self)) -> Plot {
         let before = mem::take(&mut self.plot);
         happen(self);

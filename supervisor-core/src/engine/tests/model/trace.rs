@@ -69,7 +69,7 @@ pub(super) enum Scene {
     Beside(Vec<Plot>),
 }
 
-/// Whether these events are those of the plot, in one of the orders that it allows.
+/// Checks that these events are those of the plot, in one of the orders that it allows.
 pub(super) fn agree(plot: &Plot, events: &[Event]) -> Result<(), String> {
     let mut places: HashMap<&Event, VecDeque<usize>> = HashMap::new();
     for (key, event) in events.iter().enumerate() {
@@ -82,7 +82,7 @@ pub(super) fn agree(plot: &Plot, events: &[Event]) -> Result<(), String> {
     }
 }
 
-/// The first and the last place of the plot's events.
+/// Returns the first and the last place of the plot's events.
 fn find(plot: &Plot, places: &mut HashMap<&Event, VecDeque<usize>>) -> Result<Option<(usize, usize)>, String> {
     let mut range: Option<(usize, usize)> = None;
     for scene in plot {
@@ -111,7 +111,7 @@ fn find(plot: &Plot, places: &mut HashMap<&Event, VecDeque<usize>>) -> Result<Op
     Ok(range)
 }
 
-/// One event a line. Those behind a bar are beside others.
+/// Shows one event a line. Those behind a bar are beside others.
 pub(super) fn show(plot: &Plot) -> String {
     let line = |scene: &Scene| match scene {
         Scene::Event(event) => format!("{event}\n"),

@@ -34,13 +34,14 @@ impl Tree {
         &mut self.children[child]
     }
 
-    /// All of it, for its end.
+    /// Takes all of it, for its end.
     pub(super) fn take(&mut self) -> Self {
         let (node, children) = (self.node.clone(), mem::take(&mut self.children));
         Self { node, children, restarts: Vec::new() }
     }
 
-    /// Whether there is a process of this number below the supervisor at the end of the path: if that one lives.
+    /// Returns whether there is a process of this number below the supervisor at the end of the path: if that one
+    /// lives.
     pub(super) fn lives(&self, path: &[usize], number: usize) -> Option<bool> {
         let [next, rest @ ..] = path else {
             return Some(self.find(number).is_some_and(|child| self.children[child].process.is_some()));

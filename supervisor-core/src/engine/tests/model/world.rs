@@ -31,7 +31,7 @@ pub(super) struct Forest {
     pub(super) steps: usize,
 }
 
-/// What is under way.
+/// The work under way.
 enum ToDo {
     /// The process looks what is asked of it.
     Wake(usize),
@@ -58,7 +58,7 @@ impl Forest {
         }
     }
 
-    /// Until nothing happens any more, however long that takes.
+    /// Continues until nothing happens any more, however long that takes.
     pub(super) fn settle(&mut self) {
         for _ in 0..TURNS {
             if !self.to_do.is_empty() {
@@ -71,7 +71,7 @@ impl Forest {
         panic!("this goes on for ever");
     }
 
-    /// Anything that is under way; of the reports of one process the first.
+    /// Draws anything that is under way; of the reports of one process the first.
     fn draw(&mut self) -> ToDo {
         let drawn = self.rng.usize(..self.to_do.len());
         let first = match self.to_do[drawn] {
@@ -109,7 +109,7 @@ impl Forest {
         }
     }
 
-    /// To the next moment in which something is due. Whether there is one.
+    /// Waits until the next moment in which something is due. Returns whether there is one.
     fn wait(&mut self) -> bool {
         let due = |process: &Process| {
             let deadline = process.engine.as_ref().and_then(Engine::next_deadline);
@@ -130,7 +130,7 @@ impl Forest {
 
     pub(super) fn input(&mut self, who: usize, input: impl FnOnce(&mut Engine<NodeSpec>, Instant)) {
         let engine = self.processes[who].as_mut().and_then(|process| process.engine.as_mut());
-        // The root reports to nobody.
+        // The root has no supervisor to report to.
         let Some(engine) = engine else { return assert_eq!(who, 0, "a report to a supervisor that is there") };
         input(engine, self.now);
         self.steps += 1;
@@ -158,7 +158,7 @@ impl Forest {
                 let node = child.node.clone();
                 self.start(&node, who, ProcessKey::new(key, incarnation));
             }
-            Effect::SampleHeartbeat { .. } => unreachable!("nobody in here promises signs of life"),
+            Effect::SampleHeartbeat { .. } => unreachable!("no child in here has a watchdog"),
             Effect::Ask { child, no_successor } => {
                 let number = child.node.number;
                 self.log(number, What::Ask);
@@ -219,7 +219,7 @@ impl Forest {
         self.to_do.push(ToDo::Report(who, kind));
     }
 
-    /// The process sees what is asked of it.
+    /// Shows the process its requests.
     fn wake(&mut self, who: usize) {
         let Some(process) = self.processes[who].as_mut().filter(|process| process.is_asked && !process.has_finished)
         else {
@@ -245,7 +245,7 @@ impl Forest {
         }
     }
 
-    /// The worker ends, if it has not yet.
+    /// Ends the worker, if it has not ended yet.
     pub(super) fn ends(&mut self, who: usize, how: How) {
         let has_ended = |to_do: &ToDo| matches!(to_do, ToDo::Report(other, ReportKind::Exited(_)) if *other == who);
         if self.to_do.iter().any(has_ended) {
