@@ -6,7 +6,7 @@
 //!
 //! # Finding your way
 //!
-//! - To put a tree together: [`Supervisor`], [`worker`], [`one_shot`], [`Supervisable`], [`ChildSpec`].
+//! - To put a tree together: [`Supervisor`], [`worker`], [`worker_with_setup`], [`one_shot`], [`Supervisable`], [`ChildSpec`].
 //! - To run it: `run`, or `start` for a [`SupervisionTree`] to hold on to: on the Tokio runtime that they are awaited in, with
 //!   the feature `tokio`; on smol, with the feature `smol`. They are there only with one of these.
 //!   [`Supervisor::run_on`] and [`Supervisor::start_on`] are always there, to say on which executor.
@@ -64,10 +64,11 @@ pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
     LastExit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
-    RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot,
-    SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree, Supervisor,
-    SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer, UncleanProcess,
-    UncleanStop, exit, one_shot, watch_polls, worker,
+    RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle,
+    ShutdownOrder, ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason,
+    Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo,
+    Termination, Timer, UncleanProcess, UncleanStop, exit, one_shot, watch_polls, worker,
+    worker_with_setup,
 };
 
 cfg_if::cfg_if! {

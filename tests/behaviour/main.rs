@@ -16,6 +16,7 @@ mod inside;
 mod processes;
 mod restarts;
 mod running;
+mod set_ups;
 mod signs;
 mod snapshots;
 mod specifications;

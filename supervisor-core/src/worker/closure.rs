@@ -20,7 +20,8 @@ use crate::{
 /// A worker from a closure, which is called for each start. It is ready as soon as it is spawned.
 ///
 /// Permanent and with 5 seconds to stop, unless told otherwise. The body may return `()`, a `Result` with any error, or
-/// never. For a set-up that siblings have to wait for, implement [`Supervisable`](crate::Supervisable).
+/// never. For a set-up that siblings have to wait for, use [`worker_with_setup`](crate::worker_with_setup), or implement
+/// [`Supervisable`](crate::Supervisable).
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
@@ -69,11 +70,11 @@ where
     let mut settings = ChildSettings::worker(ShutdownStrategy::default());
     // A2: no set-up, so it is ready when it is spawned (R1: the next one begins then).
     settings.ready_at_once = true;
-    ChildSpec::new(Name::new(name), settings, Closure(Mutex::new(Some(closure))))
+    ChildSpec::new(Name::new(name), settings, Closure::new(closure))
 }
 
 /// The child's own process holds the lock while it calls the closure, which may block. So no other process may wait for it.
-struct Closure<F>(Mutex<Option<F>>);
+pub(super) struct Closure<F>(Mutex<Option<F>>);
 
 impl<F> Release for Closure<F> {
     fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
@@ -94,6 +95,25 @@ where
     }
 
     fn is_loaded(&self) -> bool {
+        self.is_loaded()
+    }
+}
+
+impl<F> Closure<F> {
+    pub(super) fn new(closure: F) -> Self {
+        Self(Mutex::new(Some(closure)))
+    }
+
+    /// What one incarnation does. Called in its process.
+    pub(super) fn call<Fut>(&self, shutdown: ProcessShutdown) -> Fut
+    where
+        F: FnMut(ProcessShutdown) -> Fut,
+    {
+        let mut closure = self.lock();
+        closure.as_mut().expect("nothing is started after the last incarnation")(shutdown)
+    }
+
+    pub(super) fn is_loaded(&self) -> bool {
         // D3: asked by a supervisor that ends, maybe while the closure blocks. Then it is there.
         needs_drop::<F>()
             && match self.0.try_lock() {
@@ -102,9 +122,7 @@ where
                 Err(TryLockError::WouldBlock) => true,
             }
     }
-}
 
-impl<F> Closure<F> {
     fn lock(&self) -> MutexGuard<'_, Option<F>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,9 +149,7 @@ where
             let (Some(node), Some(shutdown)) = (node.take(), own) else {
                 unreachable!("a closure that panicked is not polled again");
             };
-            let mut closure = node.factory.lock();
-            let closure = closure.as_mut().expect("nothing is started after the last incarnation");
-            let future = closure(shutdown);
+            let future = node.factory.call(shutdown);
             self.set(Called::Yes { future });
         }
         match self.project() {
