@@ -49,7 +49,7 @@ pub mod guide {
 
 /// What a process can ask about itself, and do where it runs.
 pub mod process {
-    pub use supervisor_core::process::{CurrentProcess, Sleep, current, heartbeat, ready, sleep};
+    pub use supervisor_core::process::{CurrentProcess, Sleep, current, heartbeat, ready, shutdown, sleep, supervisor};
 }
 
 #[cfg(feature = "sim")]
@@ -67,7 +67,7 @@ pub use supervisor_core::{
     RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle,
     ShutdownOrder, ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason,
     Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo,
-    Termination, Timer, UncleanProcess, UncleanStop, exit, one_shot, watch_polls, worker,
+    Termination, Timer, UncleanProcess, UncleanStop, exit, one_shot, one_shot_with, watch_polls, worker,
     worker_with_setup,
 };
 

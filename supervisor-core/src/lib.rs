@@ -69,7 +69,7 @@ pub use self::{
     supervisable::{Supervisable, SupervisorFuture},
     supervisor::Supervisor,
     tree::{Run, RunFuture, SupervisionTree},
-    worker::{IntoWorkerResult, one_shot, worker, worker_with_setup},
+    worker::{IntoWorkerResult, one_shot, one_shot_with, worker, worker_with_setup},
 };
 
 /// For simulators, which are told names, too.

@@ -16,6 +16,7 @@ use crate::{
     handle::SupervisorHandle,
     incarnation::{self, ChildId, Control, Parent, ProcessId, ProcessKey, Report, ReportKind},
     node::{IntoChildSpec, Scope},
+    observe::RestartCause,
     shutdown::ProcessShutdown,
     spawner::{Timer, nudge},
     trace,
@@ -93,6 +94,48 @@ impl CurrentProcess {
         self.supervisor.clone()
     }
 
+    /// The child that this is a process of: the same in each of its incarnations. For calls on the [`supervisor`](Self::supervisor).
+    pub fn child_id(&self) -> ChildId {
+        self.control.id()
+    }
+
+    /// The number of restarts in a row that led to this process: 0 for a first start, 1 for the first restart. It counts as the
+    /// [`Backoff`](crate::Backoff) does and events tell, so it begins again after a stable run; a restart because of a sibling
+    /// does not count.
+    ///
+    /// It is read from the supervisor, which keeps it while the process lives: after that it is 0.
+    pub fn attempt(&self) -> u32 {
+        self.before().map_or(0, |(attempt, _)| attempt)
+    }
+
+    /// How the process before this one ended, or how its start failed. `None` in a first start, and, as with
+    /// [`attempt`](Self::attempt), after the end of this process.
+    ///
+    /// ```
+    /// use supervisor_core::{process, worker, Exit, ProcessShutdown, RestartCause};
+    ///
+    /// let indexer = worker("indexer", async |shutdown: ProcessShutdown| {
+    ///     let me = process::current().expect("this runs in a process");
+    ///     if let Some(RestartCause::Exit(Exit::Panicked(panic))) = me.last_exit() {
+    ///         println!("attempt {}: the index may be damaged ({panic})", me.attempt());
+    ///     }
+    ///     shutdown.await;
+    /// });
+    /// # let _ = indexer;
+    /// ```
+    pub fn last_exit(&self) -> Option<RestartCause> {
+        self.before()?.1
+    }
+
+    fn before(&self) -> Option<(u32, Option<RestartCause>)> {
+        // P5: numbers of incarnations begin again with each run of a supervisor. So this one has to live: no other run has
+        // started the child as long as it does.
+        if self.control.cell().process() != Some(self.id) {
+            return None;
+        }
+        self.supervisor.shared().before(self.process_key)
+    }
+
     /// Says that the process is ready: see [`ready`]. Does nothing once the process has ended.
     pub fn ready(&self) {
         let Some(scope) = self.scope.upgrade() else { return };
@@ -140,7 +183,43 @@ impl fmt::Debug for CurrentProcess {
 /// [`SupervisorError::OutsideProcess`] where this is not a process, a task that a process has spawned by other means
 /// included: hand it a [`SupervisorHandle`]. And those of [`SupervisorHandle::spawn`].
 pub fn spawn(child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
-    current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn(child)
+    supervisor()?.spawn(child)
+}
+
+/// Tells when this process is requested to stop: the signal that a worker's closure is given.
+///
+/// For code that is deep inside a worker. The signal may be handed to tasks of other kinds.
+///
+/// ```
+/// use supervisor_core::{one_shot, process};
+///
+/// let connection = one_shot("connection", async {
+///     process::shutdown().await;
+/// });
+/// # let _ = connection;
+/// ```
+///
+/// # Panics
+///
+/// Outside of a process, a task that a process has spawned by other means included: no signal ever comes there, and one that
+/// never fires would keep a task from stopping. Take the signal along from inside.
+#[track_caller]
+pub fn shutdown() -> ProcessShutdown {
+    match incarnation::current(|current| ProcessShutdown::of(current.control.clone(), current.id)) {
+        Some(shutdown) => shutdown,
+        // P7: nothing that it could return would be the signal.
+        None => panic!("`process::shutdown` was called outside of a process; take the signal along from inside"),
+    }
+}
+
+/// A handle on the supervisor of this process: to add siblings, or to find another supervisor of the tree.
+///
+/// # Errors
+///
+/// [`SupervisorError::OutsideProcess`] where this is not a process, as with [`spawn`].
+pub fn supervisor() -> Result<SupervisorHandle, SupervisorError> {
+    let above = incarnation::current(|current| Scope::above(&current.parent)).flatten();
+    Ok(SupervisorHandle::of(&*above.ok_or(SupervisorError::OutsideProcess)?))
 }
 
 /// Gives a sign of life: see [`ChildSpec::with_watchdog`](crate::ChildSpec::with_watchdog). Costs next to nothing.

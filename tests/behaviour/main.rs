@@ -6,6 +6,7 @@ mod harness;
 mod actors;
 mod adding;
 mod calls;
+mod context;
 mod crowd;
 mod depth;
 mod dynamic;

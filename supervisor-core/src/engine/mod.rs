@@ -416,7 +416,17 @@ impl<C: Spec> Engine<C> {
     }
 
     pub(crate) fn state_of(&self, id: ChildId) -> Option<ChildState> {
-        Some(self.children.get(self.children.find(id)?)?.public_state())
+        Some(self.slot(id)?.public_state())
+    }
+
+    /// All that is known of a child.
+    pub(crate) fn slot(&self, id: ChildId) -> Option<&Slot<C>> {
+        self.children.get(self.children.find(id)?)
+    }
+
+    /// All that is known of the child whose process this is, as long as it is.
+    pub(crate) fn slot_of(&self, process_key: ProcessKey) -> Option<&Slot<C>> {
+        self.children.about(process_key)
     }
 
     /// The children that have a process.

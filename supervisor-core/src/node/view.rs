@@ -19,8 +19,11 @@ use super::{
 use crate::{
     engine::{End, Slot},
     error::SupervisorError,
-    incarnation::{ChildId, Exit, Name, ProcessId},
-    observe::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, Snapshot, SnapshotSource, SupervisorInfo},
+    incarnation::{ChildId, Exit, Name, ProcessId, ProcessKey},
+    observe::{
+        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, RestartCause, Snapshot, SnapshotSource,
+        SupervisorInfo,
+    },
     strategy::ChildKind,
     text::Cut,
 };
@@ -115,6 +118,17 @@ impl Shared {
             }
             yield_now().await;
         }
+    }
+
+    /// What a process is told of those before it: how many restarts in a row there have been, and how the last one ended.
+    /// `None` if it is not a process of this supervisor any more.
+    pub(crate) fn before(&self, process_key: ProcessKey) -> Option<(u32, Option<RestartCause>)> {
+        // Also of a supervisor that is gone: a process that it has left behind may ask.
+        let (locked, _) = self.look()?;
+        let engine = locked.lock();
+        let slot = engine.slot_of(process_key)?;
+        let ended_well = || slot.has_ended_well().then_some(RestartCause::Exit(Exit::Normal));
+        Some((slot.failures(), slot.end().map(|end| end.how.clone()).or_else(ended_well)))
     }
 
     pub(crate) fn count(&self) -> Result<ChildCounts, SupervisorError> {

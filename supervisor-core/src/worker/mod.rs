@@ -7,6 +7,6 @@ mod set_up;
 mod set_up_closure;
 
 pub use closure::worker;
-pub use one_shot::one_shot;
+pub use one_shot::{one_shot, one_shot_with};
 pub use result::IntoWorkerResult;
 pub use set_up_closure::worker_with_setup;

@@ -11,9 +11,9 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    incarnation::{Exit, Name, ProcessBody, ProcessContext, Step},
+    incarnation::{Exit, Name, ProcessBody, ProcessContext, Step, current},
     node::{Child, ChildFactory, ChildNode, ChildSpec, Release, Scope},
-    shutdown::ShutdownStrategy,
+    shutdown::{ProcessShutdown, ShutdownStrategy},
     strategy::{ChildSettings, RestartType},
 };
 
@@ -23,12 +23,11 @@ use crate::{
 /// If its supervisor is restarted it has nothing to run any more, and is left out. For what can be restarted, use
 /// [`worker`](crate::worker).
 ///
-/// To hear that it is asked to stop, the future takes
-/// [`process::current().shutdown()`](crate::process::CurrentProcess::shutdown). One that does not is dropped when its 5
-/// seconds are over; give it [`ShutdownStrategy::Brutal`] if it may be dropped at once.
+/// To hear that it is asked to stop, use [`one_shot_with`]. One that does not is dropped when its 5 seconds are over; give it
+/// [`ShutdownStrategy::Brutal`] if it may be dropped at once.
 ///
 /// ```
-/// use supervisor_core::{process, one_shot, BoxError, Supervisor, SupervisorError};
+/// use supervisor_core::{one_shot, BoxError, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;
@@ -42,10 +41,6 @@ use crate::{
 ///     loop {
 ///         std::future::pending::<()>().await;
 ///     }
-/// }));
-/// root.add_worker(one_shot("connection", async {
-///     let asked = process::current().expect("this runs in a process").shutdown();
-///     asked.await;
 /// }));
 /// # Ok(())
 /// # }
@@ -61,6 +56,36 @@ where
     settings.ready_at_once = true;
     settings.runs_once = true;
     ChildSpec::new(Name::new(name), settings, Once(Mutex::new(Some(future))))
+}
+
+/// As [`one_shot`], from a closure that is given the shutdown signal. The closure is called once, in the new process.
+///
+/// ```
+/// use supervisor_core::{one_shot_with, BoxError, Supervisor, SupervisorError};
+///
+/// # fn main() -> Result<(), SupervisorError> {
+/// # let (_sender, requests) = async_channel::unbounded::<String>();
+/// let mut root = Supervisor::new("root")?;
+/// root.add_worker(one_shot_with("connection", async move |shutdown| {
+///     while let Some(request) = shutdown.run_until(requests.recv()).await {
+///         println!("{}", request?);
+///     }
+///     Ok::<(), BoxError>(()) // the shutdown was requested
+/// }));
+/// # Ok(())
+/// # }
+/// ```
+pub fn one_shot_with<F, Fut>(name: impl Into<Cow<'static, str>>, closure: F) -> ChildSpec
+where
+    F: FnOnce(ProcessShutdown) -> Fut + Send + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: IntoWorkerResult,
+{
+    one_shot(name, async move {
+        // P3: the closure is user code, so its first poll in the process calls it.
+        let shutdown = current(|current| ProcessShutdown::of(current.control.clone(), current.id));
+        closure(shutdown.expect("this runs in a process")).await
+    })
 }
 
 struct Once<Fut>(Mutex<Option<Fut>>);

@@ -1,7 +1,7 @@
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -72,6 +72,55 @@ impl ProcessShutdown {
     /// Cancel-safe: a wait that is dropped loses nothing.
     pub async fn wait_for_shutdown(&mut self) {
         self.await;
+    }
+
+    /// Runs a future until it is done, or until shutdown is requested: `None` then.
+    ///
+    /// For the loop of a worker. The signal is looked at first in each poll, so a worker stops though its next item is always
+    /// there already.
+    ///
+    /// If shutdown was requested before, the future is not polled at all. Otherwise it is dropped where it waits, right after
+    /// a poll in which it had nothing to return. So no item is lost if the future itself is cancel-safe, as the `recv` of most
+    /// channels is. `run_until` is cancel-safe if the future is.
+    ///
+    /// ```
+    /// use supervisor_core::worker;
+    ///
+    /// # let (_sender, jobs) = async_channel::unbounded::<String>();
+    /// let writer = worker("writer", move |shutdown| {
+    ///     let jobs = jobs.clone();
+    ///     async move {
+    ///         // Ends when the channel is closed, or when shutdown is requested.
+    ///         while let Some(Ok(job)) = shutdown.run_until(jobs.recv()).await {
+    ///             println!("{job}");
+    ///         }
+    ///     }
+    /// });
+    /// # let _ = writer;
+    /// ```
+    pub async fn run_until<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let mut own_wait = None;
+        poll_fn(|cx| {
+            // P6: first the signal, so that nothing is taken out of a queue by a worker that is going to stop.
+            if self.look() {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            // A waker has to be registered, which an item that is there already does not pay for.
+            Pin::new(own_wait.get_or_insert_with(|| self.clone())).poll(cx).map(|()| None)
+        })
+        .await
+    }
+
+    /// Whether shutdown is requested now. Where a future is wrapped, drives it: it may be what says so.
+    fn look(&self) -> bool {
+        if let Some((control, _)) = &self.source {
+            control.drive();
+        }
+        self.is_requested()
     }
 
     /// Whether shutdown was asked for.
