@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Name, dotted},
-    node::{Call, Command, IntoChildSpec, Scope, Shared},
+    node::{Call, ChildSpec, Command, IntoChildSpec, Scope, Shared},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
 };
 
@@ -17,8 +17,8 @@ use crate::{
 ///
 /// No call ever holds the supervisor up. What it takes time to do, an answer waits for: `start_child` and `restart_child`
 /// until the child is ready, `terminate_child` until it is gone. `delete_child` and `kill_child` are answered between two steps
-/// of whatever the supervisor is doing. `children`, `find`, `count`, `child_spec` and `snapshot` need no answer: they read what
-/// the supervisor knows, also while its executor is blocked. What was sent to it and not read yet does not show. A call is made
+/// of whatever the supervisor is doing. `children`, `find`, `child`, `count`, `child_spec`, `supervisor` and `snapshot` need no
+/// answer: they read what the supervisor knows, also while its executor is blocked. What was sent to it and not read yet does not show. A call is made
 /// when it is first polled; dropped after that it is still carried out, and only the answer is lost.
 ///
 /// A call that would wait for the process that makes it, or for one above it, is carried out and answers at once: a worker
@@ -183,6 +183,39 @@ impl SupervisorHandle {
         self.shared().children(Some(Name::new(name.to_owned()))).await
     }
 
+    /// One child. Does not get slower with the number of children.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound), [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn child(&self, id: ChildId) -> Result<ChildInfo, SupervisorError> {
+        self.0.child(id)
+    }
+
+    /// A handle on another supervisor of the same tree, by its dotted name: `root.api`. The name is cleaned as those of
+    /// processes are, segment by segment. Where several have the name, it is the first one in start order.
+    ///
+    /// The supervisor that is asked for need not run: the handle is good over its restarts, and before its first start. Looks
+    /// at the children of each supervisor on the way, so keep the handle rather than ask again.
+    ///
+    /// ```
+    /// use supervisor_core::{one_shot, process, SupervisorError};
+    ///
+    /// async fn hand_over(job: String) -> Result<(), SupervisorError> {
+    ///     let jobs = process::supervisor()?.supervisor("root.jobs").await?;
+    ///     jobs.spawn(one_shot("job", async move { println!("{job}") }))?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound) names the last supervisor on the way that is there;
+    /// [`NotRunning`](SupervisorError::NotRunning) if the supervisor of this handle does not run, because it is in no tree then.
+    pub async fn supervisor(&self, path: &str) -> Result<Self, SupervisorError> {
+        Ok(Self(self.0.supervisor(&dotted(path)).await?))
+    }
+
     /// How many children there are. Does not get slower with their number.
     ///
     /// # Errors
@@ -252,6 +285,31 @@ impl SupervisorHandle {
         self.0.send(command(call))?;
         // A7, R70: a supervisor that ends before it answers drops the other end.
         answer.await.unwrap_or_else(|_| Err(self.0.not_running()))
+    }
+}
+
+impl ChildSpec {
+    /// A handle on this child, if it is a supervisor: for what a library has handed over as a `ChildSpec`. `None` for a worker.
+    ///
+    /// As [`Supervisor::handle`](crate::Supervisor::handle), it works while the supervisor runs, and over its restarts.
+    ///
+    /// ```
+    /// use supervisor_core::{worker, ChildSpec, Supervisor};
+    ///
+    /// # fn main() -> Result<(), supervisor_core::SupervisorError> {
+    /// fn library() -> Result<ChildSpec, supervisor_core::SupervisorError> {
+    ///     Ok(Supervisor::dynamic("sessions")?.into())
+    /// }
+    ///
+    /// let sessions = library()?;
+    /// let handle = sessions.supervisor_handle().expect("it is a supervisor");
+    /// assert!(worker("poller", |shutdown| shutdown).supervisor_handle().is_none());
+    /// # let _ = handle;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn supervisor_handle(&self) -> Option<SupervisorHandle> {
+        self.as_child().shared().cloned().map(SupervisorHandle)
     }
 }
 

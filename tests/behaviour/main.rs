@@ -14,6 +14,7 @@ mod errors;
 mod events;
 mod handles;
 mod inside;
+mod lookup;
 mod processes;
 mod restarts;
 mod running;

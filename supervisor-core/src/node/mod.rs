@@ -10,6 +10,7 @@ mod child;
 mod command;
 mod fresh_executor;
 mod locked_engine;
+mod lookup;
 mod origin;
 mod scope;
 mod shared;

@@ -143,6 +143,15 @@ impl Shared {
         self.lock().running.is_some()
     }
 
+    /// The root of the tree that the supervisor runs in, if it runs.
+    pub(super) fn root(&self) -> Option<Arc<Self>> {
+        let mut scope = self.lock().running.as_ref()?.scope.clone();
+        while let Some(parent) = scope.parent.clone().filter(|parent| !parent.is_outside()) {
+            scope = parent;
+        }
+        Some(scope.shared())
+    }
+
     /// What the supervisor knows, and since when it has left messages unread, if it runs.
     pub(crate) fn look(&self) -> Option<(Arc<LockedEngine>, Option<Working>)> {
         let state = self.lock();

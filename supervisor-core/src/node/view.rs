@@ -120,6 +120,12 @@ impl Shared {
         }
     }
 
+    /// One child.
+    pub(crate) fn child(&self, id: ChildId) -> Result<ChildInfo, SupervisorError> {
+        let found = self.running()?.lock().slot(id).map(|slot| info(id, slot));
+        found.ok_or_else(|| SupervisorError::NotFound { path: self.path() })
+    }
+
     /// What a process is told of those before it: how many restarts in a row there have been, and how the last one ended.
     /// `None` if it is not a process of this supervisor any more.
     pub(crate) fn before(&self, process_key: ProcessKey) -> Option<(u32, Option<RestartCause>)> {

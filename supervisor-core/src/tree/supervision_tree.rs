@@ -60,6 +60,15 @@ impl SupervisionTree {
         self.root.handle.clone()
     }
 
+    /// A handle on a supervisor of the tree, by its dotted name: `root.api`. See [`SupervisorHandle::supervisor`].
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound); [`NotRunning`](SupervisorError::NotRunning), once the tree has ended.
+    pub async fn supervisor(&self, path: &str) -> Result<SupervisorHandle, SupervisorError> {
+        self.root.handle.supervisor(path).await
+    }
+
     /// What happens in the tree from now on, as a stream. See [`SupervisorHandle::events`].
     pub fn events(&self) -> Events {
         self.root.handle.events()
