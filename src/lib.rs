@@ -13,6 +13,7 @@
 //! - To say what happens when something fails: [`RestartStrategy`] on a supervisor; [`RestartType`], [`Backoff`] and
 //!   [`ShutdownStrategy`] on a child.
 //! - Inside a worker: [`ProcessShutdown`], [`process`] for what it may ask about itself, and [`spawn`] to add a sibling.
+//! - To keep state over restarts: [`Retained`].
 //! - From outside: [`SupervisorHandle`] to add children and take them away, and [`Events`] to see what happens.
 //! - For children that come and go, connections or jobs: [`Supervisor::dynamic`].
 //! - To see what is running: [`Snapshot`]; what hangs or blocks: [`ChildSpec::with_watchdog`], [`watch_polls`]. The
@@ -29,6 +30,7 @@ mod current_executor;
 mod run;
 
 /// What operators ask for: a page for each, with its default, its cost, and when not to use it; and a catalogue of failures.
+/// And where a worker keeps its state.
 #[cfg(feature = "tokio")]
 pub mod guide {
     #[doc = include_str!("../docs/watching/blocked-polls.md")]
@@ -43,6 +45,8 @@ pub mod guide {
     pub mod readiness {}
     #[doc = include_str!("../docs/watching/snapshots.md")]
     pub mod snapshots {}
+    #[doc = include_str!("../docs/retained.md")]
+    pub mod state {}
     #[doc = include_str!("../docs/watching/watchdog.md")]
     pub mod watchdog {}
 }
@@ -64,7 +68,7 @@ pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
     LastExit, Placement, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
-    RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle,
+    RestartStrategy, RestartType, Retained, RetainedGuard, RetainedInUse, Run, RunFuture, ShutdownHandle,
     ShutdownOrder, ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason,
     Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo,
     Termination, Timer, UncleanProcess, UncleanStop, exit, one_shot, one_shot_with, watch_polls, worker,

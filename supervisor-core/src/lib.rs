@@ -18,6 +18,7 @@ mod quiescence;
 mod mailbox;
 mod trace;
 mod incarnation;
+mod retained;
 mod shutdown;
 mod spawner;
 mod placement;
@@ -63,6 +64,7 @@ pub use self::{
     placement::{Placement, SpawnerFactory},
     poll_watch::{PollWatch, watch_polls},
     program::exit,
+    retained::{Retained, RetainedGuard, RetainedInUse},
     shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
     spawner::{Spawner, Timer},
     strategy::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType},

@@ -17,6 +17,7 @@ mod inside;
 mod lookup;
 mod processes;
 mod restarts;
+mod retained;
 mod running;
 mod set_ups;
 mod signs;

@@ -1,5 +1,6 @@
 //! One incarnation: the future that an executor runs, and all that this future owes its supervisor.
 
+mod aftermath;
 mod control;
 mod exit;
 mod handover;
@@ -11,6 +12,7 @@ mod shutdown_waiter;
 pub(crate) use crate::guard::{guard, wake};
 pub use crate::id::{ChildId, ProcessId};
 pub(crate) use crate::id::{ChildKey, ProcessKey};
+pub(crate) use aftermath::is_panicking;
 pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
 pub use exit::{Exit, StopReason, Termination};
 pub(crate) use handover::hand_over;
