@@ -9,7 +9,9 @@ use std::{
 };
 
 use executor_sim::{Fault, Sim, sweep};
-use supervisor_core::{ChildSpec, RestartStrategy, Retained, Supervisor, SupervisorError, process, worker};
+use supervisor_core::{
+    ChildSpec, RestartStrategy, RestartType, Retained, Supervisor, SupervisorError, process, worker,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const CONSUMER: &str = "root.inner.consumer";
@@ -148,4 +150,72 @@ fn p10_one_holder_at_a_time_and_no_message_lost_under_faults() {
     });
     let takes = takes.into_inner();
     assert!(takes > 5_000 || std::env::var_os("SIM_SEED").is_some(), "{takes} takes say little");
+}
+
+/// Takes the value for as long as it is there, in a process of a tree of its own.
+fn holder(retained: &Retained<u32>) -> ChildSpec {
+    let retained = retained.clone();
+    worker("holder", move |shutdown| {
+        let guard = retained.take();
+        async move {
+            let _guard = guard;
+            shutdown.await;
+        }
+    })
+}
+
+#[test]
+fn p10_an_abandoned_holder_is_named_as_that() {
+    let (sim, retained) = (Sim::with_seed(1), Retained::new(0));
+    sim.fault(Fault::stall("root.holder").after(SECOND));
+    let mut root = supervisor("root", RestartStrategy::one_for_one());
+    root.add_worker(holder(&retained));
+    let record = sim.run_for(root, 5 * SECOND);
+    assert!(record.outcome.is_err(), "it was abandoned");
+    let in_use = retained.try_take().unwrap_err();
+    let process = in_use.holder().expect("a process");
+    assert_eq!(
+        in_use.to_string(),
+        format!(
+            "`root.holder` (process {process}) holds the retained `u32`; it was abandoned because it did not yield, and is \
+             still there"
+        )
+    );
+    drop(sim);
+    assert!(!retained.take().was_poisoned(), "given back when its executor has let go of it");
+}
+
+/// Runs a tree when it is dropped, in which a process panics.
+struct RunsATree(Retained<u32>);
+
+impl Drop for RunsATree {
+    fn drop(&mut self) {
+        let sim = Sim::with_seed(1);
+        sim.fault(Fault::panic("inner.holder").after(SECOND));
+        let mut root = supervisor("inner", RestartStrategy::one_for_one());
+        root.add_worker(holder(&self.0).with_restart_type(RestartType::Temporary));
+        sim.run_for(root, 2 * SECOND).outcome.expect("a clean run");
+    }
+}
+
+#[test]
+fn p10_a_panic_counts_for_its_own_process_alone() {
+    let (sim, outer, inner) = (Sim::with_seed(1), Retained::new(0), Retained::new(0));
+    // Nothing unwinds here: the process is dropped after its panic.
+    sim.fault(Fault::panic("root.outer").after(SECOND));
+    let mut root = supervisor("root", RestartStrategy::one_for_one());
+    let (own, inside) = (outer.clone(), inner.clone());
+    let spec = worker("outer", move |shutdown| {
+        let (guard, runs_a_tree) = (own.take(), RunsATree(inside.clone()));
+        async move {
+            // Dropped in the reverse order: while the guard is dropped, the tree inside has come and gone.
+            let (_guard, _runs_a_tree) = (guard, runs_a_tree);
+            shutdown.await;
+        }
+    });
+    root.add_worker(spec.with_restart_type(RestartType::Temporary));
+    sim.run_for(root, 2 * SECOND).outcome.expect("a clean run");
+    assert!(inner.take().was_poisoned(), "its holder panicked, though it was taken in the aftermath of another panic");
+    assert!(outer.take().was_poisoned(), "the panic inside is not the end of the one outside");
+    assert!(!outer.take().was_poisoned());
 }
