@@ -8,11 +8,13 @@
 //!
 //! | for | items |
 //! |---|---|
-//! | putting a tree together | [`Supervisor`], [`worker`], [`one_shot`], [`Supervisable`], [`ChildSpec`] |
+//! | putting a tree together | [`Supervisor`], [`worker`], [`worker_with_setup`], [`one_shot`], [`Supervisable`], [`ChildSpec`] |
 //! | running it | `run`, or `start` for a [`SupervisionTree`] to hold on to: with the feature `tokio` on the Tokio runtime that they are awaited in, with `smol` on smol. [`Supervisor::run_on`] and [`Supervisor::start_on`] name the executor, and need neither feature |
 //! | what happens when something fails | [`RestartStrategy`] and [`AutoShutdown`] on a supervisor; [`RestartType`] and [`Backoff`] on a child |
 //! | stopping | [`ShutdownStrategy`] on a child, [`ShutdownOrder`] on a supervisor |
 //! | inside a worker | [`ProcessShutdown`]; [`process`], for what it may ask about itself; [`spawn`], which adds a sibling |
+//! | keeping state over restarts | [`Retained`] |
+//! | jobs with results | [`task`], [`JoinHandle`]; [`Permit`] reserves room for one; [`Monitor`] tells how a child ended |
 //! | from outside | [`SupervisorHandle`] adds and removes children; [`Events`] tells what happens; [`Snapshot`] shows what is running |
 //! | children that come and go, such as connections and jobs | [`Supervisor::dynamic`] |
 //! | finding what hangs or blocks | [`ChildSpec::with_watchdog`], [`watch_polls`] |
@@ -41,7 +43,9 @@ pub mod guide;
 
 /// Functions for code inside a process: what it can ask about itself, and do where it runs.
 pub mod process {
-    pub use supervisor_core::process::{CurrentProcess, Sleep, current, heartbeat, ready, sleep, spawn_task};
+    pub use supervisor_core::process::{
+        CurrentProcess, Sleep, current, heartbeat, ready, shutdown, sleep, spawn_task, supervisor,
+    };
 }
 
 #[cfg(feature = "sim")]
@@ -56,10 +60,11 @@ pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
     JoinHandle, LastExit, Monitor, Permit, Placement, PlacementKind, PollWatch, Process, ProcessId, ProcessShutdown,
-    RestartCause, RestartMode, RestartRecord, RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle,
-    ShutdownOrder, ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason,
-    Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo,
-    Termination, Timer, UncleanProcess, UncleanStop, exit, one_shot, task, watch_polls, worker,
+    RestartCause, RestartMode, RestartRecord, RestartStrategy, RestartType, Retained, RetainedGuard, RetainedInUse,
+    Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory,
+    StartFailure, StopReason, Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture,
+    SupervisorHandle, SupervisorInfo, Termination, Timer, UncleanProcess, UncleanStop, exit, one_shot, one_shot_with,
+    task, watch_polls, worker, worker_with_setup,
 };
 
 #[cfg(feature = "tokio")]

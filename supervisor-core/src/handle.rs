@@ -3,7 +3,7 @@ use std::{borrow::Cow, fmt, future::Future, panic::Location, sync::Arc};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Exit, Name, dotted},
-    node::{AskedBy, Call, Command, IntoChildSpec, Monitor, Room, Scope, Shared},
+    node::{AskedBy, Call, ChildSpec, Command, IntoChildSpec, Monitor, Room, Scope, Shared},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
     worker::{JoinHandle, task},
 };
@@ -20,10 +20,10 @@ use crate::{
 ///
 /// No call blocks the supervisor. Calls that take time resolve when they are done: `start_child` and `restart_child`
 /// when the child is ready, `terminate_child` when it is gone. `delete_child` and `kill_child` are answered between two
-/// steps of whatever the supervisor is doing. `children`, `find`, `count`, `child_spec` and `snapshot` need no answer:
-/// they read what the supervisor knows, also while its executor is blocked. A message that was sent and not read yet
-/// does not show there. A call is sent when its future is first polled. If the future is dropped after that, the call
-/// is still carried out, and only the answer is lost.
+/// steps of whatever the supervisor is doing. `children`, `find`, `child`, `count`, `child_spec`, `supervisor` and
+/// `snapshot` need no answer: they read what the supervisor knows, also while its executor is blocked. A message that
+/// was sent and not read yet does not show there. A call is sent when its future is first polled. If the future is
+/// dropped after that, the call is still carried out, and only the answer is lost.
 ///
 /// A call that would wait for the process that makes it, or for a supervisor above it, is carried out and answers at
 /// once: so a worker may terminate itself. The caller is known only in the process itself, not in tasks that it spawns
@@ -286,6 +286,41 @@ impl SupervisorHandle {
         self.shared().children(Some(Name::new(name.to_owned()))).await
     }
 
+    /// Returns one child. The time for it does not depend on the number of children.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound), [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn child(&self, id: ChildId) -> Result<ChildInfo, SupervisorError> {
+        self.0.child_info(id)
+    }
+
+    /// Returns a handle on another supervisor of the same tree, by its dotted name: `root.api`. The name is cleaned
+    /// segment by segment, as the names of processes are. If several supervisors have the name, the handle is on the
+    /// first one in start order.
+    ///
+    /// The supervisor does not have to run: the handle works over its restarts, and before its first start. The call
+    /// looks at the children of each supervisor on the way, so keep the handle instead of calling this again.
+    ///
+    /// ```
+    /// use supervision::{one_shot, process, SupervisorError};
+    ///
+    /// async fn hand_over(job: String) -> Result<(), SupervisorError> {
+    ///     let jobs = process::supervisor()?.supervisor("root.jobs").await?;
+    ///     jobs.spawn(one_shot("job", async move { println!("{job}") }))?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound) names the last supervisor on the way that exists;
+    /// [`NotRunning`](SupervisorError::NotRunning) if the supervisor of this handle does not run, because then it is in
+    /// no tree.
+    pub async fn supervisor(&self, path: &str) -> Result<Self, SupervisorError> {
+        Ok(Self(self.0.supervisor(&dotted(path)).await?))
+    }
+
     /// Counts the children. The time for it does not depend on their number.
     ///
     /// # Errors
@@ -417,6 +452,33 @@ impl SupervisorHandle {
         self.0.send(command(call))?;
         // A7, R70: a supervisor that ends before it answers drops the other end.
         answer.await.unwrap_or_else(|_| Err(self.0.not_running()))
+    }
+}
+
+impl ChildSpec {
+    /// Returns a handle on this child if it is a supervisor, and `None` for a worker. Use it for a supervisor that a
+    /// library returns as a `ChildSpec`.
+    ///
+    /// Like [`Supervisor::handle`](crate::Supervisor::handle), the handle works while the supervisor runs, and over its
+    /// restarts.
+    ///
+    /// ```
+    /// use supervision::{worker, ChildSpec, Supervisor};
+    ///
+    /// # fn main() -> Result<(), supervision::SupervisorError> {
+    /// fn library() -> Result<ChildSpec, supervision::SupervisorError> {
+    ///     Ok(Supervisor::dynamic("sessions")?.into())
+    /// }
+    ///
+    /// let sessions = library()?;
+    /// let handle = sessions.supervisor_handle().expect("it is a supervisor");
+    /// assert!(worker("poller", |shutdown| shutdown).supervisor_handle().is_none());
+    /// # let _ = handle;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn supervisor_handle(&self) -> Option<SupervisorHandle> {
+        self.as_child().shared().cloned().map(SupervisorHandle)
     }
 }
 

@@ -440,7 +440,17 @@ impl<C: Spec> Engine<C> {
     }
 
     pub(crate) fn state_of(&self, id: ChildId) -> Option<ChildState> {
-        Some(self.children.get(self.children.find(id)?)?.public_state())
+        Some(self.slot(id)?.public_state())
+    }
+
+    /// Returns all that is known of a child.
+    pub(crate) fn slot(&self, id: ChildId) -> Option<&Slot<C>> {
+        self.children.get(self.children.find(id)?)
+    }
+
+    /// Returns all that is known of the child whose current process this is.
+    pub(crate) fn slot_of(&self, process_key: ProcessKey) -> Option<&Slot<C>> {
+        self.children.about(process_key)
     }
 
     /// Returns the children that have a process.

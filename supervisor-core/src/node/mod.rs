@@ -11,6 +11,7 @@ mod child;
 mod command;
 mod fresh_executor;
 mod locked_engine;
+mod lookup;
 mod monitors;
 mod origin;
 mod room;

@@ -152,6 +152,15 @@ impl Shared {
         self.lock().running.is_some()
     }
 
+    /// Returns the root of the tree that the supervisor runs in, if it runs.
+    pub(super) fn root(&self) -> Option<Arc<Self>> {
+        let mut scope = self.lock().running.as_ref()?.scope.clone();
+        while let Some(parent) = scope.parent.clone().filter(|parent| !parent.is_outside()) {
+            scope = parent;
+        }
+        Some(scope.shared())
+    }
+
     /// Returns the engine, and, if the supervisor runs, since when it has left messages unread.
     pub(crate) fn look(&self) -> Option<(Arc<LockedEngine>, Option<Working>)> {
         let state = self.lock();

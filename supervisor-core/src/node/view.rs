@@ -19,7 +19,7 @@ use super::{
 use crate::{
     engine::{End, Slot},
     error::SupervisorError,
-    incarnation::{ChildId, Exit, Name, ProcessId},
+    incarnation::{ChildId, Exit, Name, ProcessId, ProcessKey},
     observe::{
         ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, RestartCause, Snapshot, SnapshotSource,
         SupervisorInfo,
@@ -119,6 +119,23 @@ impl Shared {
             }
             yield_now().await;
         }
+    }
+
+    /// Returns what is known of one child.
+    pub(crate) fn child_info(&self, id: ChildId) -> Result<ChildInfo, SupervisorError> {
+        let found = self.running()?.lock().slot(id).map(|slot| info(id, slot));
+        found.ok_or_else(|| SupervisorError::NotFound { path: self.path() })
+    }
+
+    /// Returns what a process may know of those before it: the number of consecutive restarts, and how the last process
+    /// ended. `None` if it is not a process of this supervisor any more.
+    pub(crate) fn before(&self, process_key: ProcessKey) -> Option<(u32, Option<RestartCause>)> {
+        // Also of a supervisor that is gone: a process that it has left behind may ask.
+        let (locked, _) = self.look()?;
+        let engine = locked.lock();
+        let slot = engine.slot_of(process_key)?;
+        let ended_well = || slot.has_ended_well().then_some(RestartCause::Exit(Exit::Normal));
+        Some((slot.failures(), slot.end().map(|end| end.how.clone()).or_else(ended_well)))
     }
 
     pub(crate) fn count(&self) -> Result<ChildCounts, SupervisorError> {

@@ -12,7 +12,9 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{ChildId, ChildKey, Control, Exit, Flags, ProcessId, ProcessKey, guard, handover, polls};
+use super::{
+    ChildId, ChildKey, Control, Exit, Flags, ProcessId, ProcessKey, aftermath::Aftermath, guard, handover, polls,
+};
 use crate::{
     quiescence::{InFlight, Quiescence},
     trace::{self, Origin, Span},
@@ -425,7 +427,11 @@ impl<L: ProcessBody> Task<L> {
             let drop_user_code = || {
                 // P3: each under a guard of its own. A future that panics when it is dropped is no reason to keep the
                 // specification.
+                // P10: after a panic the body is dropped when the unwinding is over. The mark tells its guards of retained values
+                // about the panic.
+                let aftermath = matches!(exit, Exit::Panicked(_)).then(|| Aftermath::of(id));
                 let body = guard(|| this.body.set(None));
+                drop(aftermath);
                 let specification = if has_no_successor { guard(|| control.release()) } else { Ok(()) };
                 body.and(specification)
             };
