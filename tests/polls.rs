@@ -67,7 +67,7 @@ fn names_it(spawner: impl Spawner) {
     assert_eq!(event.path, "root.telemetry.parser");
     let EventKind::Blocked { lasted } = event.kind else { panic!("{event}") };
     assert!(LONGEST <= lasted && lasted <= took);
-    assert!(event.to_string().starts_with("root.telemetry.parser blocks its thread: it has been in one poll for "));
+    assert!(event.to_string().starts_with("root.telemetry.parser is blocking its thread: one poll has lasted "));
 }
 
 /// Drives a runtime with one thread until the end of the test.

@@ -43,33 +43,6 @@ const RETIRED: &[(&str, &str)] = &[
 /// Files whose texts do not count: the history, which quotes what there was, and this list.
 const EXEMPT: &[&str] = &["CHANGELOG.md", "tests/words.rs"];
 
-/// Files and folders that are still being rewritten. To be deleted, with its use in `is_exempt`.
-const UNDER_WAY: &[&str] = &[
-    "README.md",
-    "benches/README.md",
-    "benches/results/",
-    "benches/src/report/",
-    "docs/guide/",
-    "docs/simulation.md",
-    "docs/watching/",
-    "src/lib.rs",
-    "supervisor-core/src/error/",
-    "supervisor-core/src/guard.rs",
-    "supervisor-core/src/incarnation/exit.rs",
-    "supervisor-core/src/incarnation/task/tests.rs",
-    "supervisor-core/src/node/view.rs",
-    "supervisor-core/src/observe/",
-    "supervisor-core/src/text.rs",
-    "supervisor-core/src/trace.rs",
-    // These expect messages that are being rewritten.
-    "supervisor-core/src/engine/tests/watchdog.rs",
-    "tests/behaviour/events.rs",
-    "tests/behaviour/restarts.rs",
-    "tests/behaviour/signs.rs",
-    "tests/behaviour/snapshots.rs",
-    "tests/logs.rs",
-];
-
 /// Returns the path of a file inside the workspace, with slashes.
 fn name_of(file: &Path) -> String {
     let path = file.strip_prefix(root()).expect("a file of the workspace");
@@ -77,7 +50,7 @@ fn name_of(file: &Path) -> String {
 }
 
 fn is_exempt(name: &str) -> bool {
-    EXEMPT.contains(&name) || UNDER_WAY.iter().any(|place| name.starts_with(place))
+    EXEMPT.contains(&name)
 }
 
 /// Stands for a character of code in a text. No phrase matches across it.

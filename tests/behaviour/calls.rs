@@ -173,7 +173,7 @@ async fn n7_a_spawn_that_is_never_served_is_told(world: World) {
     let refused = told.iter().find(|event| matches!(event.kind, EventKind::Refused(_)));
     assert_eq!(refused.is_some(), accepted.is_ok());
     if let Some(refused) = refused {
-        let text = "root.late refused: `root` is shutting down, and starts nothing any more";
+        let text = "root.late refused: `root` is shutting down and cannot start children";
         assert_eq!(refused.to_string(), text);
     }
     assert!(told.iter().all(|event| !matches!(event.kind, EventKind::Started) || event.path != "root.late"));

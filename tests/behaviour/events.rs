@@ -99,7 +99,7 @@ async fn b3_a_subscriber_hears_all_in_order_until_the_end(world: World) {
         "root.a is ready",
         "root.a is stopping",
         "root.a ended normally",
-        "root supervisor ended: shut down as asked",
+        "root supervisor ended: shut down on request",
     ];
     assert_eq!(all, expected);
     let mut later = Vec::new();
@@ -129,7 +129,7 @@ async fn b3_a_handle_hears_its_subtree_over_restarts(world: World) {
     assert!(told.iter().all(|text| text.starts_with("root.inner")), "{told:?}");
     tree.shutdown().await.unwrap();
     let last = waiting(&mut events).await;
-    let end = "root.inner supervisor ended: shut down as asked";
+    let end = "root.inner supervisor ended: shut down on request";
     assert_eq!(last.last().map(String::as_str), Some(end));
     assert!(events.next().await.is_none());
 }

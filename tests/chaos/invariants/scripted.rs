@@ -10,7 +10,7 @@ impl Invariant for Scripted {
         let Seen::Event(event) = seen else { return Ok(()) };
         let text = match &event.kind {
             EventKind::Exited(Exit::Panicked(panic)) => panic.to_string(),
-            EventKind::StartFailed(failure) if failure.to_string().contains("panicked") => failure.to_string(),
+            EventKind::StartFailed(failure) if failure.to_string().contains("panicked") => format!("{failure:#}"),
             _ => return Ok(()),
         };
         match text.contains("a scripted panic") || text.contains("a simulated panic") {
