@@ -177,12 +177,12 @@ fn p10_an_abandoned_holder_is_named_as_that() {
     assert_eq!(
         in_use.to_string(),
         format!(
-            "`root.holder` (process {process}) holds the retained `u32`; it was abandoned because it did not yield, and is \
-             still there"
+            "`root.holder` (process {process}) holds the retained `u32`; it was abandoned because it did not yield, and has \
+             not ended yet"
         )
     );
     drop(sim);
-    assert!(!retained.take().was_poisoned(), "given back when its executor has let go of it");
+    assert!(!retained.take().was_poisoned(), "given back when its executor has dropped it");
 }
 
 /// Runs a tree when it is dropped, in which a process panics.

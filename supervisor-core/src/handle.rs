@@ -107,7 +107,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`InvalidName`](SupervisorError::InvalidName), [`InvalidSpec`](SupervisorError::InvalidSpec),
-    /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning). Where the supervisor has a
+    /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning). If the supervisor has a
     /// [maximum](crate::Supervisor::with_max_children) also [`AtCapacity`](SupervisorError::AtCapacity) and
     /// [`ShuttingDown`](SupervisorError::ShuttingDown): a child that has just ended counts until the supervisor has seen that.
     pub fn spawn(&self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
@@ -118,9 +118,10 @@ impl SupervisorHandle {
 
     /// Waits until the supervisor has room for one more child, and reserves it.
     ///
-    /// For backpressure under [`with_max_children`](crate::Supervisor::with_max_children): a listener reserves first and accepts
-    /// then, so it never has a connection that it must refuse. Fair: who asks first gets room first. Cancel-safe: a wait that is
-    /// dropped gives its place, and room that it was given, to the next one. Without a maximum there is always room.
+    /// Use it for backpressure under [`with_max_children`](crate::Supervisor::with_max_children): a listener reserves first and
+    /// accepts then, so it never has a connection that it must refuse. Fair: callers get room in the order in which they ask.
+    /// Cancel-safe: a wait that is dropped gives its place, and the room that it was given, to the next caller. Without a
+    /// maximum there is always room.
     ///
     /// ```
     /// # use supervision::{one_shot, SupervisorError, SupervisorHandle};
@@ -155,7 +156,7 @@ impl SupervisorHandle {
     /// Spawns a task: adds a temporary child that runs a future once, and returns at once with a handle that receives the
     /// future's result.
     ///
-    /// The same as [`task`](crate::task) and [`spawn`](Self::spawn). A task that is refused later ends as
+    /// It does the same as [`task`](crate::task) and [`spawn`](Self::spawn). A task that is refused later ends as
     /// [`Aborted`](Exit::Aborted).
     ///
     /// ```
@@ -174,7 +175,7 @@ impl SupervisorHandle {
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn).
+    /// The errors of [`spawn`](Self::spawn).
     pub fn spawn_task<Fut>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -193,7 +194,7 @@ impl SupervisorHandle {
     ///
     /// # Errors
     ///
-    /// Those of [`start_child`](Self::start_child).
+    /// The errors of [`start_child`](Self::start_child).
     pub async fn start_task<Fut>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -389,7 +390,7 @@ impl SupervisorHandle {
     /// Asks the supervisor to stop, as [`shutdown`](Self::shutdown) does, and waits until it and everything below it has ended.
     /// Returns how it ended.
     ///
-    /// The request is made when this is first polled. Dropped after that, the supervisor stops all the same.
+    /// The request is made when this is first polled. If it is dropped after that, the supervisor still stops.
     ///
     /// # Errors
     ///
@@ -400,7 +401,7 @@ impl SupervisorHandle {
         Ok(monitor.await)
     }
 
-    /// Monitors a child: returns a future of how the process that it has now is going to end.
+    /// Monitors a child: returns a future of the exit of the process that the child has now.
     ///
     /// The process is watched from when this returns, so no exit is missed, however short it lives. A restart of the child is
     /// another process, which the monitor does not watch.
@@ -427,7 +428,7 @@ impl SupervisorHandle {
     /// Waits until a child is gone for good: it has stopped and is not going to be restarted, it was removed, or its supervisor
     /// has ended. Returns at once for a child that is unknown.
     ///
-    /// Over restarts of the child this goes on waiting. Cancel-safe. While it waits, it looks again at each change in the tree.
+    /// It goes on waiting over restarts of the child, and looks again at each change in the tree. Cancel-safe.
     ///
     /// # Errors
     ///
@@ -435,7 +436,7 @@ impl SupervisorHandle {
     pub async fn stopped(&self, id: ChildId) -> Result<(), SupervisorError> {
         let changes = self.0.changes()?;
         loop {
-            // Whatever changes after this is not missed.
+            // A change after this is not missed.
             let change = changes.listen();
             if self.0.is_gone(id) {
                 return Ok(());
@@ -488,7 +489,8 @@ impl fmt::Debug for SupervisorHandle {
     }
 }
 
-/// Room for one child, reserved by [`SupervisorHandle::reserve`]. Dropped unused, it goes to the next one that waits.
+/// Room for one child, reserved by [`SupervisorHandle::reserve`]. A permit that is dropped unused gives its room to the next
+/// caller that waits.
 #[must_use = "dropping the permit gives the room back"]
 pub struct Permit {
     shared: Arc<Shared>,
@@ -500,8 +502,8 @@ impl Permit {
     ///
     /// # Errors
     ///
-    /// Those of [`SupervisorHandle::spawn`], but `AtCapacity`. [`NotRunning`](SupervisorError::NotRunning) also where the
-    /// supervisor was restarted since: its new run has promised nothing. The room is given back with each of them.
+    /// The errors of [`SupervisorHandle::spawn`] except `AtCapacity`. Also [`NotRunning`](SupervisorError::NotRunning) if the
+    /// supervisor was restarted since, because its new run has promised nothing. With each error the room is given back.
     pub fn spawn(self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
         let Self { shared, room } = self;
         let (id, _) = shared.start(child.into().temporary_by_default(), None, Some(room))?;
@@ -512,7 +514,7 @@ impl Permit {
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn).
+    /// The errors of [`spawn`](Self::spawn).
     pub fn spawn_task<Fut>(
         self,
         name: impl Into<Cow<'static, str>>,

@@ -1,4 +1,4 @@
-//! How a child ends, told to who asked: monitors, results of tasks, waits for the end.
+//! The end of a child, as code outside of it learns of it: monitors, results of tasks, waits for the end.
 
 use std::{
     future::{pending, ready},
@@ -20,31 +20,31 @@ use crate::{
 };
 
 mount! { everywhere:
-    a_monitor_tells_how_the_process_ends
-    a_monitor_tells_after_the_future_was_dropped
-    a_monitor_watches_one_incarnation
-    a_monitor_of_what_does_not_run_is_refused
-    a_monitor_outlives_its_supervisor
+    p11_a_monitor_tells_how_the_process_ends
+    p11_a_monitor_tells_after_the_future_was_dropped
+    p11_a_monitor_watches_one_incarnation
+    p11_a_monitor_of_what_does_not_run_is_refused
+    p11_a_monitor_outlives_its_supervisor
     monitors_that_were_dropped_are_forgotten
     a_supervisor_is_monitored_like_a_worker
     stop_waits_for_a_nested_supervisor
     n6_stop_from_below_is_carried_out_and_answers
     stopped_waits_over_restarts
     stopped_waits_for_a_child_that_was_not_read_yet
-    a_task_returns_its_result
-    a_task_tells_a_panic_and_where_it_says_so
-    a_task_is_aborted_by_its_handle
-    a_task_aborted_before_it_began_does_not_run
-    a_task_that_is_refused_ends_as_aborted
-    a_task_that_is_lost_says_so
-    a_task_is_detached_when_its_handle_is_dropped
-    p3_an_unwanted_result_is_dropped_in_the_process
-    p1_a_destructor_that_panics_takes_the_result
+    a9_a_task_returns_its_result
+    a9_a_task_tells_a_panic_and_where_it_says_so
+    a9_a_task_is_aborted_by_its_handle
+    a9_a_task_aborted_before_it_began_does_not_run
+    a9_a_task_that_is_refused_ends_as_aborted
+    a9_a_task_that_is_lost_says_so
+    a9_a_task_is_detached_when_its_handle_is_dropped
+    a9_p3_an_unwanted_result_is_dropped_in_the_process
+    a9_p1_a_destructor_that_panics_takes_the_result
     a_task_is_spawned_from_inside_a_process
-    a_task_resolves_when_its_supervisor_ends
+    a9_a_task_resolves_when_its_supervisor_ends
 }
 
-async fn a_monitor_tells_how_the_process_ends(world: World) {
+async fn p11_a_monitor_tells_how_the_process_ends(world: World) {
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
     let gate = async_channel::bounded::<()>(1);
@@ -78,7 +78,7 @@ async fn a_monitor_tells_how_the_process_ends(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_monitor_tells_after_the_future_was_dropped(world: World) {
+async fn p11_a_monitor_tells_after_the_future_was_dropped(world: World) {
     let (census, mut root) = (Census::default(), root());
     let id = root.add_worker(present("w", &census).with_restart_type(RestartType::Temporary));
     let tree = world.start(root).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_monitor_tells_after_the_future_was_dropped(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_monitor_watches_one_incarnation(world: World) {
+async fn p11_a_monitor_watches_one_incarnation(world: World) {
     let (strings, mut root) = (Strings::new(), root());
     let id = root.add_worker(strings.worker("w"));
     let tree = world.start(root).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_monitor_watches_one_incarnation(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_monitor_of_what_does_not_run_is_refused(world: World) {
+async fn p11_a_monitor_of_what_does_not_run_is_refused(world: World) {
     let mut root = root();
     let id = root.add_worker(idle("w"));
     let handle = root.handle();
@@ -124,7 +124,7 @@ async fn a_monitor_of_what_does_not_run_is_refused(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_monitor_outlives_its_supervisor(world: World) {
+async fn p11_a_monitor_outlives_its_supervisor(world: World) {
     let mut root = root();
     let id = root.add_worker(idle("w"));
     let tree = world.start(root).await.unwrap();
@@ -239,7 +239,7 @@ async fn stopped_waits_for_a_child_that_was_not_read_yet(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_task_returns_its_result(world: World) {
+async fn a9_a_task_returns_its_result(world: World) {
     let tree = world.start(root()).await.unwrap();
     let sum = tree.handle().spawn_task("sum", async { 3 + 4 }).unwrap();
     assert_eq!(sum.await, Ok(7));
@@ -252,7 +252,7 @@ async fn a_task_returns_its_result(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_task_tells_a_panic_and_where_it_says_so(world: World) {
+async fn a9_a_task_tells_a_panic_and_where_it_says_so(world: World) {
     let tree = world.start(root()).await.unwrap();
     let task = tree.handle().spawn_task("task", async {
         if true {
@@ -265,7 +265,7 @@ async fn a_task_tells_a_panic_and_where_it_says_so(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_task_is_aborted_by_its_handle(world: World) {
+async fn a9_a_task_is_aborted_by_its_handle(world: World) {
     let census = Census::default();
     let tree = world.start(root()).await.unwrap();
     let (own, handle) = (census.clone(), tree.handle());
@@ -284,7 +284,7 @@ async fn a_task_is_aborted_by_its_handle(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_task_aborted_before_it_began_does_not_run(world: World) {
+async fn a9_a_task_aborted_before_it_began_does_not_run(world: World) {
     let tree = world.start(root()).await.unwrap();
     let has_run = Arc::new(AtomicBool::new(false));
     let own = has_run.clone();
@@ -297,7 +297,7 @@ async fn a_task_aborted_before_it_began_does_not_run(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_task_that_is_refused_ends_as_aborted(world: World) {
+async fn a9_a_task_that_is_refused_ends_as_aborted(world: World) {
     let mut root = root();
     root.add_worker(deaf("w"));
     let tree = world.start(root).await.unwrap();
@@ -340,7 +340,7 @@ impl Spawner for Gone {
     }
 }
 
-async fn a_task_that_is_lost_says_so(world: World) {
+async fn a9_a_task_that_is_lost_says_so(world: World) {
     let tree = world.start(root()).await.unwrap();
     let (child, task) = task("task", async { 1 });
     tree.handle().spawn(child.with_placement(Gone(world.spawner.clone()))).unwrap();
@@ -349,7 +349,7 @@ async fn a_task_that_is_lost_says_so(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_task_is_detached_when_its_handle_is_dropped(world: World) {
+async fn a9_a_task_is_detached_when_its_handle_is_dropped(world: World) {
     let tree = world.start(root()).await.unwrap();
     let (gate, done) = (async_channel::bounded::<()>(1), async_channel::bounded::<()>(1));
     let (opened, tell) = (gate.1.clone(), done.0.clone());
@@ -372,7 +372,7 @@ impl Drop for Witness {
     }
 }
 
-async fn p3_an_unwanted_result_is_dropped_in_the_process(world: World) {
+async fn a9_p3_an_unwanted_result_is_dropped_in_the_process(world: World) {
     let tree = world.start(root()).await.unwrap();
     let (told, dropped) = async_channel::unbounded();
     let gate = async_channel::bounded::<()>(1);
@@ -386,7 +386,7 @@ async fn p3_an_unwanted_result_is_dropped_in_the_process(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn p1_a_destructor_that_panics_takes_the_result(world: World) {
+async fn a9_p1_a_destructor_that_panics_takes_the_result(world: World) {
     let tree = world.start(root()).await.unwrap();
     let bomb = Bomb(Arc::new(AtomicBool::new(true)));
     let polled = AtomicUsize::new(0);
@@ -417,7 +417,7 @@ async fn a_task_is_spawned_from_inside_a_process(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_task_resolves_when_its_supervisor_ends(world: World) {
+async fn a9_a_task_resolves_when_its_supervisor_ends(world: World) {
     let tree = world.start(root()).await.unwrap();
     let handle = tree.handle();
     let task = handle.start_task("task", async {

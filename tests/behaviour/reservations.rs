@@ -11,12 +11,12 @@ use crate::{
 mount! { everywhere:
     a8_spawn_over_the_bound_tells_its_caller
     a8_reserved_room_counts_for_every_way_to_add
-    a_permit_that_is_dropped_gives_its_room_back
-    room_comes_free_with_the_end_of_a_child
-    those_who_wait_for_room_get_it_in_their_order
-    a_wait_for_room_that_is_dropped_passes_it_on
+    a8_a_permit_that_is_dropped_gives_its_room_back
+    a8_room_comes_free_with_the_end_of_a_child
+    a8_callers_that_wait_for_room_get_it_in_their_order
+    a8_a_wait_for_room_that_is_dropped_passes_it_on
     n1_a_wait_for_room_ends_when_the_supervisor_stops
-    a_permit_of_an_earlier_run_is_refused
+    n7_a_permit_of_an_earlier_run_is_refused
     a_permit_is_given_back_by_a_child_that_is_refused
     without_a_bound_there_is_always_room
     a_flood_of_reservations_keeps_the_bound
@@ -59,7 +59,7 @@ async fn a8_reserved_room_counts_for_every_way_to_add(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_permit_that_is_dropped_gives_its_room_back(world: World) {
+async fn a8_a_permit_that_is_dropped_gives_its_room_back(world: World) {
     let tree = world.start(pool(1)).await.unwrap();
     let handle = tree.handle();
     let permit = handle.try_reserve().unwrap();
@@ -69,7 +69,7 @@ async fn a_permit_that_is_dropped_gives_its_room_back(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn room_comes_free_with_the_end_of_a_child(world: World) {
+async fn a8_room_comes_free_with_the_end_of_a_child(world: World) {
     let tree = world.start(pool(1)).await.unwrap();
     let handle = tree.handle();
     for round in 0..10 {
@@ -79,7 +79,7 @@ async fn room_comes_free_with_the_end_of_a_child(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn those_who_wait_for_room_get_it_in_their_order(world: World) {
+async fn a8_callers_that_wait_for_room_get_it_in_their_order(world: World) {
     let tree = world.start(pool(1)).await.unwrap();
     let handle = tree.handle();
     let first = handle.try_reserve().unwrap();
@@ -98,7 +98,7 @@ async fn those_who_wait_for_room_get_it_in_their_order(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_wait_for_room_that_is_dropped_passes_it_on(world: World) {
+async fn a8_a_wait_for_room_that_is_dropped_passes_it_on(world: World) {
     let tree = world.start(pool(1)).await.unwrap();
     let handle = tree.handle();
     let first = handle.try_reserve().unwrap();
@@ -127,7 +127,7 @@ async fn n1_a_wait_for_room_ends_when_the_supervisor_stops(world: World) {
     assert!(matches!(handle.reserve().await, Err(SupervisorError::NotRunning { .. })));
 }
 
-async fn a_permit_of_an_earlier_run_is_refused(world: World) {
+async fn n7_a_permit_of_an_earlier_run_is_refused(world: World) {
     let (mut root, inner) = (root(), pool(1));
     let handle = inner.handle();
     let id = root.add_worker(inner);

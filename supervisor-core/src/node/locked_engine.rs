@@ -25,7 +25,7 @@ pub(crate) type ChildrenEngine = Engine<Arc<dyn Child>>;
 /// It outlives the supervisor for as long as a handle exists: so the last state can be read.
 pub(crate) struct LockedEngine {
     engine: Mutex<ChildrenEngine>,
-    /// Those who wait for room for a child. Locked while the engine is.
+    /// The callers that wait for room for a child (A8). It is locked while the engine is locked.
     pub(super) queue: Mutex<Queue>,
     /// Whether the queue is not empty.
     pub(super) is_awaited: AtomicBool,

@@ -17,7 +17,7 @@ use crate::incarnation::{ControlCell, Exit, ProcessId, guard};
 /// dropped, and before a successor starts. It watches one incarnation: a restart of the child ends it.
 ///
 /// It may be kept and awaited anywhere, also after the supervisor has ended. Dropping it changes nothing for the process.
-/// Cancel-safe: awaited by reference, it may be dropped from a `select!` and awaited again.
+/// Cancel-safe: await it by reference, and a `select!` may drop that wait and begin another one.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Monitor {
     process: ProcessId,
@@ -53,14 +53,14 @@ impl fmt::Debug for Monitor {
 pub(crate) struct Monitors(Mutex<BTreeMap<ProcessId, Vec<Sender<Exit>>>>);
 
 impl Monitors {
-    /// Begins to monitor the current incarnation of a child; `None` where none runs.
+    /// Begins to monitor the current incarnation of a child; `None` if none runs.
     pub(crate) fn add(&self, cell: &ControlCell) -> Option<Monitor> {
         let (sender, exit) = oneshot::async_channel();
-        // The cell is marked under the lock: a process that finds the mark as it ends finds the sender, too.
+        // P11: the cell is marked under the lock. So a process that finds the mark as it ends finds the sender, too.
         let mut monitors = self.lock();
         let process = cell.monitor()?;
         let senders = monitors.entry(process).or_default();
-        // Looked through when there is no room left, so a monitor that was dropped is forgotten at no cost for the others.
+        // Cleaned when it is full: so monitors that were dropped do not pile up.
         if senders.len() == senders.capacity() {
             senders.retain(|sender| !sender.is_closed());
         }
@@ -68,11 +68,11 @@ impl Monitors {
         Some(Monitor { process, exit })
     }
 
-    /// Tells those who monitor a process how it has ended.
+    /// Tells the monitors of a process how it has ended.
     pub(crate) fn tell(&self, process: ProcessId, exit: &Exit) {
         let senders = self.lock().remove(&process);
         for sender in senders.into_iter().flatten() {
-            // P9: each wakes a task, and a waker is foreign code.
+            // P9: this wakes a task, and a waker is foreign code.
             let _ = guard(|| sender.send(exit.clone()));
         }
     }

@@ -9,14 +9,15 @@ use oneshot::{SendError, Sender};
 use super::{ChildrenEngine, LockedEngine, Shared};
 use crate::{engine::Refusal, error::SupervisorError, incarnation::guard};
 
-/// Room for one child in a run of a supervisor, promised to the holder. Dropped unused, the next one in the queue gets it.
+/// Room for one child in a run of a supervisor, which is promised to the holder. If it is dropped unused, the first caller
+/// in the queue gets it (A8).
 pub(crate) struct Room(Option<Arc<LockedEngine>>);
 
-/// Those who wait for room, the first one first.
+/// The callers that wait for room, in the order in which they asked.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Sender<Room>>,
-    /// No room comes free any more, because the supervisor is gone.
+    /// Whether the supervisor is gone, so that no room comes free any more.
     is_closed: bool,
 }
 
@@ -28,7 +29,7 @@ impl Room {
         }
     }
 
-    /// Whether it is room in this run of a supervisor.
+    /// Returns whether it is room in this run of a supervisor.
     pub(super) fn is_in(&self, engine: &Arc<LockedEngine>) -> bool {
         self.0.as_ref().is_some_and(|own| Arc::ptr_eq(own, engine))
     }
@@ -44,18 +45,20 @@ impl Drop for Room {
 }
 
 impl LockedEngine {
-    /// Promises room for one child, if there is some and no other one waits for it.
+    /// Promises room for one child, if there is some and no other caller waits for it.
     fn promise(self: &Arc<Self>, engine: &mut ChildrenEngine, queue: &Queue) -> Result<Room, Refusal> {
-        // Fair: room that comes free belongs to the first one in the queue.
+        // A8: room that comes free belongs to the first caller in the queue.
         match engine.settings().max_children {
             Some(max) if !queue.waiting.is_empty() && !engine.is_stopping() => Err(Refusal::AtCapacity(max)),
             _ => engine.promise_room().map(|()| Room(Some(self.clone()))),
         }
     }
 
-    /// Gives room to those who wait, as far as there is any. Where the supervisor stops, they hear that there will be none.
+    /// Gives room to the callers that wait, as far as there is any. If the supervisor stops, tells them that there will be
+    /// none.
     pub(crate) fn serve_queue(self: &Arc<Self>) {
-        // Relaxed is enough: set while the engine is locked, so whoever has changed the engine before this sees it, or is seen.
+        // Relaxed is enough, because the mark is set while the engine is locked. A change of the engine either comes before
+        // that, and the waiting caller has seen it; or it comes after that, and the code that made it sees the mark here.
         while self.is_awaited.load(Relaxed) {
             let (sender, refused) = {
                 let mut engine = self.lock();
@@ -70,7 +73,7 @@ impl LockedEngine {
                     return;
                 }
             };
-            // P9: to tell them wakes tasks, and wakers are foreign code. So it is done under a guard, and no lock.
+            // P9: this wakes tasks, and wakers are foreign code. So it runs under a guard, and outside the locks.
             for sender in refused {
                 let _ = guard(move || drop(sender));
             }
@@ -81,14 +84,14 @@ impl LockedEngine {
             let room = Room(Some(self.clone()));
             let undelivered = guard(move || sender.send(room).err().map(SendError::into_inner));
             if let Ok(Some(mut room)) = undelivered {
-                // One that waits no longer: the next one gets it. Not by dropping the room, which would call this again.
+                // That caller waits no longer, so the next one gets it. Dropping the room would call this again.
                 room.0 = None;
                 self.lock().take_back_room();
             }
         }
     }
 
-    /// The supervisor is gone: no room comes free any more.
+    /// Closes the queue, because the supervisor is gone: no room comes free any more.
     pub(crate) fn close_queue(self: &Arc<Self>) {
         self.queue().is_closed = true;
         self.serve_queue();
@@ -117,20 +120,23 @@ impl Shared {
             let mut queue = locked.queue();
             match locked.promise(&mut engine, &queue) {
                 Ok(room) => return Ok(room),
-                Err(Refusal::AtCapacity(_)) if !queue.is_closed => {
-                    // Looked through when it is full, so those who wait no longer cost nothing in the long run.
+                // The supervisor was lost meanwhile, so this would wait for ever.
+                Err(Refusal::AtCapacity(_)) if queue.is_closed => Err(Refusal::ShuttingDown),
+                Err(Refusal::AtCapacity(_)) => {
+                    // Cleaned when it is full: so callers that wait no longer do not pile up.
                     if queue.waiting.len() == queue.waiting.capacity() {
                         queue.waiting.retain(|sender| !sender.is_closed());
                     }
                     let (sender, room) = oneshot::async_channel();
                     queue.waiting.push_back(sender);
                     locked.is_awaited.store(true, Relaxed);
-                    room
+                    Ok(room)
                 }
-                Err(refusal) => return Err(self.no_room(&refusal)),
+                Err(refusal) => Err(refusal),
             }
         };
         drop(locked);
+        let room = room.map_err(|refusal| self.no_room(&refusal))?;
         room.await.map_err(|_| self.no_room(&Refusal::ShuttingDown))
     }
 

@@ -1,4 +1,4 @@
-//! A worker whose result someone waits for.
+//! Tasks: workers that run once, and return a result (A9).
 
 use std::{
     borrow::Cow,
@@ -21,9 +21,9 @@ use crate::{
 
 /// Makes a worker from a single future, and a handle that receives what the future returns.
 ///
-/// Like [`one_shot`](crate::one_shot) it runs once, and it is temporary. The process ends normally whatever the future returns:
-/// an `Err` is a result like any other. [`SupervisorHandle::spawn_task`] and [`SupervisorHandle::start_task`] make one and start
-/// it at once; this is for a task whose specification says more.
+/// Like [`one_shot`](crate::one_shot) it runs once, and it is temporary. The process ends normally whatever the future
+/// returns: an `Err` is a result like any other. [`SupervisorHandle::spawn_task`] and [`SupervisorHandle::start_task`] make
+/// a task and start it at once. Use this function if the specification of the task needs more settings.
 ///
 /// ```
 /// use supervision::{task, ShutdownStrategy, SupervisorError, SupervisorHandle};
@@ -56,26 +56,26 @@ where
     (ChildSpec::new(Name::new(name), settings, factory), JoinHandle(result))
 }
 
-/// Receives the result of a task: a future of what the task's future returns, or of the [`Exit`] of the process where that did
-/// not return.
+/// A handle that receives the result of a task. It is a future: it resolves with the value that the task's future returned,
+/// or, if that did not return, with the [`Exit`] of the process.
 ///
 /// A panic is [`Exit::Panicked`], with its message; an abort is [`Exit::Aborted`]; an executor that dropped the process is
 /// [`Exit::Lost`]. A task that never ran, because its supervisor refused it or ended first, is `Aborted`, too.
 ///
-/// It resolves after the task's future was dropped. Dropping the handle detaches the task, which goes on under its supervisor.
-/// Cancel-safe: awaited by reference, it may be dropped from a `select!` and awaited again.
+/// It resolves after the task's future was dropped. Dropping the handle detaches the task, which goes on under its
+/// supervisor. Cancel-safe: await it by reference, and a `select!` may drop that wait and begin another one.
 #[must_use = "dropping the handle detaches the task; await it for the result"]
 pub struct JoinHandle<T>(Arc<Slot<T>>);
 
-/// What a task and its handle share.
+/// The state that a task and its handle share.
 struct Slot<T>(Mutex<State<T>>);
 
 struct State<T> {
-    /// What the future has returned.
+    /// The value that the future returned.
     output: Option<T>,
-    /// How the process has ended.
+    /// The exit of the process, once it has ended.
     exit: Option<Exit>,
-    /// The one who waits for that.
+    /// The waker of the task that awaits the handle.
     waker: Option<Waker>,
     /// The process, once it runs.
     process: Option<Weak<dyn Control>>,
@@ -90,7 +90,7 @@ impl<T> Slot<T> {
         Self(Mutex::new(state))
     }
 
-    /// Under the lock no task is woken, and nothing of a user's is dropped.
+    /// Locks the state. While the lock is held, no task is woken, and no user code is dropped.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,7 +102,7 @@ impl<T> JoinHandle<T> {
     pub fn abort(&self) {
         let process = {
             let mut state = self.0.lock();
-            // Before the process is looked for: one that begins after this finds the mark.
+            // Set before the look at the process: a process that begins after this finds the mark.
             state.is_aborted = true;
             state.process.as_ref().and_then(Weak::upgrade)
         };
@@ -140,7 +140,7 @@ impl<T> Future for JoinHandle<T> {
         drop(state);
         Poll::Ready(match (output, exit) {
             (Some(output), Exit::Normal) => Ok(output),
-            // Polled again after its end.
+            // It is polled again after its end.
             (None, Exit::Normal) => panic!("`JoinHandle` was polled after it had resolved"),
             (_, exit) => Err(exit),
         })
@@ -164,11 +164,11 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// The side of the task. Dropped without an exit, the task has never run.
+/// The task's own side of the state. If it is dropped without an exit, the task has never run.
 struct Reporter<T>(Arc<Slot<T>>);
 
 impl<T> Reporter<T> {
-    /// The process begins to run.
+    /// Notes the process, which begins to run.
     fn begin(&self, control: &Arc<dyn Control>) {
         self.0.lock().process = Some(Arc::downgrade(control));
     }
@@ -177,8 +177,8 @@ impl<T> Reporter<T> {
         self.0.lock().is_aborted
     }
 
-    /// Keeps what the future has returned until the process has ended. Returned where no handle waits for it: the caller drops it
-    /// in the process.
+    /// Keeps the value until the process has ended. If the handle is gone, returns the value: the caller drops it in the
+    /// process.
     fn put(&self, output: T) -> Option<T> {
         let mut state = self.0.lock();
         if state.is_detached {
@@ -194,9 +194,9 @@ impl<T> Reporter<T> {
             if state.exit.is_some() {
                 return;
             }
-            // P1: a destructor that panics turns any other end into a panic, and its result is of no use.
+            // P1, A9: a destructor that panics turns any other end into a panic. Then there is no result.
             let unused = if exit == Exit::Normal { None } else { state.output.take() };
-            // What ends normally without a result has not run: only what it owned was dropped.
+            // A9: a normal end without a result is that of a task that has not run.
             let has_run = exit != Exit::Normal || state.output.is_some();
             state.exit = Some(if has_run { exit } else { Exit::Aborted });
             (state.waker.take(), unused, state.process.take())
@@ -212,7 +212,7 @@ impl<T> Drop for Reporter<T> {
     }
 }
 
-/// What a task owns: its future until that runs, and the side that tells how it ends.
+/// The factory of a task: it owns the future until that runs, and reports how the task ends.
 struct Task<Fut: Future> {
     future: Mutex<Option<Fut>>,
     reporter: Reporter<Fut::Output>,
@@ -248,7 +248,7 @@ where
     }
 
     fn can_start(&self) -> bool {
-        // R36: a supervisor that is restarted leaves out what has run.
+        // R36: a restarted supervisor leaves out a task that has run.
         self.lock().is_some()
     }
 
@@ -276,13 +276,13 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let this = self.project();
         let reporter = &this.node.factory.reporter;
-        // One that was aborted before it began. Later, the process itself looks for that.
+        // A9: the task was aborted before it began. After that, the process itself looks for an abort.
         let Some(future) = this.future.as_pin_mut().filter(|_| !reporter.is_aborted()) else {
             return Poll::Ready(Step::Ended(Exit::Aborted));
         };
         future.poll(cx).map(|output| {
             let unwanted = reporter.put(output);
-            // P3: dropped here, in the process.
+            // P3: the process drops it.
             drop(unwanted);
             Step::Ended(Exit::Normal)
         })

@@ -461,9 +461,10 @@ impl<L: ProcessBody> Task<L> {
         }
         // The second reference is dropped last, under a guard: the last owner of a child drops user code (P3).
         drop(own);
-        // P2: after the future was dropped. Before the report, which takes the exit along.
+        // P2, P11, A9: after the future was dropped, and before a successor can start. The report takes the exit along.
         let _ = guard(|| control.on_exit(&exit));
         if asked.contains(Flags::MONITORED) {
+            // P11: an abandoned process tells its monitors, too.
             parent.tell_monitors(id, &exit);
         }
         // P1: the abandonment was the last report about an abandoned process.
