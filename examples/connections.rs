@@ -137,15 +137,11 @@ async fn admit(mut stream: TcpStream, peer: SocketAddr, connections: &Supervisor
 
 /// Echoes lines. Asked to stop, it finishes its current line.
 async fn serve(stream: TcpStream) -> Result<(), BoxError> {
-    let mut shutdown = process::current().ok_or("not in a process")?.shutdown();
+    let shutdown = process::shutdown();
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
-    loop {
-        let line = tokio::select! {
-            () = shutdown.wait_for_shutdown() => return Ok(()),
-            line = lines.next_line() => line?,
-        };
-        let Some(line) = line else { return Ok(()) };
+    while let Some(line) = shutdown.run_until(lines.next_line()).await {
+        let Some(line) = line? else { break };
         match line.as_str() {
             "panic" => panic!("a client said so"),
             "hang" => std::future::pending().await,
@@ -154,6 +150,7 @@ async fn serve(stream: TcpStream) -> Result<(), BoxError> {
         }
         write.write_all(format!("{line}\n").as_bytes()).await?;
     }
+    Ok(())
 }
 
 struct Client {

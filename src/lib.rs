@@ -8,11 +8,13 @@
 //!
 //! | for | items |
 //! |---|---|
-//! | putting a tree together | [`Supervisor`], [`worker`], [`one_shot`], [`Supervisable`], [`ChildSpec`] |
+//! | putting a tree together | [`Supervisor`], [`worker`], [`worker_with_setup`], [`one_shot`], [`Supervisable`], [`ChildSpec`] |
 //! | running it | `run`, or `start`, which returns a [`SupervisionTree`]: with the feature `tokio` on the Tokio runtime in which they are awaited, with `smol` on smol. [`Supervisor::run_on`] and [`Supervisor::start_on`] take the executor, and need neither feature |
 //! | what happens when a child fails | [`RestartStrategy`] and [`AutoShutdown`] on a supervisor; [`RestartType`] and [`Backoff`] on a child |
 //! | stopping | [`ShutdownStrategy`] on a child, [`ShutdownOrder`] on a supervisor |
 //! | inside a worker | [`ProcessShutdown`]; [`process`], for questions about itself; [`spawn`], which adds a sibling |
+//! | keeping state over restarts | [`Retained`] |
+//! | jobs with results | [`task`], [`JoinHandle`]; [`Permit`] reserves room for one; [`Monitor`] returns how a child ended |
 //! | from outside | [`SupervisorHandle`] adds and removes children; [`Events`] is a stream of what happens; [`Snapshot`] shows what is running |
 //! | children at run time, such as connections and jobs | [`Supervisor::dynamic`] |
 //! | finding workers that hang or block | [`ChildSpec::with_watchdog`], [`watch_polls`] |
@@ -41,7 +43,9 @@ pub mod guide;
 
 /// Functions for code inside a process: questions about the process itself, its heartbeat, its readiness, and sleep.
 pub mod process {
-    pub use supervisor_core::process::{CurrentProcess, Sleep, current, heartbeat, ready, sleep};
+    pub use supervisor_core::process::{
+        CurrentProcess, Sleep, current, heartbeat, ready, shutdown, sleep, spawn_task, supervisor,
+    };
 }
 
 #[cfg(feature = "sim")]
@@ -55,11 +59,12 @@ pub use supervisor_core::process::spawn;
 pub use supervisor_core::{
     AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo, ChildState,
     Event, EventKind, Events, Exit, Failure, GaveUp, InitializationError, IntoChildSpec, IntoWorkerResult, InvalidSpec,
-    LastExit, Placement, PlacementKind, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode,
-    RestartRecord, RestartStrategy, RestartType, Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy,
-    Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable, SupervisionTree,
-    Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination, Timer,
-    UncleanProcess, UncleanStop, exit, one_shot, watch_polls, worker,
+    JoinHandle, LastExit, Monitor, Permit, Placement, PlacementKind, PollWatch, Process, ProcessId, ProcessShutdown,
+    RestartCause, RestartMode, RestartRecord, RestartStrategy, RestartType, Retained, RetainedGuard, RetainedInUse,
+    Run, RunFuture, ShutdownHandle, ShutdownOrder, ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory,
+    StartFailure, StopReason, Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture,
+    SupervisorHandle, SupervisorInfo, Termination, Timer, UncleanProcess, UncleanStop, exit, one_shot, one_shot_with,
+    task, watch_polls, worker, worker_with_setup,
 };
 
 #[cfg(feature = "tokio")]

@@ -1,10 +1,11 @@
-use std::{fmt, panic::Location, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, panic::Location, sync::Arc};
 
 use crate::{
     error::SupervisorError,
-    incarnation::{ChildId, Name, dotted},
-    node::{Call, Command, IntoChildSpec, Scope, Shared},
+    incarnation::{ChildId, Exit, Name, dotted},
+    node::{AskedBy, Call, ChildSpec, Command, IntoChildSpec, Monitor, Room, Scope, Shared},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
+    worker::{JoinHandle, task},
 };
 
 /// A handle on a supervisor: it adds and removes children, reads the state of the tree, follows events, and asks for
@@ -19,10 +20,10 @@ use crate::{
 ///
 /// No call blocks the supervisor. Calls that take time resolve when they are done: `start_child` and `restart_child`
 /// when the child is ready, `terminate_child` when it is gone. `delete_child` and `kill_child` are answered between two
-/// steps of whatever the supervisor is doing. `children`, `find`, `count`, `child_spec` and `snapshot` need no answer:
-/// they read what the supervisor knows, also while its executor is blocked. A message that was sent and not read yet
-/// does not show there. A call is sent when its future is first polled. If the future is dropped after that, the call
-/// is still carried out, and only the answer is lost.
+/// steps of whatever the supervisor is doing. `children`, `find`, `child`, `count`, `child_spec`, `supervisor` and
+/// `snapshot` need no answer: they read what the supervisor knows, also while its executor is blocked. A message that
+/// was sent and not read yet does not show there. A call is sent when its future is first polled. If the future is
+/// dropped after that, the call is still carried out, and only the answer is lost.
 ///
 /// A call that would wait for the process that makes it, or for a supervisor above it, is carried out and answers at
 /// once: so a worker may terminate itself. The caller is known only in the process itself, not in tasks that it spawns
@@ -87,7 +88,7 @@ impl SupervisorHandle {
     /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn start_child(&self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        let (id, _waiting) = self.0.start(child.into(), Some(Call::new(reply)))?;
+        let (id, _waiting) = self.0.start(child.into(), Some(Call::new(reply)), None)?;
         // R57: the caller waits, and not the supervisor.
         match answer.await {
             Ok(answer) => answer.map(|()| id),
@@ -106,12 +107,106 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`InvalidName`](SupervisorError::InvalidName), [`InvalidSpec`](SupervisorError::InvalidSpec),
-    /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning).
+    /// [`Overloaded`](SupervisorError::Overloaded), [`NotRunning`](SupervisorError::NotRunning). If the supervisor has a
+    /// [maximum](crate::Supervisor::with_max_children) also [`AtCapacity`](SupervisorError::AtCapacity) and
+    /// [`ShuttingDown`](SupervisorError::ShuttingDown): a child that has just ended counts until the supervisor has seen that.
     pub fn spawn(&self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
         // A child that is spawned usually comes and goes. So it is temporary (R10), unless its specification says
         // otherwise.
-        let (id, _) = self.0.start(child.into().temporary_by_default(), None)?;
-        Ok(id)
+        self.0.spawn(child.into().temporary_by_default())
+    }
+
+    /// Waits until the supervisor has room for one more child, and reserves it.
+    ///
+    /// Use it for backpressure under [`with_max_children`](crate::Supervisor::with_max_children): a listener reserves first and
+    /// accepts then, so it never has a connection that it must refuse. Fair: callers get room in the order in which they ask.
+    /// Cancel-safe: a wait that is dropped gives its place, and the room that it was given, to the next caller. Without a
+    /// maximum there is always room.
+    ///
+    /// ```
+    /// # use supervision::{one_shot, SupervisorError, SupervisorHandle};
+    /// # async fn accept() {}
+    /// # async fn listen(connections: &SupervisorHandle) -> Result<(), SupervisorError> {
+    /// loop {
+    ///     let permit = connections.reserve().await?;
+    ///     let connection = accept().await;
+    ///     permit.spawn(one_shot("connection", async move { connection }))?;
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ShuttingDown`](SupervisorError::ShuttingDown) when the supervisor begins to stop, also while this waits;
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn reserve(&self) -> Result<Permit, SupervisorError> {
+        self.0.reserve().await.map(|room| Permit { shared: self.0.clone(), room })
+    }
+
+    /// Reserves room for one more child, if there is some now and no other caller waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`AtCapacity`](SupervisorError::AtCapacity), [`ShuttingDown`](SupervisorError::ShuttingDown),
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub fn try_reserve(&self) -> Result<Permit, SupervisorError> {
+        self.0.try_reserve().map(|room| Permit { shared: self.0.clone(), room })
+    }
+
+    /// Spawns a task: adds a temporary child that runs a future once, and returns at once with a handle that receives the
+    /// future's result.
+    ///
+    /// It does the same as [`task`](crate::task) and [`spawn`](Self::spawn). A task that is refused later ends as
+    /// [`Aborted`](Exit::Aborted).
+    ///
+    /// ```
+    /// # use supervision::{Exit, SupervisorError, SupervisorHandle};
+    /// # async fn import(jobs: &SupervisorHandle) -> Result<(), SupervisorError> {
+    /// let import = jobs.spawn_task("import", async { "12".parse::<u32>() })?;
+    /// match import.await {
+    ///     Ok(Ok(rows)) => println!("{rows} rows"),
+    ///     Ok(Err(error)) => println!("not a number: {error}"),
+    ///     Err(Exit::Panicked(panic)) => println!("the import panicked: {panic}"),
+    ///     Err(exit) => println!("no result: the import {exit}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`spawn`](Self::spawn).
+    pub fn spawn_task<Fut>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: Fut,
+    ) -> Result<JoinHandle<Fut::Output>, SupervisorError>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let (child, result) = task(name, future);
+        self.spawn(child)?;
+        Ok(result)
+    }
+
+    /// Starts a task as [`spawn_task`](Self::spawn_task) does, and waits until the supervisor has admitted it.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`start_child`](Self::start_child).
+    pub async fn start_task<Fut>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: Fut,
+    ) -> Result<JoinHandle<Fut::Output>, SupervisorError>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let (child, result) = task(name, future);
+        self.start_child(child).await?;
+        Ok(result)
     }
 
     /// Stops a child according to its shutdown strategy, and waits until it is gone. The child stays stopped and keeps
@@ -192,6 +287,41 @@ impl SupervisorHandle {
         self.shared().children(Some(Name::new(name.to_owned()))).await
     }
 
+    /// Returns one child. The time for it does not depend on the number of children.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound), [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn child(&self, id: ChildId) -> Result<ChildInfo, SupervisorError> {
+        self.0.child_info(id)
+    }
+
+    /// Returns a handle on another supervisor of the same tree, by its dotted name: `root.api`. The name is cleaned
+    /// segment by segment, as the names of processes are. If several supervisors have the name, the handle is on the
+    /// first one in start order.
+    ///
+    /// The supervisor does not have to run: the handle works over its restarts, and before its first start. The call
+    /// looks at the children of each supervisor on the way, so keep the handle instead of calling this again.
+    ///
+    /// ```
+    /// use supervision::{one_shot, process, SupervisorError};
+    ///
+    /// async fn hand_over(job: String) -> Result<(), SupervisorError> {
+    ///     let jobs = process::supervisor()?.supervisor("root.jobs").await?;
+    ///     jobs.spawn(one_shot("job", async move { println!("{job}") }))?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound) names the last supervisor on the way that exists;
+    /// [`NotRunning`](SupervisorError::NotRunning) if the supervisor of this handle does not run, because then it is in
+    /// no tree.
+    pub async fn supervisor(&self, path: &str) -> Result<Self, SupervisorError> {
+        Ok(Self(self.0.supervisor(&dotted(path)).await?))
+    }
+
     /// Counts the children. The time for it does not depend on their number.
     ///
     /// # Errors
@@ -254,7 +384,65 @@ impl SupervisorHandle {
     /// [`NotRunning`](SupervisorError::NotRunning).
     #[track_caller]
     pub fn shutdown(&self) -> Result<(), SupervisorError> {
-        self.0.shutdown(Location::caller())
+        self.0.shutdown(AskedBy { call: "SupervisorHandle::shutdown", place: Some(Location::caller()) })
+    }
+
+    /// Asks the supervisor to stop, as [`shutdown`](Self::shutdown) does, and waits until it and everything below it has ended.
+    /// Returns how it ended.
+    ///
+    /// The request is made when this is first polled. If it is dropped after that, the supervisor still stops.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning); [`WouldDeadlock`](SupervisorError::WouldDeadlock) in a process of this
+    /// supervisor, or of one below it, which the supervisor waits for: it stops then, and this returns at once.
+    pub async fn stop(&self) -> Result<Exit, SupervisorError> {
+        let (monitor, _waiting) = self.0.stop()?;
+        Ok(monitor.await)
+    }
+
+    /// Monitors a child: returns a future of the exit of the process that the child has now.
+    ///
+    /// The process is watched from when this returns, so no exit is missed, however short it lives. A restart of the child is
+    /// another process, which the monitor does not watch.
+    ///
+    /// ```
+    /// # use supervision::{ChildId, SupervisorError, SupervisorHandle};
+    /// # async fn watch(pool: &SupervisorHandle, worker: ChildId) -> Result<(), SupervisorError> {
+    /// let exit = pool.monitor(worker)?.await;
+    /// if !exit.is_success() {
+    ///     println!("the worker {exit}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound); [`ChildNotRunning`](SupervisorError::ChildNotRunning) if it has no process now:
+    /// it has not been started, waits for its restart, or has stopped; [`NotRunning`](SupervisorError::NotRunning).
+    pub fn monitor(&self, id: ChildId) -> Result<Monitor, SupervisorError> {
+        self.0.monitor(id)
+    }
+
+    /// Waits until a child is gone for good: it has stopped and is not going to be restarted, it was removed, or its supervisor
+    /// has ended. Returns at once for a child that is unknown.
+    ///
+    /// It goes on waiting over restarts of the child, and looks again at each change in the tree. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning) if the supervisor does not run when this is first polled.
+    pub async fn stopped(&self, id: ChildId) -> Result<(), SupervisorError> {
+        let changes = self.0.changes()?;
+        loop {
+            // A change after this is not missed.
+            let change = changes.listen();
+            if self.0.is_gone(id) {
+                return Ok(());
+            }
+            change.await;
+        }
     }
 
     async fn call(&self, id: ChildId, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {
@@ -268,8 +456,82 @@ impl SupervisorHandle {
     }
 }
 
+impl ChildSpec {
+    /// Returns a handle on this child if it is a supervisor, and `None` for a worker. Use it for a supervisor that a
+    /// library returns as a `ChildSpec`.
+    ///
+    /// Like [`Supervisor::handle`](crate::Supervisor::handle), the handle works while the supervisor runs, and over its
+    /// restarts.
+    ///
+    /// ```
+    /// use supervision::{worker, ChildSpec, Supervisor};
+    ///
+    /// # fn main() -> Result<(), supervision::SupervisorError> {
+    /// fn library() -> Result<ChildSpec, supervision::SupervisorError> {
+    ///     Ok(Supervisor::dynamic("sessions")?.into())
+    /// }
+    ///
+    /// let sessions = library()?;
+    /// let handle = sessions.supervisor_handle().expect("it is a supervisor");
+    /// assert!(worker("poller", |shutdown| shutdown).supervisor_handle().is_none());
+    /// # let _ = handle;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn supervisor_handle(&self) -> Option<SupervisorHandle> {
+        self.as_child().shared().cloned().map(SupervisorHandle)
+    }
+}
+
 impl fmt::Debug for SupervisorHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SupervisorHandle").field(&self.path()).finish()
+    }
+}
+
+/// Room for one child, reserved by [`SupervisorHandle::reserve`]. A permit that is dropped unused gives its room to the next
+/// caller that waits.
+#[must_use = "dropping the permit gives the room back"]
+pub struct Permit {
+    shared: Arc<Shared>,
+    room: Room,
+}
+
+impl Permit {
+    /// Adds a child in the reserved room, as [`SupervisorHandle::spawn`] does. The room comes free when the child is removed.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`SupervisorHandle::spawn`] except `AtCapacity`. Also [`NotRunning`](SupervisorError::NotRunning) if the
+    /// supervisor was restarted since, because its new run has promised nothing. With each error the room is given back.
+    pub fn spawn(self, child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
+        let Self { shared, room } = self;
+        let (id, _) = shared.start(child.into().temporary_by_default(), None, Some(room))?;
+        Ok(id)
+    }
+
+    /// Adds a task in the reserved room, as [`SupervisorHandle::spawn_task`] does.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`spawn`](Self::spawn).
+    pub fn spawn_task<Fut>(
+        self,
+        name: impl Into<Cow<'static, str>>,
+        future: Fut,
+    ) -> Result<JoinHandle<Fut::Output>, SupervisorError>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let (child, result) = task(name, future);
+        self.spawn(child)?;
+        Ok(result)
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Permit").field(&self.shared.path()).finish()
     }
 }

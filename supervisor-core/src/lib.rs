@@ -21,6 +21,7 @@ mod quiescence;
 mod mailbox;
 mod trace;
 mod incarnation;
+mod retained;
 mod shutdown;
 mod spawner;
 mod placement;
@@ -56,9 +57,9 @@ pub use self::{
         BoxError, Failure, GaveUp, InitializationError, InvalidSpec, RestartRecord, StartFailure, SupervisorError,
         UncleanProcess, UncleanStop,
     },
-    handle::SupervisorHandle,
+    handle::{Permit, SupervisorHandle},
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
-    node::{ChildSpec, IntoChildSpec},
+    node::{ChildSpec, IntoChildSpec, Monitor},
     observe::{
         ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, PlacementKind,
         RestartCause, Snapshot, SnapshotSource, SupervisorInfo,
@@ -66,13 +67,14 @@ pub use self::{
     placement::{Placement, SpawnerFactory},
     poll_watch::{PollWatch, watch_polls},
     program::exit,
+    retained::{Retained, RetainedGuard, RetainedInUse},
     shutdown::{ProcessShutdown, ShutdownHandle, ShutdownOrder, ShutdownStrategy},
     spawner::{Spawner, Timer},
     strategy::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType},
     supervisable::{Supervisable, SupervisorFuture},
     supervisor::Supervisor,
     tree::{Run, RunFuture, SupervisionTree},
-    worker::{IntoWorkerResult, one_shot, worker},
+    worker::{IntoWorkerResult, JoinHandle, one_shot, one_shot_with, task, worker, worker_with_setup},
 };
 
 /// For simulators, which are told names, too.

@@ -2,6 +2,7 @@
 //! polled, and while its future is dropped.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::Future,
     panic::Location,
@@ -16,9 +17,11 @@ use crate::{
     handle::SupervisorHandle,
     incarnation::{self, ChildId, Control, Parent, ProcessId, ProcessKey, Report, ReportKind},
     node::{IntoChildSpec, Scope},
+    observe::RestartCause,
     shutdown::ProcessShutdown,
     spawner::{Timer, nudge},
     trace,
+    worker::JoinHandle,
 };
 
 /// Returns the process that runs this code: in its `initialize`, its closure, its future or a destructor.
@@ -95,6 +98,49 @@ impl CurrentProcess {
         self.supervisor.clone()
     }
 
+    /// Returns the child that this is a process of. It is the same in each incarnation of the child, and names it in calls
+    /// on the [`supervisor`](Self::supervisor).
+    pub fn child_id(&self) -> ChildId {
+        self.control.id()
+    }
+
+    /// Returns the number of consecutive restarts that led to this process: 0 for a first start, 1 for the first restart.
+    /// It counts as the [`Backoff`](crate::Backoff) and the events do: it begins again after a stable run, and a restart
+    /// because of a sibling does not count.
+    ///
+    /// The number is read from the supervisor, which keeps it while the process lives. After that it is 0.
+    pub fn attempt(&self) -> u32 {
+        self.before().map_or(0, |(attempt, _)| attempt)
+    }
+
+    /// Returns how the process before this one ended, or how its start failed. It is `None` in a first start, and, as
+    /// with [`attempt`](Self::attempt), after the end of this process.
+    ///
+    /// ```
+    /// use supervision::{process, worker, Exit, ProcessShutdown, RestartCause};
+    ///
+    /// let indexer = worker("indexer", async |shutdown: ProcessShutdown| {
+    ///     let me = process::current().expect("this runs in a process");
+    ///     if let Some(RestartCause::Exit(Exit::Panicked(panic))) = me.last_exit() {
+    ///         println!("attempt {}: the index may be damaged ({panic})", me.attempt());
+    ///     }
+    ///     shutdown.await;
+    /// });
+    /// # let _ = indexer;
+    /// ```
+    pub fn last_exit(&self) -> Option<RestartCause> {
+        self.before()?.1
+    }
+
+    fn before(&self) -> Option<(u32, Option<RestartCause>)> {
+        // P5: numbers of incarnations begin again with each run of a supervisor. So this one has to live: no other run has
+        // started the child as long as it does.
+        if self.control.cell().process() != Some(self.id) {
+            return None;
+        }
+        self.supervisor.shared().before(self.process_key)
+    }
+
     /// Reports that the process is ready: see [`ready`]. Does nothing once the process has ended.
     pub fn ready(&self) {
         let Some(scope) = self.scope.upgrade() else { return };
@@ -142,7 +188,63 @@ impl fmt::Debug for CurrentProcess {
 /// [`SupervisorError::OutsideProcess`] outside of a process, and in a task that a process has spawned by other means:
 /// give such a task a [`SupervisorHandle`]. And the errors of [`SupervisorHandle::spawn`].
 pub fn spawn(child: impl IntoChildSpec) -> Result<ChildId, SupervisorError> {
-    current().ok_or(SupervisorError::OutsideProcess)?.supervisor().spawn(child)
+    supervisor()?.spawn(child)
+}
+
+/// Returns the signal that asks this process to stop. It is the signal that a worker's closure is given.
+///
+/// Use it in code that is deep inside a worker. The signal may be moved into tasks of other kinds.
+///
+/// ```
+/// use supervision::{one_shot, process};
+///
+/// let connection = one_shot("connection", async {
+///     process::shutdown().await;
+/// });
+/// # let _ = connection;
+/// ```
+///
+/// # Panics
+///
+/// Panics outside of a process, and in a task that a process has spawned by other means. No signal ever comes there, and
+/// a signal that never fires would keep a task from stopping. Take the signal in the process, and move it into the task.
+#[track_caller]
+pub fn shutdown() -> ProcessShutdown {
+    match incarnation::current(|current| ProcessShutdown::of(current.control.clone(), current.id)) {
+        Some(shutdown) => shutdown,
+        // P7: there is no signal to return.
+        None => {
+            panic!("`process::shutdown` was called outside of a process; take the signal in the process, and move it")
+        }
+    }
+}
+
+/// Returns a handle on the supervisor of this process. Use it to add siblings, or to find another supervisor of the tree.
+///
+/// # Errors
+///
+/// [`SupervisorError::OutsideProcess`] outside of a process, as for [`spawn`].
+pub fn supervisor() -> Result<SupervisorHandle, SupervisorError> {
+    let above = incarnation::current(|current| Scope::above(&current.parent)).flatten();
+    Ok(SupervisorHandle::of(&*above.ok_or(SupervisorError::OutsideProcess)?))
+}
+
+/// Spawns a task beside this process, and returns a handle that receives its result: the same as
+/// [`SupervisorHandle::spawn_task`] on the process's own supervisor.
+///
+/// # Errors
+///
+/// [`SupervisorError::OutsideProcess`] outside of a process, as for [`spawn`]. And the errors of
+/// [`SupervisorHandle::spawn_task`].
+pub fn spawn_task<Fut>(
+    name: impl Into<Cow<'static, str>>,
+    future: Fut,
+) -> Result<JoinHandle<Fut::Output>, SupervisorError>
+where
+    Fut: Future + Send + 'static,
+    Fut::Output: Send + 'static,
+{
+    supervisor()?.spawn_task(name, future)
 }
 
 /// Sends a heartbeat: see [`ChildSpec::with_watchdog`](crate::ChildSpec::with_watchdog). Costs next to nothing.

@@ -9,8 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_lite::future::poll_once;
 use supervisor_core::{
-    ChildSpec, EventKind, RestartStrategy, ShutdownStrategy, SupervisorError, SupervisorFuture, UncleanStop, worker,
+    ChildSpec, EventKind, Exit, RestartStrategy, ShutdownStrategy, SupervisorError, SupervisorFuture, UncleanStop,
+    task, worker,
 };
 
 use crate::{
@@ -24,6 +26,7 @@ mount! { two threads, also added at run time:
     d3_a_nested_supervisor_abandons_a_stuck_process
     d3_a_restart_waits_for_a_stuck_process_others_are_served
     d1_a_blocked_child_stalls_no_sibling
+    p11_a9_an_abandoned_task_tells_its_result_at_its_end
 }
 
 /// A value that blocks a thread until it is released.
@@ -181,4 +184,25 @@ async fn d1_a_blocked_child_stalls_no_sibling(world: World) {
     }
     blocked.release.send(()).unwrap();
     tree.shutdown().await.unwrap();
+}
+
+async fn p11_a9_an_abandoned_task_tells_its_result_at_its_end(world: World) {
+    let (blocked, mut block) = block();
+    let tree = world.start(root().with_abort_grace(GRACE)).await.unwrap();
+    let handle = tree.handle();
+    let (child, mut result) = task("blocker", async move {
+        block();
+        7
+    });
+    let id = handle.spawn(impatient(child)).unwrap();
+    blocked.blocked.recv().await.unwrap();
+    let mut monitor = handle.monitor(id).unwrap();
+    let outcome = in_time(Instant::now(), tree.shutdown()).await;
+    assert!(matches!(outcome, Err(SupervisorError::UncleanShutdown(_))), "{outcome:?}");
+    assert!(poll_once(&mut monitor).await.is_none(), "it has not ended");
+    assert!(poll_once(&mut result).await.is_none(), "it has not ended");
+    blocked.release.send(()).unwrap();
+    let begin = Instant::now();
+    assert_eq!(in_time(begin, monitor).await, Exit::Normal);
+    assert_eq!(in_time(begin, result).await, Ok(7));
 }

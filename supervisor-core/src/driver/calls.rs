@@ -27,7 +27,11 @@ pub(super) struct PendingCall {
 impl Io {
     pub(super) fn carry_out(&mut self, engine: &mut ChildrenEngine, command: Command, now: Instant) {
         match command {
-            Command::Start { child, call } => {
+            Command::Start { child, call, room } => {
+                // A8: under the lock of the engine, so the child has the room before another one sees it.
+                if let Some(room) = room {
+                    room.redeem(engine);
+                }
                 // N7: a `spawn` has no caller. An event reports its result.
                 let caller = call.map(|call| self.expect(engine, child.id(), call));
                 engine.handle_start_child(child.id(), child, caller, now);

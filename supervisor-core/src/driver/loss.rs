@@ -25,6 +25,7 @@ impl Driver {
         let Self { locked, io } = self;
         // N7: first, so that no more commands come in while the waiting ones are refused.
         io.shared.close(&io.scope);
+        locked.close_queue();
         // A6: the engine emitted these events before the loss. They go out first, so that events stay in order.
         io.emit_what_is_left(locked);
         // A6: then the exits that this supervisor has not read. `close_lost` admits no report after it: from then on, a
@@ -99,7 +100,7 @@ impl Io {
     /// Drops a command that is not carried out. Its caller sees the end of the channel.
     pub(super) fn turn_away(&self, command: Command) {
         let (child, call) = match command {
-            Command::Start { child, call } => (Some(child), call),
+            Command::Start { child, call, room: _ } => (Some(child), call),
             Command::Terminate(_, call)
             | Command::Restart(_, call)
             | Command::Delete(_, call)

@@ -205,6 +205,7 @@ impl Driver {
         }
         // After the events that are its cause: a crash, a give-up, the end of a significant child.
         io.tell_of_stop(begun, now);
+        locked.serve_queue();
         // Once for the whole turn, and after the lock: readers that wait for a change then lock the engine.
         io.scope.changes.notify();
         if let Some(step) = step {

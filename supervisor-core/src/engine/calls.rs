@@ -38,6 +38,7 @@ impl<C: Spec> Engine<C> {
     ///
     /// R58: its siblings are not affected. Without a caller it is a `spawn`, which waits for nothing.
     pub(crate) fn handle_start_child(&mut self, id: ChildId, child: C, caller: Option<Caller>, now: Instant) {
+        self.newest = id;
         let refusal = if self.is_stopping() {
             // N1, N5: before all other reasons, because it will not change.
             Some(Refusal::ShuttingDown)
@@ -45,8 +46,7 @@ impl<C: Spec> Engine<C> {
             // R59, D2: only if names have to be unique.
             let runs = matches!(slot.public_state(), ChildState::Starting | ChildState::Running);
             Some(Refusal::NameTaken { by: slot.id, runs })
-        } else if let Some(max) = self.settings.max_children.filter(|max| self.children.len() >= *max) {
-            // A8: all children count, including those that wait for a restart or are stopped.
+        } else if let Some(max) = self.full() {
             Some(Refusal::AtCapacity(max))
         } else if caller.is_some_and(|caller| caller.is_in_circle || self.is_held_up_by(caller, id)) {
             Some(Refusal::WouldDeadlock)
@@ -60,6 +60,29 @@ impl<C: Spec> Engine<C> {
         }
         let key = self.children.add(id, child, Attempt::Adding);
         self.start_in_turn(key, caller, now);
+    }
+
+    /// Promises room for one child, which is then kept for it.
+    pub(crate) fn promise_room(&mut self) -> Result<(), Refusal> {
+        if self.is_stopping() {
+            return Err(Refusal::ShuttingDown);
+        }
+        if let Some(max) = self.full() {
+            return Err(Refusal::AtCapacity(max));
+        }
+        self.promised += 1;
+        Ok(())
+    }
+
+    /// Takes a promise of room back: its child comes now, or not at all.
+    pub(crate) fn take_back_room(&mut self) {
+        self.promised -= 1;
+    }
+
+    /// Returns the maximum, if there is no room for one more child.
+    fn full(&self) -> Option<usize> {
+        // A8: all children count, including those that wait for a restart or are stopped.
+        self.settings.max_children.filter(|max| self.children.len() + self.promised >= *max)
     }
 
     /// Starts a stopped child. R64: nothing else happens; its failure goes to the caller and is not counted.

@@ -95,6 +95,10 @@ use crate::{
 pub(crate) struct Engine<C> {
     settings: SupervisorSettings,
     children: Children<C>,
+    /// How many children have room here that has been promised and not used yet (A8).
+    promised: usize,
+    /// The latest child that was added, or refused. One with a later id is still on its way here.
+    newest: ChildId,
     intensity: Intensity<C>,
     /// Changed by `set_work`, and within a start sequence by `set_phase`.
     work: Work<C>,
@@ -162,6 +166,8 @@ impl<C: Spec> Engine<C> {
         Self {
             intensity: Intensity::new(settings.strategy),
             children: Children::new(children, settings.unique_names),
+            promised: 0,
+            newest: ChildId::FIRST,
             settings,
             work: Work::None,
             stop_sequence: StopSequence::NONE,
@@ -429,8 +435,22 @@ impl<C: Spec> Engine<C> {
         self.child(self.children.find(id)?)
     }
 
+    pub(crate) fn newest(&self) -> ChildId {
+        self.newest
+    }
+
     pub(crate) fn state_of(&self, id: ChildId) -> Option<ChildState> {
-        Some(self.children.get(self.children.find(id)?)?.public_state())
+        Some(self.slot(id)?.public_state())
+    }
+
+    /// Returns all that is known of a child.
+    pub(crate) fn slot(&self, id: ChildId) -> Option<&Slot<C>> {
+        self.children.get(self.children.find(id)?)
+    }
+
+    /// Returns all that is known of the child whose current process this is.
+    pub(crate) fn slot_of(&self, process_key: ProcessKey) -> Option<&Slot<C>> {
+        self.children.about(process_key)
     }
 
     /// Returns the children that have a process.

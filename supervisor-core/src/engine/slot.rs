@@ -266,7 +266,8 @@ impl<C: Spec> Slot<C> {
         self.extra.as_ref()?.end.as_ref()
     }
 
-    pub(super) fn failures(&self) -> u32 {
+    /// Returns the number of consecutive restarts after failures. B1: the backoff counts with this.
+    pub(crate) fn failures(&self) -> u32 {
         self.extra.as_ref().map_or(0, |extra| extra.failures)
     }
 

@@ -83,7 +83,10 @@ impl Tell for SupervisorError {
                  `SupervisorHandle`",
             ),
             Self::ChildNotRunning { path } => {
-                write!(out, "`{path}` has no process at the moment, so there is nothing to kill")
+                write!(
+                    out,
+                    "`{path}` has no process at the moment: it has not started, has stopped, or is waiting to restart"
+                )
             }
         }
     }

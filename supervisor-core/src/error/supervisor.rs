@@ -13,7 +13,7 @@ use crate::id::ChildId;
 /// | `restart_child` | `NotFound`, `Running`, `Restarting`, `Stopping`, `Dynamic`, `FailedToStart`, `ShuttingDown`, `WouldDeadlock` |
 /// | `delete_child` | `NotFound`, `Running`, `Restarting`, `Stopping`, `Dynamic` |
 /// | `kill_child` | `NotFound`, `ChildNotRunning` |
-/// | `child_spec` | `NotFound` |
+/// | `child`, `child_spec`, `supervisor` | `NotFound` |
 ///
 /// Paths are dotted names, from the root down.
 ///

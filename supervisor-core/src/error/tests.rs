@@ -291,8 +291,8 @@ fn a1_the_report_has_each_restart_on_a_line_of_its_own_once() {
     ] {
         let expected = format!(
             "{begin}gave up: more than 1 restart in all; last failure: `r.s.w2` failed: {CODE}: disk on fire\n  \
-             2.0s earlier: `r.s.w0` was dropped by its executor\n  \
-             1.0s earlier: `r.s.w1` was aborted"
+             2s earlier: `r.s.w0` was dropped by its executor\n  \
+             1s earlier: `r.s.w1` was aborted"
         );
         assert_eq!(error.report().to_string(), expected);
     }

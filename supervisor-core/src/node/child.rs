@@ -91,6 +91,11 @@ pub(crate) trait ChildFactory: Release + Send + Sync + Sized + 'static {
     /// Builds the body of a new incarnation.
     fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, above: &Arc<Scope>) -> impl ProcessBody;
 
+    /// Tells the factory how an incarnation has ended.
+    fn on_exit(&self, exit: &Exit) {
+        let _ = exit;
+    }
+
     /// Returns whether there is anything left to start.
     fn can_start(&self) -> bool {
         true
@@ -157,6 +162,10 @@ impl<F: ChildFactory> Control for ChildNode<F> {
 
     fn release(&self) {
         release_all(&self.factory);
+    }
+
+    fn on_exit(&self, exit: &Exit) {
+        self.factory.on_exit(exit);
     }
 
     fn id(&self) -> ChildId {

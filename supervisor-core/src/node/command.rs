@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use oneshot::Sender;
 
-use super::{CallOrigin, Child};
+use super::{CallOrigin, Child, Room};
 use crate::{error::SupervisorError, incarnation::ChildId, waits::Waiting};
 
 /// A command from a handle to a running supervisor. When a call is dropped unanswered, its caller gets an error. So a
@@ -12,6 +12,8 @@ pub(crate) enum Command {
     Start {
         child: Arc<dyn Child>,
         call: Option<Call>,
+        /// The room that it was promised, if it was.
+        room: Option<Room>,
     },
     Terminate(ChildId, Call),
     Restart(ChildId, Call),

@@ -1,9 +1,9 @@
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::{Instant, SystemTime},
 };
 
-use super::Child;
+use super::{Child, room::Queue};
 use crate::{
     engine::{Engine, Slot},
     incarnation::{ChildId, ProcessId},
@@ -25,6 +25,10 @@ pub(crate) type ChildrenEngine = Engine<Arc<dyn Child>>;
 /// It outlives the supervisor for as long as a handle exists: so the last state can be read.
 pub(crate) struct LockedEngine {
     engine: Mutex<ChildrenEngine>,
+    /// The callers that wait for room for a child (A8). It is locked while the engine is locked.
+    pub(super) queue: Mutex<Queue>,
+    /// Whether the queue is not empty.
+    pub(super) is_awaited: AtomicBool,
     /// The clock of the executor that runs, or ran, the supervisor: its times are measured with this.
     clock: Clock,
     /// The supervisor as a child; `None` for a root.
@@ -47,7 +51,8 @@ impl LockedEngine {
     ) -> Self {
         // R37: a restart of a supervisor counts once, here. The counts of its children start again from zero.
         let restarts = incarnation.saturating_sub(1);
-        Self { engine: Mutex::new(engine), clock: Clock::of(spawner), id, process, placement, restarts }
+        let (engine, queue, is_awaited) = (Mutex::new(engine), Mutex::default(), AtomicBool::new(false));
+        Self { engine, queue, is_awaited, clock: Clock::of(spawner), id, process, placement, restarts }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ChildrenEngine> {

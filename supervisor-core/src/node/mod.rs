@@ -11,7 +11,10 @@ mod child;
 mod command;
 mod fresh_executor;
 mod locked_engine;
+mod lookup;
+mod monitors;
 mod origin;
+mod room;
 mod scope;
 mod shared;
 mod spec;
@@ -24,9 +27,12 @@ pub(crate) use self::{
     child::{Blueprint, Child, ChildFactory, ChildNode, Release},
     command::{Call, Command},
     locked_engine::{ChildrenEngine, LockedEngine},
+    monitors::Monitors,
     origin::CallOrigin,
+    room::Room,
     scope::{PlacedParent, Scope, Subject},
     shared::{Shared, Tenure},
     waiting::StoppingNames,
 };
+pub use monitors::Monitor;
 pub use spec::{ChildSpec, IntoChildSpec};

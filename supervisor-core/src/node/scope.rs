@@ -336,6 +336,10 @@ impl Parent for Scope {
         }
     }
 
+    fn tell_monitors(&self, id: ProcessId, exit: &Exit) {
+        self.shared.monitors().tell(id, exit);
+    }
+
     fn path_of(&self, segment: &str) -> String {
         // A1: whole names are made on demand. A process keeps its own segment only.
         let mut path = self.path();
@@ -357,6 +361,10 @@ impl Parent for PlacedParent {
 
     fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
         self.scope.exited(process_key, id, segment, exit);
+    }
+
+    fn tell_monitors(&self, id: ProcessId, exit: &Exit) {
+        self.scope.tell_monitors(id, exit);
     }
 
     fn path_of(&self, segment: &str) -> String {

@@ -1,16 +1,15 @@
 use std::{
     ops::Deref,
-    panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use super::{AskedBy, Call, ChildSpec, Command, LockedEngine, Scope, check};
+use super::{AskedBy, Call, CallOrigin, ChildSpec, Command, LockedEngine, Monitor, Monitors, Room, Scope, check};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Control, Flags, Name},
     mailbox::Mailbox,
-    observe::{Events, Subscribers},
+    observe::{Changes, ChildState, Events, Subscribers},
     quiescence::InFlight,
     spawner::nudge,
     strategy::{AutoShutdown, SupervisorSettings},
@@ -24,6 +23,8 @@ use crate::{
 pub(crate) struct Shared {
     state: Mutex<State>,
     subscribers: Arc<Subscribers>,
+    /// Of its children. For a root these hold its own, too: what is above it has this.
+    monitors: Monitors,
 }
 
 struct State {
@@ -42,6 +43,10 @@ struct Running {
     auto_shutdown: AutoShutdown,
     /// Held for a request to stop that the supervisor has not seen yet.
     asked: InFlight,
+    /// The latest child that it was sent.
+    newest: ChildId,
+    /// There is a limit to how many children it may have.
+    is_bounded: bool,
 }
 
 /// The fact that a supervisor runs.
@@ -102,7 +107,7 @@ impl Shared {
 
     fn new(name: &Name) -> Arc<Self> {
         let state = State { path: name.as_str().to_owned(), running: None, engine: None, is_lost_root: false };
-        Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default() })
+        Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default(), monitors: Monitors::default() })
     }
 
     /// Marks that the supervisor runs.
@@ -122,6 +127,8 @@ impl Shared {
             commands: commands.clone(),
             auto_shutdown: settings.auto_shutdown,
             asked: InFlight::none(),
+            newest: ChildId::FIRST,
+            is_bounded: settings.max_children.is_some(),
         };
         let before = {
             let mut state = self.lock();
@@ -143,6 +150,15 @@ impl Shared {
 
     pub(crate) fn is_running(&self) -> bool {
         self.lock().running.is_some()
+    }
+
+    /// Returns the root of the tree that the supervisor runs in, if it runs.
+    pub(super) fn root(&self) -> Option<Arc<Self>> {
+        let mut scope = self.lock().running.as_ref()?.scope.clone();
+        while let Some(parent) = scope.parent.clone().filter(|parent| !parent.is_outside()) {
+            scope = parent;
+        }
+        Some(scope.shared())
     }
 
     /// Returns the engine, and, if the supervisor runs, since when it has left messages unread.
@@ -187,17 +203,28 @@ impl Shared {
         Ok(())
     }
 
-    /// Sends another child to the supervisor, if it runs and the child can work there. Also returns what the caller
-    /// keeps for as long as it waits.
+    /// Sends another child to the supervisor. No caller waits for it, so whether there is room is known before it is sent.
+    pub(crate) fn spawn(&self, spec: ChildSpec) -> Result<ChildId, SupervisorError> {
+        // N7: a child that is refused later is dropped, and all that it owns: a connection, a job.
+        let is_bounded = self.lock().running.as_ref().is_some_and(|running| running.is_bounded);
+        let room = if is_bounded { Some(self.try_reserve()?) } else { None };
+        self.start(spec, None, room).map(|(id, _)| id)
+    }
+
+    /// Sends another child to the supervisor, if it runs and the child can work there. `room` is what the child was promised.
+    /// Also returns what the caller keeps for as long as it waits.
     pub(crate) fn start(
         &self,
         spec: ChildSpec,
         mut call: Option<Call>,
+        room: Option<Room>,
     ) -> Result<(ChildId, Option<Waiting>), SupervisorError> {
-        let state = self.lock();
-        let Some(running) = &state.running else {
-            drop(state);
-            // N7, R70: as for any call.
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let is_of_this_run = |room: &Room| state.engine.as_ref().is_some_and(|engine| room.is_in(engine));
+        // N7, R70: as for any call. A promise of an earlier run of the supervisor has ended with it.
+        let Some(running) = state.running.as_mut().filter(|_| room.as_ref().is_none_or(is_of_this_run)) else {
+            drop(guard);
             return Err(self.not_running());
         };
         let scope = &running.scope;
@@ -205,22 +232,24 @@ impl Shared {
         // R58, R62: checked before it is sent, so an invalid child changes nothing.
         let checked = check(spec.as_child(), &path, running.auto_shutdown, &**scope.home, &**scope.spawner, depth);
         if let Err(refused) = checked.and_then(|()| running.check_room()) {
-            drop(state);
+            // First the lock: to give room back, the engine is locked.
+            drop(guard);
             return Err(refused);
         }
         // R20, N5: ids are given under the lock, so they are in the order in which children come to the supervisor. The
         // last id is added last, and starts last.
         let child = spec.into_child();
         let id = child.id();
+        running.newest = id;
         let waiting = call.as_mut().and_then(|call| call.awaits(id));
-        let scope = running.post(Command::Start { child, call });
-        drop(state);
+        let scope = running.post(Command::Start { child, call, room });
+        drop(guard);
         scope.wake();
         Ok((id, waiting))
     }
 
-    /// Asks the supervisor itself to stop, if it runs. `place`: where that is called, for the log.
-    pub(crate) fn shutdown(&self, place: &'static Location<'static>) -> Result<(), SupervisorError> {
+    /// Asks the supervisor itself to stop, if it runs. `cause` is the call that asks for it, for the log.
+    pub(crate) fn shutdown(&self, cause: AskedBy) -> Result<(), SupervisorError> {
         let running = self.lock().running.as_mut().map(|running| {
             running.asked = running.scope.quiescence.in_flight();
             (running.control.clone(), running.scope.clone())
@@ -228,7 +257,6 @@ impl Shared {
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
         // Logged before the request, because the supervisor may end at once.
         if trace::hears_info() && control.cell().is_unasked() {
-            let cause = AskedBy { call: "SupervisorHandle::shutdown", place: Some(place) };
             trace::tell_stop((&scope.path(), control.cell().latest()), cause);
         }
         // N1: a flag, which takes precedence over all messages in a mailbox. This waits for nothing, so N6 needs no
@@ -236,6 +264,47 @@ impl Shared {
         control.cell().request(Flags::SHUTDOWN);
         nudge(&**scope.home);
         Ok(())
+    }
+
+    /// Asks the supervisor itself to stop, if it runs. Returns a wait for its exit, with what the caller keeps for as long as it
+    /// waits.
+    pub(crate) fn stop(&self) -> Result<(Monitor, Option<Waiting>), SupervisorError> {
+        let running = self.lock().running.as_ref().map(|running| (running.control.clone(), running.scope.clone()));
+        let (control, scope) = running.ok_or_else(|| self.not_running())?;
+        // Before it is asked: it may end at once. What is above it holds its monitors, as those of any child.
+        let above = scope.parent.as_ref().unwrap_or(&scope).shared();
+        let monitor = above.monitors.add(control.cell()).ok_or_else(|| self.not_running())?;
+        self.shutdown(AskedBy { call: "SupervisorHandle::stop", place: None })?;
+        match CallOrigin::current() {
+            // N6: it is carried out all the same, and the caller must not wait for its own end.
+            Some(caller) => match Waiting::begin(caller.chain(), [control.id()].into()) {
+                Some(waiting) => Ok((monitor, Some(waiting))),
+                None => Err(SupervisorError::WouldDeadlock { path: self.path() }),
+            },
+            None => Ok((monitor, None)),
+        }
+    }
+
+    /// Returns the notifications of changes in the tree of the supervisor, if that runs.
+    pub(crate) fn changes(&self) -> Result<Changes, SupervisorError> {
+        let changes = self.lock().running.as_ref().map(|running| running.scope.changes.clone());
+        changes.ok_or_else(|| self.not_running())
+    }
+
+    /// Returns whether a child is not going to run any more, as far as its supervisor can tell.
+    pub(crate) fn is_gone(&self, id: ChildId) -> bool {
+        let (engine, newest) = {
+            let state = self.lock();
+            // N8: a supervisor that has ended leaves no child behind that it would start again.
+            let (Some(running), Some(engine)) = (&state.running, &state.engine) else { return true };
+            (engine.clone(), running.newest)
+        };
+        let engine = engine.lock();
+        match engine.state_of(id) {
+            Some(state) => state == ChildState::Stopped,
+            // N7: sent, and not read yet.
+            None => !(engine.newest() < id && id <= newest),
+        }
     }
 
     /// Notes that the supervisor has seen the request to stop.
@@ -247,6 +316,17 @@ impl Shared {
 
     pub(crate) fn subscribers(&self) -> &Arc<Subscribers> {
         &self.subscribers
+    }
+
+    pub(crate) fn monitors(&self) -> &Monitors {
+        &self.monitors
+    }
+
+    /// Monitors the process that a child has now.
+    pub(crate) fn monitor(&self, id: ChildId) -> Result<Monitor, SupervisorError> {
+        let child = self.child(id)?;
+        let path = || SupervisorError::ChildNotRunning { path: format!("{}.{}", self.path(), child.name()) };
+        self.monitors.add(child.cell()).ok_or_else(path)
     }
 
     /// Subscribes to what happens to the supervisor and below it, from now on.

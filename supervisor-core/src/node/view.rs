@@ -19,7 +19,7 @@ use super::{
 use crate::{
     engine::{End, Slot},
     error::SupervisorError,
-    incarnation::{ChildId, Exit, Name, ProcessId},
+    incarnation::{ChildId, Exit, Name, ProcessId, ProcessKey},
     observe::{
         ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, RestartCause, Snapshot, SnapshotSource,
         SupervisorInfo,
@@ -121,19 +121,37 @@ impl Shared {
         }
     }
 
+    /// Returns what is known of one child.
+    pub(crate) fn child_info(&self, id: ChildId) -> Result<ChildInfo, SupervisorError> {
+        let found = self.running()?.lock().slot(id).map(|slot| info(id, slot));
+        found.ok_or_else(|| SupervisorError::NotFound { path: self.path() })
+    }
+
+    /// Returns what a process may know of those before it: the number of consecutive restarts, and how the last process
+    /// ended. `None` if it is not a process of this supervisor any more.
+    pub(crate) fn before(&self, process_key: ProcessKey) -> Option<(u32, Option<RestartCause>)> {
+        // Also of a supervisor that is gone: a process that it has left behind may ask.
+        let (locked, _) = self.look()?;
+        let engine = locked.lock();
+        let slot = engine.slot_of(process_key)?;
+        let ended_well = || slot.has_ended_well().then_some(RestartCause::Exit(Exit::Normal));
+        Some((slot.failures(), slot.end().map(|end| end.how.clone()).or_else(ended_well)))
+    }
+
     pub(crate) fn count(&self) -> Result<ChildCounts, SupervisorError> {
         // R67, R75: kept by the engine as states change, so a million children are counted as fast as one.
         Ok(self.running()?.lock().counts())
     }
 
     pub(crate) fn child_spec(&self, id: ChildId) -> Result<ChildSpecInfo, SupervisorError> {
-        let locked = self.running()?;
         // R68: as the supervisor has it, with all defaults filled in.
-        let child = locked.lock().find(id).cloned();
-        match child {
-            Some(child) => Ok(ChildSpecInfo::new(child.name(), child.settings())),
-            None => Err(SupervisorError::NotFound { path: self.path() }),
-        }
+        self.child(id).map(|child| ChildSpecInfo::new(child.name(), child.settings()))
+    }
+
+    /// A child of the supervisor, if that runs.
+    pub(super) fn child(&self, id: ChildId) -> Result<Arc<dyn Child>, SupervisorError> {
+        let child = self.running()?.lock().find(id).cloned();
+        child.ok_or_else(|| SupervisorError::NotFound { path: self.path() })
     }
 
     /// What a child is doing, if the supervisor runs.
@@ -148,7 +166,7 @@ impl Shared {
         engine.is_stopping() || engine.state_of(id) == Some(ChildState::Stopping)
     }
 
-    fn running(&self) -> Result<Arc<LockedEngine>, SupervisorError> {
+    pub(super) fn running(&self) -> Result<Arc<LockedEngine>, SupervisorError> {
         match self.look() {
             Some((locked, Some(_))) => Ok(locked),
             // N7, R70: no supervisor runs these children, so their last states are not returned as if one did.

@@ -63,6 +63,16 @@ impl SupervisionTree {
         self.root.handle.clone()
     }
 
+    /// Returns a handle on a supervisor of the tree, by its dotted name: `root.api`. See
+    /// [`SupervisorHandle::supervisor`].
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound); [`NotRunning`](SupervisorError::NotRunning), once the tree has ended.
+    pub async fn supervisor(&self, path: &str) -> Result<SupervisorHandle, SupervisorError> {
+        self.root.handle.supervisor(path).await
+    }
+
     /// Subscribes to what happens in the tree from now on. See [`SupervisorHandle::events`].
     pub fn events(&self) -> Events {
         self.root.handle.events()

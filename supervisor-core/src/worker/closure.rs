@@ -20,7 +20,8 @@ use crate::{
 /// Makes a worker from a closure, which is called for each start. It is ready as soon as it is spawned.
 ///
 /// It is permanent and has 5 seconds to stop, unless its [`ChildSpec`] says otherwise. The body may return `()`, a `Result` with
-/// any error, or never. For a set-up that siblings have to wait for, implement [`Supervisable`](crate::Supervisable).
+/// any error, or never. For a set-up that siblings have to wait for, use
+/// [`worker_with_setup`](crate::worker_with_setup), or implement [`Supervisable`](crate::Supervisable).
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
@@ -229,12 +230,12 @@ where
     let mut settings = ChildSettings::worker(ShutdownStrategy::default());
     // A2: no set-up, so it is ready when it is spawned (R1: the next one begins then).
     settings.ready_at_once = true;
-    ChildSpec::new(Name::new(name), settings, Closure(Mutex::new(Some(closure))))
+    ChildSpec::new(Name::new(name), settings, Closure::new(closure))
 }
 
 /// A closure under a lock. The child's own process holds the lock while it calls the closure, which may block. So no
 /// other process may wait for it.
-struct Closure<F>(Mutex<Option<F>>);
+pub(super) struct Closure<F>(Mutex<Option<F>>);
 
 impl<F> Release for Closure<F> {
     fn release(&self, _: &mut Vec<Arc<dyn Child>>) {
@@ -255,6 +256,25 @@ where
     }
 
     fn is_loaded(&self) -> bool {
+        self.is_loaded()
+    }
+}
+
+impl<F> Closure<F> {
+    pub(super) fn new(closure: F) -> Self {
+        Self(Mutex::new(Some(closure)))
+    }
+
+    /// Makes the future of one incarnation. It is called in the process of that incarnation.
+    pub(super) fn call<Fut>(&self, shutdown: ProcessShutdown) -> Fut
+    where
+        F: FnMut(ProcessShutdown) -> Fut,
+    {
+        let mut closure = self.lock();
+        closure.as_mut().expect("nothing is started after the last incarnation")(shutdown)
+    }
+
+    pub(super) fn is_loaded(&self) -> bool {
         // D3: a supervisor that ends asks this, maybe while the closure blocks. Then it is there.
         needs_drop::<F>()
             && match self.0.try_lock() {
@@ -263,9 +283,7 @@ where
                 Err(TryLockError::WouldBlock) => true,
             }
     }
-}
 
-impl<F> Closure<F> {
     fn lock(&self) -> MutexGuard<'_, Option<F>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -292,9 +310,7 @@ where
             let (Some(node), Some(shutdown)) = (node.take(), own) else {
                 unreachable!("a closure that panicked is not polled again");
             };
-            let mut closure = node.factory.lock();
-            let closure = closure.as_mut().expect("nothing is started after the last incarnation");
-            let future = closure(shutdown);
+            let future = node.factory.call(shutdown);
             self.set(Called::Yes { future });
         }
         match self.project() {

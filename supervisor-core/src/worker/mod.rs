@@ -4,7 +4,11 @@ mod closure;
 mod one_shot;
 mod result;
 mod set_up;
+mod set_up_closure;
+mod task;
 
 pub use closure::worker;
-pub use one_shot::one_shot;
+pub use one_shot::{one_shot, one_shot_with};
 pub use result::IntoWorkerResult;
+pub use set_up_closure::worker_with_setup;
+pub use task::{JoinHandle, task};

@@ -11,9 +11,9 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    incarnation::{Exit, Name, ProcessBody, ProcessContext, Step},
+    incarnation::{Exit, Name, ProcessBody, ProcessContext, Step, current},
     node::{Child, ChildFactory, ChildNode, ChildSpec, Release, Scope},
-    shutdown::ShutdownStrategy,
+    shutdown::{ProcessShutdown, ShutdownStrategy},
     strategy::{ChildSettings, RestartType},
 };
 
@@ -23,12 +23,12 @@ use crate::{
 /// A restart of its supervisor leaves it out, because there is nothing left to run. For work that can be restarted, use
 /// [`worker`](crate::worker).
 ///
-/// A future that wants to see the request to stop takes
-/// [`process::current().shutdown()`](crate::process::CurrentProcess::shutdown). A future that does not is dropped when
-/// its 5 seconds are over; use [`ShutdownStrategy::Brutal`] if it may be dropped at once.
+/// For a worker that sees the request to stop, use [`one_shot_with`], or
+/// [`process::shutdown`](crate::process::shutdown). A future that ignores the request is dropped when its 5 seconds are
+/// over; use [`ShutdownStrategy::Brutal`] if it may be dropped at once.
 ///
 /// ```
-/// use supervision::{process, one_shot, BoxError, Supervisor, SupervisorError};
+/// use supervision::{one_shot, BoxError, Supervisor, SupervisorError};
 ///
 /// # fn main() -> Result<(), SupervisorError> {
 /// let mut root = Supervisor::new("root")?;
@@ -42,10 +42,6 @@ use crate::{
 ///     loop {
 ///         std::future::pending::<()>().await;
 ///     }
-/// }));
-/// root.add_worker(one_shot("connection", async {
-///     let asked = process::current().expect("this runs in a process").shutdown();
-///     asked.await;
 /// }));
 /// # Ok(())
 /// # }
@@ -61,6 +57,37 @@ where
     settings.ready_at_once = true;
     settings.runs_once = true;
     ChildSpec::new(Name::new(name), settings, Once(Mutex::new(Some(future))))
+}
+
+/// Makes a worker that runs once, like [`one_shot`], from a closure that is given the shutdown signal. The closure is
+/// called once, in the new process.
+///
+/// ```
+/// use supervision::{one_shot_with, BoxError, Supervisor, SupervisorError};
+///
+/// # fn main() -> Result<(), SupervisorError> {
+/// # let (_sender, requests) = async_channel::unbounded::<String>();
+/// let mut root = Supervisor::new("root")?;
+/// root.add_worker(one_shot_with("connection", async move |shutdown| {
+///     while let Some(request) = shutdown.run_until(requests.recv()).await {
+///         println!("{}", request?);
+///     }
+///     Ok::<(), BoxError>(()) // the shutdown was requested
+/// }));
+/// # Ok(())
+/// # }
+/// ```
+pub fn one_shot_with<F, Fut>(name: impl Into<Cow<'static, str>>, closure: F) -> ChildSpec
+where
+    F: FnOnce(ProcessShutdown) -> Fut + Send + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: IntoWorkerResult,
+{
+    one_shot(name, async move {
+        // P3: the closure is user code, so its first poll in the process calls it.
+        let shutdown = current(|current| ProcessShutdown::of(current.control.clone(), current.id));
+        closure(shutdown.expect("this runs in a process")).await
+    })
 }
 
 struct Once<Fut>(Mutex<Option<Fut>>);

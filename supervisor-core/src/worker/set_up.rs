@@ -7,14 +7,14 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::result::exit_of;
+use super::result::{IntoWorkerResult, exit_of};
 use crate::{
     error::InitializationError,
     incarnation::{Exit, Name, ProcessBody, ProcessContext, Step},
     node::{Child, ChildFactory, ChildNode, ChildSpec, Release, Scope},
     shutdown::ProcessShutdown,
     strategy::ChildSettings,
-    supervisable::{Supervisable, SupervisorFuture},
+    supervisable::Supervisable,
 };
 
 impl<W: Supervisable> From<W> for ChildSpec {
@@ -63,19 +63,23 @@ impl<W: Supervisable> ChildFactory for SetUp<W> {
 
 pin_project! {
     #[project = StageProjection]
-    enum WorkerBody<I> {
+    pub(super) enum WorkerBody<I, B> {
         Initializing { #[pin] initialize: I },
-        Running { future: SupervisorFuture },
+        Running { #[pin] future: B },
     }
 }
 
-impl<I> ProcessBody for WorkerBody<I>
+impl<I, B> ProcessBody for WorkerBody<I, B>
 where
-    I: Future<Output = Result<SupervisorFuture, InitializationError>> + Send + 'static,
+    I: Future<Output = Result<B, InitializationError>> + Send + 'static,
+    B: Future + Send + 'static,
+    B::Output: IntoWorkerResult,
 {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         match self.as_mut().project() {
-            StageProjection::Running { future } => future.as_mut().poll(cx).map(|result| Step::Ended(exit_of(result))),
+            StageProjection::Running { future } => {
+                future.poll(cx).map(|output| Step::Ended(exit_of(output.into_worker_result())))
+            }
             StageProjection::Initializing { initialize } => match initialize.poll(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Ok(future)) => {

@@ -41,7 +41,7 @@ use std::{
 
 pub(crate) use self::wakers::WaiterKey;
 use self::wakers::{Waiters, Wakers, wake_all};
-use super::{ChildId, ProcessId, ShutdownWaiter, guard, wake};
+use super::{ChildId, Exit, ProcessId, ShutdownWaiter, guard, wake};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
 /// An owner of a control cell: a child, or a `ProcessShutdown` of its own.
@@ -50,6 +50,12 @@ pub(crate) trait Control: Send + Sync {
 
     /// Returns the child's own segment of its dotted name.
     fn name(&self) -> &str;
+
+    /// Tells the owner how the incarnation that was current has ended. Its future is dropped. Runs under the guard of the
+    /// caller.
+    fn on_exit(&self, exit: &Exit) {
+        let _ = exit;
+    }
 
     /// Drops the user code in here (the closure, the worker): nothing is started from it again. Runs under the guard of
     /// the caller, which is the child's own process.
@@ -157,6 +163,15 @@ impl Flags {
     /// It is in the word because the id stays beside it. So code that kept the id learns that this incarnation has
     /// ended, and does not mistake a successor for it; and events can still say which process was the last one.
     const ENDED: Self = Self(8);
+    /// Says that a monitor waits for the exit of this incarnation. It requests nothing. A monitor sets it, while the
+    /// incarnation lives, and it stays until the next one begins.
+    ///
+    /// The process reads it in the step that sets `ENDED`. So an exit that has no monitor costs nothing for them, and takes no
+    /// lock.
+    ///
+    /// It is in the word with `ENDED` because both sides change the word in one step: either the monitor comes first, and the
+    /// process finds this flag, or the process comes first, and the monitor learns that there is nothing to wait for.
+    pub(crate) const MONITORED: Self = Self(256);
 
     pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -275,6 +290,13 @@ impl ControlCell {
         // `ABANDONED`).
         let is_disposal = flags.contains(Flags::ABANDONED) && !flags.contains(Flags::ABORT);
         !flags.contains(Flags::ENDED) && !is_disposal
+    }
+
+    /// Marks the current incarnation as one whose exit a monitor waits for. Returns its id, or `None` where none runs any more.
+    pub(crate) fn monitor(&self) -> Option<ProcessId> {
+        let mark = |word: u64| (!Flags(word).is_ended()).then_some(word | Flags::MONITORED.0);
+        let before = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark).ok()?;
+        ProcessId::from_u64(before >> FLAG_BITS)
     }
 
     /// Returns whether the current incarnation was abandoned and user code still runs in it.

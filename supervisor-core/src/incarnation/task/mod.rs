@@ -12,7 +12,9 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{ChildId, ChildKey, Control, Exit, Flags, ProcessId, ProcessKey, guard, handover, polls};
+use super::{
+    ChildId, ChildKey, Control, Exit, Flags, ProcessId, ProcessKey, aftermath::Aftermath, guard, handover, polls,
+};
 use crate::{
     quiescence::{InFlight, Quiescence},
     trace::{self, Origin, Span},
@@ -41,6 +43,11 @@ pub(crate) trait Parent: Send + Sync {
     fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
         let _ = (id, segment);
         self.report(Report { process_key, kind: ReportKind::Exited(exit) });
+    }
+
+    /// Tells the monitors of a process how it has ended. Never blocks for long, never panics.
+    fn tell_monitors(&self, id: ProcessId, exit: &Exit) {
+        let _ = (id, exit);
     }
 
     /// Returns the dotted name of a child of this supervisor.
@@ -420,7 +427,11 @@ impl<L: ProcessBody> Task<L> {
             let drop_user_code = || {
                 // P3: each under a guard of its own. A future that panics when it is dropped is no reason to keep the
                 // specification.
+                // P10: after a panic the body is dropped when the unwinding is over. The mark tells its guards of retained values
+                // about the panic.
+                let aftermath = matches!(exit, Exit::Panicked(_)).then(|| Aftermath::of(id));
                 let body = guard(|| this.body.set(None));
+                drop(aftermath);
                 let specification = if has_no_successor { guard(|| control.release()) } else { Ok(()) };
                 body.and(specification)
             };
@@ -450,6 +461,12 @@ impl<L: ProcessBody> Task<L> {
         }
         // The second reference is dropped last, under a guard: the last owner of a child drops user code (P3).
         drop(own);
+        // P2, P11, A9: after the future was dropped, and before a successor can start. The report takes the exit along.
+        let _ = guard(|| control.on_exit(&exit));
+        if asked.contains(Flags::MONITORED) {
+            // P11: an abandoned process tells its monitors, too.
+            parent.tell_monitors(id, &exit);
+        }
         // P1: the abandonment was the last report about an abandoned process.
         if !asked.is_abandoned() {
             parent.exited(process_key, id, control.name(), exit);

@@ -1,7 +1,7 @@
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -71,6 +71,55 @@ impl ProcessShutdown {
     /// Cancel-safe: a wait that is dropped loses nothing.
     pub async fn wait_for_shutdown(&mut self) {
         self.await;
+    }
+
+    /// Runs a future until it is done, or until shutdown is requested. Then the result is `None`.
+    ///
+    /// Use it in the loop of a worker. Each poll looks at the signal first, so a worker stops even if its next item is
+    /// always there.
+    ///
+    /// If shutdown was requested before, the future is not polled at all. Otherwise it is dropped where it waits, right
+    /// after a poll in which it returned nothing. So no item is lost if the future itself is cancel-safe, as the `recv` of
+    /// most channels is. `run_until` is cancel-safe if the future is.
+    ///
+    /// ```
+    /// use supervision::worker;
+    ///
+    /// # let (_sender, jobs) = async_channel::unbounded::<String>();
+    /// let writer = worker("writer", move |shutdown| {
+    ///     let jobs = jobs.clone();
+    ///     async move {
+    ///         // Ends when the channel is closed, or when shutdown is requested.
+    ///         while let Some(Ok(job)) = shutdown.run_until(jobs.recv()).await {
+    ///             println!("{job}");
+    ///         }
+    ///     }
+    /// });
+    /// # let _ = writer;
+    /// ```
+    pub async fn run_until<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let mut own_wait = None;
+        poll_fn(|cx| {
+            // P6: the signal first, so that a worker that is going to stop takes nothing out of a queue.
+            if self.look() {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            // Only a wait registers a waker. An item that is there already does not pay for it.
+            Pin::new(own_wait.get_or_insert_with(|| self.clone())).poll(cx).map(|()| None)
+        })
+        .await
+    }
+
+    /// Returns whether shutdown is requested now. It drives a wrapped future first, because that may fire the signal.
+    fn look(&self) -> bool {
+        if let Some((control, _)) = &self.source {
+            control.drive();
+        }
+        self.is_requested()
     }
 
     /// Returns whether shutdown was requested.

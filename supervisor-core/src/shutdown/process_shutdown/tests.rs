@@ -309,3 +309,45 @@ fn a_wrapped_future_that_never_resolves_never_fires() {
     let mut shutdown = ProcessShutdown::wrapped(pending::<()>());
     assert!(!is_fired(&mut shutdown));
 }
+
+#[test]
+fn p6_run_until_looks_at_the_signal_first() {
+    let (shutdown, handle) = ProcessShutdown::paired();
+    assert_eq!(block_on(shutdown.run_until(async { 7 })), Some(7));
+    let mut polls = 0;
+    handle.trigger();
+    let item = poll_fn(|_| {
+        polls += 1;
+        Poll::Ready(7)
+    });
+    assert_eq!(block_on(shutdown.run_until(item)), None);
+    assert_eq!(polls, 0, "so nothing was taken that is lost");
+}
+
+#[test]
+fn p6_run_until_hears_a_signal_while_it_waits() {
+    let (shutdown, handle) = ProcessShutdown::paired();
+    let mut running = pin!(shutdown.run_until(pending::<()>()));
+    let waker = Arc::new(Counted::default());
+    let task = Waker::from(waker.clone());
+    assert!(running.as_mut().poll(&mut Context::from_waker(&task)).is_pending());
+    handle.trigger();
+    assert_eq!(waker.0.load(SeqCst), 1);
+    assert_eq!(running.as_mut().poll(&mut Context::from_waker(&task)), Poll::Ready(None));
+}
+
+#[test]
+fn p6_run_until_drives_a_future_that_is_wrapped() {
+    let asked = ProcessShutdown::wrapped(std::future::ready(()));
+    assert_eq!(block_on(asked.run_until(async { 7 })), None);
+    assert_eq!(block_on(ProcessShutdown::noop().run_until(async { 7 })), Some(7));
+}
+
+#[derive(Default)]
+struct Counted(AtomicUsize);
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
