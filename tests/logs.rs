@@ -143,7 +143,9 @@ fn a1_giving_up_is_an_error_and_its_history_is_told_line_by_line() {
             |record: &&Record| (record.level(), record.text("event"), record.text("path")) == (level, event, path);
         log.iter().filter(is_it).collect()
     };
-    assert_eq!(of("WARN", "exited", "root.inner.flaky").len(), 2, "{log:#?}");
+    let exits = of("WARN", "exited", "root.inner.flaky");
+    assert_eq!(exits.len(), 2, "{log:#?}");
+    assert!(exits.iter().all(|exit| exit.text("exit") == "failed"), "{exits:#?}");
     assert_eq!(of("INFO", "restarting", "root.inner.flaky").len(), 1, "{log:#?}");
     let [verdict] = of("ERROR", "gave_up", "root.inner")[..] else { panic!("{log:#?}") };
     assert!(verdict.text("message").ends_with("gave up: more than 1 restart in 5s"), "{verdict:?}");

@@ -74,7 +74,10 @@ async fn b4_a_supervisor_is_found_where_it_does_not_run(world: World) {
     tree.handle().restart_child(late).await.unwrap();
     assert_eq!(stopped.count().await.unwrap().specs, 0, "a handle is good over restarts");
     tree.shutdown().await.unwrap();
-    assert_eq!(diary.take(), ["supervisor `below` is not running", "root.late.below"]);
+    assert_eq!(
+        diary.take(),
+        ["`below` is not running: it has not started, has stopped, or is waiting to restart", "root.late.below"]
+    );
 }
 
 async fn b4_a_path_that_leads_nowhere_names_the_last_supervisor(world: World) {

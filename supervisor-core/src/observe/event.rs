@@ -141,6 +141,28 @@ impl EventKind {
             Self::Ended(_) => "ended",
         }
     }
+
+    /// Returns how a process ended, as a word for labels and fields. `None` if the event is no end.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn exit_kind(&self) -> Option<&'static str> {
+        let Self::Exited(exit) = self else {
+            return match self {
+                Self::StartFailed(_) => Some("start_failed"),
+                Self::Ignored => Some("ignored"),
+                _ => None,
+            };
+        };
+        Some(match exit {
+            Exit::Normal => "normal",
+            Exit::Ignored => "ignored",
+            Exit::Failed(_) => "failed",
+            Exit::Panicked(_) => "panicked",
+            Exit::Aborted => "aborted",
+            Exit::Unresponsive { .. } => "unresponsive",
+            Exit::Lost => "lost",
+            Exit::Shutdown(_) => "shutdown",
+        })
+    }
 }
 
 impl fmt::Display for Event {

@@ -56,6 +56,7 @@ mod lines {
                     path = %path,
                     process_id = process.map(ProcessId::as_u64),
                     event = kind.name(),
+                    exit = kind.exit_kind(),
                     took_seconds = took.map(|took| took.as_secs_f64()),
                     attempt,
                     delay_seconds = delay.map(|delay| delay.as_secs_f64()),

@@ -58,7 +58,7 @@ mod numbers {
 
         /// Counts an event for a static child, in addition to its supervisor's counts.
         pub(crate) fn observe_static(kind: &EventKind, path: impl FnOnce() -> String) {
-            let exit = exit_kind(kind);
+            let exit = kind.exit_kind();
             if exit.is_none() && !matches!(kind, EventKind::Restarting { .. }) {
                 return;
             }
@@ -86,7 +86,7 @@ mod numbers {
                     histogram!(name, "supervisor" => supervisor()).record(took.as_secs_f64());
                 }
             };
-            if let Some(kind) = exit_kind(&event.kind) {
+            if let Some(kind) = event.kind.exit_kind() {
                 // A6: a lost supervisor reports no exits of the processes below it. Gauges must not count these for ever.
                 if let EventKind::Exited(Exit::Lost | Exit::Panicked(_)) = event.kind {
                     self.forget_below(&event.path);
@@ -228,27 +228,6 @@ mod numbers {
             None => "",
             Some(last) => path.match_indices('.').nth(last).map_or(path, |(at, _)| &path[..at]),
         }
-    }
-
-    /// The label for how a process ended. `None` if the event is no end.
-    fn exit_kind(kind: &EventKind) -> Option<&'static str> {
-        let EventKind::Exited(exit) = kind else {
-            return match kind {
-                EventKind::StartFailed(_) => Some("start_failed"),
-                EventKind::Ignored => Some("ignored"),
-                _ => None,
-            };
-        };
-        Some(match exit {
-            Exit::Normal => "normal",
-            Exit::Ignored => "ignored",
-            Exit::Failed(_) => "failed",
-            Exit::Panicked(_) => "panicked",
-            Exit::Aborted => "aborted",
-            Exit::Unresponsive { .. } => "unresponsive",
-            Exit::Lost => "lost",
-            Exit::Shutdown(_) => "shutdown",
-        })
     }
 }
 
