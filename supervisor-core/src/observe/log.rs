@@ -75,8 +75,16 @@ mod lines {
     fn write_verdict(happened: &Event, gave_up: &GaveUp) {
         let Event { path, process, kind, .. } = happened;
         let (process_id, event) = (process.map(ProcessId::as_u64), kind.name());
-        let verdict = OneLine(format_args!("{path} {}", gave_up.verdict()));
-        event!(target: "supervision", Level::ERROR, path = %path, process_id, event, "{verdict}");
+        let verdict = gave_up.verdict();
+        event!(
+            target: "supervision",
+            Level::ERROR,
+            path = %path,
+            process_id,
+            event,
+            "{}",
+            OneLine(format_args!("{path} {verdict}"))
+        );
         for restart in &gave_up.restarts {
             let ago = restart.ago.as_secs_f64();
             event!(
