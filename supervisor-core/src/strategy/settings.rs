@@ -64,6 +64,13 @@ impl ChildSettings {
         settings
     }
 
+    /// The settings of a worker with a single future, which is ready as soon as it is spawned.
+    pub(crate) fn one_shot() -> Self {
+        // R9, R78: there is nothing to run a second time.
+        let restart = Some(RestartType::Temporary);
+        Self { restart, ready_at_once: true, runs_once: true, ..Self::worker(ShutdownStrategy::default()) }
+    }
+
     pub(crate) fn shutdown(&self) -> ShutdownStrategy {
         match self.stop {
             Stop::Default => ShutdownStrategy::default(),

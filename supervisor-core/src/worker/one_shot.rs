@@ -13,8 +13,8 @@ use super::result::{IntoWorkerResult, exit_of};
 use crate::{
     incarnation::{Exit, Name, ProcessBody, ProcessContext, Step, current},
     node::{Child, ChildFactory, ChildNode, ChildSpec, Release, Scope},
-    shutdown::{ProcessShutdown, ShutdownStrategy},
-    strategy::{ChildSettings, RestartType},
+    shutdown::ProcessShutdown,
+    strategy::ChildSettings,
 };
 
 /// Makes a worker from a single future. It runs once, so it is temporary, and never restarted. It is ready as soon as
@@ -25,7 +25,7 @@ use crate::{
 ///
 /// For a worker that sees the request to stop, use [`one_shot_with`], or
 /// [`process::shutdown`](crate::process::shutdown). A future that ignores the request is dropped when its 5 seconds are
-/// over; use [`ShutdownStrategy::Brutal`] if it may be dropped at once.
+/// over; use [`ShutdownStrategy::Brutal`](crate::ShutdownStrategy::Brutal) if it may be dropped at once.
 ///
 /// ```
 /// use supervision::{one_shot, BoxError, Supervisor, SupervisorError};
@@ -51,12 +51,7 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: IntoWorkerResult,
 {
-    let mut settings = ChildSettings::worker(ShutdownStrategy::default());
-    // R9, R78: there is nothing to run a second time.
-    settings.restart = Some(RestartType::Temporary);
-    settings.ready_at_once = true;
-    settings.runs_once = true;
-    ChildSpec::new(Name::new(name), settings, Once(Mutex::new(Some(future))))
+    ChildSpec::new(Name::new(name), ChildSettings::one_shot(), Once(Mutex::new(Some(future))))
 }
 
 /// Makes a worker that runs once, like [`one_shot`], from a closure that is given the shutdown signal. The closure is

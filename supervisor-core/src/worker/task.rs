@@ -15,8 +15,7 @@ use pin_project_lite::pin_project;
 use crate::{
     incarnation::{ChildId, Control, Exit, Flags, Name, ProcessBody, ProcessContext, Step, wake},
     node::{Child, ChildFactory, ChildNode, ChildSpec, Release, Scope},
-    shutdown::ShutdownStrategy,
-    strategy::{ChildSettings, RestartType},
+    strategy::ChildSettings,
 };
 
 /// Makes a worker from a single future, and a handle that receives what the future returns.
@@ -46,14 +45,9 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: Send + 'static,
 {
-    let mut settings = ChildSettings::worker(ShutdownStrategy::default());
-    // R9, R78: there is nothing to run a second time.
-    settings.restart = Some(RestartType::Temporary);
-    settings.ready_at_once = true;
-    settings.runs_once = true;
     let result = Arc::new(Slot::new());
     let factory = Task { future: Mutex::new(Some(future)), reporter: Reporter(result.clone()) };
-    (ChildSpec::new(Name::new(name), settings, factory), JoinHandle(result))
+    (ChildSpec::new(Name::new(name), ChildSettings::one_shot(), factory), JoinHandle(result))
 }
 
 /// A handle that receives the result of a task. It is a future: it resolves with the value that the task's future returned,
