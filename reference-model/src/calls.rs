@@ -2,7 +2,7 @@
 
 use crate::{
     Act, Call, Caller, ChildState, Id, Reply, Spec, Supervisor, Time,
-    child::{Await, Child, State, Then, Wanted},
+    child::{Await, Child, Cut, State, Then, Wanted},
 };
 
 impl Supervisor {
@@ -75,6 +75,7 @@ impl Supervisor {
             State::Stopped => self.act(Act::Answer(call, Reply::Ok)),
             State::PendingStart | State::Delayed { .. } => {
                 self.answer_all(id, Await::Ready, Reply::FailedToStart);
+                self.answer_all(id, Await::Reloaded, Reply::FailedToStart);
                 self.put_down(id);
                 self.act(Act::Answer(call, Reply::Ok));
             }
@@ -108,17 +109,24 @@ impl Supervisor {
                     State::Running { since } => Then::Fail { since },
                     _ => Then::FailStart,
                 };
-                self.abort(id, then, now);
+                self.kill(id, then, now);
                 Reply::Ok
             }
             State::Stopping { then, .. } => {
                 if child.is_only_asked() {
-                    self.abort(id, then, now);
+                    self.kill(id, then, now);
                 }
                 Reply::Ok
             }
         };
         self.act(Act::Answer(call, reply));
+    }
+
+    fn kill(&mut self, id: Id, then: Then, now: Time) {
+        self.abort(id, then, now);
+        if self.is_stopping() {
+            self.child_mut(id).cut = Cut::ByCall;
+        }
     }
 
     /// Returns whether the child exists and is stopped. Otherwise refuses the call.
@@ -178,6 +186,7 @@ impl Supervisor {
             circles
                 .extend(starts.filter(|(_, caller)| self.waits_for(child.id, *caller)).map(|(_, by)| (child.id, *by)));
         }
+        self.let_reloads_go();
         for (id, caller) in circles {
             self.act(Act::Answer(caller.call, Reply::WouldDeadlock));
             let Some(child) = self.children.iter_mut().find(|child| child.id == id) else { continue };

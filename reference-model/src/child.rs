@@ -6,6 +6,8 @@ pub(crate) struct Child {
     pub(crate) id: Id,
     pub(crate) spec: Spec,
     pub(crate) state: State,
+    /// Whose doing it is if its process is aborted.
+    pub(crate) cut: Cut,
     pub(crate) wanted: Wanted,
     /// Whether a process was started for it, under this supervisor.
     pub(crate) has_started: bool,
@@ -13,6 +15,8 @@ pub(crate) struct Child {
     pub(crate) has_been_ready: bool,
     /// Whether it was terminated while a group restart was pending, which does not revive it (N2).
     pub(crate) is_left_out: bool,
+    /// Whether a call has asked for its next start, though it is temporary.
+    pub(crate) is_reloaded: bool,
     /// Failures in a row.
     pub(crate) failures: u32,
     /// Whether its process, a supervisor, has said that it is stopping.
@@ -67,6 +71,17 @@ pub(crate) enum How {
     Stuck,
 }
 
+/// The reason for the abort of a process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Cut {
+    /// It had as long as it may take.
+    AtItsLimit,
+    /// A call, while the supervisor was stopping.
+    ByCall,
+    /// Anything, before the supervisor was stopping.
+    BeforeTheEnd,
+}
+
 /// The next step of a child when it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Then {
@@ -74,7 +89,7 @@ pub(crate) enum Then {
     Fail { since: Time },
     /// It has failed to start.
     FailStart,
-    /// It is started again with its group.
+    /// It is started again, with its group or for a reload.
     Again,
     /// An earlier run of the supervisor left it behind. Its successor is started (P2).
     Succeed,
@@ -100,6 +115,7 @@ pub(crate) enum Wanted {
 pub(crate) enum Await {
     Ready,
     Gone,
+    Reloaded,
 }
 
 /// The end of a process.
@@ -111,6 +127,8 @@ pub enum Exit {
     Ignored,
     /// It has failed, or was lost.
     Failed,
+    /// It has failed, and its restart condition says that no restart helps (B6).
+    Final,
     /// It was aborted.
     Aborted,
     /// It is a supervisor that has ended, and reported what did not stop well below it.
@@ -143,10 +161,12 @@ impl Child {
             id,
             spec,
             state: State::PendingStart,
+            cut: Cut::AtItsLimit,
             wanted,
             has_started: false,
             has_been_ready: false,
             is_left_out: false,
+            is_reloaded: false,
             failures: 0,
             has_acknowledged: false,
             waiting: Vec::new(),
@@ -189,9 +209,11 @@ impl Child {
     }
 
     /// Returns whether the next one in order has to wait for it: it is starting, or it was and is being stopped for
-    /// that.
+    /// that, or was reloaded before it was ready.
     pub(crate) fn is_coming(&self) -> bool {
+        let is_reloaded = matches!(self.state, State::PendingStart | State::Stopping { then: Then::Again, .. });
         matches!(self.state, State::Starting { .. } | State::Stopping { then: Then::FailStart, .. })
+            || is_reloaded && !self.has_been_ready
     }
 
     /// Returns when something has to be done about it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Act, AutoShutdown, Bad, Cause, Exit, Id, Reply, Restart, Shutdown, Strategy, Supervisor, Time,
-    child::{Await, State, Then, Wanted},
+    child::{Await, Cut, State, Then, Wanted},
 };
 
 impl Supervisor {
@@ -13,6 +13,7 @@ impl Supervisor {
         if *exit == Exit::Ignored {
             // R5, R21, R61: nothing to run is no failure.
             self.answer_all(id, Await::Ready, Reply::Ok);
+            self.answer_all(id, Await::Reloaded, Reply::Ok);
             let child = self.child_mut(id);
             (child.has_been_ready, child.wanted) = (true, Wanted::BySupervisor);
             // R18: a pending group starts it, as it would if its turn to stop had come first.
@@ -27,14 +28,21 @@ impl Supervisor {
         if child.wanted != Wanted::BySupervisor {
             // R60, R64: only the caller is told.
             self.answer_all(id, Await::Ready, Reply::FailedToStart);
+            self.answer_all(id, Await::Reloaded, Reply::FailedToStart);
             self.put_down(id);
         } else if self.is_pending(id) {
             self.down_with_group(id);
         } else if !self.is_up && !child.has_been_ready {
             // R3
+            self.fail_reloads(id, Reply::FailedToStart);
             self.child_mut(id).state = State::Stopped;
             self.begin_stop(Cause::FailedToStart(id), now);
+        } else if child.is_temporary() || *exit == Exit::Final {
+            // Only a reload starts a temporary child again, and only once.
+            self.fail_reloads(id, Reply::FailedToStart);
+            self.end_for_good(id, now);
         } else {
+            self.fail_reloads(id, Reply::FailedToStart);
             self.restart(id, None, now);
         }
     }
@@ -43,11 +51,12 @@ impl Supervisor {
     pub(crate) fn ended(&mut self, id: Id, exit: &Exit, since: Time, now: Time) {
         let child = self.child(id);
         let is_restarted = match child.spec.restart {
+            // B6
+            _ if *exit == Exit::Final => false,
             Restart::Permanent => true,
             Restart::Transient => !exit.is_normal(),
             Restart::Temporary => false,
         };
-        let is_significant = child.spec.is_significant;
         if self.is_stopping() {
             // R44
             self.child_mut(id).state = State::Stopped;
@@ -56,10 +65,16 @@ impl Supervisor {
         } else if is_restarted {
             self.restart(id, Some(since), now);
         } else {
-            self.put_down(id);
-            if is_significant {
-                self.significant_ended(id, now);
-            }
+            self.end_for_good(id, now);
+        }
+    }
+
+    /// Puts down a child that has ended by itself and is not restarted.
+    fn end_for_good(&mut self, id: Id, now: Time) {
+        let is_significant = self.child(id).spec.is_significant;
+        self.put_down(id);
+        if is_significant {
+            self.significant_ended(id, now);
         }
     }
 
@@ -67,6 +82,9 @@ impl Supervisor {
     pub(crate) fn has_stopped(&mut self, id: Id, then: Then, was_starting: bool, exit: &Exit, now: Time) {
         if exit.has_abandoned_any() {
             self.answer_all(id, Await::Gone, Reply::Stuck);
+            if then == Then::Again || self.is_pending(id) {
+                self.fail_reloads(id, Reply::Stuck);
+            }
         }
         match then {
             Then::Fail { since } => self.ended(id, exit, since, now),
@@ -75,6 +93,7 @@ impl Supervisor {
             Then::Succeed => self.child_mut(id).state = State::PendingStart,
             Then::Stay => {
                 self.answer_all(id, Await::Ready, Reply::FailedToStart);
+                self.answer_all(id, Await::Reloaded, Reply::FailedToStart);
                 self.put_down(id);
             }
             Then::End => {
@@ -86,16 +105,25 @@ impl Supervisor {
 
     /// Records, A5 and D9, what the outcome names.
     fn look_how_it_stopped(&mut self, id: Id, was_starting: bool, exit: &Exit) {
-        let is_brutal = self.child(id).spec.shutdown == Shutdown::Brutal;
+        let (is_brutal, cut) = (self.child(id).spec.shutdown == Shutdown::Brutal, self.child(id).cut);
+        // R44: what was cut before the end could as well have been gone by then.
+        let is_absorbed = cut == Cut::BeforeTheEnd;
         match exit {
             Exit::Ended { below, .. } => {
-                for bad in below.iter().filter(|bad| !is_brutal || **bad != Bad::Aborted) {
-                    self.blame(id, *bad);
+                for bad in below {
+                    match bad {
+                        Bad::Aborted | Bad::Killed if is_brutal || is_absorbed => {}
+                        Bad::Aborted if cut == Cut::ByCall => self.blame(id, Bad::Killed),
+                        bad => self.blame(id, *bad),
+                    }
                 }
             }
-            Exit::Failed if !was_starting => self.blame(id, Bad::Failed),
-            Exit::Aborted if !was_starting && !is_brutal => self.blame(id, Bad::Aborted),
-            Exit::Failed | Exit::Aborted | Exit::Normal | Exit::Ignored => {}
+            _ if was_starting => {}
+            Exit::Failed | Exit::Final => self.blame(id, Bad::Failed),
+            Exit::Aborted if is_brutal || is_absorbed => {}
+            Exit::Aborted if cut == Cut::ByCall => self.blame(id, Bad::Killed),
+            Exit::Aborted => self.blame(id, Bad::Aborted),
+            Exit::Normal | Exit::Ignored => {}
         }
     }
 
@@ -146,14 +174,20 @@ impl Supervisor {
 
     /// Handles, R17, a child that stopped for a group restart: a temporary one does not come back.
     fn down_with_group(&mut self, id: Id) {
-        if self.child(id).is_temporary() {
+        let child = self.child_mut(id);
+        if child.is_temporary() && !child.is_reloaded {
             self.forget(id);
-        } else {
-            self.child_mut(id).state = State::PendingStart;
+            return;
+        }
+        child.state = State::PendingStart;
+        if !self.has_groups() {
+            self.queue.push(id);
         }
     }
 
     pub(crate) fn forget(&mut self, id: Id) {
+        // It was ready again before it ended.
+        self.answer_all(id, Await::Reloaded, Reply::Ok);
         self.answer_all(id, Await::Ready, Reply::FailedToStart);
         self.answer_all(id, Await::Gone, Reply::Ok);
         self.children.retain(|child| child.id != id);

@@ -14,6 +14,7 @@ mod calls;
 mod child;
 mod exits;
 mod order;
+mod reload;
 mod settings;
 mod stopping;
 mod supervisor;

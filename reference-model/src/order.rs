@@ -31,6 +31,8 @@ pub(crate) struct Start {
     resumed: Option<Id>,
     /// The child that has failed, if this is a group restart.
     leader: Option<Id>,
+    /// Whether a call has asked for it.
+    is_reload: bool,
     phase: Phase,
     /// The time before which a backoff does not allow the start.
     not_before: Option<Time>,
@@ -48,7 +50,15 @@ enum Phase {
 
 impl Work {
     pub(crate) fn first_start() -> Self {
-        Self::Start(Start { from: 0, first: 0, resumed: None, leader: None, phase: Phase::Up(None), not_before: None })
+        Self::Start(Start {
+            from: 0,
+            first: 0,
+            resumed: None,
+            leader: None,
+            is_reload: false,
+            phase: Phase::Up(None),
+            not_before: None,
+        })
     }
 
     /// Begins a first start that waits for processes of an earlier run.
@@ -95,6 +105,10 @@ impl Supervisor {
 
     /// Begins a group restart after a failure, R15, R16, N2, or makes the one under way begin again from here.
     pub(crate) fn begin_group(&mut self, id: Id, until: Option<Time>, now: Time) {
+        self.restart_group(id, until, false, now);
+    }
+
+    pub(crate) fn restart_group(&mut self, id: Id, until: Option<Time>, is_reload: bool, now: Time) {
         let from = if self.settings.strategy == Strategy::OneForAll { 0 } else { id };
         let pending = match self.work {
             Work::Start(Start { phase: Phase::Down | Phase::Waiting, not_before, .. }) => not_before,
@@ -128,7 +142,8 @@ impl Supervisor {
             }
             _ => (from, None),
         };
-        self.work = Work::Start(Start { from, first, resumed, leader: Some(id), phase: Phase::Down, not_before });
+        let leader = Some(id);
+        self.work = Work::Start(Start { from, first, resumed, leader, is_reload, phase: Phase::Down, not_before });
         self.turn_away_circles(now);
     }
 
@@ -177,6 +192,9 @@ impl Supervisor {
                     self.start(next, now);
                 } else {
                     self.work = Work::Nothing;
+                    if self.has_groups() {
+                        self.answer_reloads(Reply::Ok);
+                    }
                     self.come_up(now);
                 }
                 true
@@ -211,9 +229,12 @@ impl Supervisor {
     pub(crate) fn is_ready_now(&mut self, id: Id, now: Time) {
         let child = self.child_mut(id);
         child.state = State::Running { since: now };
-        (child.has_been_ready, child.wanted) = (true, Wanted::BySupervisor);
+        (child.has_been_ready, child.wanted, child.is_reloaded) = (true, Wanted::BySupervisor, false);
         self.watch(id, now);
         self.answer_all(id, Await::Ready, Reply::Ok);
+        if !self.has_groups() {
+            self.answer_all(id, Await::Reloaded, Reply::Ok);
+        }
     }
 
     fn come_up(&mut self, now: Time) {
@@ -231,11 +252,12 @@ impl Supervisor {
     pub(crate) fn cancel_group(&mut self, leader: Id, now: Time) {
         let Work::Start(Start { from, .. }) = self.work else { return };
         self.work = Work::Nothing;
+        self.answer_reloads(Reply::FailedToStart);
         for id in self.those(|child| child.id >= from && child.id != leader) {
             let child = self.child_mut(id);
             match &mut child.state {
                 State::PendingStart if child.wanted != Wanted::BySupervisor => self.start(id, now),
-                State::PendingStart => child.state = State::Stopped,
+                State::PendingStart => self.put_down(id),
                 State::Stopping { then, .. } if *then == Then::Again => *then = Then::Stay,
                 _ => {}
             }
@@ -245,12 +267,32 @@ impl Supervisor {
     /// Returns whether a group restart waits to start this child again, because this child failed.
     pub(crate) fn leads(&self, id: Id) -> bool {
         let is_down = |child: &Child| !matches!(child.state, State::Stopped | State::Running { .. });
-        let leads = matches!(self.work, Work::Start(Start { leader: Some(leader), .. }) if leader == id);
+        let leads =
+            matches!(self.work, Work::Start(Start { leader: Some(leader), is_reload: false, .. }) if leader == id);
         self.is_up && leads && is_down(self.child(id))
     }
 
     pub(crate) fn is_starting(&self) -> bool {
         matches!(self.work, Work::Start(_))
+    }
+
+    /// Ends the wait of a group restart, or takes it away.
+    pub(crate) fn hurry(&mut self) {
+        if let Work::Start(start) = &mut self.work {
+            start.not_before = None;
+            if start.phase == Phase::Waiting {
+                start.phase = Phase::Up(start.resumed);
+            }
+        }
+    }
+
+    /// Returns whether the start under way cannot go on before this child is gone, or ready.
+    pub(crate) fn is_kept_waiting_by(&self, id: Id) -> bool {
+        match self.work {
+            Work::Start(Start { phase: Phase::Down | Phase::Waiting, .. }) => self.is_pending(id) && self.is_live(id),
+            Work::Start(_) => matches!(self.child(id).state, State::Starting { .. }),
+            _ => false,
+        }
     }
 
     fn set_phase(&mut self, phase: Phase) {

@@ -38,6 +38,8 @@ pub struct Spec {
     pub kind: Kind,
     /// When it is restarted.
     pub restart: Restart,
+    /// Whether there is nothing to run a second time. Only of temporary workers.
+    pub runs_once: bool,
     /// Whether its end may be that of its supervisor.
     pub is_significant: bool,
     /// How it is stopped.

@@ -2,7 +2,7 @@
 
 use crate::{
     Act, Bad, Cause, Id, Reply, Shutdown, Supervisor, Time,
-    child::{Await, Child, How, State, Then},
+    child::{Await, Child, Cut, How, State, Then},
     order::Work,
 };
 
@@ -29,6 +29,7 @@ impl Supervisor {
         self.work = Work::Stop { cause, by: self.settings.budget.and_then(|budget| now.checked_add(budget)) };
         for id in self.those(|_| true) {
             self.answer_all(id, Await::Ready, Reply::ShuttingDown);
+            self.answer_all(id, Await::Reloaded, Reply::ShuttingDown);
         }
         for id in self.those(|child| !matches!(child.state, State::Running { .. })).into_iter().rev() {
             if self.is_live(id) {
@@ -79,6 +80,8 @@ impl Supervisor {
             let has_to_answer = child.is_supervisor() && !child.has_acknowledged;
             How::Asked { at: now, answer_by: has_to_answer.then_some(until) }
         };
+        let is_early = !is_stopping && !matches!(how, How::Asked { .. });
+        child.cut = if is_early { Cut::BeforeTheEnd } else { Cut::AtItsLimit };
         child.state = State::Stopping { how, then, was_starting, has_had_more: false };
         self.act(if let How::Asked { .. } = how { Act::Ask(id) } else { Act::Abort(id) });
     }
@@ -91,8 +94,9 @@ impl Supervisor {
             Then::Fail { .. } | Then::FailStart if self.is_pending(id) => Then::Again,
             then => then,
         };
-        let until = now + self.settings.grace;
+        let (until, is_stopping) = (now + self.settings.grace, self.is_stopping());
         let child = self.child_mut(id);
+        child.cut = if is_stopping { Cut::AtItsLimit } else { Cut::BeforeTheEnd };
         let was_starting = match child.state {
             State::Stopping { was_starting, .. } => was_starting,
             state => !matches!(state, State::Running { .. }),
@@ -143,8 +147,12 @@ impl Supervisor {
         self.act(Act::Stuck(id));
         self.child_mut(id).state = State::Stopping { how: How::Stuck, then, was_starting, has_had_more: true };
         self.answer_all(id, Await::Gone, Reply::Stuck);
+        if then == Then::Again || self.is_pending(id) {
+            self.fail_reloads(id, Reply::Stuck);
+        }
         if then == Then::FailStart {
             self.answer_all(id, Await::Ready, Reply::FailedToStart);
+            self.answer_all(id, Await::Reloaded, Reply::FailedToStart);
             if !self.is_up && !self.child(id).has_been_ready && !self.child(id).is_wanted() {
                 self.begin_stop(Cause::FailedToStart(id), now);
             }

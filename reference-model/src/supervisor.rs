@@ -84,6 +84,7 @@ pub enum Reply {
     Restarting,
     Stopping,
     Stuck,
+    RunsOnce,
     Dynamic,
     AtCapacity,
     NameTaken { is_running: bool },
@@ -110,6 +111,8 @@ pub enum Cause {
 pub enum Bad {
     /// The process was aborted, because it did not stop in time.
     Aborted,
+    /// A call has killed the process while its supervisor was stopping.
+    Killed,
     /// The process did not yield to the abort.
     Abandoned,
     /// The process failed.

@@ -4,7 +4,10 @@ use std::{
     task::Waker,
 };
 
-use crate::error::Failure;
+use crate::{
+    error::Failure,
+    panics::{self, Outer},
+};
 
 /// Runs user code. A panic becomes its message, and its payload is dropped here, under a guard of its own.
 ///
@@ -12,7 +15,16 @@ use crate::error::Failure;
 #[inline]
 pub(crate) fn guard<R>(user_code: impl FnOnce() -> R) -> Result<R, Failure> {
     // P1, P3, P4: no panic of user code unwinds further than this, and its message is kept.
-    catch_unwind(AssertUnwindSafe(user_code)).map_err(told)
+    let outer = panics::enter();
+    match catch_unwind(AssertUnwindSafe(user_code)) {
+        Ok(result) => {
+            if let Some(outer) = outer {
+                outer.leave();
+            }
+            Ok(result)
+        }
+        Err(payload) => Err(told(payload, outer)),
+    }
 }
 
 /// Wakes a task. P9: a waker is foreign code, and one that panics must not keep the next one from being woken.
@@ -21,8 +33,13 @@ pub(crate) fn wake(waker: Waker) {
 }
 
 #[cold]
-fn told(payload: Box<dyn Any + Send>) -> Failure {
+fn told(payload: Box<dyn Any + Send>, outer: Option<Outer>) -> Failure {
     let failure = Failure::from_panic(&*payload);
+    // P12: with its place, if the program captures panics.
+    let failure = match outer.and_then(Outer::leave) {
+        Some(seen) => seen.complete(failure, &*payload),
+        None => failure,
+    };
     // P1: a payload can be of any type, and its destructor is user code, too.
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         // The payload of a panic in a payload's destructor. Nothing good can come of dropping that one.

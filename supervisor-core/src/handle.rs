@@ -1,8 +1,8 @@
-use std::{borrow::Cow, fmt, future::Future, panic::Location, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, panic::Location, sync::Arc, time::Duration};
 
 use crate::{
     error::SupervisorError,
-    incarnation::{ChildId, Exit, Name, dotted},
+    incarnation::{ChildId, Exit, Name, StopReason, dotted},
     node::{AskedBy, Call, ChildSpec, Command, IntoChildSpec, Monitor, Room, Scope, Shared},
     observe::{ChildCounts, ChildInfo, ChildSpecInfo, Events, Snapshot},
     worker::{JoinHandle, task},
@@ -14,16 +14,16 @@ use crate::{
 /// Cheap to clone. It comes from [`Supervisor::handle`](crate::Supervisor::handle) before the supervisor runs, from a
 /// [`SupervisionTree`](crate::SupervisionTree), or, inside a process, from
 /// [`process::current()`](crate::process::CurrentProcess::supervisor). It stays valid when the supervisor restarts.
-/// While the supervisor does not run, every call answers [`SupervisorError::NotRunning`] at once; nothing is queued for
-/// later. Calls that send the supervisor a message answer [`SupervisorError::Overloaded`] when it has [too
+/// While the supervisor does not run, every call except [`ready`](Self::ready) answers [`SupervisorError::NotRunning`] at
+/// once; nothing is queued for later. Calls that send the supervisor a message answer [`SupervisorError::Overloaded`] when it has [too
 /// many](Self::MAX_UNREAD) unread messages.
 ///
-/// No call blocks the supervisor. Calls that take time resolve when they are done: `start_child` and `restart_child`
-/// when the child is ready, `terminate_child` when it is gone. `delete_child` and `kill_child` are answered between two
-/// steps of whatever the supervisor is doing. `children`, `find`, `child`, `count`, `child_spec`, `supervisor` and
-/// `snapshot` need no answer: they read what the supervisor knows, also while its executor is blocked. A message that
-/// was sent and not read yet does not show there. A call is sent when its future is first polled. If the future is
-/// dropped after that, the call is still carried out, and only the answer is lost.
+/// No call blocks the supervisor. Calls that take time resolve when they are done: `start_child`, `restart_child` and
+/// `reload_child` when the child is ready, `terminate_child` when it is gone. `delete_child` and `kill_child` are answered between two
+/// steps of whatever the supervisor is doing. `children`, `find`, `child`, `count`, `child_spec`, `supervisor` and `snapshot` need no answer:
+/// they read what the supervisor knows, also while its executor is blocked. A message that was sent and not read yet
+/// does not show there. A call is sent when its future is first polled. If the future is dropped after that, the call
+/// is still carried out, and only the answer is lost.
 ///
 /// A call that would wait for the process that makes it, or for a supervisor above it, is carried out and answers at
 /// once: so a worker may terminate itself. The caller is known only in the process itself, not in tasks that it spawns
@@ -222,7 +222,24 @@ impl SupervisorHandle {
     /// [`Stuck`](SupervisorError::Stuck) if the child was aborted and has not yielded: it is stopped once it yields;
     /// [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn terminate_child(&self, id: ChildId) -> Result<(), SupervisorError> {
-        self.call(id, |call| Command::Terminate(id, call)).await
+        self.call(id, |call| Command::Terminate(id, None, call)).await
+    }
+
+    /// Stops a child as [`terminate_child`](Self::terminate_child) does, but gives it no more time than `limit`, whatever its
+    /// [shutdown strategy](crate::ShutdownStrategy) says: for a stop with a deadline of the moment, such as the end of a lease.
+    ///
+    /// A child that is stopping already has at most this time from now on; one that has less keeps that. After the limit, or at
+    /// once if it is zero, the child is aborted, and a nested supervisor aborts everything below it. A limit is kept even while
+    /// the supervisor itself stops its children in order, and the turn of this one has not come.
+    ///
+    /// `Ok` says that the child is gone, and everything below it: all futures were dropped, and all destructors have run.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`terminate_child`](Self::terminate_child). [`Stuck`](SupervisorError::Stuck) comes an
+    /// [abort grace](crate::Supervisor::with_abort_grace) after the limit at the latest.
+    pub async fn terminate_child_within(&self, id: ChildId, limit: Duration) -> Result<(), SupervisorError> {
+        self.call(id, |call| Command::Terminate(id, Some(limit), call)).await
     }
 
     /// Starts a stopped child again, and waits until it is ready. If the start fails, the child stays stopped, and
@@ -263,6 +280,76 @@ impl SupervisorHandle {
     /// now; [`Overloaded`](SupervisorError::Overloaded); [`NotRunning`](SupervisorError::NotRunning).
     pub async fn kill_child(&self, id: ChildId) -> Result<(), SupervisorError> {
         self.call(id, |call| Command::Kill(id, call)).await
+    }
+
+    /// Restarts a child by hand, so that it reads its settings anew: stops it according to its shutdown strategy, starts it
+    /// again, and waits until it is ready.
+    ///
+    /// What depends on the child by the [strategy](crate::RestartStrategy) of the supervisor is restarted with it: nothing
+    /// under one-for-one, the children after it under rest-for-one, all under one-for-all. They stop in reverse order, start in
+    /// order, and the call waits for all of them. As in any restart of a group, stopped siblings start, and temporary ones are
+    /// removed. The child itself may be temporary, or one of a dynamic supervisor; it keeps its `ChildId`. A nested supervisor
+    /// starts as new, with everything below it.
+    ///
+    /// Nothing is charged against the intensity, and no backoff is waited for. A child that is starting is aborted and started
+    /// again, because it may have read the old settings; one that waits for its restart is started now; a stopped one is
+    /// started as by [`restart_child`](Self::restart_child).
+    ///
+    /// If a start fails, the call returns that failure at once, and the supervisor goes on by its policy as after any failed
+    /// restart: it charges it, and tries again. So a caller can put the old settings back before the next attempt.
+    ///
+    /// ```
+    /// # use supervision::{ChildId, SupervisorError, SupervisorHandle};
+    /// # async fn reload(root: &SupervisorHandle, listener: ChildId) {
+    /// if let Err(error) = root.reload_child(listener).await {
+    ///     eprintln!("the new settings do not work: {error:#}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RunsOnce`](SupervisorError::RunsOnce), before anything is stopped, for a [`one_shot`](crate::one_shot) or a
+    /// [`task`](crate::task); [`NotFound`](SupervisorError::NotFound); [`Stopping`](SupervisorError::Stopping) for a child that
+    /// is stopping for good; [`Stuck`](SupervisorError::Stuck) if the child, or one that restarts with it, was aborted and has
+    /// not yielded: the restart goes on when it yields; [`FailedToStart`](SupervisorError::FailedToStart), also with
+    /// [`Aborted`](crate::StartFailure::Aborted) if the child is terminated meanwhile;
+    /// [`ShuttingDown`](SupervisorError::ShuttingDown); [`WouldDeadlock`](SupervisorError::WouldDeadlock) for a stopped child
+    /// that could start only after the caller; [`Overloaded`](SupervisorError::Overloaded);
+    /// [`NotRunning`](SupervisorError::NotRunning).
+    pub async fn reload_child(&self, id: ChildId) -> Result<(), SupervisorError> {
+        self.call(id, |call| Command::Reload(id, call)).await
+    }
+
+    /// Restarts a child of the same tree by hand, by its dotted name: `root.api.listener`. Otherwise as
+    /// [`reload_child`](Self::reload_child). The name is cleaned as by [`supervisor`](Self::supervisor). If several children have
+    /// it, the first one in start order is restarted.
+    ///
+    /// ```
+    /// use supervision::{process, SupervisorError};
+    ///
+    /// async fn apply_settings() -> Result<(), SupervisorError> {
+    ///     process::supervisor()?.reload_by_path("root.api.listener").await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](SupervisorError::NotFound) names the last supervisor on the way that exists, also for the root, which is no
+    /// child of another supervisor; [`NotRunning`](SupervisorError::NotRunning) if the supervisor of this handle, or the one
+    /// above the child, does not run; and the errors of [`reload_child`](Self::reload_child).
+    pub async fn reload_by_path(&self, path: &str) -> Result<(), SupervisorError> {
+        let Some((above, name)) = path.rsplit_once('.') else {
+            // The root, or a name that is not there: in both cases the answer is that of the look-up.
+            let root = self.supervisor(path).await?;
+            return Err(SupervisorError::NotFound { path: root.path() });
+        };
+        let above = self.supervisor(above).await?;
+        // D2: the first of that name.
+        match above.find(name).await?.first() {
+            Some(child) => above.reload_child(child.id).await,
+            None => Err(SupervisorError::NotFound { path: above.path() }),
+        }
     }
 
     /// Returns the children, in start order.
@@ -352,6 +439,58 @@ impl SupervisorHandle {
         self.shared().snapshot().await
     }
 
+    /// Sends the supervisor a message, and waits until it has read it. Cancel-safe.
+    ///
+    /// A supervisor that is polled answers at once, whatever it is doing: also while it starts, restarts or stops its children.
+    /// So an answer that takes longer than a moment means that its executor is blocked, or is not driven. For liveness probes
+    /// and watchdogs; call it from a thread that the same executor cannot block, with a limit.
+    ///
+    /// A message that was not read stays until the supervisor reads it, so wait for one answer before you ask again.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning), also if the supervisor ends before it answers;
+    /// [`Overloaded`](SupervisorError::Overloaded).
+    pub async fn ping(&self) -> Result<(), SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Ping(Call::new(reply)))?;
+        // A7: a supervisor that ends before it answers drops the other end.
+        answer.await.unwrap_or_else(|_| Err(self.0.not_running()))
+    }
+
+    /// Returns whether the supervisor is ready now, with everything below it that counts: what
+    /// [`Snapshot::ready`](crate::Snapshot::ready) says, without the snapshot. Like that, it needs no answer from a supervisor. The
+    /// time for it depends on the number of supervisors, and of their siblings.
+    pub async fn is_ready(&self) -> bool {
+        self.shared().is_ready().await
+    }
+
+    /// Waits until the supervisor is ready, with everything below it that counts: see
+    /// [`Snapshot::ready`](crate::Snapshot::ready). Resolves at once if it is. Cancel-safe.
+    ///
+    /// It also waits for the first start of the supervisor, and over its restarts. To ask without waiting, use
+    /// [`is_ready`](Self::is_ready).
+    ///
+    /// ```
+    /// use supervision::{SupervisorError, SupervisorHandle};
+    ///
+    /// async fn announce(api: &SupervisorHandle) -> Result<(), SupervisorError> {
+    ///     api.ready().await?;
+    ///     println!("{} serves", api.path());
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning), once the supervisor is gone for good: it has ended, and nothing starts it
+    /// again. [`WouldDeadlock`](SupervisorError::WouldDeadlock) in a process that the supervisor waits for: a process below it
+    /// that is not ready itself, or that has to stop, alone or with a supervisor above it. Also in any such process, if the
+    /// supervisor does not run: it may be one that starts after the caller.
+    pub async fn ready(&self) -> Result<(), SupervisorError> {
+        self.shared().ready().await
+    }
+
     /// Returns how a child is started, restarted and stopped.
     ///
     /// # Errors
@@ -401,10 +540,13 @@ impl SupervisorHandle {
         Ok(monitor.await)
     }
 
-    /// Monitors a child: returns a future of the exit of the process that the child has now.
+    /// Monitors a child: returns a future of the exit of the process that the child has now. If the child has had no process
+    /// yet, because the supervisor has not read it or it waits for its turn, the monitor watches its first one.
     ///
     /// The process is watched from when this returns, so no exit is missed, however short it lives. A restart of the child is
-    /// another process, which the monitor does not watch.
+    /// another process, which the monitor does not watch. A temporary child that has ended before the call is gone, so a child
+    /// that lives shortly may be `NotFound` right after it was spawned: [`spawn_task`](Self::spawn_task) returns a handle that
+    /// misses nothing.
     ///
     /// ```
     /// # use supervision::{ChildId, SupervisorError, SupervisorHandle};
@@ -420,7 +562,7 @@ impl SupervisorHandle {
     /// # Errors
     ///
     /// [`NotFound`](SupervisorError::NotFound); [`ChildNotRunning`](SupervisorError::ChildNotRunning) if it has no process now:
-    /// it has not been started, waits for its restart, or has stopped; [`NotRunning`](SupervisorError::NotRunning).
+    /// it waits for its restart, or has stopped; [`NotRunning`](SupervisorError::NotRunning).
     pub fn monitor(&self, id: ChildId) -> Result<Monitor, SupervisorError> {
         self.0.monitor(id)
     }
@@ -443,6 +585,45 @@ impl SupervisorHandle {
             }
             change.await;
         }
+    }
+
+    /// Waits until the supervisor begins to stop, for whatever reason. Resolves at once if it is stopping.
+    ///
+    /// For a worker that has to tell others at the beginning of a shutdown, and not when its own turn to stop has come: call it
+    /// on the handle of the root. It looks again at each change in the tree. Cancel-safe.
+    ///
+    /// ```
+    /// use supervision::{ProcessShutdown, SupervisorError, SupervisorHandle};
+    ///
+    /// async fn deregister() { /* from the service registry */ }
+    ///
+    /// async fn registrar(root: SupervisorHandle, shutdown: ProcessShutdown) -> Result<(), SupervisorError> {
+    ///     root.stopping().await?;
+    ///     deregister().await; // the tree is still draining
+    ///     shutdown.await;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotRunning`](SupervisorError::NotRunning) if the supervisor does not run when this is first polled.
+    pub async fn stopping(&self) -> Result<(), SupervisorError> {
+        let changes = self.0.changes()?;
+        loop {
+            // A change after this is not missed.
+            let change = changes.listen();
+            if self.0.is_stopping() {
+                return Ok(());
+            }
+            change.await;
+        }
+    }
+
+    /// Returns why the supervisor stops, or has stopped. `None` if it does not stop. For the children that the facade offers.
+    #[doc(hidden)]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.0.stop_reason()
     }
 
     async fn call(&self, id: ChildId, command: impl FnOnce(Call) -> Command) -> Result<(), SupervisorError> {

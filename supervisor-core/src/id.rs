@@ -21,9 +21,9 @@ pub struct ProcessId(NonZeroU64);
 pub struct ChildId(NonZeroU64);
 
 impl ProcessId {
-    /// Ids share a word with the flags of the control cell. What is left is enough for a thousand years at a million
+    /// Ids share a word with the flags of the control cell. What is left is enough for two hundred years at a million
     /// processes a second.
-    pub(crate) const BITS: u32 = 55;
+    pub(crate) const BITS: u32 = 53;
 
     pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -43,6 +43,11 @@ impl ProcessId {
 impl ChildId {
     /// The lowest id: no child's id is smaller.
     pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// Returns the id directly below this one. `None` for the lowest.
+    pub(crate) fn before(self) -> Option<Self> {
+        NonZeroU64::new(self.0.get() - 1).map(Self)
+    }
 
     pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);

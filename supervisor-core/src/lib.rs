@@ -13,9 +13,13 @@
 mod sync;
 mod id;
 mod text;
+mod discard;
 #[cfg(feature = "serde")]
 mod format;
+#[cfg(feature = "serde")]
+mod written;
 mod error;
+mod panics;
 mod guard;
 mod quiescence;
 mod mailbox;
@@ -54,8 +58,8 @@ mod interleavings;
 
 pub use self::{
     error::{
-        BoxError, Failure, GaveUp, InitializationError, InvalidSpec, RestartRecord, StartFailure, SupervisorError,
-        UncleanProcess, UncleanStop,
+        BoxError, Failure, GaveUp, InitializationError, InvalidSpec, PanicLocation, RestartRecord, StartFailure,
+        SupervisorError, UncleanProcess, UncleanStop,
     },
     handle::{Permit, SupervisorHandle},
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
@@ -64,6 +68,7 @@ pub use self::{
         ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, PlacementKind,
         RestartCause, Snapshot, SnapshotSource, SupervisorInfo,
     },
+    panics::capture_panics,
     placement::{Placement, SpawnerFactory},
     poll_watch::{PollWatch, watch_polls},
     program::exit,
@@ -74,8 +79,17 @@ pub use self::{
     supervisable::{Supervisable, SupervisorFuture},
     supervisor::Supervisor,
     tree::{Run, RunFuture, SupervisionTree},
-    worker::{IntoWorkerResult, JoinHandle, one_shot, one_shot_with, task, worker, worker_with_setup},
+    worker::{IntoWorkerResult, JoinHandle, local_worker, one_shot, one_shot_with, task, worker, worker_with_setup},
 };
+
+#[cfg(feature = "serde")]
+pub use self::strategy::{ChildConfig, SupervisorConfig};
+
+/// For the children that the facade offers, which write to the same log.
+#[doc(hidden)]
+pub mod log {
+    pub use crate::trace::{error, info, warn};
+}
 
 /// For simulators, which are told names, too.
 #[doc(hidden)]

@@ -1,6 +1,6 @@
 //! Replaces `signals` if the feature of that name is off: there is no way to listen then.
 
-use std::task::Context;
+use std::{convert::Infallible, task::Context};
 
 use crate::error::SupervisorError;
 
@@ -10,9 +10,12 @@ pub(crate) enum Signals {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "nothing is ever heard")]
 pub(crate) enum Asked {
-    Stop(&'static str),
-    StopNow(&'static str),
+    Stop(Received),
+    StopNow(Received),
 }
+
+/// No signal is ever received.
+pub(crate) type Received = Infallible;
 
 impl Signals {
     pub(crate) fn listen() -> Result<Self, SupervisorError> {
@@ -26,6 +29,6 @@ impl Signals {
     }
 }
 
-pub(crate) fn forced() -> Option<i32> {
+pub(crate) fn forced() -> Option<(&'static str, u8)> {
     None
 }

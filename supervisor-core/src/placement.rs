@@ -45,6 +45,20 @@ impl Placement {
         if let Self::On(spawner) = self { Some(&**spawner) } else { None }
     }
 
+    /// Returns a function that makes the executor of a local worker: that of the executor which this placement names, or
+    /// else of the inherited one.
+    pub(crate) fn local(&self, inherited: &Executor) -> SpawnerFactory {
+        let named = match self {
+            Self::Inherit => inherited.clone(),
+            Self::On(spawner) => Executor::new(spawner.clone()),
+            Self::Fresh(factory) => {
+                let factory = factory.clone();
+                return Arc::new(move |name| Executor::new(factory(name)?).local_executor(name));
+            }
+        };
+        Arc::new(move |name| named.local_executor(name))
+    }
+
     /// Places on a new executor for each start of the supervisor, or of the child.
     ///
     /// The factory is called in the supervisor's own process; for a child, in a process beside its siblings. An error,

@@ -9,17 +9,18 @@ use std::{
     pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
     error::SupervisorError,
     handle::SupervisorHandle,
-    incarnation::{self, ChildId, Control, Parent, ProcessId, ProcessKey, Report, ReportKind},
-    node::{IntoChildSpec, Scope},
+    incarnation::{self, ChildId, Control, Parent, ProcessId, ProcessKey, Report, ReportKind, guard},
+    node::{IntoChildSpec, Owner, Scope},
     observe::RestartCause,
     shutdown::ProcessShutdown,
-    spawner::{Timer, nudge},
+    spawner::{Executor, Timer, nudge},
+    supervisor::Supervisor,
     trace,
     worker::JoinHandle,
 };
@@ -170,6 +171,110 @@ impl fmt::Debug for CurrentProcess {
     }
 }
 
+/// Returns a handle on the scope of this process: a supervisor of its own, for the processes that it starts and that must not
+/// outlive it. The first call opens the scope; later calls in the same process return the same one.
+///
+/// A worker that starts a process in its scope *owns* it: an accept loop its connections, a session its timers, a job its
+/// parts. However the worker ends (it returns, fails, panics, is aborted, or its executor drops it), its scope ends with it:
+/// the children are asked to stop. Each has its own time for that (5 seconds, unless its
+/// [`with_shutdown_strategy`](crate::ChildSpec::with_shutdown_strategy) says otherwise), and all together have at most that of
+/// the worker. Those that are left are aborted. Only when all of them are gone is the exit of the worker reported, and only
+/// then may a successor start. An aborted worker aborts its children.
+///
+/// The scope is a [dynamic supervisor](crate::Supervisor::dynamic) with the name of the worker: a child `conn` of
+/// `root.listener` is `root.listener.conn`, in events, log, snapshot and errors. The handle works like any other.
+///
+/// - **Drain**: `scope()?.stop().await` asks the children to stop, and waits until all are gone. After it, the scope starts no
+///   children any more.
+/// - **A child that fails**, and is not restarted or out of restarts, is removed, and the scope goes on. If the worker cannot
+///   work without it, make the child [significant](crate::ChildSpec::with_significance): then the worker is aborted, and its
+///   exit is a failure that names the child.
+/// - **Shutdown**: the worker is asked first, and its children when it ends, or when it stops the scope itself.
+///
+/// By default the scope allows one restart within 5 seconds, and its children run on the executor of the worker. To change
+/// that, or to bound the number of children, open it with [`scope_with`].
+///
+/// ```
+/// use supervision::{BoxError, ProcessShutdown, one_shot, process, worker};
+///
+/// # struct Socket;
+/// # async fn accept() -> Socket { std::future::pending().await }
+/// # async fn serve(_: Socket, shutdown: ProcessShutdown) {}
+/// let listener = worker("listener", async |shutdown: ProcessShutdown| -> Result<(), BoxError> {
+///     let connections = process::scope()?;
+///     while let Some(socket) = shutdown.run_until(accept()).await {
+///         connections.spawn(one_shot("conn", async move { serve(socket, process::shutdown()).await }))?;
+///     }
+///     // The port is closed. The connections finish their requests.
+///     connections.stop().await?;
+///     Ok(())
+/// });
+/// # let _ = listener;
+/// ```
+///
+/// # Errors
+///
+/// [`SupervisorError::OutsideProcess`] outside of a process, as for [`spawn`]. [`SupervisorError::NoScope`] in the process of a
+/// supervisor, where a placement makes its executor, and in a process that only drops what a child owned.
+/// [`SupervisorError::InvalidSpec`] if the scope would be [too deep](crate::Supervisor::MAX_DEPTH): it counts as a supervisor.
+pub fn scope() -> Result<SupervisorHandle, SupervisorError> {
+    let owner = Owner::current()?;
+    match owner.scope() {
+        Some(scope) => Ok(SupervisorHandle::new(scope)),
+        None => open(owner, |scope| scope),
+    }
+}
+
+/// Opens the scope of this process with other settings than those of [`scope`], and returns a handle on it.
+///
+/// The function gets the [dynamic supervisor](crate::Supervisor::dynamic) that the scope is going to be, and returns it with its
+/// settings. Its [shutdown budget](crate::Supervisor::with_shutdown_budget) is as long as the worker itself may take to stop,
+/// unless the function sets another one. It bounds all children together; each has its own time within it.
+///
+/// ```
+/// use std::time::Duration;
+/// use supervision::{ProcessShutdown, RestartStrategy, SupervisorError, process, worker};
+///
+/// let listener = worker("listener", async |shutdown: ProcessShutdown| -> Result<(), SupervisorError> {
+///     let ten_a_minute = RestartStrategy::one_for_one().with_intensity_and_period(10, Duration::from_secs(60));
+///     let connections = process::scope_with(|scope| {
+///         scope.with_max_children(10_000).with_restart_strategy(ten_a_minute)
+///     })?;
+///     // Accept connections, and start each with `connections.reserve().await?.spawn(..)`.
+///     # let _ = connections;
+///     shutdown.await;
+///     Ok(())
+/// });
+/// # let _ = listener;
+/// ```
+///
+/// # Errors
+///
+/// The errors of [`scope`]. [`SupervisorError::ScopeIsOpen`] if the process has opened its scope before.
+/// [`SupervisorError::InvalidSpec`] if the settings do not fit: a scope is one-for-one, starts without children, stops all its
+/// children at once, has no auto-shutdown, and no placement that still has to make its executor. With each error nothing is
+/// opened.
+pub fn scope_with(settings: impl FnOnce(Supervisor) -> Supervisor) -> Result<SupervisorHandle, SupervisorError> {
+    let owner = Owner::current()?;
+    match owner.scope() {
+        Some(_) => Err(SupervisorError::ScopeIsOpen { path: owner.path() }),
+        None => open(owner, settings),
+    }
+}
+
+fn open(owner: Owner, settings: impl FnOnce(Supervisor) -> Supervisor) -> Result<SupervisorHandle, SupervisorError> {
+    let supervisor = Supervisor::dynamic(owner.name().to_owned())?.with_shutdown_budget(owner.time_to_stop());
+    let supervisor = settings(supervisor);
+    // The function of the user may have opened it, too.
+    if owner.scope().is_some() {
+        return Err(SupervisorError::ScopeIsOpen { path: owner.path() });
+    }
+    let handle = supervisor.handle();
+    let scope = supervisor.into_scope(owner.name(), owner.own_executor());
+    owner.open(scope)?;
+    Ok(handle)
+}
+
 /// Adds a sibling to this process, and returns at once. Does the same as [`SupervisorHandle::spawn`] on the process's
 /// own supervisor.
 ///
@@ -300,6 +405,53 @@ pub fn ready() {
     }
 }
 
+/// Returns the time on the clock of the executor that runs this process: the clock of [`sleep`]. In a simulation it is virtual.
+///
+/// # Panics
+///
+/// Outside of a process, as [`sleep`] does.
+#[track_caller]
+pub fn now() -> Instant {
+    let Some(spawner) = executor() else {
+        // P7: the time of another clock would be wrong in silence.
+        panic!("`process::now` was called outside of a process; use `Instant::now` there");
+    };
+    spawner.now()
+}
+
+/// Returns a random number of the executor that runs this process. In a simulation the seed decides it.
+///
+/// # Panics
+///
+/// Outside of a process, as [`sleep`] does.
+#[track_caller]
+pub fn random() -> u64 {
+    let Some(spawner) = executor() else {
+        // P7: a number that no seed decides would make a simulation differ from run to run.
+        panic!("`process::random` was called outside of a process; use a generator of your own there");
+    };
+    spawner.seed()
+}
+
+/// Returns whether the clock of this process is virtual: see [`Spawner::is_virtual`](crate::Spawner::is_virtual). For children
+/// that a crate of this workspace offers.
+#[doc(hidden)]
+pub fn is_virtual() -> bool {
+    executor().is_some_and(|spawner| spawner.is_virtual())
+}
+
+/// Returns the clock of [`now`], for code outside of this process. Only for virtual clocks: it keeps the executor. For children that
+/// a crate of this workspace offers.
+#[doc(hidden)]
+pub fn clock() -> impl Fn() -> Instant + Send + Sync + 'static {
+    let spawner = executor();
+    move || spawner.as_ref().map_or_else(Instant::now, |spawner| spawner.now())
+}
+
+fn executor() -> Option<Executor> {
+    incarnation::current(|current| Scope::executor(&current.parent)).flatten()
+}
+
 /// Sleeps on the clock of the executor that runs this process. So the same worker runs on every executor, and in a
 /// simulation its sleeps take virtual time.
 ///
@@ -311,7 +463,7 @@ pub fn ready() {
 /// sleep that does not sleep would be worse. Use the executor's own sleep there.
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let Some(spawner) = incarnation::current(|current| Scope::executor(&current.parent)).flatten() else {
+    let Some(spawner) = executor() else {
         // P7: no value that it could return would be a sleep.
         panic!("`process::sleep` was called outside of a process; use your executor's own sleep there");
     };
@@ -325,6 +477,17 @@ pub fn sleep(duration: Duration) -> Sleep {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Sleep {
     timer: Pin<Box<dyn Timer>>,
+}
+
+impl Sleep {
+    /// Makes this sleep end on time even while a blocked poll keeps the executor from its timers: see
+    /// [`Timer::insist`]. For sleeps that supervision depends on.
+    #[doc(hidden)]
+    pub fn insisting(mut self) -> Self {
+        // If this panics, the timer still works, but a blocked poll may delay it.
+        let _ = guard(|| self.timer.as_mut().insist());
+        self
+    }
 }
 
 impl Future for Sleep {

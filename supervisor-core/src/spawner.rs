@@ -7,7 +7,10 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use crate::incarnation::{Process, guard, hand_over};
+use crate::{
+    error::BoxError,
+    incarnation::{Process, guard, hand_over},
+};
 
 /// An executor, as far as supervision needs one: it runs processes, and it tells the time.
 ///
@@ -85,14 +88,32 @@ pub trait Spawner: fmt::Debug + Send + Sync + 'static {
     fn discard(&self, process: Process) {
         self.spawn(process);
     }
+
+    /// Starts a thread with this name, and returns a spawner for an executor that has this thread and no other. It is for
+    /// a [`local_worker`](crate::local_worker), whose future is not `Send`: a process that is spawned there is polled and
+    /// dropped on that thread, whatever ends it. Only one that was never polled may be dropped elsewhere.
+    ///
+    /// Called for each start of such a worker, in a process; never blocks. The thread ends when the spawner and its clones
+    /// are gone, and each process holds one. An error is a failed start. The default is an error: without this method an
+    /// executor has no local workers.
+    fn local_executor(&self, name: &str) -> Result<Arc<dyn Spawner>, BoxError> {
+        let _ = name;
+        Err("this executor has no local workers; give the worker a `with_placement` on Tokio or smol".into())
+    }
+
+    /// Drops the tasks on this thread that are not `Send`, and that a process has started beside its own future. Called
+    /// on the thread of a [`local_executor`](Self::local_executor), when a local worker has ended: its future is dropped
+    /// by then, and its exit is not visible yet. The default does nothing, which is right for an executor on which a
+    /// future owns all its tasks.
+    fn drop_local_tasks(&self) {}
 }
 
 /// Hands a process to the executor that is to run it. If that executor refuses it, `home` drops it.
 pub(crate) fn spawn(process: Process, on: &dyn Spawner, home: &dyn Spawner) {
     // P1, P3: a refused process is dropped, and reports that it is lost, but not on this stack: it owns user code, and
     // this may be the stack of a supervisor.
-    for refused in hand_over(|| on.spawn(process)) {
-        let _ = guard(|| home.discard(refused));
+    if let Some(refused) = hand_over(|| on.spawn(process)) {
+        refused.into_iter().for_each(|refused| drop(guard(|| home.discard(refused))));
     }
 }
 
@@ -149,6 +170,10 @@ pub(crate) fn nudge(spawner: &dyn Spawner) {
     let _ = guard(|| spawner.nudge());
 }
 
+pub(crate) fn drop_local_tasks(spawner: &dyn Spawner) {
+    let _ = guard(|| spawner.drop_local_tasks());
+}
+
 /// A shared spawner is a spawner, too.
 #[diagnostic::do_not_recommend]
 impl<S: Spawner + ?Sized> Spawner for Arc<S> {
@@ -182,6 +207,14 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 
     fn discard(&self, process: Process) {
         (**self).discard(process);
+    }
+
+    fn local_executor(&self, name: &str) -> Result<Arc<dyn Spawner>, BoxError> {
+        (**self).local_executor(name)
+    }
+
+    fn drop_local_tasks(&self) {
+        (**self).drop_local_tasks();
     }
 }
 

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "serde")]
+use crate::strategy::SupervisorConfig;
 use crate::{
     driver::SupervisorProcess,
     error::SupervisorError,
@@ -13,7 +15,7 @@ use crate::{
     node::{self, Blueprint, Child, ChildFactory, ChildNode, ChildSpec, IntoChildSpec, Release, Scope, Shared, Tenure},
     placement::Placement,
     shutdown::ShutdownOrder,
-    spawner::Spawner,
+    spawner::{Executor, Spawner},
     strategy::{AutoShutdown, Backoff, ChildSettings, RestartStrategy, SupervisorSettings},
     text::limit,
 };
@@ -76,6 +78,10 @@ impl Supervisor {
     /// It starts without children; they are added through its [`handle`](Self::handle). It stops them all at once. A
     /// child that has ended and is not restarted is not kept, so there is nothing to restart by hand or to delete. Each
     /// child has its own specification. OTP calls this `simple_one_for_one`.
+    ///
+    /// One is enough for a server: it adds about a million children in a second, whichever threads ask for them, and a
+    /// connection costs a server many times what it costs the supervisor. A program whose children do next to nothing
+    /// can start several below one root, and take them in turn.
     ///
     /// ```
     /// use supervision::{one_shot, Supervisor, SupervisorError};
@@ -178,6 +184,31 @@ impl Supervisor {
         self
     }
 
+    /// Applies the settings of a configuration. For each setting, the method of the same name explains it.
+    #[cfg(feature = "serde")]
+    pub fn with_config(mut self, config: &SupervisorConfig) -> Self {
+        let &SupervisorConfig {
+            strategy,
+            backoff,
+            auto_shutdown,
+            shutdown_order,
+            shutdown_budget,
+            abort_grace,
+            max_children,
+            unique_names,
+        } = config;
+        let settings = &mut self.settings;
+        settings.strategy = strategy.unwrap_or(settings.strategy);
+        settings.backoff = backoff.or(settings.backoff);
+        settings.auto_shutdown = auto_shutdown.unwrap_or(settings.auto_shutdown);
+        settings.shutdown_order = shutdown_order.unwrap_or(settings.shutdown_order);
+        settings.shutdown_budget = shutdown_budget.map_or(settings.shutdown_budget, limit);
+        settings.abort_grace = abort_grace.unwrap_or(settings.abort_grace);
+        settings.max_children = max_children.or(settings.max_children);
+        settings.unique_names = unique_names.unwrap_or(settings.unique_names);
+        self
+    }
+
     /// Requires that no two children have the same name. By default names need not be unique: a child's [`ChildId`]
     /// identifies it.
     pub fn with_unique_names(mut self) -> Self {
@@ -223,6 +254,17 @@ impl Supervisor {
     /// Returns a handle on this supervisor. It works while the supervisor runs, and over its restarts.
     pub fn handle(&self) -> SupervisorHandle {
         SupervisorHandle::new(self.tenure.shared().clone())
+    }
+
+    /// Makes the supervisor of a scope, with the name of its owner. Its children run on `executor` if they have no other.
+    pub(crate) fn into_scope(self, owner: &str, executor: Option<Executor>) -> Arc<dyn Child> {
+        let Self { mut settings, children, tenure, .. } = self;
+        // S1: whatever supervisor the settings come from.
+        (settings.dynamic, settings.is_scope) = (true, true);
+        if let (Placement::Inherit, Some(executor)) = (&*settings.placement, executor) {
+            settings.placement = Placement::On(Arc::clone(&executor)).into();
+        }
+        ChildSpec::from(Self { name: Name::new(owner.to_owned()), settings, children, tenure }).into_child()
     }
 
     /// Takes out the static children, to be added later instead.

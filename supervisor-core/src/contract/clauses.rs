@@ -11,7 +11,7 @@ use std::{
         mpsc,
     },
     task::{Context, Poll, Waker},
-    thread,
+    thread::{self, ThreadId},
     time::{Duration, Instant},
 };
 
@@ -571,6 +571,63 @@ pub fn a_nudge_never_panics_also_after_the_end<B: Backend>() {
     });
     backend.end();
     nudge(&spawner);
+}
+
+/// Requires that a process on a local executor is polled and dropped on one thread, whatever wakes it or ends it: its
+/// future need not be `Send`. A backend without local executors passes.
+pub fn a_local_executor_keeps_a_process_on_one_thread<B: Backend>() {
+    struct Bound(ThreadId, Arc<AtomicBool>);
+
+    impl Bound {
+        fn here(has_moved: &Arc<AtomicBool>) -> Self {
+            Self(thread::current().id(), has_moved.clone())
+        }
+
+        fn look(&self) {
+            self.1.fetch_or(thread::current().id() != self.0, SeqCst);
+        }
+    }
+
+    impl Drop for Bound {
+        fn drop(&mut self) {
+            self.look();
+        }
+    }
+
+    let backend = B::new();
+    let spawner = backend.spawner();
+    let Ok(local) = spawner.local_executor("local") else { return };
+    let has_moved = Arc::new(AtomicBool::new(false));
+    let (sender, receiver) = async_channel::bounded(1);
+    backend.block_on(async {
+        let (seen, mut timer) = (has_moved.clone(), local.timer());
+        timer.as_mut().reset(Some(local.now() + MOMENT));
+        let ends = spawn(&local, async move {
+            let bound = Bound::here(&seen);
+            while receiver.recv().await.is_ok() {
+                bound.look();
+                yield_now().await;
+                bound.look();
+            }
+            elapsed(&mut timer).await;
+            bound.look();
+        });
+        let thread = thread::spawn(move || (0..100).for_each(|_| sender.send_blocking(()).expect("received")));
+        ends_normally(ends).await;
+        thread.join().expect("sent without panic");
+
+        let (seen, (arrive, arrival)) = (has_moved.clone(), async_channel::bounded(1));
+        let waits = spawn(&local, async move {
+            let _bound = Bound::here(&seen);
+            arrive.send(()).await.expect("awaited");
+            pending::<()>().await;
+        });
+        arrival.recv().await.expect("sent");
+        waits.abort();
+        let exit = waits.exit().await;
+        assert!(matches!(exit, Exit::Aborted), "{exit}");
+    });
+    assert!(!has_moved.load(SeqCst), "polled or dropped on a second thread");
 }
 
 /// Runs a closure, and returns how many panics the panic hook saw on this thread. If a hook ends the program, even a

@@ -146,6 +146,7 @@ macro_rules! contract_tests {
             a_timer_of_a_dead_executor_neither_panics_nor_fires
             a_timer_can_be_made_after_the_end_of_its_executor
             a_nudge_never_panics_also_after_the_end
+            a_local_executor_keeps_a_process_on_one_thread
         }
     };
     ($backend:ty: $($clause:ident)*) => {

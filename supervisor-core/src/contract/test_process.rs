@@ -66,7 +66,7 @@ impl TestProcess {
         F: Future<Output = ()> + Send + 'static,
     {
         let (process, outcome) = Self::new(future).into_parts();
-        (hand_over(|| drop(process)).remove(0), outcome)
+        (hand_over(|| drop(process)).expect("one is refused").remove(0), outcome)
     }
 
     /// Splits it into the process, to be spawned, and its outcome, to be waited for.

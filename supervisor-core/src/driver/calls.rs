@@ -1,15 +1,15 @@
 //! The calls that a supervisor has taken: it hands the requests to the engine, and the answers back to the callers.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use oneshot::Sender;
 
-use super::{CALLS, Io, left::left_behind};
+use super::{CALLS, Io};
 use crate::{
     engine::{Caller, Refusal},
     error::{StartFailure, SupervisorError},
     incarnation::{ChildId, Parent, guard},
-    node::{Call, Child, ChildrenEngine, Command},
+    node::{Call, Child, ChildrenEngine, Command, left_behind},
     observe::{ChildState, EventKind},
     waits::Waiting,
 };
@@ -33,22 +33,26 @@ impl Io {
                     room.redeem(engine);
                 }
                 // N7: a `spawn` has no caller. An event reports its result.
-                let caller = call.map(|call| self.expect(engine, child.id(), call));
+                let caller = call.map(|call| self.expect(call, || engine.comes_after_start(child.id())));
                 engine.handle_start_child(child.id(), child, caller, now);
             }
-            Command::Terminate(id, call) => {
-                let caller = self.expect(engine, id, call);
-                engine.handle_terminate_child(id, caller, now);
+            Command::Terminate(id, limit, call) => {
+                let caller = self.expect(call, || engine.comes_after_end(id));
+                engine.handle_terminate_child(id, limit, caller, now);
             }
             Command::Restart(id, call) => {
-                let caller = self.expect(engine, id, call);
+                let caller = self.expect(call, || engine.comes_after_start(id));
                 engine.handle_restart_child(id, caller, now);
             }
             Command::Delete(id, call) => {
-                let caller = self.expect(engine, id, call);
+                // It is answered at once, and waits for nothing.
+                let caller = self.expect(call, Vec::new);
                 // N8: a supervisor that has stopped and left processes behind is not forgotten before they are gone: it
                 // is the only way to reach them. The engine does not see below a child, so this is checked here.
-                match engine.find(id).filter(|child| !left_behind(child, String::new()).is_empty()) {
+                let has_left = |child: &&Arc<dyn Child>| {
+                    child.shared().is_some_and(|shared| !left_behind(shared, String::new()).is_empty())
+                };
+                match engine.find(id).filter(has_left) {
                     Some(child) if engine.state_of(id) == Some(ChildState::Stopped) => {
                         engine.handle_refused_call(child.clone(), caller, Refusal::Stopping);
                     }
@@ -56,9 +60,16 @@ impl Io {
                 }
             }
             Command::Kill(id, call) => {
-                let caller = self.expect(engine, id, call);
+                // It is answered at once, and waits for nothing.
+                let caller = self.expect(call, Vec::new);
                 engine.handle_kill_child(id, caller, now);
             }
+            Command::Reload(id, call) => {
+                let caller = self.expect(call, || engine.comes_after_reload(id));
+                engine.handle_reload_child(id, caller, now);
+            }
+            // The engine need not know: that the supervisor has read it is the answer.
+            Command::Ping(call) => reply_with(call.reply, Ok(())),
         }
     }
 
@@ -74,15 +85,16 @@ impl Io {
     /// Forgets the callers that no longer wait. Runs only before the engine is fed, when it holds no answers: an answer to one of
     /// them would reach the next caller that gets its key.
     pub(super) fn forget_given_up(&mut self, engine: &mut ChildrenEngine) {
-        let mut given_up = BTreeSet::new();
+        // In the order of the keys, because they are looked at in that order.
+        let mut given_up = Vec::new();
         self.calls.retain(|key, pending| {
             let waits = !pending.reply.is_closed();
             if !waits {
-                given_up.insert(key);
+                given_up.push(key);
             }
             waits
         });
-        engine.handle_callers_gone(|caller| given_up.contains(&caller.key));
+        engine.handle_callers_gone(|caller| given_up.binary_search(&caller.key).is_ok());
         self.calls.shrink_to_fit();
         // The next check comes when as many again wait, so its cost is spread over as many calls as it checks.
         self.calls_to_look_at = CALLS.max(2 * self.calls.len());
@@ -99,16 +111,19 @@ impl Io {
         self.dispose(child);
     }
 
-    /// Registers a call that waits for its answer. `id` is the child that it is about.
-    fn expect(&mut self, engine: &ChildrenEngine, id: ChildId, call: Call) -> Caller {
-        let Call { reply, from, mut is_in_circle } = call;
+    /// Registers a call that waits for its answer, and before that for these children.
+    fn expect(&mut self, call: Call, others: impl FnOnce() -> Vec<ChildId>) -> Caller {
+        let Call { reply, from, wait, mut is_in_circle } = call;
+        let mut order = None;
         // N6: the order of a stop, or of a group, is a link of the chain of who waits for whom, like a call. A caller
         // outside of a process is in no chain.
-        let others = if from.is_some() { engine.comes_after(id) } else { Vec::new() };
-        let has_order = (1..=LONGEST_ORDER).contains(&others.len());
-        let order = has_order.then(|| Waiting::begin([id].into(), others.into())).flatten();
-        // N6: an order that cannot be entered leads back to the caller.
-        is_in_circle |= has_order && order.is_none();
+        if let Some(wait) = wait {
+            let others = others();
+            if (1..=LONGEST_ORDER).contains(&others.len()) {
+                order = wait.comes_after(&others);
+                is_in_circle = order.is_none();
+            }
+        }
         // The engine knows its own children only. So it is told which of them the caller is, or is below.
         let within = from.as_ref().and_then(|origin| origin.within(&self.scope));
         self.origins.extend(from);
@@ -128,6 +143,7 @@ impl Io {
             Refusal::Restarting => SupervisorError::Restarting { path },
             Refusal::Stopping => SupervisorError::Stopping { path },
             Refusal::Stuck => SupervisorError::Stuck { path },
+            Refusal::RunsOnce => SupervisorError::RunsOnce { path },
             // R69, D7: a dynamic supervisor keeps no child that could be restarted or deleted.
             Refusal::Dynamic => SupervisorError::Dynamic { path: own() },
             Refusal::AtCapacity(max) => SupervisorError::AtCapacity { path: own(), max },

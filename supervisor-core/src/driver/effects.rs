@@ -9,7 +9,7 @@ use super::{Io, ToDo};
 use crate::{
     engine::Effect,
     incarnation::{ChildId, Flags, Parent, ProcessKey, Step},
-    node::{Child, LockedEngine, Subject},
+    node::{Child, LockedEngine, Subject, gave_up},
     observe::EventKind,
     strategy::{ChildKind, RestartType},
     trace,
@@ -24,13 +24,16 @@ impl Io {
                     self.forget_left(key.id);
                 }
                 let settings = child.settings();
+                let has_backoff = self.has_backoff || settings.backoff().is_some();
                 // A worker that is added and runs only once drops its own specification, together with its future.
                 let is_only_run = settings.restart() == RestartType::Temporary && settings.kind == ChildKind::Worker;
                 let flags = if is_only_run && !self.is_static(key.id) { Flags::NO_SUCCESSOR } else { Flags::NONE };
                 // The id is set before the event that contains it, and the event is emitted before the process can run:
                 // B3.
                 let context = child.clone().begin(ProcessKey::new(key, incarnation), &self.scope, flags);
-                if incarnation == 1 && settings.restart() != RestartType::Temporary {
+                // P11: before the process can end.
+                locked.expected.begun(key.id, child.cell(), self.shared.monitors());
+                if incarnation == 1 && has_backoff && settings.restart() != RestartType::Temporary {
                     self.warn_of_short_intensity(locked, &*child);
                 }
                 // B3: emitted before the process is spawned, because another thread may run it at once, and its later
@@ -41,6 +44,9 @@ impl Io {
                 child.start(context, &self.scope);
             }
             Effect::Ask { child, no_successor } => request(&*child, Flags::SHUTDOWN, no_successor),
+            // R78: otherwise the process of a temporary worker drops the specification at its end. It may be at its end now:
+            // then there is nothing left to run, and the next process ends at once.
+            Effect::Keep { child } => child.cell().expect_successor(),
             Effect::Abort { child, no_successor } => request(&*child, Flags::ABORT, no_successor),
             Effect::SampleHeartbeat { key, incarnation } => {
                 let mut engine = locked.lock();
@@ -65,7 +71,7 @@ impl Io {
             Effect::GaveUp => {
                 // A1: made now, because the failures that are still counted are those for which it gave up. Later, some
                 // would be forgotten.
-                let gave_up = self.give_up(&locked.lock(), now);
+                let gave_up = gave_up(self.scope.path(), &locked.lock(), now);
                 self.emit_of_itself(EventKind::GaveUp(gave_up.clone()));
                 self.gave_up = Some(gave_up);
             }
@@ -89,8 +95,8 @@ impl Io {
     }
 
     pub(super) fn warn_of_short_intensity(&mut self, locked: &LockedEngine, child: &dyn Child) {
-        // Warns once; and most children have no backoff.
-        if self.has_warned || !(self.has_backoff || child.settings().backoff().is_some()) {
+        // It warns once.
+        if self.has_warned {
             return;
         }
         let Some((after, longest)) = locked.lock().settings().cuts_short(child.settings()) else { return };

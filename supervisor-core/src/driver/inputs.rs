@@ -92,14 +92,21 @@ impl Io {
                     let is_told = engine.is_stopping() && matches!(exit, Exit::Shutdown(_));
                     // D3, N8: read before the engine gets the exit. After that, the child may be removed, and with it
                     // the way to the processes below it.
-                    if exit.may_have_left_any() && !is_told {
+                    if exit.may_have_left_any() {
                         if let Some(child) = engine.child(process_key.child_key()) {
-                            self.remember_left(child, now);
+                            if engine.settings().is_scope {
+                                self.remember_for_owner(child);
+                            }
+                            if !is_told {
+                                self.remember_left(child, now);
+                            }
                         }
                     }
                     // R77, P5: the engine checks which process that is. The end of an unknown process changes nothing.
                     engine.handle_exit(process_key, exit, now);
                 }
+                ReportKind::Unclean(unclean) => engine.handle_unclean_below(process_key, unclean),
+                ReportKind::Held => engine.handle_held(process_key, now),
                 ReportKind::Vacated => self.look_for_vacancy(engine, process_key, now),
             }
         }

@@ -14,7 +14,7 @@ use super::Io;
 use crate::{
     error::{UncleanProcess, UncleanStop},
     incarnation::{ChildId, Parent, ProcessKey},
-    node::{Child, Subject},
+    node::{Child, Scope, Subject, left_behind},
     observe::EventKind,
     strategy::ChildKind,
 };
@@ -32,6 +32,10 @@ pub(super) struct Left {
 }
 
 impl Left {
+    fn new(under: ChildId, path: String, child: Arc<dyn Child>, since: Instant) -> Self {
+        Self { under, id: child.id(), path, child, since, is_waited_for: false }
+    }
+
     fn is_there(&self) -> bool {
         self.child.cell().process().is_some()
     }
@@ -41,15 +45,25 @@ impl Io {
     /// Remembers what a supervisor that has ended left behind.
     pub(super) fn remember_left(&mut self, supervisor: &Arc<dyn Child>, now: Instant) {
         let under = supervisor.id();
-        let left = left_behind(supervisor, self.scope.path_of(supervisor.name()));
-        self.left.extend(left.into_iter().map(|(path, child)| Left {
-            under,
-            id: child.id(),
-            path,
-            child,
-            since: now,
-            is_waited_for: false,
-        }));
+        let Some(shared) = supervisor.shared() else { return };
+        let left = left_behind(shared, self.scope.path_of(supervisor.name()));
+        self.left.extend(left.into_iter().map(|(path, child)| Left::new(under, path, child, now)));
+    }
+
+    /// Remembers what a supervisor in a scope left behind: the owner of the scope ends when that is gone (S1), and the
+    /// supervisor that left it may be forgotten by then.
+    pub(super) fn remember_for_owner(&mut self, supervisor: &Arc<dyn Child>) {
+        let Some(shared) = supervisor.shared() else { return };
+        self.left_in_scope.extend(left_behind(shared, String::new()).into_iter().map(|(_, child)| child));
+    }
+
+    /// Hands what is left in a scope to the link with its owner. Runs when the supervisor of the scope ends, before its
+    /// exit is reported.
+    pub(super) fn hand_left_to_owner(&mut self) {
+        let left = mem::take(&mut self.left_in_scope);
+        if let (false, Some(above)) = (left.is_empty(), Scope::above(&self.own.parent)) {
+            above.shared().scopes().leave(&self.shared, left);
+        }
     }
 
     /// Forgets what a supervisor left behind, because it runs again and adopts its own.
@@ -66,25 +80,44 @@ impl Io {
     /// Waits for the processes that are left. Runs when everything else has stopped. Returns until when they have time
     /// to end; `None` if none is left, or their time is up.
     pub(super) fn wait_for_left(&mut self, grace: Duration, now: Instant) -> Option<Instant> {
-        self.left.retain(Left::is_there);
-        // N8: each has its grace from when it was left behind, and together they have until the last of these graces
-        // ends.
-        let until = self.left.iter().filter_map(|left| left.since.checked_add(grace)).max()?;
-        // D3: the supervisor does not wait for them any longer.
-        if until <= now {
-            return None;
+        loop {
+            self.look_below_left();
+            // N8: each has its grace from when it was left behind, and together they have until the last of these graces
+            // ends.
+            let until = self.left.iter().filter_map(|left| left.since.checked_add(grace)).max()?;
+            // D3: the supervisor does not wait for them any longer.
+            if until <= now {
+                return None;
+            }
+            // Each is registered once. Every turn from now on runs this, and registering all of them each time would cost
+            // the square of their number. No process has this key. The key says which one was woken: only that one has lost
+            // its waker.
+            let mut left = mem::take(&mut self.left);
+            for left in &mut left {
+                let key = ProcessKey::of_disposal(left.id);
+                left.is_waited_for = left.is_waited_for || self.wait_for_vacancy(&*left.child, key);
+            }
+            self.left = left;
+            // One that has ended meanwhile does not wake this supervisor.
+            if self.left.iter().all(|left| left.is_waited_for) {
+                return Some(until);
+            }
         }
-        // Each is registered once. Every turn from now on runs this, and registering all of them each time would cost
-        // the square of their number. No process has this key. The key says which one was woken: only that one has lost
-        // its waker.
-        let mut left = mem::take(&mut self.left);
-        left.retain_mut(|left| {
-            let key = ProcessKey::of_disposal(left.id);
-            left.is_waited_for = left.is_waited_for || self.wait_for_vacancy(&*left.child, key);
-            left.is_waited_for
+    }
+
+    /// Forgets the processes that have ended. A supervisor among them may have left some itself, of which no other supervisor
+    /// knows: they take its place.
+    fn look_below_left(&mut self) {
+        let mut below = Vec::new();
+        self.left.retain(|left| {
+            let is_there = left.is_there();
+            if let (false, Some(shared)) = (is_there, left.child.shared()) {
+                let found = left_behind(shared, left.path.clone()).into_iter();
+                below.extend(found.map(|(path, child)| Left::new(left.under, path, child, left.since)));
+            }
+            is_there
         });
-        self.left = left;
-        (!self.left.is_empty()).then_some(until)
+        self.left.append(&mut below);
     }
 
     /// Abandons the processes that have not yielded, and returns their names.
@@ -111,26 +144,4 @@ impl Io {
         }
         unclean
     }
-}
-
-/// Returns the processes below a supervisor that has ended, with their dotted names.
-pub(super) fn left_behind(supervisor: &Arc<dyn Child>, path: String) -> Vec<(String, Arc<dyn Child>)> {
-    let (mut found, mut to_look) = (Vec::new(), vec![(path, supervisor.clone())]);
-    while let Some((path, child)) = to_look.pop() {
-        let Some(shared) = child.shared() else { continue };
-        // A supervisor that runs takes care of its own children. Its engine is not locked here: engines are locked from
-        // the top down, and only those of supervisors that have ended.
-        let Some((locked, None)) = shared.look() else { continue };
-        for (_, below, _) in locked.lock().children() {
-            let path = format!("{path}.{}", below.name());
-            // A supervisor that is still there takes care of the processes below it. One that has ended may have left
-            // some.
-            if below.cell().is_occupied() {
-                found.push((path, below.clone()));
-            } else if below.settings().kind == ChildKind::Supervisor {
-                to_look.push((path, below.clone()));
-            }
-        }
-    }
-    found
 }

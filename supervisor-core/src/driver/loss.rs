@@ -22,10 +22,10 @@ use crate::{
 impl Driver {
     /// Ends a supervisor that is dropped, or panics. This is the last thing that it does.
     pub(super) fn lose(&mut self, exit: &Exit) {
-        let Self { locked, io } = self;
+        let Self { locked, io, .. } = self;
         // N7: first, so that no more commands come in while the waiting ones are refused.
         io.shared.close(&io.scope);
-        locked.close_queue();
+        locked.close();
         // A6: the engine emitted these events before the loss. They go out first, so that events stay in order.
         io.emit_what_is_left(locked);
         // A6: then the exits that this supervisor has not read. `close_lost` admits no report after it: from then on, a
@@ -36,6 +36,10 @@ impl Driver {
                 // The engine gets them, so that the last state shows them (B4). No policy is applied, because nothing
                 // is started any more.
                 let now = io.scope.now();
+                let left = locked.lock().child(process_key.child_key()).filter(|_| exit.may_have_left_any()).cloned();
+                if let Some(child) = left.filter(|_| locked.lock().settings().is_scope) {
+                    io.remember_for_owner(&child);
+                }
                 let ended = locked.lock().handle_exit_unsupervised(process_key, &exit, now);
                 if let Some(child) = ended {
                     io.emit(&*child, EventKind::Exited(exit));
@@ -64,6 +68,7 @@ impl Driver {
                 io.dispose(child);
             }
         }
+        io.hand_left_to_owner();
         // A6: a root has no supervisor above that reports its loss. The scope reports it, when the last process below
         // drops the scope, which may be later. Until then the streams stay open.
         if io.scope.is_root() {
@@ -101,10 +106,12 @@ impl Io {
     pub(super) fn turn_away(&self, command: Command) {
         let (child, call) = match command {
             Command::Start { child, call, room: _ } => (Some(child), call),
-            Command::Terminate(_, call)
+            Command::Terminate(_, _, call)
             | Command::Restart(_, call)
             | Command::Delete(_, call)
-            | Command::Kill(_, call) => (None, Some(call)),
+            | Command::Kill(_, call)
+            | Command::Reload(_, call)
+            | Command::Ping(call) => (None, Some(call)),
         };
         if let Some(child) = child {
             // N7: a `spawn` has no caller, so an event reports the refusal.
@@ -125,10 +132,7 @@ impl Io {
         // The scope is held weakly: the waker stays in the cell of a process that may never yield, and a scope holds
         // executors.
         let waker = Waker::from(Arc::new(Vacancy { scope: Arc::downgrade(&self.scope), process_key }));
-        let Some(left) = cell.process() else { return false };
-        // First registered, then checked again: a process that ends in between has not seen the waiter.
-        cell.register_waiter(left, &mut None, &waker);
-        cell.process() == Some(left)
+        cell.process().is_some_and(|left| cell.register_for_end(left, &waker))
     }
 
     /// Checks whether a process that was left behind is gone. A request to stop it has woken this supervisor, too.

@@ -10,6 +10,7 @@
 //! destructor) is in the second half.
 
 mod calls;
+mod deadline_timer;
 mod effects;
 mod inputs;
 mod outcome;
@@ -29,17 +30,20 @@ use std::{
 use slab::Slab;
 
 pub(crate) use self::supervisor_process::SupervisorProcess;
-use self::{calls::PendingCall, left::Left, stop_watch::StopWatch, supervisor_process::DriverParts};
+use self::{
+    calls::PendingCall, deadline_timer::DeadlineTimer, left::Left, stop_watch::StopWatch,
+    supervisor_process::DriverParts,
+};
 use crate::{
-    engine::{Effect, Engine, StopRequest},
+    engine::{Effect, Engine, StopRequest, earlier},
     error::GaveUp,
-    incarnation::{ChildId, Control, Exit, Parent, ProcessBody, ProcessId, ProcessKey, Report, Step, guard},
+    incarnation::{ChildId, Control, Exit, Parent, ProcessBody, ProcessId, ProcessKey, Report, Step},
     mailbox::{Mailbox, Taken},
     node::{CallOrigin, Child, ChildrenEngine, Command, LockedEngine, Scope, Shared},
     observe::PlacementKind,
     placement::Placed,
     quiescence::{InFlight, Unsettled},
-    spawner::{Executor, Timer, now, seed},
+    spawner::{Executor, is_virtual, now, seed},
     strategy::SupervisorSettings,
 };
 
@@ -59,6 +63,9 @@ type ToDo = Effect<Arc<dyn Child>>;
 pub(crate) struct Driver {
     locked: Arc<LockedEngine>,
     io: Io,
+    /// Whether a separate thread drops the values of user code whose last owner it was. Not in virtual time, where each run
+    /// has to be the same.
+    discards_elsewhere: bool,
 }
 
 /// The parts of a supervisor other than its engine.
@@ -75,8 +82,7 @@ struct Io {
     /// the engine only.
     static_children: Option<Arc<[Arc<dyn Child>]>>,
     own: Own,
-    timer: Option<Pin<Box<dyn Timer>>>,
-    armed: Option<Instant>,
+    timer: Option<DeadlineTimer>,
     /// The calls that wait for an answer, by the keys that the engine uses.
     calls: Slab<PendingCall>,
     /// The origins of this turn's calls. Dropped after the lock: one may be the last owner of a tree that has ended,
@@ -88,6 +94,8 @@ struct Io {
     to_do: VecDeque<ToDo>,
     /// Processes that supervisors below have left behind.
     left: Vec<Left>,
+    /// The same, if this is the supervisor of a scope, for the owner.
+    left_in_scope: Vec<Arc<dyn Child>>,
     /// When everything else has stopped: until when the processes in `left` have time to end.
     left_until: Option<Instant>,
     stop_watch: StopWatch,
@@ -133,14 +141,17 @@ impl Driver {
         let own_id = own.process_key.child_key().id;
         let home = own.spawner.clone();
         let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
-        let scope = parent.below(name, own_id, last_static, shared.clone(), home, spawner);
+        // S3: a scope has the place and the name of its owner.
+        let scope_id = settings.is_scope.then(|| own.control.id());
+        let scope = parent.below(name, own_id, scope_id, last_static, shared.clone(), home, spawner);
         // R36: a restarted supervisor is new. It has its static children, no history, and no child that was added. A
         // child that runs only once, and has run, is left out.
         let able: Vec<_> = children.iter().filter(|child| child.can_start()).collect();
         let children_to_start = able.into_iter().map(|child| (child.id(), child.clone()));
         // The engine outlives the supervisor for as long as a handle is kept, and needs no executor.
         let kept = SupervisorSettings { placement: Placed::default(), ..settings.clone() };
-        let engine = Engine::new(kept, children_to_start, seed(&*own.spawner));
+        let mut engine = Engine::new(kept, children_to_start, seed(&*own.spawner));
+        engine.is_root = is_root;
         let (id, placement) = ((!is_root).then_some(own_id), PlacementKind::from(&*settings.placement));
         let incarnation = own.process_key.incarnation;
         let locked = Arc::new(LockedEngine::new(engine, &own.spawner, id, own.id, placement, incarnation));
@@ -158,12 +169,12 @@ impl Driver {
             static_children: (!is_root).then_some(children),
             own,
             timer: None,
-            armed: None,
             calls: Slab::new(),
             origins: Vec::new(),
             calls_to_look_at: CALLS,
             to_do: VecDeque::new(),
             left: Vec::new(),
+            left_in_scope: Vec::new(),
             left_until: None,
             stop_watch: StopWatch::default(),
             is_heard: false,
@@ -178,11 +189,12 @@ impl Driver {
         // Called before the lock is taken: a clock is foreign code.
         let now = now(&*io.own.spawner);
         io.start(&mut locked.lock(), now);
-        Self { locked, io }
+        let discards_elsewhere = !is_virtual(&*io.own.spawner);
+        Self { locked, io, discards_elsewhere }
     }
 
     fn turn(&mut self) -> Turn {
-        let Self { locked, io } = self;
+        let Self { locked, io, .. } = self;
         // Called once, and before the lock is taken: a clock is foreign code, and everything that a turn reads happens
         // at one time.
         let now = io.own.spawner.now();
@@ -192,7 +204,15 @@ impl Driver {
         let (mut is_done, begun) = {
             let mut engine = locked.lock();
             let is_read = io.take_in(&mut engine, request, now);
-            (engine.poll_effects(&mut io.to_do, BATCH, now) && is_read, io.look_for_stop(&engine))
+            let is_done = engine.poll_effects(&mut io.to_do, BATCH, now) && is_read;
+            // What a turn has needed, the next one needs probably, too: it is freed after a turn that needs less. Otherwise
+            // many children that come and go would make each turn grow the queues anew.
+            if io.to_do.len() <= KEPT {
+                engine.shrink(KEPT);
+                io.to_do.shrink_to(KEPT);
+                io.origins.shrink_to(KEPT);
+            }
+            (is_done, io.look_for_stop(&engine))
         };
         io.origins.clear();
         let mut step = None;
@@ -206,14 +226,11 @@ impl Driver {
         // After the events that are its cause: a crash, a give-up, the end of a significant child.
         io.tell_of_stop(begun, now);
         locked.serve_queue();
+        locked.tell_vain_monitors();
         // Once for the whole turn, and after the lock: readers that wait for a change then lock the engine.
         io.scope.changes.notify();
         if let Some(step) = step {
             return Turn::Step(step);
-        }
-        if is_done {
-            io.to_do.shrink_to(KEPT);
-            io.origins.shrink_to(KEPT);
         }
         // R45: the supervisor ends after its children, and not before it has read what came until it was closed: as
         // long as the engine exists, it answers waiting calls (A7).
@@ -250,24 +267,15 @@ impl Io {
 
     /// Arms the timer for the next deadline. Ready if that is now.
     fn poll_timer(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
-        if deadline.is_none() && self.timer.is_none() {
-            return Poll::Pending;
-        }
-        let timer = self.timer.get_or_insert_with(|| {
-            // D3: a timer of the executor that polls the supervisor. A supervisor that never waits for a time has none.
-            let mut timer = self.own.spawner.timer();
-            // If this panics, the timer still works, but a blocked poll may delay it.
-            let _ = guard(|| timer.as_mut().insist());
-            timer
-        });
-        // Setting a timer costs more than comparing: most turns leave the next deadline unchanged.
-        if self.armed != deadline {
-            timer.as_mut().reset(deadline);
-            self.armed = deadline;
-        }
         match deadline {
-            Some(_) => timer.as_mut().poll_elapsed(cx),
-            None => Poll::Pending,
+            // A supervisor that never waits for a time has no timer.
+            Some(deadline) => {
+                self.timer.get_or_insert_with(|| DeadlineTimer::new(&self.own.spawner)).poll(deadline, cx)
+            }
+            None => {
+                self.timer.iter_mut().for_each(DeadlineTimer::disarm);
+                Poll::Pending
+            }
         }
     }
 }
@@ -298,11 +306,10 @@ impl ProcessBody for Driver {
                 Turn::Idle => {}
             }
             let (unsettled, deadline) = {
-                let mut engine = this.locked.lock();
-                engine.shrink(KEPT);
+                let engine = this.locked.lock();
                 (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
             };
-            let deadline = [deadline, this.io.stop_watch.deadline()].into_iter().flatten().min();
+            let deadline = earlier(deadline, this.io.stop_watch.deadline());
             // First the work under way is recorded, then the messages are dropped. In the other order, the tree would
             // look quiet for a moment.
             this.io.unsettled.set(unsettled);

@@ -1,14 +1,14 @@
 //! The outcome of a supervisor, with names.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
-use super::{Driver, Io};
+use super::Driver;
 use crate::{
-    engine::{Cause, EngineOutcome, UncleanKind},
-    error::{GaveUp, RestartRecord, StartFailure, UncleanProcess, UncleanStop},
+    engine::{EngineOutcome, UncleanKind},
+    error::{UncleanProcess, UncleanStop},
     incarnation::{ChildId, Exit, Parent, ProcessId, StopReason, Termination, guard},
     mailbox::Envelope,
-    node::{Child, ChildrenEngine},
+    node::{Child, stop_reason},
     observe::EventKind,
     strategy::ChildKind,
     trace,
@@ -25,21 +25,9 @@ pub(super) fn tell_end(root: (&str, Option<ProcessId>), reason: &StopReason, unc
     }
 }
 
-impl Io {
-    pub(super) fn give_up(&self, engine: &ChildrenEngine, now: Instant) -> GaveUp {
-        let tell = |charge: &crate::engine::Charge<Arc<dyn Child>>| {
-            let ago = now.saturating_duration_since(charge.at);
-            RestartRecord::new(self.scope.path_of(charge.child.name()), ago, &charge.cause)
-        };
-        let strategy = engine.settings().strategy;
-        let restarts = engine.history().map(tell).collect();
-        GaveUp::new(self.scope.path(), strategy.intensity(), strategy.period(), restarts)
-    }
-}
-
 impl Driver {
     pub(super) fn finish(&mut self) -> Exit {
-        let Self { locked, io } = self;
+        let Self { locked, io, .. } = self;
         let (EngineOutcome { cause, killed, unclean }, children) = {
             let mut engine = locked.lock();
             // Taken out under the lock, disposed of after it: what a child owns is user code.
@@ -48,12 +36,14 @@ impl Driver {
         };
         // A5, N8: before the outcome is made, because the outcome names them.
         let left = io.abandon_left();
+        io.hand_left_to_owner();
         let path_of = |child: &Arc<dyn Child>| io.scope.path_of(child.name());
         let unclean = unclean.into_iter().flat_map(|(child, unclean)| match unclean {
             // A5: these have their names from below. So each is named once, with its whole path, in the outcome of the
             // root.
             UncleanKind::Below(unclean) => unclean,
             UncleanKind::Aborted => vec![UncleanProcess::new(path_of(&child), UncleanStop::Aborted)],
+            UncleanKind::Killed => vec![UncleanProcess::new(path_of(&child), UncleanStop::Killed)],
             // D9: a child that fails when it is asked to stop changes no policy, but is named.
             UncleanKind::Failed(exit) => vec![UncleanProcess::new(path_of(&child), UncleanStop::Failed(exit))],
             UncleanKind::Abandoned => vec![UncleanProcess::new(
@@ -66,21 +56,9 @@ impl Driver {
         });
         let mut unclean: Vec<_> = unclean.collect();
         unclean.extend(left);
-        // R47, D5: all of these stop alike, and are told apart here, for errors, events and the log.
-        let reason = match cause {
-            _ if killed => StopReason::Killed,
-            Cause::Requested => StopReason::Requested,
-            Cause::GaveUp => io.gave_up.take().map_or(StopReason::Requested, StopReason::GaveUp),
-            Cause::AutoShutdown { child, exit } => {
-                StopReason::AutoShutdown { path: io.scope.path(), child: path_of(&child), exit }
-            }
-            // A1: the failure climbs unchanged, with the path of the child that failed.
-            Cause::FailedToStart { failure: StartFailure::Below { path, cause }, .. } => {
-                StopReason::FailedToStart { path, cause: *cause }
-            }
-            Cause::FailedToStart { child, failure } => {
-                StopReason::FailedToStart { path: path_of(&child), cause: failure }
-            }
+        let reason = match killed {
+            true => StopReason::Killed,
+            false => stop_reason(|| io.scope.path(), &cause, io.gave_up.take()),
         };
         // Before the scope is closed, which emits it, and after the last event of a child: no event from below follows
         // it.
@@ -104,6 +82,7 @@ impl Driver {
         while let Some(Envelope { message, .. }) = io.commands.next(&mut io.commands_taken) {
             io.turn_away(message);
         }
+        locked.close();
         Exit::Shutdown(Arc::new(Termination { reason, unclean }))
     }
 }

@@ -10,21 +10,25 @@ use super::Io;
 use crate::{
     engine::Cause,
     incarnation::{Exit, Parent},
-    node::{Child, ChildrenEngine, StoppingNames},
+    node::{Child, ChildrenEngine, StoppingProcesses},
     spawner::is_virtual,
     trace,
 };
 
-/// A stop that takes longer than this is told with the names of those that it waits for.
+/// A stop that takes longer than this is told with the names of those that it waits for. If it goes on, it is told again:
+/// each time after as long again, because who has waited long can wait longer.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// But after no longer than this.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// How far a stop has been told.
 #[derive(Default)]
 pub(super) enum StopWatch {
     #[default]
     NotStopping,
-    /// If it lasts until then, it is told for whom it waits.
-    Until(Instant),
+    /// If it lasts until `next`, it is told for whom it waits.
+    Stopping { since: Instant, next: Instant },
+    /// Nothing more is told of it.
     Told,
 }
 
@@ -38,9 +42,15 @@ pub(super) enum OwnCause {
 }
 
 impl StopWatch {
+    /// Returns the watch of a stop that goes on, until it is told the next time.
+    fn after(since: Instant, now: Instant) -> Self {
+        let time = now.saturating_duration_since(since).clamp(PATIENCE, LONGEST);
+        now.checked_add(time).map_or(Self::Told, |next| Self::Stopping { since, next })
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
-            Self::Until(deadline) => Some(*deadline),
+            Self::Stopping { next, .. } => Some(*next),
             Self::NotStopping | Self::Told => None,
         }
     }
@@ -68,17 +78,23 @@ impl Io {
             }
             // Under a virtual clock the wake is there in any case: who listens must not change what a seed replays.
             if self.scope.is_root() && (is_heard || is_virtual(&**self.own.spawner)) {
-                self.stop_watch = now.checked_add(PATIENCE).map_or(StopWatch::Told, StopWatch::Until);
+                self.stop_watch = StopWatch::after(now, now);
             }
-        } else if self.stop_watch.deadline().is_some_and(|deadline| deadline <= now) {
-            self.stop_watch = StopWatch::Told;
-            if trace::hears_info() {
-                let names = StoppingNames::below(&self.shared);
-                if !names.is_empty() {
-                    trace::tell_waiting((&self.scope.path(), Some(self.own.id)), PATIENCE, names);
-                }
-            }
+            return;
         }
+        let StopWatch::Stopping { since, next } = self.stop_watch else { return };
+        if now < next {
+            return;
+        }
+        let stopping = StoppingProcesses::below(&self.shared);
+        if !stopping.is_empty() {
+            let time = now.saturating_duration_since(since);
+            trace::tell_waiting((&self.scope.path(), Some(self.own.id)), time, &stopping);
+        }
+        // Under a virtual clock, time goes on to the next wake: with a wake every ten seconds for ever, a simulation would
+        // never find that a stop without limit hangs.
+        let goes_on = !is_virtual(&**self.own.spawner) || stopping.has_limit();
+        self.stop_watch = if goes_on { StopWatch::after(since, now) } else { StopWatch::Told };
     }
 
     fn tell_cause(&self, cause: &OwnCause) {

@@ -6,6 +6,7 @@ use std::{
 
 use super::{Driver, Own, Shared, outcome::tell_end};
 use crate::{
+    discard,
     error::{Failure, InvalidSpec, StartFailure},
     incarnation::{Exit, Flags, Name, Parent, ProcessBody, ProcessContext, Step, StopReason, Termination, guard},
     node::{Child, Scope},
@@ -113,7 +114,7 @@ impl ProcessBody for SupervisorProcess {
             }
         }
         match &mut *self {
-            Self::Driving(driver) => Pin::new(&mut **driver).poll(cx),
+            Self::Driving(driver) => discard::after(driver.discards_elsewhere, || Pin::new(&mut **driver).poll(cx)),
             Self::Placing(_) => Poll::Pending,
         }
     }
@@ -121,7 +122,7 @@ impl ProcessBody for SupervisorProcess {
     fn cut_short(self: Pin<&mut Self>, exit: &Exit) {
         // Before it drives, no process is below it.
         if let Self::Driving(driver) = self.get_mut() {
-            Pin::new(&mut **driver).cut_short(exit);
+            discard::after(driver.discards_elsewhere, || Pin::new(&mut **driver).cut_short(exit));
         }
     }
 }

@@ -3,19 +3,21 @@
 //! | call | starting | running | restarting | stopping | stopped |
 //! |---|---|---|---|---|---|
 //! | terminate | abort, ok when gone | stop, ok when gone | cancel, ok now | join it, ok when gone | ok |
+//! | terminate within a limit | the same | the same, and abort at the limit | the same | the same, and abort at the limit | ok |
 //! | restart | `Running` | `Running` | `Restarting` | `Stopping` | start, ok when ready |
 //! | delete | `Running` | `Running` | `Restarting` | `Stopping` | ok |
 //! | kill | abort | abort | `NotRunning` | abort now | `NotRunning` |
+//! | reload | abort, then start | stop, then start | join, without its backoff | join; `Stopping` if it stays down | start |
 //!
 //! An effect answers every call, at once or when what it waits for has happened. R57, D1: no call blocks the
 //! supervisor; `callers` has the calls that wait. R30, R63: no call charges a restart, triggers an auto-shutdown, or
-//! touches a sibling.
+//! touches a sibling; except that a reload (`reload.rs`) restarts the siblings that the strategy names.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     Caller, Effect, Engine, Refusal, Spec, State, Work,
-    slot::{AfterStop, Attempt, Slot, StopPhase},
+    slot::{AbortedBy, AfterStop, Attempt, StopPhase},
 };
 use crate::{
     error::StartFailure,
@@ -31,6 +33,8 @@ pub(super) enum Awaited {
     Ready,
     /// The child's process is gone.
     Gone,
+    /// The child and its group were restarted, and are ready; or one of them is not going to be.
+    Reloaded,
 }
 
 impl<C: Spec> Engine<C> {
@@ -109,8 +113,14 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Stops a child, or cancels its restart. R63: it stays stopped; a temporary one is removed. R69: its id names it,
-    /// also in a dynamic supervisor.
-    pub(crate) fn handle_terminate_child(&mut self, id: ChildId, caller: Caller, now: Instant) {
+    /// also in a dynamic supervisor. With a `limit` it has no more time than that, whatever its strategy says.
+    pub(crate) fn handle_terminate_child(
+        &mut self,
+        id: ChildId,
+        limit: Option<Duration>,
+        caller: Caller,
+        now: Instant,
+    ) {
         let Some(key) = self.found(id, caller) else { return };
         // N2: it is left out of the restart under way and of its retries, in every state: a stopped one would be
         // started with the group.
@@ -160,6 +170,9 @@ impl<C: Spec> Engine<C> {
                 self.stop_child(key, AfterStop::StayDown, None, now);
             }
         }
+        if let Some(limit) = limit {
+            self.stop_within(key, limit, now);
+        }
         if siblings_stay_down {
             self.cancel_group(key, now);
         }
@@ -182,26 +195,27 @@ impl<C: Spec> Engine<C> {
             && caller.within.is_some_and(comes_before)
     }
 
-    /// Returns the children that have to be gone, or ready, before a call about a child can complete: those that stop
-    /// before it with their supervisor, or, for one that is to be started, those that its group has to stop first.
+    /// Returns the children that have to be gone before a child can be started: its group has to stop them first.
     ///
     /// N6: the order of a stop, or of a group restart, is a link of a chain of waits, as a call is. The driver adds
     /// these links to the table of waits, and so finds circles that lead through more than one supervisor.
-    pub(crate) fn comes_after(&self, id: ChildId) -> Vec<ChildId> {
-        let is_waited_for = |slot: &Slot<C>| slot.id != id && slot.state.is_live();
-        let live = |from: ChildId| {
-            let live = self.children.between(from, None).filter(move |(_, slot)| is_waited_for(slot));
-            live.map(|(key, _)| key.id).collect()
-        };
+    pub(crate) fn comes_after_start(&self, id: ChildId) -> Vec<ChildId> {
+        self.group_from(id).map(|from| self.live_from(from, id)).unwrap_or_default()
+    }
+
+    /// Returns the children that have to be gone before a child that is terminated: those that stop before it with their
+    /// supervisor. In a group restart it does not wait for its turn.
+    pub(crate) fn comes_after_end(&self, id: ChildId) -> Vec<ChildId> {
         let is_asked = || self.children.find(id).is_some_and(|key| self.stopping(key).is_some());
-        match self.group_from(id) {
-            Some(from) => live(from),
-            // No order: it stops alone, or its turn has come, so it waits only for its own end.
-            None if !self.is_stopping() || is_asked() => Vec::new(),
-            None if self.settings.shutdown_order == ShutdownOrder::Reverse => live(id),
-            // D8: all stop at once, so none waits for another.
-            None => Vec::new(),
-        }
+        // D8: or all stop at once, so none waits for another.
+        let is_ordered = self.is_stopping() && self.settings.shutdown_order == ShutdownOrder::Reverse;
+        if is_ordered && !is_asked() { self.live_from(id, id) } else { Vec::new() }
+    }
+
+    /// Returns the children from there on that have a process, without that of the call itself.
+    pub(super) fn live_from(&self, from: ChildId, id: ChildId) -> Vec<ChildId> {
+        let live = self.children.between(from, None).filter(|(_, slot)| slot.id != id && slot.state.is_live());
+        live.map(|(key, _)| key.id).collect()
     }
 
     /// Returns whether a child has a process.
@@ -227,9 +241,13 @@ impl<C: Spec> Engine<C> {
                 self.refuse(key, caller, Refusal::NotRunning);
                 return;
             }
-            // Its time to stop ends here, and what follows stays the same. An aborted child keeps its grace, and gets
-            // no new one.
-            State::Stopping(stopping) => (!stopping.is_aborted()).then_some(stopping.then),
+            // An aborted child keeps its grace, and gets no new one.
+            State::Stopping(stopping) if stopping.is_aborted() => None,
+            // Its time to stop ends here. A5: not because that was too short, as the outcome says.
+            State::Stopping(stopping) => Some(match stopping.then {
+                AfterStop::SupervisorStops(_) => AfterStop::SupervisorStops(AbortedBy::Caller),
+                then => then,
+            }),
         };
         if let Some(then) = then {
             self.abort(key, then, now);
@@ -239,7 +257,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Returns the child that a call is about, if it exists. Otherwise refuses the call.
-    fn found(&mut self, id: ChildId, caller: Caller) -> Option<ChildKey> {
+    pub(super) fn found(&mut self, id: ChildId, caller: Caller) -> Option<ChildKey> {
         let found = self.children.find(id);
         if found.is_none() {
             self.effects.push_back(Effect::Answer { caller, child: None, answer: Err(Refusal::NotFound) });
@@ -293,6 +311,19 @@ impl<C: Spec> Engine<C> {
             let starts = waiting.iter().filter(|(what, _)| *what == Awaited::Ready).map(|(_, caller)| *caller);
             held_up.extend(starts.filter(|caller| self.is_held_up_by(*caller, key.id)).map(|caller| (*key, caller)));
         }
+        let mut reloads = Vec::new();
+        for (key, waiting) in &self.callers {
+            let these = waiting.iter().filter(|(what, _)| *what == Awaited::Reloaded).map(|(_, caller)| *caller);
+            reloads
+                .extend(these.filter(|caller| self.is_reload_held_up_by(*caller, *key)).map(|caller| (*key, caller)));
+        }
+        for (key, caller) in reloads {
+            if let Some(waiting) = self.callers.get_mut(&key) {
+                waiting.retain(|(_, other)| *other != caller);
+            }
+            // It goes on, so the answer is no error, as at the call.
+            self.reply(key, caller, Ok(()));
+        }
         for (key, caller) in held_up {
             if let Some(waiting) = self.callers.get_mut(&key) {
                 waiting.retain(|(_, other)| *other != caller);
@@ -316,7 +347,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Remembers a caller. Runs when a call cannot be answered yet (D1).
-    fn wait(&mut self, key: ChildKey, awaited: Awaited, caller: Caller) {
+    pub(super) fn wait(&mut self, key: ChildKey, awaited: Awaited, caller: Caller) {
         self.callers.entry(key).or_default().push((awaited, caller));
     }
 
@@ -325,21 +356,34 @@ impl<C: Spec> Engine<C> {
         // Checked first, because most starts have no caller, and need no box for their failure.
         if self.callers.contains_key(&key) {
             let answer = result.map_err(|failure| Refusal::FailedToStart(Box::new(failure)));
+            // A reload with a group is done when all of the group is ready.
+            if answer.is_err() || self.restarts_alone() {
+                self.answer(key, Awaited::Reloaded, answer.clone());
+            }
             self.answer(key, Awaited::Ready, answer);
         }
     }
 
     /// Answers the callers that wait for this event. Runs when it has happened, or cannot happen any more.
     pub(super) fn answer(&mut self, key: ChildKey, awaited: Awaited, answer: Result<(), Refusal>) {
-        let Some(callers) = self.callers.get_mut(&key) else { return };
-        let answered: Vec<_> = callers.iter().filter(|(what, _)| *what == awaited).map(|(_, caller)| *caller).collect();
+        // The usual case: an end has up to four answers, and no caller for any.
+        if self.callers.is_empty() {
+            return;
+        }
+        for caller in self.take_callers(key, awaited) {
+            self.reply(key, caller, answer.clone());
+        }
+    }
+
+    /// Takes out the callers that wait for this event.
+    pub(super) fn take_callers(&mut self, key: ChildKey, awaited: Awaited) -> Vec<Caller> {
+        let Some(callers) = self.callers.get_mut(&key) else { return Vec::new() };
+        let taken = callers.iter().filter(|(what, _)| *what == awaited).map(|(_, caller)| *caller).collect();
         callers.retain(|(what, _)| *what != awaited);
         if callers.is_empty() {
             self.callers.remove(&key);
         }
-        for caller in answered {
-            self.reply(key, caller, answer.clone());
-        }
+        taken
     }
 
     /// Refuses the callers that wait for a start. Runs when the supervisor begins to stop. N1: nothing is started any
@@ -348,11 +392,14 @@ impl<C: Spec> Engine<C> {
         let children: Vec<_> = self.callers.keys().copied().collect();
         for key in children {
             self.answer(key, Awaited::Ready, Err(Refusal::ShuttingDown));
+            self.answer(key, Awaited::Reloaded, Err(Refusal::ShuttingDown));
         }
     }
 
     /// Removes a child for good. Runs when it was deleted (R65), or ended and is not kept (R10, R73).
     pub(super) fn forget(&mut self, key: ChildKey) {
+        // It was ready again and has ended since, while its group was still starting: otherwise they are answered by now.
+        self.answer(key, Awaited::Reloaded, Ok(()));
         // A7: the callers that still wait are answered now, because no later input is about this child.
         self.answer_start(key, Err(StartFailure::Aborted));
         self.answer(key, Awaited::Gone, Ok(()));
@@ -378,12 +425,12 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Refuses a call about a child: it is not carried out, or cannot be waited for.
-    fn refuse(&mut self, key: ChildKey, caller: Caller, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, key: ChildKey, caller: Caller, refusal: Refusal) {
         self.reply(key, caller, Err(refusal));
     }
 
     /// Answers one call. The child goes with the answer, so that the driver can make an error that names the child.
-    fn reply(&mut self, key: ChildKey, caller: Caller, answer: Result<(), Refusal>) {
+    pub(super) fn reply(&mut self, key: ChildKey, caller: Caller, answer: Result<(), Refusal>) {
         let child = self.child(key).cloned();
         self.effects.push_back(Effect::Answer { caller, child, answer });
     }
@@ -405,6 +452,8 @@ impl<C: Spec> Engine<C> {
                 _ => {}
             }
         }
+        // A reload that has joined the restart is over with it.
+        self.answer_reloads(&Err(Refusal::FailedToStart(Box::new(StartFailure::Aborted))));
         // No caller has asked for these to stay down, so an event names them.
         if !down.is_empty() {
             let name = |key: &ChildKey| self.child(*key).map(|child| child.name().to_owned());
@@ -417,7 +466,7 @@ impl<C: Spec> Engine<C> {
                 Some(_) => self.stop_child(key, AfterStop::StayDown, None, now),
                 None => {
                     self.emit_cancelled(key);
-                    self.children.set(key, State::Stopped);
+                    self.stop_or_remove(key);
                 }
             }
         }

@@ -1,18 +1,20 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, VecDeque},
     time::Instant,
 };
 
 use slab::Slab;
 
 use super::{
+    earlier,
     slot::{Attempt, Look, Slot, Spec, State, StateClass},
     start_order::StartOrder,
 };
 use crate::{
     incarnation::{ChildId, ChildKey, ProcessKey},
     observe::ChildCounts,
-    strategy::ChildKind,
+    strategy::{ChildKind, ChildSettings},
 };
 
 /// The children, with indexes that avoid a look at each.
@@ -30,9 +32,20 @@ pub(crate) struct Children<C> {
     tallies: Tallies,
 }
 
-/// The deadlines of the children, in order.
+/// The deadlines of the children.
+///
+/// A deadline that is over stays until it is the first one, or until most of them are over: most deadlines are never reached,
+/// and to take one out of the middle costs ten times as much as to put it in. The first one of each queue is always valid.
 #[derive(Debug, Default)]
-struct Deadlines(BTreeSet<(Instant, ChildKey)>);
+struct Deadlines {
+    /// Those that were set in the order in which they come, as most are: children that stop together have the same time to stop.
+    /// In a heap, a stop of many children at once would move each past nearly all others.
+    in_order: VecDeque<(Instant, ChildKey)>,
+    /// The others, the first one on top.
+    others: BinaryHeap<Reverse<(Instant, ChildKey)>>,
+    /// How many of them are valid: as many as children have a deadline.
+    valid: usize,
+}
 
 /// The number of children in each class of states.
 #[derive(Debug, Default)]
@@ -40,6 +53,8 @@ struct Tallies {
     workers: [usize; StateClass::COUNT],
     supervisors: [usize; StateClass::COUNT],
     significant: [usize; StateClass::COUNT],
+    /// Those that do not count for readiness.
+    exempt: [usize; StateClass::COUNT],
 }
 
 impl<C: Spec> Children<C> {
@@ -48,7 +63,7 @@ impl<C: Spec> Children<C> {
         let mut tallies = Tallies::default();
         let keep = |(id, child)| {
             let slot = Slot::new(id, child, Attempt::Own);
-            tallies.count(&slot, |n| *n += 1);
+            tallies.of(slot.settings(), |tally| tally[slot.state.class() as usize] += 1);
             ChildKey { id, slot: slot_number(slots.insert(slot)) }
         };
         let order = StartOrder::new(children.map(keep));
@@ -60,7 +75,7 @@ impl<C: Spec> Children<C> {
     /// Adds a child after all others, to be started. R20, R58: an added child comes last.
     pub(super) fn add(&mut self, id: ChildId, child: C, attempt: Attempt) -> ChildKey {
         let slot = Slot::new(id, child, attempt);
-        self.tallies.count(&slot, |n| *n += 1);
+        self.tallies.of(slot.settings(), |tally| tally[slot.state.class() as usize] += 1);
         let name = self.names.is_some().then(|| slot.child.name().to_owned());
         let key = ChildKey { id, slot: slot_number(self.slots.insert(slot)) };
         self.order.push(key);
@@ -102,21 +117,28 @@ impl<C: Spec> Children<C> {
 
     /// Changes a state. Only here the counts and the deadlines follow it.
     pub(super) fn set(&mut self, key: ChildKey, state: State) {
+        self.edit_and_set(key, |_| state);
+    }
+
+    /// Edits the parts of a child that [`edit`](Self::edit) may change, and then its state, in one access.
+    pub(super) fn edit_and_set(&mut self, key: ChildKey, edit: impl FnOnce(&mut Slot<C>) -> State) {
         let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
             return;
         };
         let before = slot.deadline();
+        let state = edit(slot);
         // B2: a child that does not run is not checked for heartbeats, and a new process has its full time.
         slot.set_look(None);
-        let after = state.deadline(slot.settings());
-        self.deadlines.change(key, before, after);
-        if slot.state.class() == state.class() {
-            slot.state = state;
-        } else {
-            self.tallies.count(slot, |n| *n -= 1);
-            slot.state = state;
-            self.tallies.count(slot, |n| *n += 1);
+        let after = state.deadline(&slot.child);
+        let (from, to) = (slot.state.class(), state.class());
+        slot.state = state;
+        if from != to {
+            self.tallies.of(slot.child.settings(), |tally| {
+                tally[from as usize] -= 1;
+                tally[to as usize] += 1;
+            });
         }
+        self.deadlines.change(&self.slots, key, before, after);
     }
 
     /// Sets when a child is checked for a heartbeat.
@@ -126,7 +148,8 @@ impl<C: Spec> Children<C> {
         };
         let before = slot.deadline();
         slot.set_look(look);
-        self.deadlines.change(key, before, slot.deadline());
+        let after = slot.deadline();
+        self.deadlines.change(&self.slots, key, before, after);
     }
 
     /// Removes a child for good. Nothing of it may stay behind: not its name (R59), its deadline, or its count.
@@ -137,8 +160,8 @@ impl<C: Spec> Children<C> {
         if let Some(names) = &mut self.names {
             names.remove(slot.child.name());
         }
-        self.deadlines.change(key, slot.deadline(), None);
-        self.tallies.count(&slot, |n| *n -= 1);
+        self.deadlines.change(&self.slots, key, slot.deadline(), None);
+        self.tallies.of(slot.settings(), |tally| tally[slot.state.class() as usize] -= 1);
         Some(slot)
     }
 
@@ -165,17 +188,25 @@ impl<C: Spec> Children<C> {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.0.first().map(|(deadline, _)| *deadline)
+        let in_order = self.deadlines.in_order.front().map(|(deadline, _)| *deadline);
+        let other = self.deadlines.others.peek().map(|Reverse((deadline, _))| *deadline);
+        earlier(in_order, other)
     }
 
+    /// Returns how many deadlines there are, and how many entries are kept for them.
     #[cfg(test)]
-    pub(super) fn deadlines(&self) -> usize {
-        self.deadlines.0.len()
+    pub(super) fn deadlines(&self) -> (usize, usize) {
+        (self.deadlines.valid, self.deadlines.len())
     }
 
-    /// Returns a child whose deadline has come.
-    pub(super) fn due(&self, now: Instant) -> Option<ChildKey> {
-        self.deadlines.0.first().filter(|(deadline, _)| *deadline <= now).map(|(_, key)| *key)
+    /// Returns a child whose deadline has come. Of several with the same deadline, it is the first in start order.
+    pub(super) fn due(&mut self, now: Instant) -> Option<ChildKey> {
+        let deadlines = &mut self.deadlines;
+        while deadlines.in_order.front().is_some_and(|(deadline, _)| *deadline <= now) {
+            deadlines.others.extend(deadlines.in_order.pop_front().map(Reverse));
+        }
+        deadlines.clean_up(&self.slots);
+        deadlines.others.peek().filter(|Reverse((deadline, _))| *deadline <= now).map(|Reverse((_, key))| *key)
     }
 
     /// Returns how many children are in one of these states.
@@ -198,6 +229,16 @@ impl<C: Spec> Children<C> {
         significant.iter().sum::<usize>() - significant[StateClass::Stopped as usize]
     }
 
+    /// Returns how many children keep the supervisor from being ready: they count, and are starting, restarting or stopping.
+    pub(super) fn unready(&self) -> usize {
+        // B8: stopped children do not matter: R5 keeps one that has nothing to run, and R63 one that was terminated.
+        let is_settled = [StateClass::Running, StateClass::Stopped];
+        let exempt = &self.tallies.exempt;
+        let exempt_unsettled =
+            exempt.iter().sum::<usize>() - is_settled.iter().map(|class| exempt[*class as usize]).sum::<usize>();
+        self.slots.len() - self.count_of(&is_settled) - exempt_unsettled
+    }
+
     /// Counts, R67: all specifications; processes that are ready; workers and supervisors, whatever their state. R75,
     /// D7: in a dynamic supervisor, too, `specs` is the number of children, including those that wait for a restart.
     pub(crate) fn counts(&self) -> ChildCounts {
@@ -211,28 +252,91 @@ impl<C: Spec> Children<C> {
 }
 
 impl Deadlines {
-    fn change(&mut self, key: ChildKey, before: Option<Instant>, after: Option<Instant>) {
-        if before == after {
+    /// The capacity that is always kept.
+    const KEPT: usize = 32;
+
+    /// Follows the change of a child's deadline. Runs when `slots` has the new one.
+    #[inline]
+    fn change<C: Spec>(
+        &mut self,
+        slots: &Slab<Slot<C>>,
+        key: ChildKey,
+        before: Option<Instant>,
+        after: Option<Instant>,
+    ) {
+        // Inlined up to here: most changes of a state change no deadline.
+        if before != after {
+            self.replace(slots, key, before, after);
+        }
+    }
+
+    fn replace<C: Spec>(
+        &mut self,
+        slots: &Slab<Slot<C>>,
+        key: ChildKey,
+        before: Option<Instant>,
+        after: Option<Instant>,
+    ) {
+        self.valid += usize::from(after.is_some());
+        if let Some(after) = after {
+            if self.in_order.back().is_none_or(|(last, _)| *last <= after) {
+                self.in_order.push_back((after, key));
+            } else {
+                self.others.push(Reverse((after, key)));
+            }
+        }
+        if before.is_some() {
+            self.valid -= 1;
+            self.clean_up(slots);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.in_order.len() + self.others.len()
+    }
+
+    /// Takes out what is over: from the front, or everywhere if that is most of it.
+    fn clean_up<C: Spec>(&mut self, slots: &Slab<Slot<C>>) {
+        if self.valid == 0 {
+            self.in_order.clear();
+            self.others.clear();
+            self.in_order.shrink_to(Self::KEPT);
+            self.others.shrink_to(Self::KEPT);
             return;
         }
-        if let Some(before) = before {
-            self.0.remove(&(before, key));
+        let is_valid = |(deadline, key): &(Instant, ChildKey)| {
+            let slot = slots.get(key.slot as usize).filter(|slot| slot.id == key.id);
+            slot.is_some_and(|slot| slot.deadline() == Some(*deadline))
+        };
+        if self.len() > 2 * self.valid + Self::KEPT {
+            let all = self.in_order.drain(..).chain(self.others.drain().map(|Reverse(entry)| entry));
+            let mut valid: Vec<_> = all.filter(is_valid).collect();
+            valid.sort_unstable();
+            // A deadline that was set again, after another one, is there more than once.
+            valid.dedup();
+            (self.in_order, self.others) = (valid.into(), BinaryHeap::new());
         }
-        if let Some(after) = after {
-            self.0.insert((after, key));
+        while self.in_order.front().is_some_and(|first| !is_valid(first)) {
+            self.in_order.pop_front();
+        }
+        while self.others.peek().is_some_and(|Reverse(first)| !is_valid(first)) {
+            self.others.pop();
         }
     }
 }
 
 impl Tallies {
-    fn count<C: Spec>(&mut self, slot: &Slot<C>, step: impl Fn(&mut usize)) {
-        let (settings, class) = (slot.settings(), slot.state.class() as usize);
+    /// Changes the tallies that a child with these settings is part of.
+    fn of(&mut self, settings: &ChildSettings, change: impl Fn(&mut [usize; StateClass::COUNT])) {
         match settings.kind {
-            ChildKind::Worker => step(&mut self.workers[class]),
-            ChildKind::Supervisor => step(&mut self.supervisors[class]),
+            ChildKind::Worker => change(&mut self.workers),
+            ChildKind::Supervisor => change(&mut self.supervisors),
         }
         if settings.significant {
-            step(&mut self.significant[class]);
+            change(&mut self.significant);
+        }
+        if !settings.counts_for_readiness() {
+            change(&mut self.exempt);
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::{
 pub(crate) enum Effect<C> {
     /// Start the child. Its process reports with this incarnation.
     Start { key: ChildKey, incarnation: u32, child: C },
+    /// Keep the specification of the child over the end of its process, though it is temporary: it is going to be started
+    /// again. Comes before that process is told to stop.
+    Keep { child: C },
     /// Ask the child to stop. `no_successor`: no supervisor starts it again. R78: its process drops its specification.
     Ask { child: C, no_successor: bool },
     /// Abort the child.
@@ -47,6 +50,8 @@ pub(crate) enum Cause<C> {
 #[derive(Debug)]
 pub(crate) enum UncleanKind {
     Aborted,
+    /// A caller has killed it during the stop.
+    Killed,
     /// It has not yielded, and the supervisor has stopped without it (D3).
     Abandoned,
     /// It was asked to stop and ended in an error or a panic, or was lost (D9).
@@ -77,6 +82,8 @@ pub(crate) enum Refusal {
     Restarting,
     Stopping,
     Stuck,
+    /// There is nothing to run a second time.
+    RunsOnce,
     Dynamic,
     AtCapacity(usize),
     /// A child of the same name exists.

@@ -38,23 +38,24 @@ impl<C> Intensity<C> {
         }
     }
 
-    /// Counts a restart. Returns whether it is within the limit.
+    /// Counts a restart. Returns whether it is within the limit. `charge` makes what the history keeps, if there is one.
     ///
     /// R32, D4: a restart counts while `now - then <= period`, exactly. R34: no timer forgets it; this function does,
     /// at the next restart.
-    pub(super) fn charge(&mut self, charge: Charge<C>) -> bool {
+    pub(super) fn charge(&mut self, now: Instant, charge: impl FnOnce() -> Charge<C>) -> bool {
         if self.limit == usize::MAX {
             // The supervisor is never out of restarts, so there is nothing to count, and no history.
             return true;
         }
-        let (now, period) = (charge.at, self.period);
-        let is_over = |then: Instant| now.saturating_duration_since(then) > period;
+        // `None`: the period is longer than the clock has run.
+        let oldest = now.checked_sub(self.period);
+        let is_over = |then: Instant| oldest.is_some_and(|oldest| then < oldest);
         // A1: the last few restarts, and of those the ones that still count.
         while self.history.len() == GaveUp::MAX_HISTORY || self.history.front().is_some_and(|charge| is_over(charge.at))
         {
             self.history.pop_front();
         }
-        self.history.push_back(charge);
+        self.history.push_back(charge());
         while self.window.front().is_some_and(|then| is_over(*then)) {
             self.window.pop_front();
         }
@@ -62,9 +63,18 @@ impl<C> Intensity<C> {
         if self.window.len() < self.window.capacity() / 4 {
             self.window.shrink_to(2 * self.window.len().max(KEPT));
         }
-        self.window.push_back(now);
-        // R31: as many as the limit are allowed, one more is not.
-        self.window.len() <= self.limit
+        // R31: as many as the limit are allowed, one more is not. S4: that one does not come, so it does not count later.
+        let is_allowed = self.window.len() < self.limit;
+        if is_allowed {
+            self.window.push_back(now);
+        }
+        is_allowed
+    }
+
+    /// Returns how many restarts still count. R34: nothing has forgotten the others since the last restart.
+    pub(super) fn used(&self, now: Instant) -> usize {
+        let forgotten = self.window.partition_point(|then| now.saturating_duration_since(*then) > self.period);
+        self.window.len() - forgotten
     }
 
     /// Returns how many restarts are held, and the capacity.

@@ -42,7 +42,8 @@
 //! 8. `begin_stop`: no restart is left, or the first start has failed.
 //! 9. Not a call: `stop` sends `Effect::Ask` or `Effect::Abort`, the process ends, and `handle_exit` calls `on_stopped`.
 //!
-//! Not drawn: `exits`, `sequence` and `stop` answer who waits, through `calls` (`answer`, `answer_start`, `turn_away_starts`,
+//! Not drawn: `reload` is a call that calls `begin_group` and `stop_child`, and `calls`, `exits` and `stop` tell its callers.
+//! `exits`, `sequence` and `stop` answer who waits, through `calls` (`answer`, `answer_start`, `turn_away_starts`,
 //! `turn_away_circles`, `forget`). The inputs in this file enter the drawing where they belong: `handle_exit` at `exits`,
 //! `handle_ready` and `handle_start` at `sequence`, `handle_shutdown` at `stop`, `handle_deadline` at these and at `watch`.
 //!
@@ -58,6 +59,7 @@ mod children;
 mod effect;
 mod exits;
 mod intensity;
+mod reload;
 mod start_order;
 mod sequence;
 mod slot;
@@ -77,18 +79,19 @@ use self::{
     children::Children,
     intensity::Intensity,
     sequence::StartSequence,
-    slot::{AfterStop, StateClass, StopPhase, Stopping},
+    slot::{AbortedBy, AfterStop, StateClass, StopPhase, Stopping},
     stop::StopSequence,
 };
 pub(crate) use self::{
     effect::{Caller, Cause, Effect, Refusal, UncleanKind},
     intensity::Charge,
-    slot::{End, Slot, Spec, State},
+    slot::{End, Slot, Spec, State, StopLeft},
 };
 use crate::{
+    error::UncleanProcess,
     incarnation::{ChildId, ChildKey, Exit, ProcessKey},
     observe::{ChildCounts, ChildState, EventKind, RestartCause},
-    strategy::SupervisorSettings,
+    strategy::{RestartMode, SupervisorSettings},
 };
 
 #[derive(Debug)]
@@ -128,6 +131,8 @@ pub(crate) struct Engine<C> {
     effects: VecDeque<Effect<C>>,
     /// Whether there is a listener. B3: without subscribers no event is made.
     pub(crate) is_heard: bool,
+    /// Whether no supervisor is above this one.
+    pub(crate) is_root: bool,
     rng: Rng,
 }
 
@@ -182,6 +187,7 @@ impl<C: Spec> Engine<C> {
             unclean: Vec::new(),
             effects: VecDeque::new(),
             is_heard: true,
+            is_root: false,
             rng: Rng::with_seed(seed),
         }
     }
@@ -234,12 +240,14 @@ impl<C: Spec> Engine<C> {
         }
     }
 
-    /// Handles the acknowledgement of a supervisor below: it has seen the request to stop, or to stop at once. N8: from
-    /// now on this one waits for it.
+    /// Handles the acknowledgement of a supervisor below, or of the scope of a worker that has ended: it has seen the request
+    /// to stop, or to stop at once. N8: from now on this one waits for it.
     pub(crate) fn handle_acknowledged(&mut self, process_key: ProcessKey) {
         if self.children.about(process_key).is_none() {
             return;
         }
+        // S2, B2: a worker acknowledges when its own future has ended and its scope stops. It sends no heartbeat any more.
+        self.children.set_look(process_key.child_key(), None);
         // It may be stopping by itself, before it is asked from here.
         self.children.edit(process_key.child_key(), |slot| slot.has_acknowledged = true);
         let Some(stopping) = self.stopping(process_key.child_key()) else { return };
@@ -252,6 +260,33 @@ impl<C: Spec> Engine<C> {
             StopPhase::Stuck => return,
         };
         self.children.set(process_key.child_key(), State::stopping(Stopping { phase, ..stopping }));
+    }
+
+    /// Handles the processes in the scope of a worker that did not stop well. Comes before the end of the worker.
+    pub(crate) fn handle_unclean_below(&mut self, process_key: ProcessKey, unclean: Vec<UncleanProcess>) {
+        if self.children.about(process_key).is_none() {
+            return;
+        }
+        let key = process_key.child_key();
+        // A5, R44: as for a supervisor below: the outcome names them if the child stops with this supervisor.
+        if let Some(Stopping { then: AfterStop::SupervisorStops(aborted_by), .. }) = self.stopping(key) {
+            self.record_unclean_below(key, aborted_by, &unclean);
+        }
+    }
+
+    /// Handles a worker that has ended, while in its scope there is a process that was aborted and has not yielded. D3: the
+    /// worker is in the state that it would be in if it did not yield itself.
+    pub(crate) fn handle_held(&mut self, process_key: ProcessKey, now: Instant) {
+        let Some(slot) = self.children.about(process_key) else { return };
+        let key = process_key.child_key();
+        match slot.state {
+            State::Running { since } => self.abort(key, AfterStop::ApplyPolicy { since, unresponsive: false }, now),
+            State::Starting { .. } => self.abort(key, AfterStop::FailStart { limit: None }, now),
+            _ => {}
+        }
+        if let Some(stopping) = self.stopping(key).filter(|stopping| stopping.phase != StopPhase::Stuck) {
+            self.stuck(key, stopping, now);
+        }
     }
 
     /// Handles the end of a process.
@@ -314,7 +349,9 @@ impl<C: Spec> Engine<C> {
         // Once is enough: after that, every child that comes to be stopped is aborted.
         if request.kill && !self.is_killed {
             self.is_killed = true;
-            self.abort_all(now);
+            // A5: a root has no time limit of its own, so its caller does not wait any longer. A supervisor below may be killed
+            // because its time is up; the one above it knows.
+            self.abort_all(if self.is_root { AbortedBy::Caller } else { AbortedBy::Stop }, now);
         }
     }
 
@@ -356,7 +393,7 @@ impl<C: Spec> Engine<C> {
         if self.stop_by.is_some_and(|by| by <= seen) {
             // A4: the budget ends once. If it stayed, it would be due for ever.
             self.stop_by = None;
-            self.abort_all(now);
+            self.abort_all(AbortedBy::Stop, now);
         }
     }
 
@@ -386,7 +423,7 @@ impl<C: Spec> Engine<C> {
             Work::Sequence(sequence) => sequence.delayed_until(),
             _ => None,
         };
-        [self.children.next_deadline(), group, self.stop_by].into_iter().flatten().min()
+        earlier(earlier(self.children.next_deadline(), group), self.stop_by)
     }
 
     /// Returns the outcome, after `Effect::Finish`.
@@ -470,11 +507,20 @@ impl<C: Spec> Engine<C> {
         self.children.behind(id).map(|(key, slot)| (key.id, slot))
     }
 
-    /// Returns whether all children that are going to run do, and none is stopping or restarting.
+    /// Returns whether all children that count and are going to run do, and none of these is stopping or restarting.
     pub(crate) fn is_ready(&self) -> bool {
-        // Stopped children do not matter: R5 keeps one that has nothing to run, and R63 one that was terminated.
-        let is_settled = [StateClass::Running, StateClass::Stopped];
-        self.is_up && !self.is_stopping() && self.children.count_of(&is_settled) == self.children.len()
+        // B8: during the first start every child counts.
+        self.is_up && !self.is_stopping() && self.children.unready() == 0
+    }
+
+    /// Returns whether the supervisor can become ready while this child stays as it is.
+    pub(crate) fn can_be_ready_beside(&self, id: ChildId) -> bool {
+        let Some(slot) = self.slot(id) else { return false };
+        // B8: one that does not count is disregarded, unless others wait for it: in the first start, or in their group.
+        let holds_up_others = !matches!(slot.state, State::Running { .. })
+            && self.settings.strategy.mode() != RestartMode::OneForOne
+            && self.children.unready() > 0;
+        self.is_up && !slot.settings().counts_for_readiness() && !holds_up_others
     }
 
     pub(crate) fn settings(&self) -> &SupervisorSettings {
@@ -492,6 +538,11 @@ impl<C: Spec> Engine<C> {
 
     pub(crate) fn history(&self) -> impl Iterator<Item = &Charge<C>> {
         self.intensity.history()
+    }
+
+    /// Returns how many of its restarts count now against the intensity.
+    pub(crate) fn restarts_used(&self, now: Instant) -> usize {
+        self.intensity.used(now)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -537,11 +588,25 @@ impl<C: Spec> Engine<C> {
     /// Emits an event for the end of a start or a stop. `took` is how long that took.
     fn emit_timed(&mut self, key: ChildKey, took: Option<Duration>, kind: impl FnOnce() -> EventKind) {
         if self.is_heard {
-            if let Some(slot) = self.children.get(key) {
-                let child = slot.child.clone();
-                self.effects.push_back(Effect::Emit { child, kind: Box::new(kind()), took });
-            }
+            self.push_event(key, took, kind());
         }
+    }
+
+    fn push_event(&mut self, key: ChildKey, took: Option<Duration>, kind: EventKind) {
+        if let Some(slot) = self.children.get(key) {
+            let child = slot.child.clone();
+            self.effects.push_back(Effect::Emit { child, kind: Box::new(kind), took });
+        }
+    }
+}
+
+/// Returns the earlier of two deadlines, if there are two. An array and its minimum take three times as long, and a turn asks
+/// several times.
+#[inline]
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

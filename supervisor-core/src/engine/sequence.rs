@@ -8,7 +8,7 @@ use std::{mem, time::Instant};
 
 use super::{
     Caller, Cause, Effect, Engine, Spec, State, Work,
-    slot::{Attempt, Slot, StateClass},
+    slot::{AfterStop, Attempt, Slot},
     stop::Progress,
 };
 use crate::{
@@ -29,6 +29,8 @@ pub(super) struct StartSequence {
     first: ChildId,
     /// The child after which the start continues, if that first start has come so far.
     resumed: Option<ChildKey>,
+    /// Whether a call has caused it, and not a failure.
+    pub(super) is_reload: bool,
     phase: StartPhase,
 }
 
@@ -56,6 +58,7 @@ impl StartSequence {
             leader: None,
             first: ChildId::FIRST,
             resumed: None,
+            is_reload: false,
             phase: StartPhase::Starting { begun: None },
         }
     }
@@ -96,6 +99,19 @@ impl StartSequence {
             // All children before the group are running, or gone for good.
             Some(begun) if begun.id >= from => (from, None),
             Some(begun) => (self.first, Some(begun)),
+        }
+    }
+
+    /// Returns whether the start cannot go on before this child has stopped, or is ready. For N6: a caller in it must not
+    /// wait for the start.
+    pub(super) fn waits_for<C: Spec>(&self, slot: &Slot<C>) -> bool {
+        match self.phase {
+            // It has to be gone before the group starts.
+            StartPhase::Stopping { .. } | StartPhase::Delayed(_) => {
+                self.leader.is_some() && slot.id >= self.from && slot.state.is_live()
+            }
+            // It has to be ready before the next one starts.
+            StartPhase::Starting { .. } => matches!(slot.state, State::Starting { .. }),
         }
     }
 
@@ -150,7 +166,14 @@ impl<C: Spec> Engine<C> {
         // Replaces the sequence under way, if there is one. R27: a retry that it had still to do is part of this one,
         // and is not done twice.
         let phase = StartPhase::Stopping { delay };
-        self.set_work(Work::Sequence(StartSequence { from, leader: Some(key), first, resumed, phase }));
+        self.set_work(Work::Sequence(StartSequence {
+            from,
+            leader: Some(key),
+            first,
+            resumed,
+            is_reload: false,
+            phase,
+        }));
         // N6: a caller that waits for a start in this group may have to stop for it.
         self.turn_away_circles(now);
     }
@@ -193,6 +216,7 @@ impl<C: Spec> Engine<C> {
                 } else {
                     // Before `come_up`, which may begin a stop.
                     self.set_work(Work::None);
+                    self.answer_reloads(&Ok(()));
                     self.come_up(now);
                 }
                 true
@@ -222,20 +246,28 @@ impl<C: Spec> Engine<C> {
 
     /// Marks a child as running. Runs when it becomes ready.
     pub(super) fn set_running(&mut self, key: ChildKey, now: Instant) {
-        let took = self.children.get(key).and_then(|slot| match slot.state {
-            State::Starting { ref since } => Some(now.saturating_duration_since(**since)),
-            _ => None,
-        });
-        self.children.set(key, State::Running { since: now });
+        let (mut took, mut has_watchdog) = (None, false);
         // A3: a start that fails from now on is a failed restart. If a caller started it, from now on it is restarted
         // as any child is.
-        self.children.edit(key, |slot| (slot.has_started, slot.attempt) = (true, Attempt::Own));
+        self.children.edit_and_set(key, |slot| {
+            if let State::Starting { since } = &slot.state {
+                took = Some(now.saturating_duration_since(**since));
+            }
+            (slot.has_started, slot.attempt) = (true, Attempt::Own);
+            slot.set_kept(false);
+            has_watchdog = slot.settings().watchdog().is_some();
+            State::Running { since: now }
+        });
         // B2: the first heartbeat is due `within` after ready.
-        self.watch_over(key, now);
+        if has_watchdog {
+            self.watch_over(key, now);
+        }
         // Before the answer: when a caller has the answer, the event was emitted.
         self.emit_timed(key, took, || EventKind::Ready);
-        // R58, R64: only now, because the answer says that the child is ready.
-        self.answer_start(key, Ok(()));
+        // R58, R64: only now, because the answer says that the child is ready. Most have no caller.
+        if !self.callers.is_empty() {
+            self.answer_start(key, Ok(()));
+        }
     }
 
     /// Starts a child whose turn has come: in a sequence, alone, or for a caller.
@@ -265,9 +297,13 @@ impl<C: Spec> Engine<C> {
     /// failed before it is gone: only then its failure decides whether there is a next one. A terminated child does not
     /// delay the next one.
     fn is_coming(&self, key: ChildKey) -> bool {
-        self.children
-            .get(key)
-            .is_some_and(|slot| matches!(slot.state.class(), StateClass::Starting) || slot.state.is_failing_to_start())
+        self.children.get(key).is_some_and(|slot| match &slot.state {
+            State::Starting { .. } => true,
+            // Reloaded before it was ready, in a first start: it is started again at once, and the others go on waiting.
+            State::PendingStart => !slot.has_started,
+            State::Stopping(stopping) if stopping.then == AfterStop::Restart => !slot.has_started,
+            state => state.is_failing_to_start(),
+        })
     }
 
     /// Ends a start sequence. R2: after the first one, which may have become a group restart, the supervisor is ready.
@@ -291,7 +327,8 @@ impl<C: Spec> Engine<C> {
             return;
         }
         let ends = match self.settings.auto_shutdown {
-            AutoShutdown::Never => false,
+            // S5: in a scope, significant means needed. A child whose work is done is not needed any more.
+            AutoShutdown::Never => self.settings.is_scope && !exit.is_success() && exit != Exit::Ignored,
             // R49: one is enough.
             AutoShutdown::AnySignificant => true,
             // R50: those that are being restarted are present (R53).
@@ -329,7 +366,9 @@ impl<C: Spec> Engine<C> {
         let Work::Sequence(sequence) = &self.work else { return false };
         // Once it runs again, the restart no longer waits for it, and goes on without it.
         let is_down = |slot: &Slot<C>| !matches!(slot.state, State::Stopped | State::Running { .. });
-        self.is_up && sequence.leader == Some(key) && self.children.get(key).is_some_and(is_down)
+        // B5: a reload goes on without a child that is terminated meanwhile, and leaves no sibling down.
+        let is_retry = self.is_up && !sequence.is_reload;
+        is_retry && sequence.leader == Some(key) && self.children.get(key).is_some_and(is_down)
     }
 
     /// Returns whether the caller would wait for itself: the child that it wants started waits for its group, and that
@@ -340,12 +379,18 @@ impl<C: Spec> Engine<C> {
         let Some(slot) = caller.within.and_then(|within| self.children.get(self.children.find(within)?)) else {
             return false;
         };
-        let is_waited_for = match sequence.phase {
-            // It has to be gone before the group starts; or, during the start, to be ready before the next one starts.
-            StartPhase::Stopping { .. } | StartPhase::Delayed(_) => slot.id >= sequence.from && slot.state.is_live(),
-            StartPhase::Starting { .. } => matches!(slot.state, State::Starting { .. }),
-        };
-        sequence.comes_to(id) && is_waited_for
+        sequence.comes_to(id) && sequence.waits_for(slot)
+    }
+
+    /// Ends the delay of a group restart, or takes it away from one that is still stopping. Runs for a reload, which waits
+    /// for no backoff.
+    pub(super) fn hurry(&mut self) {
+        let Work::Sequence(sequence) = &mut self.work else { return };
+        match sequence.phase {
+            StartPhase::Stopping { .. } => sequence.phase = StartPhase::Stopping { delay: None },
+            StartPhase::Delayed(_) => sequence.phase = sequence.starting(),
+            StartPhase::Starting { .. } => {}
+        }
     }
 
     /// Moves the sequence under way to its next phase.

@@ -17,15 +17,15 @@
 //! 1. `begin_start`: its turn has come. A child without a set-up is `Running` at once.
 //! 2. `handle_ready`
 //! 3. `apply_policy`, of an exit of its own; `on_start_failed`, of one before it was ready, straight from `Starting`
-//! 4. `stop_child`, where its supervisor or its group stops, or it is terminated; `abort`, where its time is up, it is
+//! 4. `stop_child`, where its supervisor or its group stops, or it is terminated, or reloaded; `abort`, where its time is up, it is
 //!    killed, or misses its heartbeat
 //! 5. `schedule_restart`, if it is to be restarted and a backoff says when
-//! 6. `handle_deadline`, when that time has come
+//! 6. `handle_deadline`, when that time has come; `reload_alone`, before that
 //! 7. `schedule_restart`, if it is to be restarted at once, or with its group; `apply_policy` and `on_start_failed`, if its
 //!    group is going to be restarted anyway
 //! 8. `stop_or_remove`, if it is not to be restarted; `schedule_restart`, if there is no restart left; `apply_policy` and
 //!    `on_start_failed`, if the supervisor stops
-//! 9. `on_stopped`, if it is started again with its group, or an earlier run has left it behind
+//! 9. `on_stopped`, if it is started again with its group, or reloaded, or an earlier run has left it behind
 //! 10. `on_stopped`, if its supervisor stops, or it was terminated; `abandon`, if its supervisor stops without it;
 //!     `handle_terminate_child`, `begin_stop` and `cancel_group`, straight from `PendingStart` and `Delayed`
 //! 11. `handle_restart_child`; `begin_group`, which starts all of a group
@@ -37,6 +37,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::earlier;
 use crate::{
     incarnation::{ChildId, Exit, ProcessKey},
     observe::{ChildState, RestartCause},
@@ -83,6 +84,8 @@ struct Extra {
     left_out_of: u32,
     /// When its process is checked for a heartbeat; `None` without a watchdog.
     look: Option<Look>,
+    /// Whether it is started again though it is temporary, because a call reloads it.
+    is_kept: bool,
 }
 
 /// A check for a heartbeat.
@@ -158,6 +161,17 @@ pub(super) enum StopPhase {
     Stuck,
 }
 
+/// How long a stop may still take. `None` is without limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum StopLeft {
+    /// Asked: until it is aborted.
+    Asked(Option<Duration>),
+    /// Aborted: until its grace is over.
+    Aborted(Option<Duration>),
+    /// Aborted, and its grace is over.
+    Stuck,
+}
+
 /// The next step of a child when it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum AfterStop {
@@ -165,14 +179,25 @@ pub(super) enum AfterStop {
     ApplyPolicy { since: Instant, unresponsive: bool },
     /// Its start has failed: it was not ready within the limit (A2), or was killed.
     FailStart { limit: Option<Duration> },
-    /// It is started again with its group.
+    /// It is started again: with its group, or alone, for a reload.
     Restart,
     /// An earlier run of the supervisor left it behind: its successor is started (P2).
     Start,
     /// It was terminated (R63).
     StayDown,
     /// The supervisor stops.
-    SupervisorStops,
+    SupervisorStops(AbortedBy),
+}
+
+/// What aborts a child whose supervisor stops, if it is aborted. The outcome tells it (A5).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum AbortedBy {
+    /// The stop of its supervisor: its time is up.
+    Stop,
+    /// A caller who killed it during that stop.
+    Caller,
+    /// A kill, a missed heartbeat or a limit, before that stop began. R44: it is absorbed, as if it had ended a moment earlier.
+    Earlier,
 }
 
 /// The classes of states that are counted.
@@ -220,9 +245,10 @@ impl<C: Spec> Slot<C> {
     }
 
     /// Returns the deadline of the child, if it has one.
+    #[inline]
     pub(super) fn deadline(&self) -> Option<Instant> {
         let look = self.look().filter(|look| !look.has_begun).map(|look| look.due);
-        look.or_else(|| self.state.deadline(self.settings()))
+        look.or_else(|| self.state.deadline(&self.child))
     }
 
     /// Returns the next check for a heartbeat. Only a running child has one.
@@ -290,9 +316,10 @@ impl<C: Spec> Slot<C> {
                 }
                 // `ApplyPolicy` joins the group likewise. The others come back already, or do not occur during a
                 // restart.
-                AfterStop::ApplyPolicy { .. } | AfterStop::Restart | AfterStop::Start | AfterStop::SupervisorStops => {
-                    None
-                }
+                AfterStop::ApplyPolicy { .. }
+                | AfterStop::Restart
+                | AfterStop::Start
+                | AfterStop::SupervisorStops(_) => None,
             },
             State::PendingStart | State::Delayed { .. } | State::Starting { .. } | State::Running { .. } => None,
         }
@@ -306,6 +333,18 @@ impl<C: Spec> Slot<C> {
     /// (N2).
     pub(super) fn leave_out_of(&mut self, group: u32) {
         self.extra.get_or_insert_default().left_out_of = group;
+    }
+
+    /// Returns whether it is started again though it is temporary.
+    pub(super) fn is_kept(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.is_kept)
+    }
+
+    /// Keeps it over the end of its process, until it is ready again. Runs when a temporary child is reloaded.
+    pub(super) fn set_kept(&mut self, is_kept: bool) {
+        if is_kept != self.is_kept() {
+            self.extra.get_or_insert_default().is_kept = is_kept;
+        }
     }
 
     /// Returns how often it was started again; the count wraps after some four billion restarts. B4: for a supervisor
@@ -329,6 +368,17 @@ impl<C: Spec> Slot<C> {
         }
     }
 
+    /// Returns how long its stop may still take, if it is stopping.
+    pub(crate) fn stop_left(&self, now: Instant) -> Option<StopLeft> {
+        let State::Stopping(stopping) = &self.state else { return None };
+        let left = |until: Option<Instant>| until.map(|until| until.saturating_duration_since(now));
+        Some(match stopping.phase {
+            StopPhase::Asked { until, .. } => StopLeft::Asked(left(until)),
+            StopPhase::Aborted { until } => StopLeft::Aborted(left(until)),
+            StopPhase::Stuck => StopLeft::Stuck,
+        })
+    }
+
     /// Returns whether its process was aborted and has not yielded within its grace.
     pub(crate) fn is_stuck(&self) -> bool {
         matches!(&self.state, State::Stopping(stopping) if stopping.phase == StopPhase::Stuck)
@@ -346,6 +396,24 @@ impl<C: Spec> Slot<C> {
             // P2: the process that stops is not of this run; this run is going to start one.
             State::Stopping(ref stopping) if stopping.then == AfterStop::Start => ChildState::Restarting,
             State::Stopping(_) => ChildState::Stopping,
+        }
+    }
+}
+
+impl StopLeft {
+    pub(crate) fn time(self) -> Option<Duration> {
+        match self {
+            Self::Asked(time) | Self::Aborted(time) => time,
+            Self::Stuck => None,
+        }
+    }
+
+    /// Returns it below a supervisor that may take no longer than `limit` itself. A4: that ends the time to stop, and not the
+    /// grace after it.
+    pub(crate) fn within(self, limit: Option<Duration>) -> Self {
+        match self {
+            Self::Asked(time) => Self::Asked([time, limit].into_iter().flatten().min()),
+            Self::Aborted(_) | Self::Stuck => self,
         }
     }
 }
@@ -397,13 +465,14 @@ impl State {
         matches!(self, Self::Stopping(stopping) if matches!(stopping.then, AfterStop::FailStart { .. }))
     }
 
-    pub(super) fn deadline(&self, settings: &ChildSettings) -> Option<Instant> {
+    #[inline]
+    pub(super) fn deadline(&self, child: &impl Spec) -> Option<Instant> {
         match self {
             Self::Stopped | Self::PendingStart | Self::Running { .. } => None,
             Self::Delayed { until } => **until,
-            Self::Starting { since } => since.checked_add(settings.start_timeout()?),
+            Self::Starting { since } => since.checked_add(child.settings().start_timeout()?),
             Self::Stopping(stopping) => match stopping.phase {
-                StopPhase::Asked { until, ack_by } => [until, ack_by].into_iter().flatten().min(),
+                StopPhase::Asked { until, ack_by } => earlier(until, ack_by),
                 StopPhase::Aborted { until } => until,
                 StopPhase::Stuck => None,
             },

@@ -3,12 +3,12 @@
 //! A child stops alone (`stop_child`, `abort`), or as part of a stop sequence, which counts the children that it waits
 //! for. A child that has begun to stop alone can become part of a sequence later, and keeps its limit.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     Cause, Effect, Engine, Refusal, Spec, State, UncleanKind, Work,
     calls::Awaited,
-    slot::{AfterStop, Attempt, Slot, StateClass, StopPhase, Stopping},
+    slot::{AbortedBy, AfterStop, Attempt, Slot, StateClass, StopPhase, Stopping},
 };
 use crate::{
     error::StartFailure,
@@ -17,6 +17,9 @@ use crate::{
     shutdown::{ShutdownOrder, ShutdownStrategy},
     strategy::ChildKind,
 };
+
+/// The next step of a child that has to stop because its supervisor does.
+const STOPS: AfterStop = AfterStop::SupervisorStops(AbortedBy::Stop);
 
 /// A stop of all children that run, from `from` on, in reverse order or at once.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +120,7 @@ impl<C: Spec> Engine<C> {
         let moving: Vec<_> = self.keys_of(|state| !matches!(state, State::Stopped | State::Running { .. }));
         for key in moving.into_iter().rev() {
             if self.children.get(key).is_some_and(|slot| slot.state.is_live()) {
-                self.stop_child(key, AfterStop::SupervisorStops, Some(self.stop_sequence.number), now);
+                self.stop_child(key, STOPS, Some(self.stop_sequence.number), now);
             } else {
                 // B1: shutdown does not wait for a backoff.
                 self.emit_cancelled(key);
@@ -150,6 +153,21 @@ impl<C: Spec> Engine<C> {
                 true
             }
         }
+    }
+
+    /// Returns how many children are stopping.
+    pub(crate) fn count_stopping(&self) -> usize {
+        self.children.count_of(&[StateClass::Stopping, StateClass::Draining, StateClass::Stuck])
+    }
+
+    /// Returns the child that has to be gone before the next one is asked, in a stop that has an order.
+    pub(crate) fn awaited(&self) -> Option<ChildId> {
+        self.stop_sequence.awaited.map(|key| key.id)
+    }
+
+    /// Returns what is left of the time for the whole stop (A4), if that has a limit.
+    pub(crate) fn stop_budget_left(&self, now: Instant) -> Option<Duration> {
+        self.stop_by.map(|by| by.saturating_duration_since(now))
     }
 
     /// Waits for children that are stopping. Runs when a supervisor starts beside processes of an earlier run. P2:
@@ -206,7 +224,7 @@ impl<C: Spec> Engine<C> {
         if self.settings.shutdown_order == ShutdownOrder::Reverse {
             self.stop_sequence.awaited = Some(key);
         }
-        let then = if self.is_stopping() { AfterStop::SupervisorStops } else { AfterStop::Restart };
+        let then = if self.is_stopping() { STOPS } else { AfterStop::Restart };
         self.stop_child(key, then, Some(self.stop_sequence.number), now);
         Progress::Moved
     }
@@ -219,10 +237,18 @@ impl<C: Spec> Engine<C> {
         let (kind, shutdown) = (settings.kind, settings.shutdown());
         let phase = match &slot.state {
             State::Stopping(stopping) => {
-                // R18: which children come back with their group was decided when that restart began. Decided at its
-                // turn, it would depend on which of two is gone first. Any other reason replaces what was to follow:
-                // R63 a restart, N1 everything.
-                let then = if then == AfterStop::Restart { stopping.then } else { then };
+                let then = match (then, stopping.then) {
+                    // R18: which children come back with their group was decided when that restart began. Decided at its
+                    // turn, it would depend on which of two is gone first.
+                    (AfterStop::Restart, before) => before,
+                    // A5: who aborts it was decided before.
+                    (AfterStop::SupervisorStops(_), before @ AfterStop::SupervisorStops(_)) => before,
+                    (AfterStop::SupervisorStops(_), _) if stopping.is_aborted() => {
+                        AfterStop::SupervisorStops(AbortedBy::Earlier)
+                    }
+                    // Any other reason replaces what was to follow: R63 a restart, N1 everything.
+                    (then, _) => then,
+                };
                 // Counted once: it may be part of this sequence already.
                 if stop_sequence.is_some() && stopping.stop_sequence != stop_sequence {
                     self.stop_sequence.outstanding += 1;
@@ -245,6 +271,7 @@ impl<C: Spec> Engine<C> {
             },
         };
         let unready = matches!(slot.state, State::Starting { .. });
+        let child = slot.child.clone();
         // N8: a supervisor that stops by itself has acknowledged before, and does not do so again.
         let answers = kind == ChildKind::Supervisor && !slot.has_acknowledged;
         if stop_sequence.is_some() {
@@ -252,9 +279,12 @@ impl<C: Spec> Engine<C> {
         }
         self.emit(key, || EventKind::Stopping);
         let phase = match phase {
-            None => self.abort_phase(key, now),
+            None => {
+                self.effects.push_back(Effect::Abort { child, no_successor });
+                StopPhase::Aborted { until: now.checked_add(self.settings.abort_grace) }
+            }
             Some(time) => {
-                self.ask(key, no_successor);
+                self.effects.push_back(Effect::Ask { child, no_successor });
                 // R42: a time beyond the range of the clock is no limit.
                 let until = now.checked_add(time);
                 let ack_by = if answers { now.checked_add(self.settings.abort_grace) } else { None };
@@ -296,6 +326,24 @@ impl<C: Spec> Engine<C> {
             .set(key, State::stopping(Stopping { no_successor: stopping.no_successor || is_final, ..stopping }));
     }
 
+    /// Gives a child that is terminated no more time than that. One that has less keeps it.
+    pub(super) fn stop_within(&mut self, key: ChildKey, limit: Duration, now: Instant) {
+        // The supervisor itself stops, and the turn of this child has not come. A limit holds in whatever order others stop.
+        if self.is_stopping() {
+            self.stop_child(key, STOPS, Some(self.stop_sequence.number), now);
+        }
+        let Some(stopping) = self.stopping(key) else { return };
+        let StopPhase::Asked { until, ack_by } = stopping.phase else { return };
+        if limit.is_zero() {
+            self.abort(key, stopping.then, now);
+            return;
+        }
+        // A limit beyond the range of the clock is none.
+        let until = [until, now.checked_add(limit)].into_iter().flatten().min();
+        let phase = StopPhase::Asked { until, ack_by };
+        self.children.set(key, State::stopping(Stopping { phase, ..stopping }));
+    }
+
     /// Aborts a child. Runs when it is killed, misses its heartbeat, or its time is up: to be ready, or to stop. A
     /// child whose turn to stop comes anyway has not failed, as if its turn had come a moment earlier.
     pub(super) fn abort(&mut self, key: ChildKey, then: AfterStop, now: Instant) {
@@ -303,9 +351,9 @@ impl<C: Spec> Engine<C> {
         // same result.
         let is_unresponsive = matches!(then, AfterStop::ApplyPolicy { unresponsive: true, .. });
         let then = match then {
-            // A5: so that the outcome names it.
+            // A5: so that the outcome names it. No heartbeat and no start is checked any more, so a caller has killed it.
             AfterStop::ApplyPolicy { .. } | AfterStop::FailStart { .. } if self.is_stopping() => {
-                AfterStop::SupervisorStops
+                AfterStop::SupervisorStops(AbortedBy::Caller)
             }
             // N2: it joins, and costs nothing.
             AfterStop::ApplyPolicy { .. } | AfterStop::FailStart { .. } if self.joins_group(key) => AfterStop::Restart,
@@ -333,13 +381,14 @@ impl<C: Spec> Engine<C> {
 
     /// Aborts everything that is left. Runs when the stop has used up its budget, or the supervisor is killed. A4: all
     /// are aborted at once, and share one grace.
-    pub(super) fn abort_all(&mut self, now: Instant) {
+    pub(super) fn abort_all(&mut self, by: AbortedBy, now: Instant) {
+        let then = AfterStop::SupervisorStops(by);
         for key in self.keys_of(State::is_live) {
             // Makes it part of the stop, if it is not yet: otherwise the stop would be done before this one is gone.
-            self.stop_child(key, AfterStop::SupervisorStops, Some(self.stop_sequence.number), now);
+            self.stop_child(key, then, Some(self.stop_sequence.number), now);
             // A child that is aborted already has a grace that has begun, and gets no other.
             if self.stopping(key).is_some_and(|stopping| !stopping.is_aborted()) {
-                self.abort(key, AfterStop::SupervisorStops, now);
+                self.abort(key, then, now);
             }
         }
         // The order is over: no child waits for its turn any more.
@@ -387,6 +436,10 @@ impl<C: Spec> Engine<C> {
         self.children.set(key, State::stopping(Stopping { phase: StopPhase::Stuck, ..stopping }));
         self.stop_sequence.pass(key);
         self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
+        // A7: a reload that needs its end would wait for as long.
+        if stopping.then == AfterStop::Restart || self.joins_group(key) {
+            self.fail_reloads(key, || Refusal::Stuck);
+        }
         // A2: a start timeout bounds how long others wait for the start, so its failure is reported without its exit.
         let AfterStop::FailStart { limit } = stopping.then else { return };
         let failure = limit.map_or(StartFailure::Aborted, StartFailure::TimedOut);
@@ -411,7 +464,9 @@ impl<C: Spec> Engine<C> {
     fn abandon(&mut self, key: ChildKey, stopping: Stopping) {
         // Otherwise the stop would wait for it for ever.
         self.stop_sequence.left(key, &stopping);
-        self.emit(key, || EventKind::Abandoned);
+        // P1, B4: also if there is no listener, because this marks the process: its own end is not reported then, and a
+        // snapshot shows it.
+        self.push_event(key, None, EventKind::Abandoned);
         // D3, A5: the outcome names it.
         if let Some(slot) = self.children.get(key) {
             self.unclean.push((slot.child.clone(), UncleanKind::Abandoned));

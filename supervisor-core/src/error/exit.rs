@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use super::{
     Failure, GaveUp, StartFailure, UncleanProcess, UncleanStop,
@@ -7,7 +7,8 @@ use super::{
 
 /// The end of a process: how it ended.
 ///
-/// Displayed, it is one line that includes the message of user code. Control characters in that message are escaped.
+/// Displayed, it is one line that includes the message of user code. Control characters in that message are escaped. It is an
+/// error, so `job.await?` works where a [`JoinHandle`](crate::JoinHandle) has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -114,6 +115,11 @@ impl Exit {
         }
     }
 
+    /// Returns whether the child's restart condition said that no restart helps.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Failed(failure) if failure.is_final())
+    }
+
     /// Whether a supervisor that ended like this may have left processes behind.
     pub(crate) fn may_have_left_any(&self) -> bool {
         matches!(self, Self::Lost | Self::Panicked(_)) || self.abandoned_any()
@@ -180,8 +186,14 @@ impl Tell for Exit {
         match self {
             Self::Normal => out.write_str("ended normally"),
             Self::Ignored => out.write_str("had nothing to run"),
-            Self::Failed(_) => out.write_str("failed"),
-            Self::Panicked(_) => out.write_str("panicked"),
+            Self::Failed(failure) => {
+                out.write_str("failed")?;
+                failure.tell_finality(out)
+            }
+            Self::Panicked(failure) => {
+                out.write_str("panicked")?;
+                failure.tell_location(out)
+            }
             Self::Aborted => out.write_str("was aborted"),
             Self::Unresponsive { within } => write!(out, "was aborted: no heartbeat within {within:?}"),
             Self::Lost => out.write_str("was dropped by its executor"),
@@ -231,6 +243,9 @@ impl fmt::Display for Exit {
         tell::data(self, f)
     }
 }
+
+/// It has no [`source`](Error::source), because its text includes the message of user code.
+impl Error for Exit {}
 
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

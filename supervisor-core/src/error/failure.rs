@@ -1,14 +1,21 @@
 use std::{
     any::Any,
+    backtrace::Backtrace,
     error::Error,
     fmt::{self, Write as _},
     iter,
+    panic::AssertUnwindSafe,
     sync::Arc,
 };
 
 use arrayvec::ArrayString;
+use smol_str::SmolStr;
 
-use crate::text::Whole;
+use super::{
+    PanicLocation,
+    details::{Details, PanicSite},
+};
+use crate::{discard::Discard, text::Whole};
 
 /// An error of user code, whatever its type.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -17,16 +24,45 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 ///
 /// The process renders its error once, and drops the error. Supervisors, logs and callers get this text, so they run no user
 /// code, and a failure is cheap to clone. Two failures are equal if their messages and those of their sources are equal.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Failure {
-    message: Arc<str>,
-    source: Option<Arc<Failure>>,
+///
+/// A child with [`with_typed_failures`](crate::ChildSpec::with_typed_failures) keeps the error itself beside the text, for
+/// [`downcast_ref`](Self::downcast_ref). After [`capture_panics`](crate::capture_panics), the failure of a process that
+/// panicked has a [`location`](Self::location).
+#[derive(Clone)]
+pub struct Failure(Text);
+
+/// The message of a failure. A short one is in here, and takes no allocation: so neither does a restart for its cause.
+#[derive(Clone)]
+enum Text {
+    Plain(SmolStr),
+    Detailed(Arc<Detailed>),
+}
+
+/// The size matters: it is in each exit.
+const _: () = assert!(size_of::<Failure>() == 3 * size_of::<usize>());
+
+/// A message and the rest of a failure. Most failures have no more than a message.
+#[derive(Clone)]
+struct Detailed {
+    message: SmolStr,
+    details: Details,
 }
 
 impl Failure {
     /// Creates a failure with this message and no source.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into().into(), source: None }
+        Self::plain(message.into().into())
+    }
+
+    fn plain(message: SmolStr) -> Self {
+        Self(Text::Plain(message))
+    }
+
+    fn details(&self) -> Option<&Details> {
+        match &self.0 {
+            Text::Plain(_) => None,
+            Text::Detailed(detailed) => Some(&detailed.details),
+        }
     }
 
     /// Renders an error and the chain of its sources. Leaves out a source that the error's own message repeats.
@@ -39,46 +75,140 @@ impl Failure {
     fn chain(error: &(dyn Error + 'static), links: usize) -> Self {
         let message = render(error);
         let source = error.source().filter(|_| links > 1).map(|source| Self::chain(source, links - 1));
-        let Some(source) = source else { return Self { message, source: None } };
+        let Some(source) = source else { return Self::plain(message) };
         // Many errors repeat their source in their own message. This keeps one of the two.
         if repeats(&message, &source.raw().to_string()) {
-            return Self { message, source: None };
+            return Self::plain(message);
         }
         if source.messages().any(|below| repeats(&message, below)) {
             let others: Vec<_> = source.messages().filter(|below| !repeats(&message, below)).collect();
             return Self::from_messages(&message, others.into_iter());
         }
-        Self { message, source: Some(Arc::new(source)) }
+        Self::plain(message).with(|details| details.source = Some(source))
+    }
+
+    /// Returns the failure with changed details.
+    fn with(self, change: impl FnOnce(&mut Details)) -> Self {
+        let Detailed { message, mut details } = match self.0 {
+            Text::Plain(message) => Detailed { message, details: Details::default() },
+            Text::Detailed(detailed) => Arc::unwrap_or_clone(detailed),
+        };
+        change(&mut details);
+        if details.is_empty() {
+            Self::plain(message)
+        } else {
+            Self(Text::Detailed(Arc::new(Detailed { message, details })))
+        }
+    }
+
+    pub(super) fn below(&self) -> Option<&Self> {
+        self.details()?.source.as_ref()
     }
 
     /// The message and those of the sources, from the outside in.
     pub(crate) fn messages(&self) -> impl Iterator<Item = &str> {
-        iter::successors(Some(self), |failure| failure.source.as_deref()).map(Self::message)
+        iter::successors(Some(self), |failure| failure.below()).map(Self::message)
     }
 
     /// Creates a failure with this message, and sources with these messages, from the outside in.
     pub(crate) fn from_messages<'a>(message: &str, sources: impl DoubleEndedIterator<Item = &'a str>) -> Self {
-        let source =
-            sources.rev().fold(None, |source, message| Some(Arc::new(Self { message: message.into(), source })));
-        Self { message: message.into(), source }
+        let link =
+            |source: Option<Self>, message: &str| Self::plain(message.into()).with(|details| details.source = source);
+        link(sources.rev().fold(None, |source, message| Some(link(source, message))), message)
+    }
+
+    /// Returns the failure with the details of another one, except its sources.
+    pub(crate) fn with_details_of(self, other: &Self) -> Self {
+        let Some(others) = other.details() else { return self };
+        self.with(|details| {
+            let Details { site, error, is_final, source: _ } = others.clone();
+            (details.site, details.error, details.is_final) = (site, error, is_final);
+        })
+    }
+
+    /// Returns the failure with the place of its panic.
+    pub(crate) fn with_site(self, site: PanicSite) -> Self {
+        self.with(|details| details.site = site)
+    }
+
+    /// Returns the failure with the error that it was rendered from.
+    pub(crate) fn with_error(self, error: BoxError) -> Self {
+        self.with(|details| details.error = Some(Arc::new(AssertUnwindSafe(Discard::new(error)))))
+    }
+
+    /// Returns the failure as a final one: the restart condition of the child said no.
+    pub(crate) fn with_finality(self) -> Self {
+        self.with(|details| details.is_final = true)
+    }
+
+    /// Returns the error itself, if it has this type and the child keeps its errors:
+    /// [`with_typed_failures`](crate::ChildSpec::with_typed_failures). A failure that `serde` has deserialized has only the
+    /// text.
+    ///
+    /// ```
+    /// use std::num::ParseIntError;
+    /// use supervision::{Exit, one_shot, process};
+    ///
+    /// /// Returns whether a process failed because it could not parse a number.
+    /// fn is_bad_number(exit: &Exit) -> bool {
+    ///     matches!(exit, Exit::Failed(failure) if failure.downcast_ref::<ParseIntError>().is_some())
+    /// }
+    /// # assert!(!is_bad_number(&Exit::Normal));
+    /// ```
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.details()?.error.as_ref()?.downcast_ref()
+    }
+
+    /// Returns where the process panicked. `None` for an error, and if the program does not call
+    /// [`capture_panics`](crate::capture_panics).
+    pub fn location(&self) -> Option<&PanicLocation> {
+        self.details()?.site.location.as_ref()
+    }
+
+    /// Returns the backtrace of the panic. `None` unless the program calls [`capture_panics`](crate::capture_panics), and
+    /// `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for backtraces.
+    pub fn backtrace(&self) -> Option<&Backtrace> {
+        self.details()?.site.backtrace.as_ref().map(|backtrace| &***backtrace)
+    }
+
+    /// Returns whether the child's restart condition said that no restart helps:
+    /// [`with_restart_if`](crate::ChildSpec::with_restart_if).
+    pub fn is_final(&self) -> bool {
+        self.details().is_some_and(|details| details.is_final)
+    }
+
+    /// Writes, in brackets, that the failure is final.
+    pub(super) fn tell_finality(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        match self.is_final() {
+            true => out.write_str(" (not restarted: its restart condition said no)"),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes where the process panicked, if that is known.
+    pub(super) fn tell_location(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.location().map_or(Ok(()), |location| write!(out, " at {location}"))
     }
 
     /// Takes the message out of a panic's payload. The caller drops the payload.
     pub(crate) fn from_panic(payload: &(dyn Any + Send)) -> Self {
         // P4: `panic!` makes a payload of one of these two types.
         let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
-            (*text).to_owned()
+            SmolStr::new_static(text)
         } else if let Some(text) = payload.downcast_ref::<String>() {
-            text.clone()
+            SmolStr::new(text)
         } else {
-            "panic with non-string payload".to_owned()
+            SmolStr::new_static("panic with non-string payload")
         };
-        Self::new(message)
+        Self::plain(message)
     }
 
     /// Returns the message as user code wrote it, without those of its sources.
     pub fn message(&self) -> &str {
-        &self.message
+        match &self.0 {
+            Text::Plain(message) => message,
+            Text::Detailed(detailed) => &detailed.message,
+        }
     }
 
     /// The message and those of the sources, without escapes.
@@ -87,11 +217,11 @@ impl Failure {
     }
 }
 
-/// Renders a message. Most are short, and need one allocation: that of the text that stays.
-fn render(error: &dyn Error) -> Arc<str> {
+/// Renders a message. Most are short, and need no allocation but that of the text that stays.
+fn render(error: &dyn Error) -> SmolStr {
     let mut short = ArrayString::<256>::new();
     if write!(short, "{error}").is_ok() {
-        return short.as_str().into();
+        return SmolStr::new(short);
     }
     let mut long = String::new();
     // If the error's `Display` fails, the text that it wrote before is kept.
@@ -116,20 +246,15 @@ struct Raw<'a>(&'a Failure);
 
 impl fmt::Display for Raw<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
-        let mut source = self.0.source.as_deref();
-        while let Some(Failure { message, source: below }) = source {
-            write!(f, ": {message}")?;
-            source = below.as_deref();
-        }
-        Ok(())
+        f.write_str(self.0.message())?;
+        self.0.messages().skip(1).try_for_each(|message| write!(f, ": {message}"))
     }
 }
 
 /// Prints the message on one line, with control characters escaped. `{:#}` prints the sources as well, each after a colon.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.alternate() { Whole(self.raw()).fmt(f) } else { Whole(&self.message).fmt(f) }
+        if f.alternate() { Whole(self.raw()).fmt(f) } else { Whole(self.message()).fmt(f) }
     }
 }
 
@@ -141,9 +266,17 @@ impl fmt::Debug for Failure {
 
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as _)
+        self.below().map(|source| source as _)
     }
 }
+
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        self.messages().eq(other.messages())
+    }
+}
+
+impl Eq for Failure {}
 
 #[cfg(test)]
 mod tests {
@@ -221,7 +354,7 @@ mod tests {
     #[test]
     fn a_message_is_shown_on_one_line_and_kept_as_it_is() {
         let failure = Failure::from_error(&Outer(std::io::Error::other("red \u{1b}[31m\nnext")));
-        let failure = Failure { source: Some(Arc::new(failure)), ..Failure::new("a\rb") };
+        let failure = Failure::from_messages("a\rb", failure.messages().collect::<Vec<_>>().into_iter());
         assert_eq!(failure.to_string(), r"a\rb");
         assert_eq!(format!("{failure:#}"), r"a\rb: cannot open the spool: red \u{1b}[31m\nnext");
         assert_eq!(failure.message(), "a\rb");

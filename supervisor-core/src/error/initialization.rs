@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{BoxError, Failure};
+use super::BoxError;
 
 /// The reason why a process did not become ready: it failed, or it has nothing to do in this configuration.
 ///
@@ -42,10 +42,9 @@ impl InitializationError {
         self.0.is_none()
     }
 
-    /// The error as text. `None` for [`ignore`](Self::ignore).
-    pub(crate) fn into_failure(self) -> Option<Failure> {
-        // P3: rendered once, in the process that failed.
-        self.0.map(|error| Failure::from_error(&*error))
+    /// Returns the error. `None` for [`ignore`](Self::ignore).
+    pub(crate) fn into_error(self) -> Option<BoxError> {
+        self.0
     }
 }
 

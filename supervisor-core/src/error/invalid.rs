@@ -40,6 +40,11 @@ pub enum InvalidSpec {
     /// A supervisor has a watchdog. Supervisors give no heartbeats.
     #[error("a supervisor cannot have a watchdog; set it on its workers")]
     WatchdogOnSupervisor,
+    /// A supervisor keeps errors, or has a restart condition. Supervisors return no errors.
+    #[error(
+        "a supervisor returns no error to keep or to judge; set `with_typed_failures` and `with_restart_if` on its workers"
+    )]
+    ErrorsOfSupervisor,
     /// A `Supervisable`, or a supervisor, has explicit readiness. It is ready when its set-up is done.
     #[error("explicit readiness needs a closure or one-shot; a `Supervisable` is ready when `initialize` returns")]
     ExplicitReady,
@@ -63,6 +68,9 @@ pub enum InvalidSpec {
     /// A dynamic supervisor was given auto-shutdown.
     #[error("a dynamic supervisor cannot shut down by itself; do not set auto-shutdown")]
     DynamicAutoShutdown,
+    /// The children of a scope are placed on an executor that has still to be made. A scope works as soon as it is open.
+    #[error("the executor of a scope has to exist when the scope is opened; give one with `Placement::On`")]
+    ScopePlacement,
     /// A child or a supervisor's children are placed on an executor with a real clock, and their supervisor's own clock is
     /// virtual: that of a simulation, or of a Tokio runtime whose clock is paused. It would jump while they work, and find them
     /// late.

@@ -44,7 +44,8 @@ impl Tell for SupervisorError {
                 "`{path}` was dropped by its executor before it had stopped; shut the tree down before its runtime"
             ),
             Self::Panicked { path, .. } => write!(out, "`{path}` panicked in the supervisor itself, not in a child"),
-            Self::Executor(_) => out.write_str("cannot run the tree"),
+            // What an executor, or a part of the environment, says of itself is not a message of user code.
+            Self::Executor(failure) => write!(out, "cannot run the tree: {}", failure.message()),
             Self::NotRunning { path } => {
                 write!(out, "`{path}` is not running: it has not started, has stopped, or is waiting to restart")
             }
@@ -65,6 +66,9 @@ impl Tell for SupervisorError {
             Self::Running { path } => write!(out, "`{path}` is running; terminate it first"),
             Self::Restarting { path } => write!(out, "`{path}` is restarting; terminate it to cancel the restart"),
             Self::Stopping { path } => write!(out, "`{path}` is stopping; try again when it has stopped"),
+            Self::RunsOnce { path } => {
+                write!(out, "`{path}` runs only once and cannot be started again; start a new child")
+            }
             Self::Stuck { path } => {
                 write!(out, "`{path}` is stuck: aborted but has not yielded; it stops when it yields")
             }
@@ -82,6 +86,14 @@ impl Tell for SupervisorError {
                 "not in a supervised process, so there is no supervisor to add a child to; call `spawn` on a \
                  `SupervisorHandle`",
             ),
+            Self::NoScope { path } => write!(
+                out,
+                "`{path}` cannot have a scope: only the process of a worker has one; open it in the worker's own code"
+            ),
+            Self::ScopeIsOpen { path } => write!(
+                out,
+                "the scope of `{path}` is open already; call `scope_with` before anything else opens it, or use `scope`"
+            ),
             Self::ChildNotRunning { path } => {
                 write!(
                     out,
@@ -96,7 +108,8 @@ impl Tell for SupervisorError {
             Self::FailedToStart { cause, .. } => cause.said(),
             Self::GaveUp(gave_up) => gave_up.said(),
             Self::SignificantChildFailed { exit, .. } => exit.said(),
-            Self::Panicked { panic: failure, .. } | Self::Executor(failure) => Some(failure),
+            Self::Panicked { panic: failure, .. } => Some(failure),
+            Self::Executor(failure) => failure.below(),
             // A list has many causes, so the text names each.
             Self::UncleanShutdown(_) => None,
             Self::InvalidName { .. }
@@ -114,9 +127,12 @@ impl Tell for SupervisorError {
             | Self::Restarting { .. }
             | Self::Stopping { .. }
             | Self::Stuck { .. }
+            | Self::RunsOnce { .. }
             | Self::Dynamic { .. }
             | Self::WouldDeadlock { .. }
             | Self::OutsideProcess
+            | Self::NoScope { .. }
+            | Self::ScopeIsOpen { .. }
             | Self::ChildNotRunning { .. } => None,
         }
     }
@@ -160,9 +176,12 @@ impl SupervisorError {
             Self::Restarting { path } => path_of("Restarting", path),
             Self::Stopping { path } => path_of("Stopping", path),
             Self::Stuck { path } => path_of("Stuck", path),
+            Self::RunsOnce { path } => path_of("RunsOnce", path),
             Self::Dynamic { path } => path_of("Dynamic", path),
             Self::WouldDeadlock { path } => path_of("WouldDeadlock", path),
             Self::ChildNotRunning { path } => path_of("ChildNotRunning", path),
+            Self::NoScope { path } => path_of("NoScope", path),
+            Self::ScopeIsOpen { path } => path_of("ScopeIsOpen", path),
             Self::GaveUp(gave_up) => f.debug_tuple("GaveUp").field(gave_up).finish(),
             Self::UncleanShutdown(unclean) => f.debug_tuple("UncleanShutdown").field(unclean).finish(),
             Self::Executor(failure) => f.debug_tuple("Executor").field(failure).finish(),

@@ -88,8 +88,11 @@ impl Tell for StartFailure {
     fn tell(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         out.write_str("failed to start")?;
         match self {
-            Self::Failed(_) => Ok(()),
-            Self::Panicked(_) => out.write_str(": panicked"),
+            Self::Failed(failure) => failure.tell_finality(out),
+            Self::Panicked(failure) => {
+                out.write_str(": panicked")?;
+                failure.tell_location(out)
+            }
             Self::TimedOut(limit) => write!(out, ": not ready within its start timeout of {limit:?}"),
             Self::Ended => out.write_str(": ended before it was ready"),
             Self::Aborted => out.write_str(": was aborted before it was ready"),

@@ -13,6 +13,8 @@ use crate::id::ChildId;
 /// | `restart_child` | `NotFound`, `Running`, `Restarting`, `Stopping`, `Dynamic`, `FailedToStart`, `ShuttingDown`, `WouldDeadlock` |
 /// | `delete_child` | `NotFound`, `Running`, `Restarting`, `Stopping`, `Dynamic` |
 /// | `kill_child` | `NotFound`, `ChildNotRunning` |
+/// | `reload_child` | `NotFound`, `RunsOnce`, `Stopping`, `Stuck`, `FailedToStart`, `ShuttingDown`, `WouldDeadlock` |
+/// | `process::scope` | `OutsideProcess`, `NoScope`; `InvalidSpec` if it is too deep; `scope_with` also `ScopeIsOpen` |
 /// | `child`, `child_spec`, `supervisor` | `NotFound` |
 ///
 /// Paths are dotted names, from the root down.
@@ -103,7 +105,8 @@ pub enum SupervisorError {
         panic: Failure,
     },
 
-    /// The executor cannot run a tree.
+    /// The executor cannot run a tree, or the environment of the program does not allow it. `{}` has the reason, which is no
+    /// message of user code.
     Executor(Failure),
 
     /// The supervisor is not running: it has not started yet, it has stopped, or it is waiting to restart.
@@ -172,6 +175,12 @@ pub enum SupervisorError {
         path: String,
     },
 
+    /// The child has one future, which runs once: there is nothing to start again.
+    RunsOnce {
+        /// The child.
+        path: String,
+    },
+
     /// The supervisor is dynamic. It removes each child that ends, so its children cannot be restarted or deleted.
     Dynamic {
         /// The supervisor.
@@ -187,6 +196,18 @@ pub enum SupervisorError {
 
     /// The call was made outside of a supervised process, so it has no supervisor.
     OutsideProcess,
+
+    /// The process cannot have a scope: it is the process of a supervisor, or one that only drops what a child owned.
+    NoScope {
+        /// The process.
+        path: String,
+    },
+
+    /// The scope of the process is open already, with the settings with which it was opened first.
+    ScopeIsOpen {
+        /// The process.
+        path: String,
+    },
 
     /// The child has no process at the moment.
     ChildNotRunning {

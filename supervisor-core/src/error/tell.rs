@@ -4,8 +4,9 @@
 //! - [`source`](std::error::Error::source) is the message of user code: exactly what `{}` leaves out.
 //! - `{:#}` prints both, on one line.
 //!
-//! So each cause is printed once, whether a program prints the error alone or with the chain of its sources. A type that is not
-//! an error, such as [`Exit`](super::Exit), has no source, and its `{}` prints both parts.
+//! So each cause is printed once, whether a program prints the error alone or with the chain of its sources. A type that has no
+//! source prints both parts with `{}`: one that is not an error, and [`Exit`](super::Exit), which is mostly printed alone and
+//! is an error for the sake of `?`.
 
 use std::fmt;
 
@@ -47,7 +48,7 @@ pub(super) fn error(this: &dyn Tell, f: &mut fmt::Formatter<'_>) -> fmt::Result 
     if f.alternate() { data(this, f) } else { fmt::Display::fmt(&Whole(Known(this)), f) }
 }
 
-/// Writes the `Display` of a type that is not an error.
+/// Writes the `Display` of a type that has no source.
 pub(super) fn data(this: &dyn Tell, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     fmt::Display::fmt(&Whole(Story(this)), f)
 }

@@ -107,6 +107,7 @@ fn give_ups() -> Vec<GaveUp> {
 
 every! { unclean_stops: UncleanStop {
     UncleanStop::Aborted => [UncleanStop::Aborted],
+    UncleanStop::Killed => [UncleanStop::Killed],
     UncleanStop::Abandoned => [UncleanStop::Abandoned],
     UncleanStop::AbandonedWithSubtree => [UncleanStop::AbandonedWithSubtree],
     UncleanStop::Failed(_) => [UncleanStop::Failed(Exit::Failed(failure())), UncleanStop::Failed(Exit::Lost)],
@@ -153,9 +154,12 @@ every! { plain_errors: SupervisorError {
     SupervisorError::Restarting { .. } => [SupervisorError::Restarting { path: name("r") }],
     SupervisorError::Stopping { .. } => [SupervisorError::Stopping { path: name("r") }],
     SupervisorError::Stuck { .. } => [SupervisorError::Stuck { path: name("r") }],
+    SupervisorError::RunsOnce { .. } => [SupervisorError::RunsOnce { path: name("r") }],
     SupervisorError::Dynamic { .. } => [SupervisorError::Dynamic { path: name("r") }],
     SupervisorError::WouldDeadlock { .. } => [SupervisorError::WouldDeadlock { path: name("r") }],
     SupervisorError::OutsideProcess => [SupervisorError::OutsideProcess],
+    SupervisorError::NoScope { .. } => [SupervisorError::NoScope { path: name("r") }],
+    SupervisorError::ScopeIsOpen { .. } => [SupervisorError::ScopeIsOpen { path: name("r") }],
     SupervisorError::ChildNotRunning { .. } => [SupervisorError::ChildNotRunning { path: name("r") }],
 } }
 
@@ -177,6 +181,7 @@ fn every_error() -> Vec<Box<dyn Error>> {
     all.extend(supervisor_errors().into_iter().map(|error| Box::new(error) as Box<dyn Error>));
     all.extend(start_failures().into_iter().map(|error| Box::new(error) as Box<dyn Error>));
     all.extend(give_ups().into_iter().map(|error| Box::new(error) as Box<dyn Error>));
+    all.extend(exits().into_iter().map(|error| Box::new(error) as Box<dyn Error>));
     all
 }
 
@@ -226,10 +231,11 @@ fn a1_the_alternate_form_is_the_chain_with_each_cause_once() {
     supervisor_errors().iter().for_each(check);
     start_failures().iter().for_each(check);
     give_ups().iter().for_each(check);
+    exits().iter().for_each(check);
 }
 
 #[test]
-fn what_is_not_an_error_says_all_in_one_line() {
+fn what_has_no_source_says_all_in_one_line() {
     let all = |told: &dyn fmt::Display, tells_code: bool| {
         says_each_thing_once(&told.to_string());
         assert_eq!(told.to_string().contains(SHOWN), tells_code, "{told}");

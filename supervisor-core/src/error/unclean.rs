@@ -28,6 +28,9 @@ pub struct UncleanProcess {
 pub enum UncleanStop {
     /// The process did not stop in time, and was aborted. Its destructors have run.
     Aborted,
+    /// The process was killed during the shutdown, before it had stopped: alone, by a caller of
+    /// [`kill_child`](crate::SupervisorHandle::kill_child), or with the whole tree, by a second signal. Its destructors have run.
+    Killed,
     /// The process was aborted but never yielded. Its supervisor no longer waits for it, and it may still be running.
     Abandoned,
     /// The process is a supervisor that did not respond. It was abandoned with everything below it.
@@ -60,6 +63,7 @@ impl Tell for UncleanStop {
     fn tell(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         match self {
             Self::Aborted => out.write_str("was aborted: did not stop in time"),
+            Self::Killed => out.write_str("was killed before it had stopped"),
             Self::Abandoned => out.write_str("was abandoned: aborted but never yielded"),
             Self::AbandonedWithSubtree => out.write_str("was abandoned with its subtree: did not respond"),
             Self::Failed(exit) => {
@@ -72,7 +76,7 @@ impl Tell for UncleanStop {
     fn said(&self) -> Option<&Failure> {
         match self {
             Self::Failed(exit) => exit.said(),
-            Self::Aborted | Self::Abandoned | Self::AbandonedWithSubtree => None,
+            Self::Aborted | Self::Killed | Self::Abandoned | Self::AbandonedWithSubtree => None,
         }
     }
 }

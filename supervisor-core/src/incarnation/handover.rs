@@ -45,16 +45,16 @@ pub(super) fn give_back(process: Process) {
     REFUSED.with_borrow_mut(|refused| refused.push(process));
 }
 
-/// Runs `spawn`, which hands a process over. Returns the processes that were dropped inside of it. Each of these is
-/// lost, and reports so as soon as it is polled or dropped.
+/// Runs `spawn`, which hands a process over. Returns the processes that were dropped inside of it, if there are any. Each of
+/// these is lost, and reports so as soon as it is polled or dropped.
 #[inline]
-pub(crate) fn hand_over(spawn: impl FnOnce()) -> Vec<Process> {
+pub(crate) fn hand_over(spawn: impl FnOnce()) -> Option<Vec<Process>> {
     let before = STATE.replace(State::HandingOver);
     // `spawn` is a backend's method, which is foreign code. If it panics, the process is dropped, and so given back.
     let _ = guard(spawn);
     match STATE.replace(before) {
-        State::Refused => take_refused(),
-        State::Idle | State::HandingOver => Vec::new(),
+        State::Refused => Some(take_refused()),
+        State::Idle | State::HandingOver => None,
     }
 }
 

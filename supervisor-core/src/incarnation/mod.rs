@@ -20,4 +20,6 @@ pub use name::dotted;
 pub(crate) use polls::{Polled, ThreadSlot, Watching, slots};
 pub(crate) use shutdown_waiter::ShutdownWaiter;
 pub use task::Process;
-pub(crate) use task::{Parent, ProcessBody, ProcessContext, Report, ReportKind, Step, current, is_in_process};
+pub(crate) use task::{
+    Parent, PendingEnd, ProcessBody, ProcessContext, Report, ReportKind, Step, current, is_in_process,
+};

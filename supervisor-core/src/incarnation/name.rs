@@ -34,7 +34,9 @@ impl Name {
     }
 
     pub(crate) fn is_valid(&self) -> bool {
-        self.as_str().chars().any(is_kept)
+        let name = self.as_str();
+        // Most names begin so, and a look at a byte is a third of the work.
+        name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase()) || name.chars().any(is_kept)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -57,6 +59,10 @@ fn is_kept(c: char) -> bool {
 }
 
 fn is_clean(raw: &str) -> bool {
+    // Most names are one word in small letters. As bytes, they cost a start of a child a third of what they cost as characters.
+    if !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return true;
+    }
     let mut before = '_';
     for c in raw.chars() {
         if !(is_kept(c) || c == '_' && before != '_') {

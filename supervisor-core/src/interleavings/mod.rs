@@ -1,4 +1,4 @@
-//! The races around the control cell, in every possible order. Only for loom:
+//! The races around the control cell, and around what is told when a process ends, in every possible order. Only for loom:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg supervision_loom" cargo test -p supervisor-core --lib --release interleavings
@@ -13,7 +13,9 @@
 //! All threads of a model are one thread of the system, and share the thread-local context of processes. So user code
 //! of one process at a time in a model.
 
+mod ends;
 mod process;
+mod scopes;
 mod shutdown;
 mod succession;
 
@@ -33,6 +35,7 @@ use crate::{
         ChildId, Control, ControlCell, Exit, Flags, Parent, Process, ProcessBody, ProcessContext, ProcessId,
         ProcessKey, Report, ReportKind, Step,
     },
+    node::Monitors,
     quiescence::Quiescence,
     shutdown::ProcessShutdown,
 };
@@ -89,13 +92,19 @@ impl Wake for Task {
 /// A child, and its supervisor in one.
 struct Child {
     cell: ControlCell,
+    monitors: Monitors,
     story: Mutex<Vec<String>>,
     told: Notify,
 }
 
 impl Child {
     fn new() -> Arc<Self> {
-        Arc::new(Self { cell: ControlCell::new(), story: Mutex::default(), told: Notify::new() })
+        Arc::new(Self {
+            cell: ControlCell::new(),
+            monitors: Monitors::default(),
+            story: Mutex::default(),
+            told: Notify::new(),
+        })
     }
 
     /// Begins a new incarnation. Returns its id, and its shutdown signal.
@@ -169,6 +178,10 @@ impl Parent for Child {
         if let ReportKind::Exited(exit) = report.kind {
             self.tell(format!("exit: {exit}"));
         }
+    }
+
+    fn tell_monitors(&self, id: ProcessId, exit: &Exit) {
+        self.monitors.tell(id, exit);
     }
 
     fn path_of(&self, segment: &str) -> String {

@@ -13,11 +13,12 @@ use crate::{
 
 /// Checks that a child, and everything below it, can work under this supervisor: with its name, its auto-shutdown, and
 /// its depth below the root. The supervisor itself runs at `home`, and its children run on `spawner` unless they have a
-/// placement of their own. An executor that is still to be made is checked when it is made.
+/// placement of their own. An executor that is still to be made is checked when it is made. In a scope there is no
+/// auto-shutdown, and a child of any restart type may be significant (S5).
 pub(crate) fn check(
     child: &dyn Child,
     parent: &dyn Fn() -> String,
-    auto_shutdown: AutoShutdown,
+    auto_shutdown: Option<AutoShutdown>,
     home: &dyn Spawner,
     spawner: &dyn Spawner,
     depth: impl FnOnce() -> usize,
@@ -64,7 +65,7 @@ fn check_below(top: Level) -> Result<(), SupervisorError> {
         let mut names = BTreeSet::new();
         let before = rest.len();
         for child in children.iter() {
-            check_alone(&**child, &|| path.clone(), settings.auto_shutdown, &|| is_home_virtual)?;
+            check_alone(&**child, &|| path.clone(), Some(settings.auto_shutdown), &|| is_home_virtual)?;
             // D2: names may be shared, unless the supervisor requires unique ones (R6, R59).
             if settings.unique_names && !names.insert(child.name()) {
                 return invalid(path_of(&**child, &|| path.clone()), InvalidSpec::DuplicateName);
@@ -83,7 +84,7 @@ fn check_below(top: Level) -> Result<(), SupervisorError> {
 fn check_alone(
     child: &dyn Child,
     parent: &dyn Fn() -> String,
-    auto_shutdown: AutoShutdown,
+    auto_shutdown: Option<AutoShutdown>,
     is_home_virtual: &dyn Fn() -> bool,
 ) -> Result<(), SupervisorError> {
     if !child.has_valid_name() {
@@ -98,9 +99,9 @@ fn check_alone(
     // A2, B2: no child could meet a limit of zero. B1: with a wait that shrinks, nothing would recover.
     let reason = if settings.runs_once && settings.restart() != RestartType::Temporary {
         InvalidSpec::OneShotNotTemporary
-    } else if settings.significant && settings.restart() == RestartType::Permanent {
+    } else if settings.significant && auto_shutdown.is_some() && settings.restart() == RestartType::Permanent {
         InvalidSpec::SignificantPermanent
-    } else if settings.significant && auto_shutdown == AutoShutdown::Never {
+    } else if settings.significant && auto_shutdown == Some(AutoShutdown::Never) {
         InvalidSpec::SignificantWithoutAutoShutdown
     } else if settings.start_timeout().is_some_and(|limit| limit.is_zero()) {
         InvalidSpec::StartTimeoutZero
@@ -108,6 +109,9 @@ fn check_alone(
         InvalidSpec::WatchdogZero
     } else if settings.watchdog().is_some() && settings.kind == ChildKind::Supervisor {
         InvalidSpec::WatchdogOnSupervisor
+    } else if settings.handles_errors() && settings.kind == ChildKind::Supervisor {
+        // B6, B7: it returns no error, but reports what ended below it.
+        InvalidSpec::ErrorsOfSupervisor
     } else if settings.explicit_ready() && !settings.ready_at_once {
         InvalidSpec::ExplicitReady
     } else if settings.backoff().is_some_and(|backoff| !backoff.is_valid()) {

@@ -3,18 +3,21 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use super::{PlacedParent, Scope, Shared, fresh_executor::FreshExecutor};
 use crate::{
     engine::Spec,
+    error::ErrorHandling,
     incarnation::{
         ChildId, Control, ControlCell, Exit, Flags, Name, Process, ProcessBody, ProcessContext, ProcessId, ProcessKey,
         Step, guard,
     },
-    placement::Placement,
+    placement::{Placement, SpawnerFactory},
+    shutdown::ShutdownStrategy,
     spawner::{Executor, spawn},
-    strategy::{ChildSettings, SupervisorSettings},
+    strategy::{ChildKind, ChildSettings, SupervisorSettings},
 };
 
 /// A child, type-erased: everything that stays the same over its incarnations, in one allocation.
@@ -90,6 +93,11 @@ pub(crate) struct Blueprint {
 pub(crate) trait ChildFactory: Release + Send + Sync + Sized + 'static {
     /// Builds the body of a new incarnation.
     fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, above: &Arc<Scope>) -> impl ProcessBody;
+
+    /// Tells the factory the id of the child, which has become one of a supervisor.
+    fn enlisted(&self, id: ChildId) {
+        let _ = id;
+    }
 
     /// Tells the factory how an incarnation has ended.
     fn on_exit(&self, exit: &Exit) {
@@ -171,6 +179,18 @@ impl<F: ChildFactory> Control for ChildNode<F> {
     fn id(&self) -> ChildId {
         self.id
     }
+
+    fn time_to_stop(&self) -> Option<Duration> {
+        match (self.settings.kind, self.settings.shutdown()) {
+            (ChildKind::Supervisor, _) => None,
+            (ChildKind::Worker, ShutdownStrategy::Brutal) => Some(Duration::ZERO),
+            (ChildKind::Worker, ShutdownStrategy::Graceful(time)) => Some(time),
+        }
+    }
+
+    fn error_handling(&self) -> ErrorHandling {
+        self.settings.rare.as_ref().map(|rare| rare.errors.clone()).unwrap_or_default()
+    }
 }
 
 impl<F: ChildFactory> Child for ChildNode<F> {
@@ -188,6 +208,7 @@ impl<F: ChildFactory> Child for ChildNode<F> {
 
     fn enlist(&mut self) {
         self.id = ChildId::next();
+        self.factory.enlisted(self.id);
     }
 
     fn begin(self: Arc<Self>, process_key: ProcessKey, scope: &Arc<Scope>, flags: Flags) -> ProcessContext {
@@ -201,22 +222,27 @@ impl<F: ChildFactory> Child for ChildNode<F> {
             settings if settings.explicit_ready() => flags | Flags::SAYS_READY,
             _ => flags,
         };
+        let flags = if self.settings.children_first() { flags | Flags::CHILDREN_FIRST } else { flags };
         self.cell.begin(id, flags);
         ProcessContext { id, process_key, control: self, parent: scope.clone(), quiescence: scope.quiescence.clone() }
     }
 
     fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) {
+        let make_fresh = |factory: SpawnerFactory| {
+            // P3, D1: making an executor runs code of a user and may take long, so a process beside the other children
+            // does it, and not the supervisor itself.
+            let (child, scope) = (self.clone(), scope.clone());
+            let (spawner, home) = (scope.spawner.clone(), scope.home.clone());
+            let process =
+                Process::new(context.clone(), FreshExecutor { child, factory, context: context.clone(), scope });
+            spawn(process, &**spawner, &**home);
+        };
         match self.settings.placement() {
+            // P13: a thread of its own for each incarnation.
+            placement if self.settings.is_local => make_fresh(placement.local(&scope.spawner)),
             Placement::Inherit => spawn(self.embody(context, scope), &**scope.spawner, &**scope.home),
             Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), context, scope),
-            Placement::Fresh(factory) => {
-                // P3, D1: making an executor runs code of a user and may take long, so a process beside the other
-                // children does it, and not the supervisor itself.
-                let (factory, scope) = (factory.clone(), scope.clone());
-                let (spawner, home) = (scope.spawner.clone(), scope.home.clone());
-                let process = Process::new(context.clone(), FreshExecutor { child: self, factory, context, scope });
-                spawn(process, &**spawner, &**home);
-            }
+            Placement::Fresh(factory) => make_fresh(factory.clone()),
         }
     }
 

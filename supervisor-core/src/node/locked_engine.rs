@@ -3,7 +3,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::{Child, room::Queue};
+use super::{Child, expected::Expected, room::Queue};
 use crate::{
     engine::{Engine, Slot},
     incarnation::{ChildId, ProcessId},
@@ -29,6 +29,8 @@ pub(crate) struct LockedEngine {
     pub(super) queue: Mutex<Queue>,
     /// Whether the queue is not empty.
     pub(super) is_awaited: AtomicBool,
+    /// The monitors of children that have had no process yet (P11). It may be locked while the engine is locked.
+    pub(crate) expected: Expected,
     /// The clock of the executor that runs, or ran, the supervisor: its times are measured with this.
     clock: Clock,
     /// The supervisor as a child; `None` for a root.
@@ -52,7 +54,8 @@ impl LockedEngine {
         // R37: a restart of a supervisor counts once, here. The counts of its children start again from zero.
         let restarts = incarnation.saturating_sub(1);
         let (engine, queue, is_awaited) = (Mutex::new(engine), Mutex::default(), AtomicBool::new(false));
-        Self { engine, queue, is_awaited, clock: Clock::of(spawner), id, process, placement, restarts }
+        let expected = Expected::default();
+        Self { engine, queue, is_awaited, expected, clock: Clock::of(spawner), id, process, placement, restarts }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ChildrenEngine> {
@@ -102,6 +105,11 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
+    /// Returns the position directly before this child.
+    pub(super) fn before(child: ChildId) -> Self {
+        Self { last: child.before(), is_at_end: false }
+    }
+
     pub(crate) fn is_at_end(&self) -> bool {
         self.is_at_end
     }

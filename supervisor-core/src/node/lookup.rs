@@ -20,30 +20,31 @@ impl Shared {
         let Some(segment) = segments.next() else { return Ok(root) };
         let mut found = root.supervisors_named(segment).await;
         for segment in segments {
-            if found.is_empty() {
-                break;
-            }
-            last = format!("{last}.{}", found[0].name());
+            let Some(first) = found.first() else { break };
+            last = format!("{last}.{}", first.child.name());
             // D2: names need not be unique, so the path may lead through any of them.
             let mut below = Vec::new();
-            for child in &found {
-                below.extend(supervisors_below(&**child, segment).await);
+            for found in &found {
+                below.extend(supervisors_below(found, segment).await);
             }
             found = below;
         }
-        let first = found.first().and_then(|child| child.shared()).cloned();
+        let first = found.into_iter().next().map(|found| found.shared);
         first.ok_or(SupervisorError::NotFound { path: last })
     }
 
-    /// Returns the children that are supervisors of this name, in start order. After the end, those of the last run.
-    async fn supervisors_named(&self, name: &str) -> Vec<Arc<dyn Child>> {
+    /// Returns the children of this name that are supervisors, or have a scope (S3), in start order. After the end, those of the
+    /// last run.
+    async fn supervisors_named(&self, name: &str) -> Vec<Found> {
         let (mut found, mut cursor) = (Vec::new(), Cursor::default());
         let Some((locked, _)) = self.look() else { return found };
-        if locked.lock().counts().supervisors == 0 {
+        if locked.lock().counts().supervisors == 0 && self.scopes().is_empty() {
             return found;
         }
         loop {
-            found.extend(locked.read(&mut cursor, |_, slot| is_it(&*slot.child, name).then(|| slot.child.clone())));
+            let named = locked.read(&mut cursor, |_, slot| (slot.child.name() == name).then(|| slot.child.clone()));
+            // Without the lock: a scope that ends meanwhile may be dropped here.
+            found.extend(named.into_iter().filter_map(|child| Some(Found { shared: self.below(&*child)?, child })));
             if cursor.is_at_end() {
                 return found;
             }
@@ -53,16 +54,18 @@ impl Shared {
     }
 }
 
-async fn supervisors_below(child: &dyn Child, name: &str) -> Vec<Arc<dyn Child>> {
-    let Some(shared) = child.shared() else { return Vec::new() };
-    if shared.look().is_some() {
-        return shared.supervisors_named(name).await;
-    }
-    // It has never run, and may be about to start. The children that it will start with are known.
-    let children = child.blueprint().map(|blueprint| blueprint.children);
-    children.iter().flat_map(|children| children.iter()).filter(|child| is_it(&***child, name)).cloned().collect()
+/// A child that is a supervisor, or has a scope, and what handles share with that supervisor.
+struct Found {
+    child: Arc<dyn Child>,
+    shared: Arc<Shared>,
 }
 
-fn is_it(child: &dyn Child, name: &str) -> bool {
-    child.shared().is_some() && child.name() == name
+async fn supervisors_below(above: &Found, name: &str) -> Vec<Found> {
+    if above.shared.look().is_some() {
+        return above.shared.supervisors_named(name).await;
+    }
+    // It has never run, and may be about to start. The children that it will start with are known.
+    let children = above.child.blueprint().map(|blueprint| blueprint.children);
+    let named = children.iter().flat_map(|children| children.iter()).filter(|child| child.name() == name);
+    named.filter_map(|child| Some(Found { shared: child.shared()?.clone(), child: child.clone() })).collect()
 }

@@ -3,30 +3,41 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::PoisonError,
     task::{Context, Poll},
 };
 
 use oneshot::{AsyncReceiver, Sender};
 
-use crate::incarnation::{ControlCell, Exit, ProcessId, guard};
+use crate::{
+    incarnation::{ControlCell, Exit, ProcessId, guard},
+    sync::{Mutex, MutexGuard},
+};
 
 /// A wait for the exit of one incarnation of a child: a future of the [`Exit`].
 ///
 /// It comes from [`SupervisorHandle::monitor`](crate::SupervisorHandle::monitor), and resolves after the process's future was
-/// dropped, and before a successor starts. It watches one incarnation: a restart of the child ends it.
+/// dropped, and before a successor starts. It watches one incarnation: a restart of the child ends it. If the child never
+/// gets a process, because it is refused or its supervisor ends first, it resolves with [`Exit::Aborted`].
 ///
 /// It may be kept and awaited anywhere, also after the supervisor has ended. Dropping it changes nothing for the process.
 /// Cancel-safe: await it by reference, and a `select!` may drop that wait and begin another one.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Monitor {
-    process: ProcessId,
+    process: Option<ProcessId>,
     exit: AsyncReceiver<Exit>,
 }
 
 impl Monitor {
-    /// Returns the process that it watches.
-    pub fn process(&self) -> ProcessId {
+    /// Makes a monitor of the first process of a child, with its other end.
+    pub(super) fn of_first() -> (Sender<Exit>, Self) {
+        let (sender, exit) = oneshot::async_channel();
+        (sender, Self { process: None, exit })
+    }
+
+    /// Returns the process that it watches. `None` if the child had no process yet when the monitor was made: then it watches
+    /// the first one.
+    pub fn process(&self) -> Option<ProcessId> {
         self.process
     }
 }
@@ -65,7 +76,15 @@ impl Monitors {
             senders.retain(|sender| !sender.is_closed());
         }
         senders.push(sender);
-        Some(Monitor { process, exit })
+        Some(Monitor { process: Some(process), exit })
+    }
+
+    /// Adds monitors of the current incarnation of a child, which does not run yet.
+    pub(super) fn extend(&self, cell: &ControlCell, senders: Vec<Sender<Exit>>) {
+        let mut monitors = self.lock();
+        if let Some(process) = cell.monitor() {
+            monitors.entry(process).or_default().extend(senders);
+        }
     }
 
     /// Tells the monitors of a process how it has ended.

@@ -26,7 +26,8 @@ impl CallOrigin {
 
     /// Returns the chain of the caller, as [`Waiting`](crate::waits::Waiting) needs it.
     pub(crate) fn chain(&self) -> Box<[ChildId]> {
-        self.upwards().map(|(_, id)| id).collect()
+        // N6: what is in a scope is waited for by those who wait for the scope, and by those who wait for its owner.
+        self.upwards().flat_map(|(scope, id)| [Some(id), scope.scope_id].into_iter().flatten()).collect()
     }
 
     /// Returns the child of that supervisor which is this process, or is above it.

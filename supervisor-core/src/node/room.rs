@@ -91,10 +91,11 @@ impl LockedEngine {
         }
     }
 
-    /// Closes the queue, because the supervisor is gone: no room comes free any more.
-    pub(crate) fn close_queue(self: &Arc<Self>) {
+    /// Tells all that wait for room, or for a child's first process, that the supervisor is gone.
+    pub(crate) fn close(self: &Arc<Self>) {
         self.queue().is_closed = true;
         self.serve_queue();
+        self.expected.close();
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -137,7 +138,8 @@ impl Shared {
         };
         drop(locked);
         let room = room.map_err(|refusal| self.no_room(&refusal))?;
-        room.await.map_err(|_| self.no_room(&Refusal::ShuttingDown))
+        // N1: that ends a wait, also where the supervisor has ended by the time that the caller runs again.
+        room.await.map_err(|_| SupervisorError::ShuttingDown { path: self.path() })
     }
 
     fn no_room(&self, refusal: &Refusal) -> SupervisorError {

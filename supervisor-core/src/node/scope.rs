@@ -13,7 +13,9 @@ use atomic_waker::AtomicWaker;
 
 use super::Shared;
 use crate::{
-    incarnation::{ChildId, Exit, Name, Parent, ProcessId, ProcessKey, Report, ReportKind, guard, is_in_process},
+    incarnation::{
+        ChildId, Exit, Name, Parent, PendingEnd, ProcessId, ProcessKey, Report, ReportKind, guard, is_in_process,
+    },
     mailbox::{Envelope, Mailbox, Taken},
     observe::{ARE_WANTED, Changes, Event, EventKind, Events, Metrics, Observers},
     quiescence::{InFlight, Quiescence},
@@ -31,6 +33,9 @@ pub(crate) struct Scope {
     pub(super) parent: Option<Arc<Scope>>,
     /// The id of the supervisor as a child of its parent.
     pub(super) id: ChildId,
+    /// The id of the supervisor itself, if it is the scope of a worker: `id` is the worker's then, because names, events and
+    /// calls from below know the two as one child of the parent.
+    pub(super) scope_id: Option<ChildId>,
     /// The last of the children that it has when it starts.
     last_static: ChildId,
     /// Whether it is there whenever the root is: it, and all above it, are static children.
@@ -96,6 +101,7 @@ impl Scope {
             name: None,
             parent: None,
             id: ChildId::FIRST,
+            scope_id: None,
             last_static: ChildId::FIRST,
             is_fixture: true,
             shared,
@@ -112,10 +118,12 @@ impl Scope {
     }
 
     /// Makes the scope of a supervisor of this name below: with its own executor, and that of its children.
+    #[expect(clippy::too_many_arguments, reason = "the one caller has them side by side")]
     pub(crate) fn below(
         self: Arc<Self>,
         name: Name,
         id: ChildId,
+        scope_id: Option<ChildId>,
         last_static: ChildId,
         shared: Arc<Shared>,
         home: Executor,
@@ -124,8 +132,10 @@ impl Scope {
         Arc::new(Self {
             name: Some(name),
             id,
+            scope_id,
             last_static,
-            is_fixture: self.is_outside() || (self.is_fixture && self.is_static(id)),
+            // A scope comes and goes with its owner.
+            is_fixture: self.is_outside() || (self.is_fixture && self.is_static(id) && scope_id.is_none()),
             shared,
             spawner,
             home,
@@ -340,6 +350,14 @@ impl Parent for Scope {
         self.shared.monitors().tell(id, exit);
     }
 
+    fn take_over(&self, end: PendingEnd) {
+        match self.shared.scopes().find(end.id()) {
+            Some(dependents) => dependents.owner_ended(end),
+            // Not reached: a process has the mark only while its scope is recorded here.
+            None => end.complete(Vec::new()),
+        }
+    }
+
     fn path_of(&self, segment: &str) -> String {
         // A1: whole names are made on demand. A process keeps its own segment only.
         let mut path = self.path();
@@ -365,6 +383,10 @@ impl Parent for PlacedParent {
 
     fn tell_monitors(&self, id: ProcessId, exit: &Exit) {
         self.scope.tell_monitors(id, exit);
+    }
+
+    fn take_over(&self, end: PendingEnd) {
+        self.scope.take_over(end);
     }
 
     fn path_of(&self, segment: &str) -> String {

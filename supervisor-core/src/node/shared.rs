@@ -1,10 +1,12 @@
 use std::{
     ops::Deref,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
 
-use super::{AskedBy, Call, CallOrigin, ChildSpec, Command, LockedEngine, Monitor, Monitors, Room, Scope, check};
+use super::{
+    AskedBy, Call, CallOrigin, ChildSpec, Command, LockedEngine, Monitor, Monitors, Room, Scope, Scopes, check,
+};
 use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Control, Flags, Name},
@@ -25,6 +27,10 @@ pub(crate) struct Shared {
     subscribers: Arc<Subscribers>,
     /// Of its children. For a root these hold its own, too: what is above it has this.
     monitors: Monitors,
+    /// Those that its children, workers, have opened.
+    scopes: Scopes,
+    /// The tasks that wait until it runs; made for the first one.
+    runs: OnceLock<Changes>,
 }
 
 struct State {
@@ -34,13 +40,16 @@ struct State {
     /// The engine; after the supervisor's end, with its last state.
     engine: Option<Arc<LockedEngine>>,
     is_lost_root: bool,
+    /// It is not going to run again.
+    is_retired: bool,
 }
 
 struct Running {
     scope: Arc<Scope>,
     control: Arc<dyn Control>,
     commands: Arc<Mailbox<Command>>,
-    auto_shutdown: AutoShutdown,
+    /// `None` for a scope: there a significant child needs none.
+    auto_shutdown: Option<AutoShutdown>,
     /// Held for a request to stop that the supervisor has not seen yet.
     asked: InFlight,
     /// The latest child that it was sent.
@@ -106,8 +115,15 @@ impl Shared {
     pub(crate) const MAX_UNREAD: usize = 1 << 18;
 
     fn new(name: &Name) -> Arc<Self> {
-        let state = State { path: name.as_str().to_owned(), running: None, engine: None, is_lost_root: false };
-        Arc::new(Self { state: Mutex::new(state), subscribers: Arc::default(), monitors: Monitors::default() })
+        let path = name.as_str().to_owned();
+        let state = State { path, running: None, engine: None, is_lost_root: false, is_retired: false };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            subscribers: Arc::default(),
+            monitors: Monitors::default(),
+            scopes: Scopes::default(),
+            runs: OnceLock::new(),
+        })
     }
 
     /// Marks that the supervisor runs.
@@ -125,7 +141,7 @@ impl Shared {
             scope,
             control,
             commands: commands.clone(),
-            auto_shutdown: settings.auto_shutdown,
+            auto_shutdown: (!settings.is_scope).then_some(settings.auto_shutdown),
             asked: InFlight::none(),
             newest: ChildId::FIRST,
             is_bounded: settings.max_children.is_some(),
@@ -136,6 +152,7 @@ impl Shared {
             (state.running.replace(running), state.engine.replace(engine.clone()))
         };
         drop(before);
+        self.tell_of_runs();
         commands
     }
 
@@ -174,9 +191,38 @@ impl Shared {
     /// Marks that the supervisor is not going to run again. For a lost root, the streams end with the last process of
     /// the tree.
     pub(crate) fn retire(&self) {
-        if !self.lock().is_lost_root {
+        let is_lost_root = {
+            let mut state = self.lock();
+            state.is_retired = true;
+            state.is_lost_root
+        };
+        if !is_lost_root {
             self.subscribers.close();
         }
+        self.tell_of_runs();
+    }
+
+    /// Returns whether the supervisor is not going to run any more.
+    pub(super) fn is_gone_for_good(&self) -> bool {
+        let state = self.lock();
+        state.running.is_none() && state.is_retired
+    }
+
+    /// Returns a future that resolves when the supervisor runs again, or is not going to.
+    pub(super) fn listen_for_runs(&self) -> impl Future<Output = ()> + use<> {
+        self.runs.get_or_init(Changes::default).listen()
+    }
+
+    /// Wakes the tasks that wait until the supervisor runs. Called without the lock, after the change.
+    fn tell_of_runs(&self) {
+        if let Some(runs) = self.runs.get() {
+            runs.notify();
+        }
+    }
+
+    /// Returns the supervisor as a child, if it runs.
+    pub(super) fn running_as(&self) -> Option<ChildId> {
+        self.lock().running.as_ref().map(|running| running.control.id())
     }
 
     pub(crate) fn outlive_root(&self) {
@@ -257,7 +303,12 @@ impl Shared {
         let (control, scope) = running.ok_or_else(|| self.not_running())?;
         // Logged before the request, because the supervisor may end at once.
         if trace::hears_info() && control.cell().is_unasked() {
-            trace::tell_stop((&scope.path(), control.cell().latest()), cause);
+            let (path, process) = (scope.path(), control.cell().latest());
+            // S3: a scope has the name of its owner, which may go on.
+            match scope.scope_id {
+                Some(_) => trace::tell_scope_stop((&path, process), cause),
+                None => trace::tell_stop((&path, process), cause),
+            }
         }
         // N1: a flag, which takes precedence over all messages in a mailbox. This waits for nothing, so N6 needs no
         // check.
@@ -277,7 +328,7 @@ impl Shared {
         self.shutdown(AskedBy { call: "SupervisorHandle::stop", place: None })?;
         match CallOrigin::current() {
             // N6: it is carried out all the same, and the caller must not wait for its own end.
-            Some(caller) => match Waiting::begin(caller.chain(), [control.id()].into()) {
+            Some(caller) => match Waiting::begin(caller.chain(), control.id()) {
                 Some(waiting) => Ok((monitor, Some(waiting))),
                 None => Err(SupervisorError::WouldDeadlock { path: self.path() }),
             },
@@ -293,12 +344,8 @@ impl Shared {
 
     /// Returns whether a child is not going to run any more, as far as its supervisor can tell.
     pub(crate) fn is_gone(&self, id: ChildId) -> bool {
-        let (engine, newest) = {
-            let state = self.lock();
-            // N8: a supervisor that has ended leaves no child behind that it would start again.
-            let (Some(running), Some(engine)) = (&state.running, &state.engine) else { return true };
-            (engine.clone(), running.newest)
-        };
+        // N8: a supervisor that has ended leaves no child behind that it would start again.
+        let Ok((engine, newest)) = self.running_with_newest() else { return true };
         let engine = engine.lock();
         match engine.state_of(id) {
             Some(state) => state == ChildState::Stopped,
@@ -322,11 +369,45 @@ impl Shared {
         &self.monitors
     }
 
-    /// Monitors the process that a child has now.
+    pub(crate) fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// Monitors the process that a child has now; its first one, if it has had none.
     pub(crate) fn monitor(&self, id: ChildId) -> Result<Monitor, SupervisorError> {
-        let child = self.child(id)?;
-        let path = || SupervisorError::ChildNotRunning { path: format!("{}.{}", self.path(), child.name()) };
-        self.monitors.add(child.cell()).ok_or_else(path)
+        let (locked, newest) = self.running_with_newest()?;
+        let (child, monitor) = {
+            let engine = locked.lock();
+            match engine.find(id) {
+                Some(child) => {
+                    let cell = child.cell();
+                    let is_to_start = || engine.state_of(id) != Some(ChildState::Stopped);
+                    let now = || self.monitors.add(cell);
+                    let monitor = now().or_else(|| {
+                        // Its first process may begin meanwhile.
+                        is_to_start().then(|| locked.expected.add(id, Some(cell)).or_else(now)).flatten()
+                    });
+                    (Some(child.clone()), monitor)
+                }
+                // P11: sent, and not read yet. A supervisor that stops is going to refuse it.
+                None if engine.newest() < id && id <= newest && !engine.is_stopping() => {
+                    (None, locked.expected.add(id, None))
+                }
+                None => (None, None),
+            }
+        };
+        monitor.ok_or_else(|| match child {
+            Some(child) => SupervisorError::ChildNotRunning { path: format!("{}.{}", self.path(), child.name()) },
+            None => SupervisorError::NotFound { path: self.path() },
+        })
+    }
+
+    /// Returns the engine of a supervisor that runs, and the latest child that it was sent.
+    fn running_with_newest(&self) -> Result<(Arc<LockedEngine>, ChildId), SupervisorError> {
+        let state = self.lock();
+        let found = state.engine.clone().zip(state.running.as_ref().map(|running| running.newest));
+        drop(state);
+        found.ok_or_else(|| self.not_running())
     }
 
     /// Subscribes to what happens to the supervisor and below it, from now on.

@@ -1,7 +1,11 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use super::{Child, ChildFactory, ChildNode};
+#[cfg(feature = "serde")]
+use crate::strategy::ChildConfig;
 use crate::{
+    discard::Discard,
+    error::RestartCondition,
     incarnation::Name,
     placement::Placement,
     shutdown::ShutdownStrategy,
@@ -63,6 +67,10 @@ impl ChildSpec {
     /// Makes the child significant: its end can be the end of its supervisor (see
     /// [`AutoShutdown`](crate::AutoShutdown)). By default no child is. A significant child has to be transient or
     /// temporary.
+    ///
+    /// In the [scope](crate::process::scope) of a worker it means that the worker needs the child. If the child fails and is not
+    /// restarted, or no restart is left, the worker is aborted, and its exit is a failure that names the child. A normal end of the
+    /// child ends nothing, and the child may have any restart type.
     #[doc(alias = "significant")]
     pub fn with_significance(self) -> Self {
         self.with(|settings| settings.significant = true)
@@ -95,6 +103,105 @@ impl ChildSpec {
     /// when its `initialize` is done. By default a closure is ready as soon as it is spawned.
     pub fn with_explicit_ready(self) -> Self {
         self.with(|settings| settings.rare_mut().explicit_ready = true)
+    }
+
+    /// Sets whether the child counts for the [readiness](crate::Snapshot::ready) of its supervisor, and so of the tree. By
+    /// default every child counts.
+    ///
+    /// With `false` the supervisor is ready also while this child, or a process below it, is starting, restarting or stopping.
+    /// Use it for what the service can do without for a while: a poller that waits for its backoff, a reporter, a warm-up.
+    ///
+    /// Everything else stays the same. The first start of the supervisor still waits for the child in its turn, as do the
+    /// siblings after it, and a failed first start of the child still fails the supervisor. So a supervisor is not ready before
+    /// each of its children has been ready once. In a [scope](crate::process::scope) this changes only the readiness of the
+    /// scope's own handle.
+    ///
+    /// ```
+    /// use supervision::{Backoff, worker};
+    /// use std::time::Duration;
+    ///
+    /// # async fn poll() -> Result<(), std::io::Error> { Ok(()) }
+    /// let poller = worker("poller", |_| poll())
+    ///     .with_backoff(Backoff::constant(Duration::from_secs(60)))
+    ///     .with_readiness(false);
+    /// # let _ = poller;
+    /// ```
+    pub fn with_readiness(self, counts: bool) -> Self {
+        self.with(|settings| settings.set_readiness(counts))
+    }
+
+    /// Makes the shutdown of the worker begin with its [scope](crate::process::scope): when the worker is asked to stop, its
+    /// children are asked, and its own signal fires when all of them are gone. By default the worker is asked first, and its
+    /// children when it ends, or when it stops the scope itself.
+    ///
+    /// For a worker that its children need until they have stopped: a connection that they share, a cache that they write to. It
+    /// works on for them until then. Its scope starts no children any more.
+    ///
+    /// The [shutdown strategy](Self::with_shutdown_strategy) of the worker bounds both together. To leave the worker some time of
+    /// its own, give the scope a shorter [budget](crate::Supervisor::with_shutdown_budget), by
+    /// [`scope_with`](crate::process::scope_with). A worker that opens no scope is asked at once. A supervisor stops its children
+    /// first in any case.
+    pub fn with_children_first(self) -> Self {
+        self.with(|settings| settings.set_children_first(true))
+    }
+
+    /// Sets for which errors the supervisor restarts the child. By default it restarts it after all errors.
+    ///
+    /// Use it for errors that remain after a restart: a configuration that cannot be parsed, a migration that does not apply, a
+    /// licence that has expired. The child's process calls the condition with the error that its body or its `initialize`
+    /// returned. If the result is `false`, the supervisor does not restart the child. The child stays stopped, and its exit and
+    /// the log say why. Supervisor and siblings go on, and nothing counts against the restart intensity. If the child is
+    /// significant, this is its end.
+    ///
+    /// The condition is not called for a panic, an abort or a missed heartbeat, which are no errors, and not while the child is
+    /// stopping. A condition that panics counts as `true`. A supervisor returns no error, so a condition on one is an invalid
+    /// specification. [`restart_child`](crate::SupervisorHandle::restart_child) and
+    /// [`reload_child`](crate::SupervisorHandle::reload_child) start the stopped child again, and so does a restart of its
+    /// group.
+    ///
+    /// ```
+    /// use std::io::{Error, ErrorKind};
+    /// use supervision::worker;
+    ///
+    /// # async fn serve() -> Result<(), Error> { Ok(()) }
+    /// let listener = worker("listener", |_| serve()).with_restart_if(|error| {
+    ///     // Another program has the port. A restart does not change that.
+    ///     error.downcast_ref::<Error>().is_none_or(|error| error.kind() != ErrorKind::AddrInUse)
+    /// });
+    /// # let _ = listener;
+    /// ```
+    pub fn with_restart_if(self, condition: impl Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static) -> Self {
+        let condition: RestartCondition = Arc::new(Discard::new(Box::new(condition)));
+        self.with(|settings| settings.rare_mut().errors.restart_if = Some(condition))
+    }
+
+    /// Keeps the errors that the child's processes return, for
+    /// [`Failure::downcast_ref`](crate::Failure::downcast_ref). By default a failure keeps only the text of its error.
+    ///
+    /// The process renders the error as always. The error is dropped with the last failure that has it: in an event, a
+    /// snapshot, an error of `run`, or in the memory of the supervisor (the last exit of each child, and the failures that
+    /// count against its intensity). A panic in its destructor is caught. If the supervisor is the last owner, a separate
+    /// thread drops the error, because a destructor may block. In a simulation the supervisor drops it itself, so that each
+    /// run is the same.
+    ///
+    /// ```
+    /// use supervision::{EventKind, Events, Exit, worker};
+    ///
+    /// # async fn serve() -> Result<(), std::io::Error> { Ok(()) }
+    /// let listener = worker("listener", |_| serve()).with_typed_failures();
+    ///
+    /// async fn watch(mut events: Events) {
+    ///     while let Some(event) = events.next().await {
+    ///         let EventKind::Exited(Exit::Failed(failure)) = &event.kind else { continue };
+    ///         if let Some(error) = failure.downcast_ref::<std::io::Error>() {
+    ///             println!("{}: {:?}", event.path, error.kind());
+    ///         }
+    ///     }
+    /// }
+    /// # let _ = (listener, watch);
+    /// ```
+    pub fn with_typed_failures(self) -> Self {
+        self.with(|settings| settings.rare_mut().errors.keeps = true)
     }
 
     /// Sets the executor of the child's process. By default it is that of its supervisor's children.
@@ -137,6 +244,36 @@ impl ChildSpec {
     #[cfg(feature = "tracing")]
     pub fn in_current_span(self) -> Self {
         self.with(|settings| settings.rare_mut().origin = Some(crate::trace::Origin::current()))
+    }
+
+    /// Applies the settings of a configuration. For each setting, the method of the same name explains it.
+    #[cfg(feature = "serde")]
+    pub fn with_config(self, config: &ChildConfig) -> Self {
+        let &ChildConfig { restart, shutdown, significant, start_timeout, backoff, watchdog, .. } = config;
+        let &ChildConfig { children_first, readiness, .. } = config;
+        let mut spec = self.with(|settings| {
+            settings.restart = restart.or(settings.restart);
+            settings.significant = significant.unwrap_or(settings.significant);
+        });
+        if let Some(shutdown) = shutdown {
+            spec = spec.with_shutdown_strategy(shutdown);
+        }
+        if let Some(limit) = start_timeout {
+            spec = spec.with_start_timeout(limit);
+        }
+        if let Some(backoff) = backoff {
+            spec = spec.with_backoff(backoff);
+        }
+        if let Some(within) = watchdog {
+            spec = spec.with_watchdog(within);
+        }
+        if let Some(children_first) = children_first {
+            spec = spec.with(|settings| settings.set_children_first(children_first));
+        }
+        if let Some(counts) = readiness {
+            spec = spec.with_readiness(counts);
+        }
+        spec
     }
 
     /// Makes the child temporary, unless the specification sets a restart type.

@@ -30,6 +30,7 @@ use crate::{
 /// A supervisor that is being read.
 struct Reading {
     snapshot: Snapshot,
+    shared: Arc<Shared>,
     locked: Arc<LockedEngine>,
     is_running: bool,
     now: Instant,
@@ -47,15 +48,18 @@ impl Shared {
         // One that has never run has no executor, and so no other clock.
         let Some((locked, working)) = self.look() else { return bare(SystemTime::now()) };
         let bare = bare(locked.system_time());
-        let mut readings = vec![Reading::begin(bare, locked, working, true)];
+        let mut readings = vec![Reading::begin(bare, self, locked, working, true)];
         let mut nodes = 0;
         loop {
             let Some(reading) = readings.last_mut() else { unreachable!("the top one returns") };
             if let Some(row) = reading.rows.next() {
-                let shared = row.shared();
+                // S3: or of the scope that a worker has.
+                let shared = reading.shared.below(&*row.child);
                 let node = row.snapshot(&reading.snapshot);
-                match shared.and_then(|shared| shared.look()) {
-                    Some((locked, working)) => readings.push(Reading::begin(node, locked, working, false)),
+                match shared.and_then(|shared| Some((shared.look()?, shared))) {
+                    Some(((locked, working), shared)) => {
+                        readings.push(Reading::begin(node, shared, locked, working, false));
+                    }
                     None => reading.add(node),
                 }
                 nodes += 1;
@@ -89,10 +93,12 @@ impl Shared {
             }
             let mut cursor = Cursor::default();
             loop {
-                let is_below = |slot: &Slot<Arc<dyn Child>>| slot.public_state() != ChildState::Stopped;
-                to_read.extend(
-                    locked.read(&mut cursor, |_, slot| is_below(slot).then(|| shared_of(&slot.child)).flatten()),
-                );
+                // B8: one that is stopped, or does not count, is not asked for what is below it.
+                let counts = |slot: &Slot<Arc<dyn Child>>| {
+                    slot.public_state() != ChildState::Stopped && slot.child.settings().counts_for_readiness()
+                };
+                to_read
+                    .extend(locked.read(&mut cursor, |_, slot| counts(slot).then(|| shared_of(&slot.child)).flatten()));
                 if cursor.is_at_end() {
                     break;
                 }
@@ -154,16 +160,9 @@ impl Shared {
         child.ok_or_else(|| SupervisorError::NotFound { path: self.path() })
     }
 
-    /// What a child is doing, if the supervisor runs.
-    pub(crate) fn state_of(&self, id: ChildId) -> Option<ChildState> {
-        self.running().ok()?.lock().state_of(id)
-    }
-
-    /// Whether a child is stopped, or is going to be with its supervisor.
-    pub(crate) fn is_stopping_with(&self, id: ChildId) -> bool {
-        let Ok(locked) = self.running() else { return true };
-        let engine = locked.lock();
-        engine.is_stopping() || engine.state_of(id) == Some(ChildState::Stopping)
+    /// Whether the supervisor is stopping, or does not run.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.running().map_or(true, |locked| locked.lock().is_stopping())
     }
 
     pub(super) fn running(&self) -> Result<Arc<LockedEngine>, SupervisorError> {
@@ -178,14 +177,22 @@ impl Shared {
 impl Reading {
     /// Completes what is known of a supervisor by what it knows itself. At the top that is all; below, its state is what the one
     /// above knows.
-    fn begin(mut snapshot: Snapshot, locked: Arc<LockedEngine>, working: Option<Working>, is_top: bool) -> Self {
+    fn begin(
+        mut snapshot: Snapshot,
+        shared: Arc<Shared>,
+        locked: Arc<LockedEngine>,
+        working: Option<Working>,
+        is_top: bool,
+    ) -> Self {
         let now = locked.now();
         let waits = working.as_ref().and_then(|working| working.unread_since);
         {
             let engine = locked.lock();
             let source = if working.is_some() { SnapshotSource::Running } else { SnapshotSource::Ended };
             let unread_for = waits.map(|since| now.saturating_duration_since(since));
-            snapshot.supervisor = Some(SupervisorInfo::new(source, unread_for, engine.settings(), locked.placement));
+            let used = engine.restarts_used(now);
+            snapshot.supervisor =
+                Some(SupervisorInfo::new(source, unread_for, used, engine.settings(), locked.placement));
             // At once, because to grow a large one takes long.
             snapshot.children.reserve_exact(engine.counts().specs);
             if is_top {
@@ -202,7 +209,7 @@ impl Reading {
         }
         let is_running = working.is_some();
         let (cursor, rows) = (Cursor::default(), Vec::new().into_iter());
-        Self { snapshot, locked, is_running, now, cursor, rows, is_ready: is_running }
+        Self { snapshot, shared, locked, is_running, now, cursor, rows, is_ready: is_running }
     }
 
     fn read_on(&mut self) {
@@ -217,6 +224,8 @@ impl Reading {
     }
 
     fn end(mut self) -> Snapshot {
+        // S3: the readiness of a worker is its own, whatever its scope has.
+        self.is_ready |= self.snapshot.kind == ChildKind::Worker;
         self.snapshot.ready = Snapshot::is_ready(self.snapshot.state, self.is_ready);
         self.snapshot
     }
@@ -253,10 +262,6 @@ impl Row {
                 None => slot.has_ended_well().then(ended_well),
             },
         }
-    }
-
-    fn shared(&self) -> Option<Arc<Shared>> {
-        shared_of(&self.child)
     }
 
     fn snapshot(self, parent: &Snapshot) -> Snapshot {

@@ -95,5 +95,5 @@ fn brief_failure(failure: &Failure) -> Failure {
     let mut messages = failure.messages().map(|message| Cut(message).to_string());
     let first = messages.next().unwrap_or_default();
     let chain: Vec<_> = messages.collect();
-    Failure::from_messages(&first, chain.iter().map(String::as_str))
+    Failure::from_messages(&first, chain.iter().map(String::as_str)).with_details_of(failure)
 }

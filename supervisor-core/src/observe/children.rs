@@ -74,7 +74,7 @@ pub struct ChildSpecInfo {
     pub restart: RestartType,
     /// How it is stopped.
     pub shutdown: ShutdownStrategy,
-    /// Whether its end can make its supervisor shut down.
+    /// Whether its end can make its supervisor shut down, or, in a scope, end its owner.
     pub significant: bool,
     /// How long it may take to become ready. `None` is without limit.
     #[cfg_attr(feature = "serde", serde(rename = "start_timeout_seconds", with = "crate::format::seconds_or_none"))]
@@ -86,6 +86,10 @@ pub struct ChildSpecInfo {
     pub watchdog: Option<Duration>,
     /// Whether it reports its readiness itself.
     pub explicit_ready: bool,
+    /// Whether its scope stops before it is asked to stop itself.
+    pub children_first: bool,
+    /// Whether it counts for the readiness of its supervisor.
+    pub readiness: bool,
     /// Where it runs.
     pub placement: PlacementKind,
 }
@@ -102,6 +106,8 @@ pub enum PlacementKind {
     On,
     /// On a new executor for each start.
     Fresh,
+    /// On a thread of its own for each start: a [`local_worker`](crate::local_worker).
+    Local,
 }
 
 impl From<&Placement> for PlacementKind {
@@ -127,7 +133,9 @@ impl ChildSpecInfo {
             backoff: settings.backoff(),
             watchdog: settings.watchdog(),
             explicit_ready: settings.explicit_ready(),
-            placement: settings.placement().into(),
+            children_first: settings.children_first(),
+            readiness: settings.counts_for_readiness(),
+            placement: if settings.is_local { PlacementKind::Local } else { settings.placement().into() },
         }
     }
 }

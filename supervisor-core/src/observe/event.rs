@@ -77,6 +77,15 @@ pub enum EventKind {
         /// Why the child is restarted.
         cause: RestartCause,
     },
+    /// The child of a scope is not restarted any more, because the restarts of the scope are used up. The scope goes on without
+    /// it; if the child is significant, the scope stops, and its owner ends.
+    NotRestarted {
+        /// How many restarts the scope allows within the period.
+        intensity: usize,
+        /// The period.
+        #[cfg_attr(feature = "serde", serde(rename = "period_seconds", with = "crate::format::seconds"))]
+        period: Duration,
+    },
     /// The supervisor does not restart the child: the supervisor is stopping, or was lost, or the child was terminated. This
     /// comes once for each [`Restarting`](Self::Restarting) that no `Started` follows, and for each sibling that was waiting
     /// for its turn in the restart of its group. If a supervisor is [`Abandoned`](Self::Abandoned), that event stands for
@@ -128,6 +137,7 @@ impl EventKind {
             Self::StartFailed(_) => "start_failed",
             Self::Exited(_) => "exited",
             Self::Restarting { .. } => "restarting",
+            Self::NotRestarted { .. } => "not_restarted",
             Self::RestartCancelled => "restart_cancelled",
             Self::Stopping => "stopping",
             Self::Unresponsive { .. } => "unresponsive",
@@ -221,6 +231,10 @@ impl fmt::Display for Words<'_> {
                 }
                 write!(f, " (attempt {attempt}): {}", cause.words())
             }
+            Kind::NotRestarted { intensity, period } => write!(
+                f,
+                "is not restarted any more: its scope has used up its restarts ({intensity} within {period:?})"
+            ),
             Kind::RestartCancelled => f.write_str("restart cancelled"),
             Kind::Stopping => f.write_str("is stopping"),
             Kind::Unresponsive { within } => write!(f, "missed its heartbeat (none within {within:?})"),
@@ -329,6 +343,7 @@ mod tests {
             Kind::Started,
             Kind::Ready,
             Kind::Ignored,
+            Kind::NotRestarted { intensity: 1, period: 5 * SECOND },
             Kind::RestartCancelled,
             Kind::Stopping,
             Kind::Unresponsive { within: SECOND / 2 },

@@ -116,6 +116,7 @@ mod lines {
             | EventKind::Unresponsive { .. }
             | EventKind::Aborted
             | EventKind::Blocked { .. }
+            | EventKind::NotRestarted { .. }
             | EventKind::Stuck
             | EventKind::Refused(_)
             // N2, R28: siblings stay stopped though no call has terminated them.

@@ -38,7 +38,8 @@ pub struct Snapshot {
     /// Whether its process was aborted but has not yielded, and its supervisor no longer waits for it.
     pub abandoned: bool,
     /// Whether it is ready with everything below it. Then no process below it is starting, restarting or stopping. A child that
-    /// is stopped does not count. Use this for a readiness probe.
+    /// is stopped does not count, and neither does one whose specification [says
+    /// so](crate::ChildSpec::with_readiness). Use this for a readiness probe.
     pub ready: bool,
     /// How long it has been in its state. `None` if that is not known.
     pub since: Option<Duration>,
@@ -90,6 +91,10 @@ pub struct SupervisorInfo {
     /// The time within which restarts count together. `Duration::MAX` is without limit.
     #[cfg_attr(feature = "serde", serde(rename = "period_seconds", with = "crate::format::seconds"))]
     pub period: Duration,
+    /// How many restarts it has made within the last `period`. Zero if its intensity is without limit, because then none is
+    /// counted.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub restarts_used: usize,
     /// How long restarts wait of children without a backoff of their own. `None` means that they do not wait.
     pub backoff: Option<Backoff>,
     /// Whether it shuts down by itself when significant children have ended.
@@ -127,6 +132,7 @@ impl SupervisorInfo {
     pub(crate) fn new(
         source: SnapshotSource,
         unread_for: Option<Duration>,
+        restarts_used: usize,
         settings: &SupervisorSettings,
         placement: PlacementKind,
     ) -> Self {
@@ -136,6 +142,7 @@ impl SupervisorInfo {
             mode: settings.strategy.mode(),
             intensity: settings.strategy.intensity(),
             period: settings.strategy.period(),
+            restarts_used,
             backoff: settings.backoff,
             auto_shutdown: settings.auto_shutdown,
             shutdown_order: settings.shutdown_order,
@@ -155,9 +162,10 @@ impl Snapshot {
         state == ChildState::Running && children
     }
 
-    /// Whether it is ready or stopped, so that it does not keep its supervisor from being ready.
+    /// Whether it is ready or stopped, or does not count, so that it does not keep its supervisor from being ready.
     pub(crate) fn is_out_of_the_way(&self) -> bool {
-        self.ready || self.state == ChildState::Stopped
+        let counts = self.spec.as_ref().is_none_or(|spec| spec.readiness);
+        self.ready || self.state == ChildState::Stopped || !counts
     }
 
     /// A copy without the children, with room for them.
@@ -425,6 +433,7 @@ mod tests {
             supervisor: Some(SupervisorInfo::new(
                 SnapshotSource::Running,
                 None,
+                0,
                 &SupervisorSettings::default(),
                 PlacementKind::Inherit,
             )),
@@ -459,6 +468,9 @@ mod tests {
     #[test]
     #[cfg(feature = "serde")]
     fn a_deep_tree_is_serialized_on_a_small_stack() {
+        // Each level takes stack here. How much depends on the serializer, and on the features of its crate.
+        const DEPTH: usize = 1000;
+
         on_a_small_stack(|| {
             let deep = chain(DEPTH);
             for text in [serde_json::to_string(&deep), serde_json::to_string_pretty(&deep)] {

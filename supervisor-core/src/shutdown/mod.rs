@@ -2,6 +2,8 @@
 
 mod handle;
 mod process_shutdown;
+#[cfg(feature = "serde")]
+mod reading;
 mod strategy;
 mod wrapped;
 

@@ -7,11 +7,7 @@ use crate::text::Time;
 /// On a nested supervisor, the time is a budget for all that is below it.
 #[expect(clippy::exhaustive_enums, reason = "what users set; a child is asked first or it is not")]
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(tag = "kind", rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "kind", rename_all = "snake_case"))]
 pub enum ShutdownStrategy {
     /// Asks the child to stop through its [`ProcessShutdown`](crate::ProcessShutdown), and aborts it if it is still
     /// there after this time. `Duration::MAX` waits without limit, and is serialized as `null`.

@@ -19,13 +19,14 @@
 mod ear;
 
 use std::{
-    io,
+    fmt, io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering::SeqCst},
     },
     task::{Context, Waker},
     thread,
+    time::{Duration, Instant},
 };
 
 use atomic_waker::AtomicWaker;
@@ -36,7 +37,7 @@ use signal_hook::{
 };
 
 use self::ear::{Ear, Shut};
-use crate::{error::SupervisorError, incarnation::guard};
+use crate::{error::SupervisorError, incarnation::guard, text::Rounded};
 
 /// The signals that ask a program to stop.
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
@@ -65,15 +66,28 @@ pub(crate) struct Signals {
 /// A request that a signal makes to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    Stop(&'static str),
-    StopNow(&'static str),
+    Stop(Received),
+    StopNow(Received),
 }
+
+/// A signal, as a run learns of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    name: &'static str,
+    /// How long ago it came. If the executor was blocked meanwhile, that explains the delay.
+    ago: Duration,
+}
+
+/// A run that learns of a signal within this time learns of it at once.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 struct Heard {
     count: AtomicU8,
     /// The first two.
     signals: [AtomicI32; 2],
+    /// When they came.
+    at: [OnceLock<Instant>; 2],
     waker: AtomicWaker,
     is_listening: AtomicBool,
 }
@@ -108,9 +122,18 @@ impl Signals {
             return None;
         }
         self.told += 1;
-        let [first, second] = &self.heard.signals;
-        let name = |signal: &AtomicI32| signal_name(signal.load(SeqCst)).unwrap_or("a signal");
-        Some(if self.told == 1 { Asked::Stop(name(first)) } else { Asked::StopNow(name(second)) })
+        let received = |nth: usize| Received {
+            name: name(self.heard.signals[nth].load(SeqCst)),
+            ago: self.heard.at[nth].get().map_or(Duration::ZERO, Instant::elapsed),
+        };
+        Some(if self.told == 1 { Asked::Stop(received(0)) } else { Asked::StopNow(received(1)) })
+    }
+}
+
+impl fmt::Display for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        if self.ago < AT_ONCE { Ok(()) } else { write!(f, " (received {} ago)", Rounded(self.ago)) }
     }
 }
 
@@ -130,9 +153,16 @@ fn install() -> io::Result<Arc<AtomicBool>> {
     Ok(has_default)
 }
 
-/// Returns the signal that aborted a run, if one did.
-pub(crate) fn forced() -> Option<i32> {
-    Some(FORCED.load(SeqCst)).filter(|signal| *signal != NONE)
+/// Returns the name of the second signal that aborted a run, if one did, and the exit code of a program that it ends: 128 + its
+/// number.
+pub(crate) fn forced() -> Option<(&'static str, u8)> {
+    let signal = Some(FORCED.load(SeqCst)).filter(|signal| *signal != NONE)?;
+    // The two signals have small numbers on each system.
+    Some((name(signal), u8::try_from(128 + signal).unwrap_or(u8::MAX)))
+}
+
+fn name(signal: i32) -> &'static str {
+    signal_name(signal).unwrap_or("a signal")
 }
 
 impl Heard {
@@ -148,6 +178,7 @@ impl Heard {
         Ok(Arc::new(Self {
             count: AtomicU8::new(0),
             signals: [const { AtomicI32::new(NONE) }; 2],
+            at: [const { OnceLock::new() }; 2],
             waker: AtomicWaker::new(),
             is_listening: AtomicBool::new(true),
         }))
@@ -181,8 +212,10 @@ impl Stops {
             FORCED.store(signal, SeqCst);
             heard.end();
         }
-        // Which one, before that there is one.
-        heard.signals[usize::from(!is_first)].store(signal, SeqCst);
+        // Which one and when, before that there is one.
+        let nth = usize::from(!is_first);
+        heard.signals[nth].store(signal, SeqCst);
+        let _ = heard.at[nth].set(Instant::now());
         heard.count.fetch_add(1, SeqCst);
         // Wakers are user code.
         let _ = guard(|| heard.waker.take().map(Waker::wake));

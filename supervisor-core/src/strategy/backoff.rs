@@ -31,19 +31,20 @@ use crate::text::Time;
 /// # let _ = importer;
 /// ```
 ///
-/// Serialized, a time without limit (`Duration::MAX`) is `null`.
+/// Serialized, a time without limit (`Duration::MAX`) is `null`. The form that people write can be deserialized, too: see
+/// `ChildConfig`.
 #[must_use = "a backoff does nothing until a child or a supervisor has it"]
 #[derive(Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Backoff {
     #[cfg_attr(feature = "serde", serde(rename = "initial_seconds", with = "crate::format::seconds"))]
-    initial: Duration,
+    pub(super) initial: Duration,
     #[cfg_attr(feature = "serde", serde(rename = "max_seconds", with = "crate::format::seconds"))]
-    max: Duration,
-    factor: f64,
-    jitter: bool,
+    pub(super) max: Duration,
+    pub(super) factor: f64,
+    pub(super) jitter: bool,
     #[cfg_attr(feature = "serde", serde(rename = "reset_after_seconds", with = "crate::format::seconds"))]
-    reset_after: Duration,
+    pub(super) reset_after: Duration,
 }
 
 impl Backoff {
@@ -78,7 +79,9 @@ impl Backoff {
         self
     }
 
-    pub(crate) fn is_valid(&self) -> bool {
+    /// Returns whether the settings can be used. For children that a crate of this workspace offers, as the next two.
+    #[doc(hidden)]
+    pub fn is_valid(&self) -> bool {
         self.factor.is_finite() && self.factor >= 1.0
     }
 
@@ -110,8 +113,15 @@ impl Backoff {
         None
     }
 
-    pub(crate) fn reset_after(&self) -> Duration {
+    #[doc(hidden)]
+    pub fn reset_after(&self) -> Duration {
         self.reset_after
+    }
+
+    /// Returns the wait after `failures` earlier ones. The random number decides the jitter.
+    #[doc(hidden)]
+    pub fn wait(&self, failures: u32, random: u64) -> Duration {
+        self.delay(failures, &mut Rng::with_seed(random))
     }
 
     /// Returns the wait before the next start of a child that failed `failures` times before this one.

@@ -35,9 +35,12 @@ pub enum RestartMode {
 /// ```
 #[must_use = "a strategy does nothing until a supervisor has it: pass it to `with_restart_strategy`"]
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct RestartStrategy {
     mode: RestartMode,
+    #[cfg_attr(feature = "serde", serde(with = "crate::format::number"))]
     intensity: usize,
+    #[cfg_attr(feature = "serde", serde(rename = "period_seconds", with = "crate::format::seconds"))]
     period: Duration,
 }
 

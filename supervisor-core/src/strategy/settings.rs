@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use super::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType};
 use crate::{
-    error::InvalidSpec,
+    error::{ErrorHandling, InvalidSpec},
     placement::{Placed, Placement},
     shutdown::{ShutdownOrder, ShutdownStrategy},
     text::Time,
@@ -20,6 +20,8 @@ pub(crate) struct ChildSettings {
     pub(crate) ready_at_once: bool,
     /// Whether the child can be started only once.
     pub(crate) runs_once: bool,
+    /// Whether its future is not `Send`, so that each of its processes has a thread of its own.
+    pub(crate) is_local: bool,
     stop: Stop,
     /// The settings that few children have.
     pub(crate) rare: Option<Box<RareSettings>>,
@@ -45,8 +47,14 @@ pub(crate) struct RareSettings {
     pub(crate) explicit_ready: bool,
     /// The executor of its process.
     pub(crate) placement: Placed,
+    /// Whether its scope stops before it is asked itself.
+    pub(crate) children_first: bool,
+    /// Whether the readiness of its supervisor disregards it.
+    is_disregarded: bool,
     /// The span that its processes follow from.
     pub(crate) origin: Option<Origin>,
+    /// The settings for the errors of its processes.
+    pub(crate) errors: ErrorHandling,
 }
 
 impl ChildSettings {
@@ -57,6 +65,7 @@ impl ChildSettings {
             significant: false,
             ready_at_once: false,
             runs_once: false,
+            is_local: false,
             stop: Stop::Default,
             rare: None,
         };
@@ -105,6 +114,29 @@ impl ChildSettings {
         self.rare.as_ref().is_some_and(|rare| rare.explicit_ready)
     }
 
+    pub(crate) fn children_first(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.children_first)
+    }
+
+    pub(crate) fn set_children_first(&mut self, children_first: bool) {
+        // The default takes no allocation.
+        if children_first != self.children_first() {
+            self.rare_mut().children_first = children_first;
+        }
+    }
+
+    /// Returns whether it counts for the readiness of its supervisor.
+    pub(crate) fn counts_for_readiness(&self) -> bool {
+        self.rare.as_ref().is_none_or(|rare| !rare.is_disregarded)
+    }
+
+    pub(crate) fn set_readiness(&mut self, counts: bool) {
+        // The default takes no allocation.
+        if counts != self.counts_for_readiness() {
+            self.rare_mut().is_disregarded = !counts;
+        }
+    }
+
     /// Returns whether it is ready as soon as its process exists.
     pub(crate) fn is_ready_when_there(&self) -> bool {
         self.ready_at_once && !self.explicit_ready()
@@ -112,7 +144,7 @@ impl ChildSettings {
 
     /// Returns whether it is ready as soon as it is spawned. An executor that is made for it may fail to be made.
     pub(crate) fn is_ready_at_once(&self) -> bool {
-        self.is_ready_when_there() && !matches!(self.placement(), Placement::Fresh(_))
+        self.is_ready_when_there() && !self.is_local && !matches!(self.placement(), Placement::Fresh(_))
     }
 
     pub(crate) fn rare_mut(&mut self) -> &mut RareSettings {
@@ -129,6 +161,11 @@ impl ChildSettings {
 
     pub(crate) fn placement(&self) -> &Placement {
         self.rare.as_ref().map_or(&Placement::Inherit, |rare| &rare.placement)
+    }
+
+    /// Returns whether it has settings for the errors that its processes return.
+    pub(crate) fn handles_errors(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.errors.keeps || rare.errors.restart_if.is_some())
     }
 
     pub(crate) fn origin(&self) -> Option<&Origin> {
@@ -152,6 +189,9 @@ pub(crate) struct SupervisorSettings {
     pub(crate) unique_names: bool,
     /// Whether children come and go: a child that has ended and is not restarted is not kept.
     pub(crate) dynamic: bool,
+    /// Whether it is the scope of a worker: a dynamic supervisor that gives a child up alone, and ends its owner for a
+    /// significant one.
+    pub(crate) is_scope: bool,
     pub(crate) max_children: Option<usize>,
     /// How long its whole stop may take; `None` without a limit.
     pub(crate) shutdown_budget: Option<Duration>,
@@ -166,7 +206,7 @@ impl SupervisorSettings {
     pub(crate) const MAX_DEPTH: usize = 1000;
 
     /// The shortest grace: a timer of an executor is no finer than this, and an aborted process needs a poll to end.
-    const SHORTEST_GRACE: Duration = Duration::from_millis(1);
+    pub(super) const SHORTEST_GRACE: Duration = Duration::from_millis(1);
 
     /// Returns after what time, at most, the restarts of a child end before its backoff reaches its longest wait, and
     /// that wait.
@@ -201,6 +241,9 @@ impl SupervisorSettings {
         } else if self.auto_shutdown != AutoShutdown::Never {
             // R48, D7: it keeps no child that has ended, so no child could be the last one.
             Some(InvalidSpec::DynamicAutoShutdown)
+        } else if self.is_scope && matches!(*self.placement, Placement::Fresh(_)) {
+            // S1: its handle works at once, so its executor has to be there.
+            Some(InvalidSpec::ScopePlacement)
         } else {
             None
         }
@@ -233,6 +276,7 @@ impl Default for SupervisorSettings {
             abort_grace: Duration::from_secs(5),
             unique_names: false,
             dynamic: false,
+            is_scope: false,
             max_children: None,
             shutdown_budget: None,
             placement: Placed::default(),

@@ -23,6 +23,8 @@ pub enum RestartType {
 impl RestartType {
     pub(crate) fn restarts_after(self, exit: &Exit) -> bool {
         match self {
+            // B6: its restart condition says that no restart helps.
+            _ if exit.is_final() => false,
             // R9: after any exit of its own.
             Self::Permanent => true,
             // R9, R54: only if it failed. R11: otherwise it stays listed, as stopped.

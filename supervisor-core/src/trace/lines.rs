@@ -16,7 +16,12 @@ use std::{
 
 use tracing::{Level, enabled, event, level_filters::LevelFilter};
 
-use crate::{error::Failure, guard::guard, id::ProcessId, text::OneLine};
+use crate::{
+    error::Failure,
+    guard::guard,
+    id::ProcessId,
+    text::{OneLine, Rounded},
+};
 
 /// Whether there may be a subscriber. This calls none.
 pub(crate) fn is_heard() -> bool {
@@ -64,6 +69,11 @@ pub(crate) fn tell_stop(supervisor: About<'_>, cause: impl fmt::Display) {
     tell!(supervisor, "shutdown", "is shutting down: {cause}");
 }
 
+/// Reports that the scope of a worker was asked to stop. The worker itself goes on.
+pub(crate) fn tell_scope_stop(worker: About<'_>, cause: impl fmt::Display) {
+    tell!(worker, "scope_shutdown", "is stopping what is in its scope: {cause}");
+}
+
 /// Reports that a tree which is stopping was asked to stop at once.
 pub(crate) fn tell_more_stop(root: About<'_>, cause: impl fmt::Display) {
     tell!(root, "shutdown_now", "is aborting what is left: {cause}");
@@ -71,11 +81,26 @@ pub(crate) fn tell_more_stop(root: About<'_>, cause: impl fmt::Display) {
 
 /// Reports that a tree has been stopping for this long, and that these processes have not ended.
 pub(crate) fn tell_waiting(root: About<'_>, time: Duration, names: impl fmt::Display) {
-    tell!(root, "shutdown_waiting", "has been stopping for {time:?} and is still waiting for: {names}");
+    tell!(root, "shutdown_waiting", "has been stopping for {} and is still waiting for: {names}", Rounded(time));
 }
 
 pub(crate) fn tell_end(root: About<'_>, outcome: impl fmt::Display) {
     tell!(root, "tree_ended", "tree ended: {outcome}");
+}
+
+/// Writes a warning of a child that belongs to the product, in the same form as the records of a tree.
+pub fn warn(text: impl fmt::Display) {
+    guarded(|| event!(target: "supervision", Level::WARN, "{}", OneLine(text)));
+}
+
+/// Writes at ERROR, as [`warn`] does at WARN.
+pub fn error(text: impl fmt::Display) {
+    guarded(|| event!(target: "supervision", Level::ERROR, "{}", OneLine(text)));
+}
+
+/// Writes at INFO that what such a warning said is over.
+pub fn info(text: impl fmt::Display) {
+    guarded(|| event!(target: "supervision", Level::INFO, "{}", OneLine(text)));
 }
 
 /// Warns of a child whose supervisor would give up before the backoff reaches its longest wait.
@@ -126,6 +151,13 @@ pub(crate) fn warn_of_trigger((path, process_id): About<'_>, panic: &Failure) {
             "{path} is shutting down: the future of `with_shutdown` panicked: {panic}"
         );
     });
+}
+
+/// Warns of a restart condition that panicked.
+#[cold]
+pub(crate) fn warn_of_condition(panic: &Failure) {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    warn_of_foreign_panic(&IS_TOLD, "a restart condition", "its answer, and restarts the child", panic);
 }
 
 /// Warns for each tree of a program that is built to abort on panic.

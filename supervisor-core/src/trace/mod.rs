@@ -17,13 +17,18 @@ mod spans;
 
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 pub(crate) use lines::warn_of_foreign_panic;
+#[cfg(feature = "tracing")]
+pub use lines::{error, info, warn};
 #[cfg(not(feature = "tracing"))]
 pub(crate) use off::*;
+#[cfg(not(feature = "tracing"))]
+pub use off::{error, info, warn};
 #[cfg(feature = "tracing")]
 pub(crate) use {
     lines::{
-        guarded, hears_info, is_heard, tell_end, tell_more_stop, tell_ready, tell_start, tell_stop, tell_waiting,
-        warn_of_call_outside, warn_of_panic_abort, warn_of_short_intensity, warn_of_trigger,
+        guarded, hears_info, is_heard, tell_end, tell_more_stop, tell_ready, tell_scope_stop, tell_start, tell_stop,
+        tell_waiting, warn_of_call_outside, warn_of_condition, warn_of_panic_abort, warn_of_short_intensity,
+        warn_of_trigger,
     },
     spans::{Origin, Span, close, inside, process_span},
 };

@@ -46,6 +46,9 @@ pub(crate) fn tell_ready(_root: About<'_>) {}
 pub(crate) fn tell_stop(_supervisor: About<'_>, _cause: impl fmt::Display) {}
 
 #[inline]
+pub(crate) fn tell_scope_stop(_worker: About<'_>, _cause: impl fmt::Display) {}
+
+#[inline]
 pub(crate) fn tell_more_stop(_root: About<'_>, _cause: impl fmt::Display) {}
 
 #[inline]
@@ -61,7 +64,22 @@ pub(crate) fn warn_of_short_intensity(_child: About<'_>, _after: Duration, _long
 pub(crate) fn warn_of_trigger(_root: About<'_>, _panic: &Failure) {}
 
 #[inline]
+pub(crate) fn warn_of_condition(_panic: &Failure) {}
+
+#[inline]
 pub(crate) fn warn_of_panic_abort() {}
 
 #[inline]
 pub(crate) fn warn_of_call_outside(_function: &str, _place: &'static Location<'static>) {}
+
+/// Writes nothing.
+#[inline]
+pub fn error(_text: impl fmt::Display) {}
+
+/// Writes nothing.
+#[inline]
+pub fn warn(_text: impl fmt::Display) {}
+
+/// Writes nothing.
+#[inline]
+pub fn info(_text: impl fmt::Display) {}

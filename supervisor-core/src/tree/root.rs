@@ -1,6 +1,5 @@
 use std::{
     fmt,
-    future::Future,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -10,8 +9,8 @@ use crate::{
     handle::SupervisorHandle,
     incarnation::{Exit, Flags, ProcessId, ProcessKey, Report, ReportKind, StopReason},
     mailbox::{Envelope, Taken},
-    node::{CallOrigin, Child, Scope},
-    observe::{ChildState, Metrics, Observers},
+    node::{CallOrigin, Child, Scope, StoppingProcesses},
+    observe::{Metrics, Observers},
     quiescence::Quiescence,
     spawner::{Executor, Spawner, nudge},
     supervisor::Supervisor,
@@ -35,12 +34,13 @@ pub(super) enum RootReport {
 }
 
 impl Root {
+    /// Starts a tree. Also returns the record that the process which runs this code waits for the tree, if there is one.
     pub(super) fn launch(
         supervisor: Supervisor,
         spawner: Arc<dyn Spawner>,
         observers: Observers,
         quiescence: Quiescence,
-    ) -> Result<Self, SupervisorError> {
+    ) -> Result<(Self, Option<Waiting>), SupervisorError> {
         // R6: an invalid tree is refused here, before there is a process.
         let (root, handle) = supervisor.into_root(&*spawner)?;
         trace::warn_of_panic_abort();
@@ -50,8 +50,10 @@ impl Root {
         // A6: a root is a process, too. It runs once, so it begins with the flag that nothing comes after it.
         let context = root.clone().begin(process_key, &outside, Flags::NO_SUCCESSOR);
         trace::tell_start((root.name(), Some(context.id)));
+        // N6: before anything of the tree runs. A process of it that calls its starter finds this, also on another thread.
+        let waiting = CallOrigin::current().and_then(|caller| Waiting::begin(caller.chain(), root.id()));
         root.clone().start(context, &outside);
-        Ok(Self { root, handle, outside, reports: Taken::nothing(), has_ended: false })
+        Ok((Self { root, handle, outside, reports: Taken::nothing(), has_ended: false }, waiting))
     }
 
     pub(super) fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<RootReport> {
@@ -61,7 +63,7 @@ impl Root {
         {
             match kind {
                 ReportKind::Ready => return Poll::Ready(RootReport::Ready),
-                ReportKind::Acknowledged | ReportKind::Vacated => {}
+                ReportKind::Acknowledged | ReportKind::Vacated | ReportKind::Unclean(_) | ReportKind::Held => {}
                 ReportKind::Exited(exit) => {
                     self.has_ended = true;
                     return Poll::Ready(RootReport::Ended(exit));
@@ -71,40 +73,15 @@ impl Root {
         Poll::Pending
     }
 
-    /// Returns whether the caller is a process of the tree.
-    pub(super) fn is_called_from_within(&self) -> bool {
-        CallOrigin::current().is_some_and(|position| position.within(&self.outside).is_some())
-    }
-
     /// Records that a process waits for the end of the tree, or for its start, for as long as the returned value lives.
     /// Fails if the tree, or something in it, waits for that process.
     pub(super) fn wait_for_it(&self) -> Result<Option<Waiting>, SupervisorError> {
         let Some(caller) = CallOrigin::current() else { return Ok(None) };
         // N6: a wait for the root is a wait for all below it, possibly including the caller.
-        match Waiting::begin(caller.chain(), [self.root.id()].into()) {
+        match Waiting::begin(caller.chain(), self.root.id()) {
             Some(waiting) => Ok(Some(waiting)),
             None => Err(SupervisorError::WouldDeadlock { path: self.handle.path() }),
         }
-    }
-
-    /// Returns whether the tree waits for the caller, a process of it, before it can be ready: the caller is not ready
-    /// itself, or it has to stop, alone or with a supervisor above it.
-    pub(super) fn waits_for_caller(&self) -> bool {
-        let Some(position) = CallOrigin::current().filter(|position| position.within(&self.outside).is_some()) else {
-            return false;
-        };
-        let mut upwards = position.upwards().take_while(|(scope, _)| !scope.is_outside()).peekable();
-        // N6: a tree is ready when everything in it runs. So it waits for a process that is not ready yet, or that has
-        // to stop, alone or with a supervisor above it.
-        let is_ready = upwards.peek().is_some_and(|(scope, child)| {
-            SupervisorHandle::of(scope).shared().state_of(*child) == Some(ChildState::Running)
-        });
-        !is_ready || upwards.any(|(scope, child)| SupervisorHandle::of(scope).shared().is_stopping_with(child))
-    }
-
-    /// Returns a future that resolves when something in the tree may have changed.
-    pub(super) fn listen_for_changes(&self) -> impl Future<Output = ()> + use<> {
-        self.outside.changes.listen()
     }
 
     /// Asks the tree to stop. `cause` is the source of the request, for the log.
@@ -121,7 +98,12 @@ impl Root {
 
     /// Aborts all processes that are left of the tree.
     pub(super) fn abort(&self, cause: impl fmt::Display) {
-        trace::tell_more_stop(self.about(), cause);
+        let stopping = StoppingProcesses::below(&self.handle.shared());
+        if stopping.is_empty() {
+            trace::tell_more_stop(self.about(), cause);
+        } else {
+            trace::tell_more_stop(self.about(), format_args!("{cause}; still stopping: {stopping}"));
+        }
         // N8: the root aborts everything below it, and so does each supervisor there. The root itself stays, to name
         // the processes that did not yield.
         self.root.cell().request(Flags::SHUTDOWN | Flags::ABORT | Flags::NO_SUCCESSOR);

@@ -2,6 +2,7 @@ use std::{
     fmt,
     future::{Future, IntoFuture},
     pin::Pin,
+    process::ExitCode,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -11,7 +12,7 @@ use crate::{
     error::SupervisorError,
     incarnation::guard,
     observe::Observers,
-    program,
+    program::{self, ExitCodes},
     quiescence::Quiescence,
     signals::{Asked, Signals},
     spawner::Spawner,
@@ -38,7 +39,7 @@ impl Supervisor {
     }
 
     fn run(self, spawner: Where) -> Run {
-        Run { root: self, spawner, triggers: Triggers(Vec::new()), until_signal: false }
+        Run { root: self, spawner, triggers: Triggers(Vec::new()), until_signal: false, exit_codes: None }
     }
 }
 
@@ -56,6 +57,7 @@ pub struct Run {
     spawner: Where,
     triggers: Triggers,
     until_signal: bool,
+    exit_codes: Option<ExitCodes>,
 }
 
 /// The executor on which a tree is going to run.
@@ -109,25 +111,64 @@ impl Run {
 
     /// Runs the tree, and ends the program with its outcome: an error is printed on stderr, and the exit code is 0 if
     /// the tree ended as it should, 1 if not, and 128 + the number of the signal if a second signal aborted what was
-    /// left. For the last line of `main`.
+    /// left. For the last line of `main`. [`with_exit_code`](Self::with_exit_code) sets other codes.
     ///
     /// A return from `main` would wait for everything that a runtime waits for when it is dropped: for ever, if a
     /// thread is blocked for ever. This does not wait. So destructors of what outlives the tree do not run. See
     /// [`exit`](crate::exit) for what is printed.
-    pub async fn exit(self) -> ! {
-        program::exit(self.await)
+    pub async fn exit(mut self) -> ! {
+        let codes = self.exit_codes.take();
+        std::process::exit(program::report(self.await, codes).into())
+    }
+
+    /// Runs the tree, prints its error as [`exit`](Self::exit) does, and returns the same code, for a `main` that returns it.
+    ///
+    /// The difference: after this, `main` returns, so its destructors run. A log writer flushes when its guard is dropped, and
+    /// the runtime waits for its blocking threads. So a thread that is blocked for ever keeps the program from ending; `exit`
+    /// ends it.
+    ///
+    /// ```standalone_crate
+    /// use std::process::ExitCode;
+    /// use supervision::{Supervisor, SupervisorError, worker};
+    ///
+    /// # #[cfg(feature = "tokio")]
+    /// #[tokio::main]
+    /// async fn main() -> ExitCode {
+    ///     let root = Supervisor::new("root").expect("it has letters").with_worker(worker("ticker", |shutdown| shutdown));
+    ///     supervision::run(root)
+    ///         .with_shutdown(async {}) // or whatever ends your work
+    ///         .until_signal()
+    ///         .with_exit_code(|error| matches!(error, SupervisorError::GaveUp(_)).then_some(75)) // try again later
+    ///         .exit_code()
+    ///         .await
+    /// }
+    /// # #[cfg(not(feature = "tokio"))]
+    /// # fn main() {}
+    /// ```
+    pub async fn exit_code(mut self) -> ExitCode {
+        let codes = self.exit_codes.take();
+        program::report(self.await, codes).into()
+    }
+
+    /// Sets exit codes of your own: `code` chooses the one for an error, and `None` is the usual one, 1.
+    ///
+    /// It counts for [`exit`](Self::exit) and [`exit_code`](Self::exit_code), which print the error as always, and for nothing
+    /// else: a run that is awaited returns its error. It is not asked when the tree ended well, which is 0, nor when a second
+    /// signal aborted the tree, because 128 + the number of the signal tells a caller more than the error does. If it panics,
+    /// the code is the usual one.
+    pub fn with_exit_code(mut self, code: impl FnOnce(&SupervisorError) -> Option<u8> + Send + 'static) -> Self {
+        self.exit_codes = Some(Box::new(code));
+        self
     }
 }
 
 impl Run {
     fn begin(self) -> Result<State, SupervisorError> {
-        let Self { root, spawner, triggers, until_signal } = self;
+        let Self { root, spawner, triggers, until_signal, exit_codes: _ } = self;
         let spawner = spawner.find()?;
         // Before anything starts, so that a signal during a long start is received.
         let signals = until_signal.then(Signals::listen).transpose()?;
-        let root = Root::launch(root, spawner, Observers::default(), Quiescence::uncounted())?;
-        // A new tree cannot wait for anything.
-        let waiting = root.wait_for_it().unwrap_or(None);
+        let (root, waiting) = Root::launch(root, spawner, Observers::default(), Quiescence::uncounted())?;
         Ok(State::Running { _waiting: waiting, root, triggers, signals })
     }
 }

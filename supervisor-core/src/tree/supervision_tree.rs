@@ -44,8 +44,7 @@ impl SupervisionTree {
         observers: Observers,
         quiescence: Quiescence,
     ) -> Result<Self, SupervisorError> {
-        let mut root = Root::launch(supervisor, spawner, observers, quiescence)?;
-        let _waiting = root.wait_for_it()?;
+        let (mut root, _waiting) = Root::launch(supervisor, spawner, observers, quiescence)?;
         let exit = match poll_fn(|cx| root.poll_report(cx)).await {
             RootReport::Ready => return Ok(Self { root, outcome: None }),
             RootReport::Ended(exit) => exit,
@@ -92,25 +91,7 @@ impl SupervisionTree {
     /// this very tree that is not ready itself, or that has to stop, alone or with a supervisor above it: the tree
     /// waits for it.
     pub async fn ready(&self) -> Result<(), SupervisorError> {
-        loop {
-            // A change after this is not missed.
-            let change = self.root.listen_for_changes();
-            let shared = self.root.handle.shared();
-            if shared.clone().is_ready().await {
-                return Ok(());
-            }
-            // N7: after the end, nothing becomes ready.
-            if !shared.is_running() {
-                return Err(shared.not_running());
-            }
-            // N6: the tree cannot become ready as long as the caller waits.
-            if self.root.waits_for_caller() {
-                return Err(SupervisorError::WouldDeadlock { path: shared.path() });
-            }
-            // A caller in the tree itself was checked above: it may wait for the others.
-            let _waiting = if self.root.is_called_from_within() { None } else { self.root.wait_for_it()? };
-            change.await;
-        }
+        self.root.handle.ready().await
     }
 
     /// Shuts the tree down in order, and waits until it has ended.

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::result::{IntoWorkerResult, exit_of};
 use crate::{
-    incarnation::{Name, ProcessBody, ProcessContext, Step, current},
+    incarnation::{Exit, Name, ProcessBody, ProcessContext, Step, current},
     node::{Child, ChildFactory, ChildNode, ChildSpec, Release, Scope},
     shutdown::{ProcessShutdown, ShutdownStrategy},
     strategy::ChildSettings,
@@ -75,7 +75,10 @@ use crate::{
 /// | lifetime may not live long enough | [clone what the future needs of `self`](#lifetime-may-not-live-long-enough) |
 /// | E0521: borrowed data escapes outside of method | [clone what the future needs of `self`](#lifetime-may-not-live-long-enough) |
 /// | [E0282][E0282]: type annotations needed | [name the error](#e0282) |
-/// | future cannot be sent between threads safely | hold no `Rc`, `RefCell` or guard of a `std` lock over an `.await` |
+/// | E0277: expected a `FnMut(ProcessShutdown)` closure (`worker("job", job())`) | pass a closure that makes the future: `worker("job", \|shutdown\| job(shutdown))`, or the function itself: `worker("job", job)` |
+/// | E0277: a closure `is not a future` (in [`one_shot`](crate::one_shot)) | use [`one_shot_with`](crate::one_shot_with), or `worker` |
+/// | E0277: `()` is not a future (in [`worker_with_setup`](crate::worker_with_setup)) | let the set-up return the future that then runs: `Ok(async move { .. })` |
+/// | future cannot be sent between threads safely | hold no `Rc`, `RefCell` or guard of a `std` lock over an `.await`, or use [`local_worker`](crate::local_worker) |
 ///
 /// [E0282]: https://doc.rust-lang.org/error_codes/E0282.html
 /// [E0507]: https://doc.rust-lang.org/error_codes/E0507.html
@@ -265,13 +268,14 @@ impl<F> Closure<F> {
         Self(Mutex::new(Some(closure)))
     }
 
-    /// Makes the future of one incarnation. It is called in the process of that incarnation.
-    pub(super) fn call<Fut>(&self, shutdown: ProcessShutdown) -> Fut
+    /// Makes the future of one incarnation. It is called in the process of that incarnation. Returns `None` if nothing is left
+    /// to run: for a temporary child that was at its end when it was reloaded.
+    pub(super) fn call<Fut>(&self, shutdown: ProcessShutdown) -> Option<Fut>
     where
         F: FnMut(ProcessShutdown) -> Fut,
     {
         let mut closure = self.lock();
-        closure.as_mut().expect("nothing is started after the last incarnation")(shutdown)
+        Some(closure.as_mut()?(shutdown))
     }
 
     pub(super) fn is_loaded(&self) -> bool {
@@ -310,7 +314,9 @@ where
             let (Some(node), Some(shutdown)) = (node.take(), own) else {
                 unreachable!("a closure that panicked is not polled again");
             };
-            let future = node.factory.call(shutdown);
+            let Some(future) = node.factory.call(shutdown) else {
+                return Poll::Ready(Step::Ended(Exit::Normal));
+            };
             self.set(Called::Yes { future });
         }
         match self.project() {

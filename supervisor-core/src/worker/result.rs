@@ -1,6 +1,9 @@
+use std::error::Error;
+
 use crate::{
-    error::{BoxError, Failure},
-    incarnation::Exit,
+    error::{BoxError, Failure, RestartCondition},
+    incarnation::{Exit, Flags, current, guard},
+    trace,
 };
 
 /// The result types of a worker's body: `()`, a `Result<(), E>` for any error, or `!` for a body that never returns.
@@ -74,9 +77,33 @@ impl<T> Returns for fn() -> T {
 
 /// Renders a user's error, in the process that it ended.
 pub(super) fn exit_of(result: Result<(), BoxError>) -> Exit {
-    match result {
-        Ok(()) => Exit::Normal,
-        // P3: its `Display` is user code. Only text leaves the process.
-        Err(error) => Exit::Failed(Failure::from_error(&*error)),
+    result.map_or_else(|error| Exit::Failed(failure_of(error)), |()| Exit::Normal)
+}
+
+/// Renders a user's error, in the process that it ended. Asks the restart condition and keeps the error, if the child's
+/// settings say so.
+pub(super) fn failure_of(error: BoxError) -> Failure {
+    let (handling, is_stopping) = current(|current| {
+        let flags = current.control.cell().flags(current.id);
+        (current.control.error_handling(), flags.is_some_and(|flags| flags.contains(Flags::SHUTDOWN)))
+    })
+    .unwrap_or_default();
+    // B6: the condition is asked before the error is rendered. R43: the end of a child that was asked to stop changes
+    // nothing, so the condition is not asked about it.
+    let condition = handling.restart_if.filter(|_| !is_stopping);
+    let is_final = condition.is_some_and(|condition| !may_restart(&condition, &*error));
+    // P3: its `Display` is user code. Only text leaves the process, unless the child keeps its errors (B7).
+    let mut failure = Failure::from_error(&*error);
+    if handling.keeps {
+        failure = failure.with_error(error);
     }
+    if is_final { failure.with_finality() } else { failure }
+}
+
+/// Asks the restart condition. B6: a condition that panics has not said no.
+fn may_restart(condition: &RestartCondition, error: &(dyn Error + 'static)) -> bool {
+    guard(|| condition(error)).unwrap_or_else(|panic| {
+        trace::warn_of_condition(&panic);
+        true
+    })
 }

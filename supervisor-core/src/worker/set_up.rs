@@ -7,7 +7,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::result::{IntoWorkerResult, exit_of};
+use super::result::{IntoWorkerResult, exit_of, failure_of};
 use crate::{
     error::InitializationError,
     incarnation::{Exit, Name, ProcessBody, ProcessContext, Step},
@@ -51,7 +51,11 @@ impl<W: Supervisable> ChildFactory for SetUp<W> {
             // P3: `initialize` is called in the process, when that is first polled. A3: if it fails, or panics, the
             // start has failed (R4).
             initialize: async move {
-                worker.expect("nothing is started after the last incarnation").initialize(shutdown).await
+                match worker {
+                    Some(worker) => worker.initialize(shutdown).await,
+                    // A temporary child that was at its end when it was reloaded: nothing is left to run.
+                    None => Err(InitializationError::ignore()),
+                }
             },
         }
     }
@@ -90,7 +94,9 @@ where
                 Poll::Ready(Err(error)) => {
                     // R5, R61: `ignore` is no failure. R4: any other error is a failed start. P3: rendered to text
                     // here, in the process.
-                    Poll::Ready(Step::Ended(error.into_failure().map_or(Exit::Ignored, Exit::Failed)))
+                    Poll::Ready(Step::Ended(
+                        error.into_error().map_or(Exit::Ignored, |error| Exit::Failed(failure_of(error))),
+                    ))
                 }
             },
         }

@@ -94,7 +94,10 @@ where
             initialize: async move {
                 let set_up = node.factory.0.call(shutdown);
                 drop(node);
-                set_up.await
+                match set_up {
+                    Some(set_up) => set_up.await,
+                    None => Err(InitializationError::ignore()),
+                }
             },
         }
     }

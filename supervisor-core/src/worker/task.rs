@@ -4,9 +4,9 @@ use std::{
     borrow::Cow,
     fmt,
     future::Future,
-    mem::needs_drop,
+    mem::{self, needs_drop},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, PoisonError, Weak},
     task::{Context, Poll, Waker},
 };
 
@@ -16,6 +16,7 @@ use crate::{
     incarnation::{ChildId, Control, Exit, Flags, Name, ProcessBody, ProcessContext, Step, wake},
     node::{Child, ChildFactory, ChildNode, ChildSpec, Release, Scope},
     strategy::ChildSettings,
+    sync::{Mutex, MutexGuard},
 };
 
 /// Makes a worker from a single future, and a handle that receives what the future returns.
@@ -45,9 +46,9 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: Send + 'static,
 {
-    let result = Arc::new(Slot::new());
-    let factory = Task { future: Mutex::new(Some(future)), reporter: Reporter(result.clone()) };
-    (ChildSpec::new(Name::new(name), ChildSettings::one_shot(), factory), JoinHandle(result))
+    let (reporter, result) = Reporter::new();
+    let factory = Task { future: Mutex::new(Some(future)), reporter };
+    (ChildSpec::new(Name::new(name), ChildSettings::one_shot(), factory), result)
 }
 
 /// A handle that receives the result of a task. It is a future: it resolves with the value that the task's future returned,
@@ -55,6 +56,8 @@ where
 ///
 /// A panic is [`Exit::Panicked`], with its message; an abort is [`Exit::Aborted`]; an executor that dropped the process is
 /// [`Exit::Lost`]. A task that never ran, because its supervisor refused it or ended first, is `Aborted`, too.
+///
+/// An `Exit` is an error, so `?` passes it on: `let rows = job.await?`.
 ///
 /// It resolves after the task's future was dropped. Dropping the handle detaches the task, which goes on under its
 /// supervisor. Cancel-safe: await it by reference, and a `select!` may drop that wait and begin another one.
@@ -71,7 +74,9 @@ struct State<T> {
     exit: Option<Exit>,
     /// The waker of the task that awaits the handle.
     waker: Option<Waker>,
-    /// The process, once it runs.
+    /// The task as a child of its supervisor, once it was handed over to one.
+    id: Option<ChildId>,
+    /// The process, while it runs.
     process: Option<Weak<dyn Control>>,
     is_aborted: bool,
     is_detached: bool,
@@ -79,9 +84,15 @@ struct State<T> {
 
 impl<T> Slot<T> {
     fn new() -> Self {
-        let state =
-            State { output: None, exit: None, waker: None, process: None, is_aborted: false, is_detached: false };
-        Self(Mutex::new(state))
+        Self(Mutex::new(State {
+            output: None,
+            exit: None,
+            waker: None,
+            id: None,
+            process: None,
+            is_aborted: false,
+            is_detached: false,
+        }))
     }
 
     /// Locks the state. While the lock is held, no task is woken, and no user code is dropped.
@@ -110,10 +121,10 @@ impl<T> JoinHandle<T> {
         self.0.lock().exit.is_some()
     }
 
-    /// Returns the task as a child of its supervisor; `None` as long as it has not started, and once it has ended.
+    /// Returns the task as a child of its supervisor, also after its end. `None` if its specification was not handed over to a
+    /// supervisor: only for a handle of [`task`].
     pub fn id(&self) -> Option<ChildId> {
-        let process = self.0.lock().process.as_ref().and_then(Weak::upgrade);
-        process.map(|process| process.id())
+        self.0.lock().id
     }
 }
 
@@ -159,21 +170,26 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// The task's own side of the state. If it is dropped without an exit, the task has never run.
-struct Reporter<T>(Arc<Slot<T>>);
+pub(crate) struct Reporter<T>(Arc<Slot<T>>);
 
 impl<T> Reporter<T> {
+    pub(crate) fn new() -> (Self, JoinHandle<T>) {
+        let slot = Arc::new(Slot::new());
+        (Self(slot.clone()), JoinHandle(slot))
+    }
+
     /// Notes the process, which begins to run.
-    fn begin(&self, control: &Arc<dyn Control>) {
+    pub(crate) fn begin(&self, control: &Arc<dyn Control>) {
         self.0.lock().process = Some(Arc::downgrade(control));
     }
 
-    fn is_aborted(&self) -> bool {
+    pub(crate) fn is_aborted(&self) -> bool {
         self.0.lock().is_aborted
     }
 
     /// Keeps the value until the process has ended. If the handle is gone, returns the value: the caller drops it in the
     /// process.
-    fn put(&self, output: T) -> Option<T> {
+    pub(crate) fn put(&self, output: T) -> Option<T> {
         let mut state = self.0.lock();
         if state.is_detached {
             return Some(output);
@@ -182,7 +198,7 @@ impl<T> Reporter<T> {
         None
     }
 
-    fn end(&self, exit: Exit) {
+    pub(crate) fn end(&self, exit: Exit) {
         let (waker, unused, process) = {
             let mut state = self.0.lock();
             if state.exit.is_some() {
@@ -190,9 +206,14 @@ impl<T> Reporter<T> {
             }
             // P1, A9: a destructor that panics turns any other end into a panic. Then there is no result.
             let unused = if exit == Exit::Normal { None } else { state.output.take() };
-            // A9: a normal end without a result is that of a task that has not run.
-            let has_run = exit != Exit::Normal || state.output.is_some();
-            state.exit = Some(if has_run { exit } else { Exit::Aborted });
+            // A9: a task that has not run. Its future was dropped by a process that did nothing else, which may end normally, or
+            // be lost.
+            let is_vain = match exit {
+                Exit::Normal => state.output.is_none(),
+                Exit::Lost => state.process.is_none(),
+                _ => false,
+            };
+            state.exit = Some(if is_vain { Exit::Aborted } else { exit });
             (state.waker.take(), unused, state.process.take())
         };
         waker.into_iter().for_each(wake);
@@ -234,7 +255,11 @@ where
     fn build(node: Arc<ChildNode<Self>>, context: &ProcessContext, _: &Arc<Scope>) -> impl ProcessBody {
         node.factory.reporter.begin(&context.control);
         let future = node.factory.lock().take();
-        Run { future, node }
+        Run { future, has_begun: false, node }
+    }
+
+    fn enlisted(&self, id: ChildId) {
+        self.reporter.0.lock().id = Some(id);
     }
 
     fn on_exit(&self, exit: &Exit) {
@@ -258,6 +283,7 @@ pin_project! {
     {
         #[pin]
         future: Option<Fut>,
+        has_begun: bool,
         node: Arc<ChildNode<Task<Fut>>>,
     }
 }
@@ -270,8 +296,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let this = self.project();
         let reporter = &this.node.factory.reporter;
+        let begins = !mem::replace(this.has_begun, true);
         // A9: the task was aborted before it began. After that, the process itself looks for an abort.
-        let Some(future) = this.future.as_pin_mut().filter(|_| !reporter.is_aborted()) else {
+        let Some(future) = this.future.as_pin_mut().filter(|_| !(begins && reporter.is_aborted())) else {
             return Poll::Ready(Step::Ended(Exit::Aborted));
         };
         future.poll(cx).map(|output| {

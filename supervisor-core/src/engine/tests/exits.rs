@@ -223,7 +223,7 @@ fn b1_an_announced_restart_that_does_not_come_is_cancelled() {
     let mut world = World::up(one_for_one(9), [delayed("a"), child("b")]);
     world.engine.handle_exit(world.process_key("a"), error(), world.now);
     let caller = world.call("terminate", "a");
-    world.engine.handle_terminate_child(world.id("a"), caller, world.now);
+    world.engine.handle_terminate_child(world.id("a"), None, caller, world.now);
     assert_eq!(told_of_restarts(&mut world), ["a restarting", "a restart_cancelled"]);
     // or because its supervisor gives up for another child, which had no restart to be cancelled.
     let mut world = World::up(one_for_one(1), [delayed("a"), child("b")]);
@@ -246,7 +246,7 @@ fn b1_a_group_restart_that_does_not_come_is_cancelled_once() {
     // The restart of a larger group takes over that of a smaller one.
     world.exit("a", error());
     let caller = world.call("terminate", "a");
-    world.engine.handle_terminate_child(world.id("a"), caller, world.now);
+    world.engine.handle_terminate_child(world.id("a"), None, caller, world.now);
     assert_eq!(told_of_restarts(&mut world), ["b restart_cancelled", "a restart_cancelled"]);
     world.engine.handle_shutdown(StopRequest::default(), world.now);
     assert_eq!(told_of_restarts(&mut world), [""; 0]);

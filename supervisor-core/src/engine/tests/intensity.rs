@@ -127,11 +127,12 @@ fn r34_d4_old_restarts_free_their_room_when_a_new_one_comes() {
     let strategy = RestartStrategy::one_for_one().with_intensity_and_period(100_000, SECOND);
     let (mut intensity, start) = (Intensity::new(strategy), Instant::now());
     let charge = |at| Charge { child: (), at, cause: RestartCause::Exit(Exit::Aborted) };
-    assert!((0..100_000).all(|_| intensity.charge(charge(start))));
-    assert!(!intensity.charge(charge(start)));
-    assert_eq!(intensity.room().0, 100_001);
+    assert!((0..100_000).all(|_| intensity.charge(start, || charge(start))));
+    assert!(!intensity.charge(start, || charge(start)));
+    assert_eq!(intensity.room().0, 100_000);
     for later in 1..=1000u32 {
-        assert!(intensity.charge(charge(start + later * 2 * SECOND)));
+        let at = start + later * 2 * SECOND;
+        assert!(intensity.charge(at, || charge(at)));
     }
     let (held, room) = intensity.room();
     assert!(held == 1 && room <= 32, "{held} in a room for {room}");

@@ -4,6 +4,7 @@ mod adding;
 mod calls;
 mod dynamic;
 mod exits;
+mod final_failures;
 mod groups;
 mod intensity;
 mod invariants;
@@ -11,6 +12,7 @@ mod lifecycle;
 mod lockstep;
 mod model;
 mod random;
+mod reload;
 mod retries;
 mod significant;
 mod start;
@@ -115,6 +117,11 @@ fn settings(strategy: RestartStrategy, intensity: usize) -> SupervisorSettings {
 
 fn error() -> Exit {
     Exit::Failed(Failure::new("boom"))
+}
+
+/// Returns the exit of a process that failed, and that no restart helps.
+fn final_error() -> Exit {
+    Exit::Failed(Failure::new("no peer").with_finality())
 }
 
 /// An engine with children that play along: they become ready, and stop when asked, unless they were told otherwise.
@@ -244,7 +251,13 @@ impl World {
 
     fn terminate(&mut self, name: &str) {
         let caller = self.call("terminate", name);
-        self.engine.handle_terminate_child(self.id(name), caller, self.now);
+        self.engine.handle_terminate_child(self.id(name), None, caller, self.now);
+        self.settle();
+    }
+
+    fn terminate_within(&mut self, name: &str, limit: Duration) {
+        let caller = self.call("terminate", name);
+        self.engine.handle_terminate_child(self.id(name), Some(limit), caller, self.now);
         self.settle();
     }
 
@@ -263,6 +276,12 @@ impl World {
     fn kill(&mut self, name: &str) {
         let caller = self.call("kill", name);
         self.engine.handle_kill_child(self.id(name), caller, self.now);
+        self.settle();
+    }
+
+    fn reload(&mut self, name: &str) {
+        let caller = self.call("reload", name);
+        self.engine.handle_reload_child(self.id(name), caller, self.now);
         self.settle();
     }
 
@@ -291,6 +310,8 @@ impl World {
                     ReportKind::Ready => self.engine.handle_ready(process_key, self.now),
                     ReportKind::Acknowledged => self.engine.handle_acknowledged(process_key),
                     ReportKind::Exited(exit) => self.engine.handle_exit(process_key, exit, self.now),
+                    ReportKind::Unclean(unclean) => self.engine.handle_unclean_below(process_key, unclean),
+                    ReportKind::Held => self.engine.handle_held(process_key, self.now),
                     ReportKind::Vacated => unreachable!("a driver makes an exit of it"),
                 }
             }
@@ -357,6 +378,7 @@ impl World {
                     caller.map_or_else(|| format!("spawn {}", child.name), |caller| self.calls[caller.key].clone());
                 self.answers.push(format!("{call}: {refusal:?}"));
             }
+            Effect::Keep { .. } => {}
             Effect::Forget { child, .. } => self.forgotten.push(child.name),
             Effect::Ready => self.log.push("ready".into()),
             Effect::GaveUp => self.log.push("gave up".into()),

@@ -27,10 +27,12 @@ const REPORTS: [(Report, u32); 5] = [
 ];
 
 /// What is called on a child, and how often.
-const CALLS: [(Call, u32); 4] = [(Call::Terminate, 2), (Call::Restart, 1), (Call::Delete, 1), (Call::Kill, 1)];
+const CALLS: [(Call, u32); 5] =
+    [(Call::Terminate, 2), (Call::Restart, 1), (Call::Delete, 1), (Call::Kill, 1), (Call::Reload, 2)];
 
 /// How processes that were not told to go end, and how often.
-const ENDS: [(End, u32); 4] = [(End::Ignored, 1), (End::Normal, 2), (End::Panicked, 1), (End::Failed, 2)];
+const ENDS: [(End, u32); 5] =
+    [(End::Ignored, 1), (End::Normal, 2), (End::Panicked, 1), (End::Failed, 2), (End::FailedForGood, 1)];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Step {
@@ -59,6 +61,7 @@ enum Call {
     Restart,
     Delete,
     Kill,
+    Reload,
 }
 
 #[derive(Clone, Copy)]
@@ -68,6 +71,8 @@ enum End {
     Normal,
     Panicked,
     Failed,
+    /// No restart helps.
+    FailedForGood,
 }
 
 impl Step {
@@ -221,6 +226,7 @@ impl Trial {
             Call::Restart => Input::Restart(child, caller),
             Call::Delete => Input::Delete(child, caller),
             Call::Kill => Input::Kill(child, caller),
+            Call::Reload => Input::Reload(child, caller),
         };
         self.input(call);
     }
@@ -258,6 +264,7 @@ impl Trial {
             End::Ignored | End::Normal => Exit::Normal,
             End::Panicked => Exit::Panicked(Failure::new("ouch")),
             End::Failed => error(),
+            End::FailedForGood => final_error(),
         };
         // A process that was not ready can only have failed to become so, or have been told to go.
         let exit = if !is_ready && matches!(exit, Exit::Normal) { Exit::Aborted } else { exit };
@@ -303,7 +310,9 @@ fn random_child(rng: &mut Rng, number: usize) -> Child {
     child.settings.ready_at_once = is_worker && rng.bool();
     child.settings.restart =
         Some(*pick(rng, &[RestartType::Permanent, RestartType::Transient, RestartType::Temporary]));
+    child.settings.runs_once = is_worker && child.settings.restart == Some(RestartType::Temporary) && one_in(rng, 4);
     child.settings.significant = child.settings.restart != Some(RestartType::Permanent) && rng.bool();
+    child.settings.set_readiness(rng.bool());
     if one_in(rng, 4) {
         child = child.shutdown(*pick(rng, &[ShutdownStrategy::Brutal, ShutdownStrategy::Graceful(SECOND)]));
     }

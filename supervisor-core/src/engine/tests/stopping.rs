@@ -225,6 +225,115 @@ fn a5_a_kill_during_a_stop_is_named_at_any_turn() {
             world.exit(name, if name == "a" { Exit::Aborted } else { Exit::Normal });
         }
         world.did("finish");
-        assert_eq!(world.unclean(), ["a Aborted"]);
+        assert_eq!(world.unclean(), ["a Killed"]);
     }
+}
+
+#[test]
+fn r44_an_abort_before_the_stop_is_absorbed_like_an_end() {
+    let below = || vec![UncleanProcess::new("root.s.x".into(), UncleanStop::Aborted)];
+    for is_gone_first in [true, false] {
+        let mut world = World::up(one_for_one(0), [child("a").temporary(), supervisor("s").temporary()]);
+        world.stuck.extend(["a", "s"]);
+        world.deaf.extend(["a", "s"]);
+        world.kill("a");
+        world.kill("s");
+        if !is_gone_first {
+            world.shutdown();
+        }
+        world.exit("a", Exit::Aborted);
+        world.exit("s", Exit::Shutdown(Arc::new(Termination { reason: StopReason::Killed, unclean: below() })));
+        if is_gone_first {
+            world.shutdown();
+        }
+        assert!(world.unclean().is_empty());
+    }
+}
+
+#[test]
+fn a5_a_kill_of_a_supervisor_in_a_stop_is_told_for_all_below() {
+    let mut world = World::up(one_for_one(0), [supervisor("s")]);
+    world.deaf.push("s");
+    world.stuck.push("s");
+    world.shutdown();
+    world.kill("s");
+    let below = vec![
+        UncleanProcess::new("root.s.x".into(), UncleanStop::Aborted),
+        UncleanProcess::new("root.s.y".into(), UncleanStop::Abandoned),
+    ];
+    world.exit("s", Exit::Shutdown(Arc::new(Termination { reason: StopReason::Killed, unclean: below })));
+    let [(_, UncleanKind::Below(unclean))] = &world.engine.poll_outcome().unclean[..] else { panic!("nothing below") };
+    let stops: Vec<_> = unclean.iter().map(|unclean| &unclean.stop).collect();
+    assert_eq!(stops, [&UncleanStop::Killed, &UncleanStop::Abandoned]);
+}
+
+#[test]
+fn a_termination_with_a_limit_aborts_at_the_limit() {
+    let mut world = World::up(one_for_one(1), [child("a"), child("b")]);
+    world.deaf.push("b");
+    world.terminate_within("b", SECOND);
+    world.did("ask b");
+    world.pass(SECOND - Duration::from_nanos(1));
+    world.did("");
+    world.pass(Duration::from_nanos(1));
+    world.did("abort b");
+    world.told("terminate b: ok");
+    world.shows("a b-");
+}
+
+#[test]
+fn a_limit_of_zero_aborts_at_once() {
+    let mut world = World::up(one_for_one(1), [child("a")]);
+    world.deaf.push("a");
+    world.terminate_within("a", Duration::ZERO);
+    world.did("ask a, abort a");
+    world.told("terminate a: ok");
+}
+
+#[test]
+fn a_limit_shortens_a_stop_under_way_and_never_prolongs_it() {
+    let slow = || child("a").shutdown(ShutdownStrategy::Graceful(4 * SECOND));
+    for (limit, end) in [(SECOND, 2 * SECOND), (10 * SECOND, 4 * SECOND)] {
+        let mut world = World::up(one_for_one(1), [slow()]);
+        world.deaf.push("a");
+        world.terminate("a");
+        world.did("ask a");
+        world.pass(SECOND);
+        world.terminate_within("a", limit);
+        world.pass(end - SECOND - Duration::from_nanos(1));
+        world.did("");
+        world.pass(Duration::from_nanos(1));
+        world.did("abort a");
+        world.told("terminate a: ok, terminate a: ok");
+    }
+}
+
+#[test]
+fn a_limit_holds_though_another_child_stops_first() {
+    let slow = |name| child(name).shutdown(ShutdownStrategy::UNLIMITED);
+    let mut world = World::up(one_for_one(1), [slow("a"), slow("b")]);
+    world.deaf.extend(["a", "b"]);
+    world.shutdown();
+    world.did("ask b");
+    world.terminate_within("a", SECOND);
+    world.did("ask a");
+    world.pass(SECOND);
+    world.did("abort a");
+    world.told("terminate a: ok");
+    world.exit("b", Exit::Normal);
+    world.did("finish");
+    assert_eq!(world.unclean(), ["a Aborted"]);
+}
+
+#[test]
+fn a_limit_on_a_process_that_does_not_yield_answers_stuck() {
+    let mut world = World::up(one_for_one(1), [child("a")]);
+    world.deaf.push("a");
+    world.stuck.push("a");
+    world.terminate_within("a", SECOND);
+    world.pass(SECOND);
+    world.did("ask a, abort a");
+    world.told("");
+    world.pass(5 * SECOND);
+    world.told("terminate a: Stuck");
 }

@@ -19,6 +19,17 @@ fn d3_a_shutdown_abandons_a_stuck_process_after_the_grace() {
 }
 
 #[test]
+fn d3_a_process_is_marked_as_abandoned_without_a_listener() {
+    let mut world = World::up(one_for_one(0), [brutal("a")]);
+    world.engine.is_heard = false;
+    world.stuck.push("a");
+    world.shutdown();
+    world.pass(GRACE);
+    // The driver marks the process when it performs this.
+    world.did("abort a, abandoned a, finish");
+}
+
+#[test]
 fn d3_the_late_exit_of_an_abandoned_process_changes_nothing() {
     let mut world = World::up(one_for_one(0), [child("a"), brutal("b")]);
     world.stuck.push("b");

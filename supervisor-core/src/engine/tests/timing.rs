@@ -177,3 +177,21 @@ fn numbers_that_are_used_up_start_again() {
     world.shutdown();
     world.did("ask b, ask a, finish");
 }
+
+#[test]
+fn of_several_limits_the_earliest_comes_first() {
+    let quick = ShutdownStrategy::Graceful(2 * SECOND);
+    let settings = SupervisorSettings { shutdown_order: ShutdownOrder::Concurrent, ..one_for_one(1) };
+    let mut world = World::up(settings, [child("a"), child("b").shutdown(quick), child("c"), child("d")]);
+    world.deaf.extend(["a", "b", "c", "d"]);
+    world.shutdown();
+    world.did("ask d, ask c, ask b, ask a");
+    assert_eq!(world.engine.next_deadline(), Some(world.now + 2 * SECOND));
+    world.pass(2 * SECOND);
+    world.did("abort b");
+    world.exit("d", Exit::Normal);
+    assert_eq!(world.engine.next_deadline(), Some(world.now + 3 * SECOND));
+    world.pass(3 * SECOND);
+    // They were asked in reverse order, and have the same limit.
+    world.did("abort a, abort c, finish");
+}

@@ -37,12 +37,16 @@ use std::{
     ops::BitOr,
     sync::{PoisonError, atomic::Ordering},
     task::Waker,
+    time::Duration,
 };
 
 pub(crate) use self::wakers::WaiterKey;
-use self::wakers::{Waiters, Wakers, wake_all};
+use self::wakers::{Wakers, wake_all};
 use super::{ChildId, Exit, ProcessId, ShutdownWaiter, guard, wake};
-use crate::sync::{AtomicU64, Mutex, MutexGuard};
+use crate::{
+    error::ErrorHandling,
+    sync::{AtomicU64, Mutex, MutexGuard},
+};
 
 /// An owner of a control cell: a child, or a `ProcessShutdown` of its own.
 pub(crate) trait Control: Send + Sync {
@@ -67,6 +71,17 @@ pub(crate) trait Control: Send + Sync {
     /// Returns the id that the child has in its supervisor.
     fn id(&self) -> ChildId {
         ChildId::FIRST
+    }
+
+    /// Returns how long the child may take to stop, if it is a worker: zero if it is aborted at once, `Duration::MAX` without
+    /// a limit. Only a worker can have a scope.
+    fn time_to_stop(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Returns the settings for the errors of the child's processes.
+    fn error_handling(&self) -> ErrorHandling {
+        ErrorHandling::default()
     }
 
     /// Returns the waiter, if this stands for one.
@@ -172,6 +187,22 @@ impl Flags {
     /// It is in the word with `ENDED` because both sides change the word in one step: either the monitor comes first, and the
     /// process finds this flag, or the process comes first, and the monitor learns that there is nothing to wait for.
     pub(crate) const MONITORED: Self = Self(256);
+    /// Says that the process, a worker, has opened a scope. It requests nothing. It is set inside of the process, and stays
+    /// until the incarnation ends.
+    ///
+    /// The process reads it in the step that would set `ENDED`. It then does not end, but hands the rest of its end over: the
+    /// incarnation lasts until the scope has ended, too (S1). So the end of a process without a scope costs nothing for it.
+    ///
+    /// It is in the word because `end` then needs no other look, and because readers of a tree see from the word alone that
+    /// nothing is to be looked up for a child.
+    pub(crate) const SCOPED: Self = Self(512);
+    /// Says that the scope of the process is to be asked to stop before the process itself is (S6). It requests nothing. It is
+    /// set from the beginning, as the specification says, and cleared when the scope has ended.
+    ///
+    /// As long as it stands beside `SCOPED`, the worker does not see `SHUTDOWN`. `ABORT` goes through.
+    ///
+    /// It is in the word because the signal has to fire in one step: when this is cleared, or when `SHUTDOWN` is set.
+    pub(crate) const CHILDREN_FIRST: Self = Self(1024);
 
     pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -228,21 +259,43 @@ impl ControlCell {
     /// Never panics.
     pub(crate) fn request(&self, flags: Flags) {
         let before = Flags(self.word.fetch_or(flags.0, Ordering::AcqRel) & FLAG_MASK);
+        self.wake_for(flags, before);
+    }
+
+    /// Sends a request to this incarnation, if it is the current one (P5).
+    pub(crate) fn request_of(&self, id: ProcessId, flags: Flags) {
+        let request = |word: u64| (word >> FLAG_BITS == id.as_u64()).then_some(word | flags.0);
+        if let Ok(before) = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, request) {
+            self.wake_for(flags, Flags(before & FLAG_MASK));
+        }
+    }
+
+    /// Wakes who has to see a request. `before` is what was requested before.
+    fn wake_for(&self, flags: Flags, before: Flags) {
         // The first sender has woken the process, or is about to. And an incarnation that has ended has woken its
         // waiters.
         if before.contains(flags) || before.contains(Flags::ENDED) {
             return;
         }
         // The process keeps its waker in here, and registers it again only when it has changed. Waiters in other tasks
-        // wait for the signal alone; an abort reaches them as the end of the incarnation.
+        // wait for the signal alone; an abort reaches them as the end of the incarnation. S2: but it has to reach the scope
+        // of the process, too, which waits here.
+        let reaches_others = flags.contains(Flags::SHUTDOWN) || before.contains(Flags::SCOPED);
         let (process, others) = {
             let mut wakers = self.lock();
-            let others = if flags.contains(Flags::SHUTDOWN) { wakers.take_others() } else { Waiters::new() };
+            let others = if reaches_others { wakers.take_others() } else { None };
             (wakers.process().clone(), others)
         };
         // Outside the lock: a waker is foreign code, and may call into this cell.
         wake(process);
         wake_all(others);
+    }
+
+    /// Takes `NO_SUCCESSOR` back. Only the supervisor of the child may do that, before it begins to stop: it alone knows that
+    /// it is going to start the child again. An incarnation that has read the flag already drops the specification all the
+    /// same.
+    pub(crate) fn expect_successor(&self) {
+        self.word.fetch_and(!Flags::NO_SUCCESSOR.0, Ordering::AcqRel);
     }
 
     /// Marks the incarnation as ready. Returns whether it was not ready before.
@@ -269,6 +322,36 @@ impl ControlCell {
             is_news.then_some(word | flag.0)
         };
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark).is_ok()
+    }
+
+    /// Marks that the process has opened a scope.
+    pub(crate) fn mark_scoped(&self, id: ProcessId) {
+        let mark = |word: u64| {
+            // P6, S6: a signal that has fired stays fired.
+            let kept = if Flags(word).contains(Flags::SHUTDOWN) { !Flags::CHILDREN_FIRST.0 } else { u64::MAX };
+            (word >> FLAG_BITS == id.as_u64()).then_some((word | Flags::SCOPED.0) & kept)
+        };
+        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark);
+    }
+
+    /// Lets the process see its signal, because its scope has ended (S6).
+    pub(crate) fn let_see_shutdown(&self, id: ProcessId) {
+        let clear = |word: u64| {
+            let is_held = word >> FLAG_BITS == id.as_u64() && Flags(word).contains(Flags::CHILDREN_FIRST);
+            is_held.then_some(word & !Flags::CHILDREN_FIRST.0)
+        };
+        let Ok(before) = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, clear) else { return };
+        if Flags(before).contains(Flags::SHUTDOWN) {
+            // As if it was asked just now.
+            self.wake_for(Flags::SHUTDOWN, Flags::NONE);
+        }
+    }
+
+    /// Returns the id of the current incarnation, if it lives and has opened a scope.
+    pub(crate) fn scoped(&self) -> Option<ProcessId> {
+        let word = self.word.load(Ordering::Acquire);
+        let is_scoped = Flags(word).contains(Flags::SCOPED) && !Flags(word).is_ended();
+        if is_scoped { ProcessId::from_u64(word >> FLAG_BITS) } else { None }
     }
 
     /// Returns whether there was a heartbeat since the last call, and clears it.
@@ -299,19 +382,43 @@ impl ControlCell {
         ProcessId::from_u64(before >> FLAG_BITS)
     }
 
+    /// Marks the cell of a child whose first incarnation is to be monitored. Returns whether that has not begun yet.
+    ///
+    /// Nothing reads the mark, and the first incarnation clears it. It puts this call and `begin` in an order: if this comes
+    /// first, the thread that begins the incarnation sees what this one did before.
+    pub(crate) fn expect(&self) -> bool {
+        let mark = |word: u64| (word >> FLAG_BITS == 0).then_some(word | Flags::MONITORED.0);
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, mark).is_ok()
+    }
+
     /// Returns whether the current incarnation was abandoned and user code still runs in it.
     pub(crate) fn is_left(&self) -> bool {
         Flags(self.word.load(Ordering::Acquire)).is_abandoned() && self.is_occupied()
     }
 
-    /// Ends the incarnation: all waits for its shutdown end. Returns the flags from before.
+    /// Ends the incarnation, unless it has a scope: all waits for its shutdown end. Returns the flags from before.
     pub(crate) fn end(&self, id: ProcessId) -> Flags {
+        self.end_unless(id, Flags::SCOPED)
+    }
+
+    /// Ends the incarnation when its scope has ended.
+    pub(crate) fn end_with_scope(&self, id: ProcessId) -> Flags {
+        self.end_unless(id, Flags::NONE)
+    }
+
+    fn end_unless(&self, id: ProcessId, prevented: Flags) -> Flags {
         // Both at once, and under the lock: a successor may begin at any time, and its registrations are its own.
         let (before, mut left) = {
             let mut wakers = self.lock();
-            let ended = |word| (word >> FLAG_BITS == id.as_u64()).then_some(word | Flags::ENDED.0);
-            let Ok(before) = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended) else {
-                return Flags::NONE;
+            let ended = |word| {
+                let may_end = word >> FLAG_BITS == id.as_u64() && !Flags(word).intersects(prevented);
+                may_end.then_some(word | Flags::ENDED.0)
+            };
+            let before = match self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended) {
+                Ok(before) => before,
+                // S1: the incarnation goes on.
+                Err(word) if word >> FLAG_BITS == id.as_u64() => return Flags(word & FLAG_MASK),
+                Err(_) => return Flags::NONE,
             };
             (Flags(before & FLAG_MASK), mem::take(&mut *wakers))
         };
@@ -352,7 +459,11 @@ impl ControlCell {
     pub(crate) fn is_shutdown(&self, id: ProcessId) -> bool {
         // P6: an id that is not the current one has ended, and its signal has fired. So the clone of an earlier
         // incarnation never waits for the signal of a successor.
-        self.flags(id).is_none_or(|flags| flags.intersects(Flags::SHUTDOWN | Flags::ENDED))
+        self.flags(id).is_none_or(|flags| {
+            // S6: it is not asked before its scope has ended.
+            let is_held = flags.contains(Flags::SCOPED | Flags::CHILDREN_FIRST);
+            flags.is_ended() || (flags.contains(Flags::SHUTDOWN) && !is_held)
+        })
     }
 
     /// Registers the waker by which the incarnation is polled. The caller looks at the flags after this.
@@ -389,6 +500,20 @@ impl ControlCell {
         };
         drop(wakers);
         drop(old);
+    }
+
+    /// Registers a waker for the end of this incarnation. Returns whether it has not ended yet: then the waker is woken at its
+    /// end, or before, when it is asked to stop.
+    pub(crate) fn register_for_end(&self, id: ProcessId, waker: &Waker) -> bool {
+        let mut key = None;
+        // First registered, then read: the end of the process finds the waiter, or is seen here.
+        self.register_waiter(id, &mut key, waker);
+        let is_there = self.process() == Some(id);
+        if !is_there {
+            // It came after the end, which has woken all others.
+            key.into_iter().for_each(|key| self.deregister_waiter(key));
+        }
+        is_there
     }
 
     /// Wakes all waiters, though there is no signal: they check again.

@@ -100,9 +100,10 @@ impl Wakers {
         removed
     }
 
-    /// Takes out the waiters in other tasks.
-    pub(super) fn take_others(&mut self) -> Waiters {
-        self.others().map(mem::take).unwrap_or_default()
+    /// Takes out the waiters in other tasks. `None` if there have never been any: most cells have none, and an empty list
+    /// would cost each of their stops a walk through it, and its drop.
+    pub(super) fn take_others(&mut self) -> Option<Waiters> {
+        self.others().map(mem::take)
     }
 
     fn others(&mut self) -> Option<&mut Waiters> {
@@ -115,6 +116,7 @@ impl Wakers {
 
 /// Wakes them one by one, each under a guard: a waker is foreign code, and one that panics must not keep the others
 /// asleep. Never called under the lock of a cell.
-pub(super) fn wake_all(others: Waiters) {
+pub(super) fn wake_all(others: Option<Waiters>) {
+    let Some(others) = others else { return };
     others.into_iter().for_each(|(_, waiter)| wake(waiter.waker));
 }

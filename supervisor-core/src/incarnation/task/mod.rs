@@ -13,9 +13,11 @@ use std::{
 use pin_project_lite::pin_project;
 
 use super::{
-    ChildId, ChildKey, Control, Exit, Flags, ProcessId, ProcessKey, aftermath::Aftermath, guard, handover, polls,
+    ChildId, ChildKey, Control, ControlCell, Exit, Flags, ProcessId, ProcessKey, aftermath::Aftermath, guard, handover,
+    polls,
 };
 use crate::{
+    error::UncleanProcess,
     quiescence::{InFlight, Quiescence},
     trace::{self, Origin, Span},
 };
@@ -50,6 +52,11 @@ pub(crate) trait Parent: Send + Sync {
         let _ = (id, exit);
     }
 
+    /// Takes over the end of a process that has a scope. It is complete when the scope has ended, too (S1).
+    fn take_over(&self, end: PendingEnd) {
+        end.complete(Vec::new());
+    }
+
     /// Returns the dotted name of a child of this supervisor.
     fn path_of(&self, segment: &str) -> String;
 
@@ -76,6 +83,10 @@ pub(crate) enum ReportKind {
     Exited(Exit),
     /// A process that an earlier run of the supervisor left behind may be gone now.
     Vacated,
+    /// These processes in the scope of a worker did not stop well. Comes before the end of the worker.
+    Unclean(Vec<UncleanProcess>),
+    /// The process has ended, but in its scope there is a process that was aborted and has not yielded.
+    Held,
 }
 
 /// The facts that a process has to know about itself.
@@ -449,18 +460,59 @@ impl<L: ProcessBody> Task<L> {
         };
 
         let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
-        let process_key = current.process_key();
-        let Current { parent, control: own, .. } = current;
+        // The second reference is dropped last, under a guard: the last owner of a child drops user code (P3).
+        drop(control);
+        let end = PendingEnd { current, has_released: has_no_successor, exit };
         // P2: the future is dropped by now, and the cell is vacant before the report is sent. The supervisor that reads
         // the report may begin a successor at once, and would find the cell occupied otherwise. P6: this also ends all
         // waits for the signal.
-        let asked = control.cell().end(id);
-        if !has_no_successor && asked.contains(Flags::NO_SUCCESSOR) {
+        let asked = end.cell().end(id);
+        if asked.contains(Flags::SCOPED) {
+            // S1: the incarnation lasts until its scope has ended.
+            let parent = end.current.parent.clone();
+            parent.take_over(end);
+        } else {
+            end.report(asked, Vec::new());
+        }
+    }
+}
+
+/// The rest of the end of a process: its future is dropped, and its exit is not reported yet.
+pub(crate) struct PendingEnd {
+    current: Current,
+    /// Whether the user code in the specification was dropped, too.
+    has_released: bool,
+    pub(crate) exit: Exit,
+}
+
+impl PendingEnd {
+    pub(crate) fn id(&self) -> ProcessId {
+        self.current.id
+    }
+
+    pub(crate) fn process_key(&self) -> ProcessKey {
+        self.current.process_key()
+    }
+
+    fn cell(&self) -> &ControlCell {
+        self.current.control.cell()
+    }
+
+    /// Ends the incarnation of a process whose scope has ended, and reports. `unclean` are the processes of the scope that did
+    /// not stop well.
+    pub(crate) fn complete(self, unclean: Vec<UncleanProcess>) {
+        // P2: as for a process without a scope: the cell is vacant before the report is sent.
+        let asked = self.cell().end_with_scope(self.id());
+        self.report(asked, unclean);
+    }
+
+    fn report(self, asked: Flags, unclean: Vec<UncleanProcess>) {
+        let process_key = self.process_key();
+        let Self { current: Current { id, control, parent, .. }, has_released, exit } = self;
+        if !has_released && asked.contains(Flags::NO_SUCCESSOR) {
             // The flag was set after the future was dropped.
             let _ = guard(|| control.release());
         }
-        // The second reference is dropped last, under a guard: the last owner of a child drops user code (P3).
-        drop(own);
         // P2, P11, A9: after the future was dropped, and before a successor can start. The report takes the exit along.
         let _ = guard(|| control.on_exit(&exit));
         if asked.contains(Flags::MONITORED) {
@@ -469,6 +521,9 @@ impl<L: ProcessBody> Task<L> {
         }
         // P1: the abandonment was the last report about an abandoned process.
         if !asked.is_abandoned() {
+            if !unclean.is_empty() {
+                parent.report(Report { process_key, kind: ReportKind::Unclean(unclean) });
+            }
             parent.exited(process_key, id, control.name(), exit);
         }
         // The last owner of a child drops user code.

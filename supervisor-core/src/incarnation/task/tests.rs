@@ -68,6 +68,8 @@ impl Parent for World {
             ReportKind::Acknowledged => format!("acknowledged{flag}"),
             ReportKind::Exited(exit) => format!("{exit}{flag}"),
             ReportKind::Vacated => "vacated".into(),
+            ReportKind::Unclean(unclean) => format!("{} unclean", unclean.len()),
+            ReportKind::Held => "held".into(),
         });
     }
 

@@ -134,8 +134,9 @@ impl Future for ProcessShutdown {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let Some((control, id)) = &mut this.source else { return Poll::Pending };
+        let cell = control.cell();
         // P6: latched. Checked first, so a signal that has fired needs no waker.
-        if control.cell().is_shutdown(*id) {
+        if cell.is_shutdown(*id) {
             return Poll::Ready(());
         }
         // Registered before the second look below: a signal that comes in between finds the waker, or is seen.
@@ -143,7 +144,7 @@ impl Future for ProcessShutdown {
             Some(waiting) => waiting.update(cx.waker()),
             None => {
                 let mut key = None;
-                control.cell().register_waiter(*id, &mut key, cx.waker());
+                cell.register_waiter(*id, &mut key, cx.waker());
                 if let Some(key) = key {
                     *control = Arc::new(ShutdownWaiter::new(control.clone(), *id, key));
                 }

@@ -19,7 +19,8 @@ impl Invariant for EachCallIsAnsweredOnce {
             Input::Terminate(_, caller)
             | Input::Restart(_, caller)
             | Input::Delete(_, caller)
-            | Input::Kill(_, caller) => Some(*caller),
+            | Input::Kill(_, caller)
+            | Input::Reload(_, caller) => Some(*caller),
             _ => None,
         };
         if let Some(caller) = caller {

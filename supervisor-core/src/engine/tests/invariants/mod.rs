@@ -50,6 +50,7 @@ pub(super) enum Input {
     Restart(ChildId, Caller),
     Delete(ChildId, Caller),
     Kill(ChildId, Caller),
+    Reload(ChildId, Caller),
 }
 
 /// An engine, all of whose inputs and effects are looked at. The children's names have to be unique.
@@ -95,10 +96,11 @@ impl Watched {
             Input::Shutdown(request) => engine.handle_shutdown(request, now),
             Input::Tick => engine.handle_deadline(now, now),
             Input::Start { id, child, caller } => engine.handle_start_child(id, child, caller, now),
-            Input::Terminate(child, caller) => engine.handle_terminate_child(child, caller, now),
+            Input::Terminate(child, caller) => engine.handle_terminate_child(child, None, caller, now),
             Input::Restart(child, caller) => engine.handle_restart_child(child, caller, now),
             Input::Delete(child, caller) => engine.handle_delete_child(child, caller),
             Input::Kill(child, caller) => engine.handle_kill_child(child, caller, now),
+            Input::Reload(child, caller) => engine.handle_reload_child(child, caller, now),
         }
         self.look(now);
     }
@@ -113,6 +115,8 @@ impl Watched {
             ReportKind::Ready => self.engine.handle_ready(process_key, now),
             ReportKind::Acknowledged => self.engine.handle_acknowledged(process_key),
             ReportKind::Exited(exit) => self.engine.handle_exit(process_key, exit, now),
+            ReportKind::Unclean(unclean) => self.engine.handle_unclean_below(process_key, unclean),
+            ReportKind::Held => self.engine.handle_held(process_key, now),
             ReportKind::Vacated => unreachable!("a driver makes an exit of it"),
         }
         assert_eq!(states(&self.engine), before, "a stale report of {process_key:?} changes something");
@@ -155,6 +159,15 @@ impl Watched {
 impl Moment<'_> {
     fn name(&self, child: ChildId) -> &'static str {
         self.engine.find(child).map_or("?", |child| child.name)
+    }
+
+    /// Returns where the group restart begins that a reload of this child has begun, if that has not started anything yet.
+    fn reload_from(&self, child: ChildId) -> Option<ChildId> {
+        let key = self.engine.children.find(child)?;
+        match &self.engine.work {
+            Work::Sequence(sequence) if sequence.is_reload && sequence.joins(key) => Some(sequence.from),
+            _ => None,
+        }
     }
 
     fn id(&self, name: &str) -> Option<ChildId> {

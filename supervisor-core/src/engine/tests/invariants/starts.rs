@@ -7,14 +7,16 @@ pub(super) struct StartsAreInOrder {
     is_up: bool,
     /// Static children that have not started yet.
     first: BTreeSet<ChildId>,
-    /// Where a group begins whose members are still being stopped, and who leads it.
-    pending: Option<(ChildId, ChildId)>,
+    /// Where a group begins whose members are still being stopped, and the child whose failure leads it.
+    pending: Option<(Option<ChildId>, ChildId)>,
     /// The last one that was started in order.
     last: Option<ChildId>,
     by_call: BTreeSet<ChildId>,
     /// Neither ready nor gone, and not terminated either.
     coming: BTreeSet<ChildId>,
     live: BTreeSet<ChildId>,
+    /// The child that was reloaded, until the effects are seen.
+    reloaded: Option<ChildId>,
 }
 
 impl StartsAreInOrder {
@@ -28,6 +30,7 @@ impl StartsAreInOrder {
             by_call: BTreeSet::new(),
             coming: BTreeSet::new(),
             live: BTreeSet::new(),
+            reloaded: None,
         }
     }
 
@@ -56,7 +59,8 @@ impl StartsAreInOrder {
 }
 
 impl Invariant for StartsAreInOrder {
-    fn input(&mut self, input: &Input, _: Moment) {
+    fn input(&mut self, input: &Input, Moment { engine, .. }: Moment) {
+        self.reloaded = None;
         match input {
             Input::Ready(process_key) => {
                 self.coming.remove(&process_key.child_key().id);
@@ -69,13 +73,24 @@ impl Invariant for StartsAreInOrder {
             Input::Start { id: child, .. } | Input::Restart(child, _) => {
                 self.by_call.insert(*child);
             }
+            Input::Reload(child, _) if engine.state_of(*child) == Some(ChildState::Stopped) => {
+                self.by_call.insert(*child);
+            }
+            Input::Reload(child, _) => self.reloaded = Some(*child),
             Input::Terminate(child, _) => {
                 self.coming.remove(child);
                 self.first.remove(child);
                 // The restart is cancelled that waits for it, unless it is part of a first start.
-                self.pending = self.pending.filter(|(leader, _)| leader != child || !self.is_up);
+                self.pending = self.pending.filter(|(leader, _)| *leader != Some(*child) || !self.is_up);
             }
             _ => {}
+        }
+    }
+
+    fn step(&mut self, moment: Moment) {
+        // A group restart without an event that tells of it.
+        if let Some(from) = self.reloaded.take().and_then(|child| moment.reload_from(child)) {
+            self.pending = Some((None, from));
         }
     }
 
@@ -93,7 +108,7 @@ impl Invariant for StartsAreInOrder {
                 match **kind {
                     EventKind::Restarting { .. } => {
                         let from = if self.mode == RestartMode::OneForAll { ChildId::FIRST } else { id };
-                        self.pending = Some((id, from)).filter(|_| self.mode != RestartMode::OneForOne);
+                        self.pending = Some((Some(id), from)).filter(|_| self.mode != RestartMode::OneForOne);
                     }
                     EventKind::Ready | EventKind::StartFailed(_) | EventKind::Ignored => {
                         self.by_call.remove(&id);

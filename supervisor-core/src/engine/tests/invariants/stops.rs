@@ -3,6 +3,7 @@ use super::*;
 /// A rule: when children stop in reverse order, a running one is stopped when all after it have gone, or are stuck;
 /// unless a call stops it, or everything at once.
 pub(super) struct StopsAreInReverse {
+    mode: RestartMode,
     order: ShutdownOrder,
     has_budget: bool,
     is_killed: bool,
@@ -19,6 +20,7 @@ pub(super) struct StopsAreInReverse {
 impl StopsAreInReverse {
     pub(super) fn new(settings: &SupervisorSettings) -> Self {
         Self {
+            mode: settings.strategy.mode(),
             order: settings.shutdown_order,
             has_budget: settings.shutdown_budget.is_some(),
             is_killed: false,
@@ -61,6 +63,10 @@ impl Invariant for StopsAreInReverse {
             }
             Input::Shutdown(request) => self.is_killed |= request.kill,
             Input::Terminate(child, _) | Input::Kill(child, _) => {
+                self.stopped.insert(*child);
+            }
+            // A group stops in order.
+            Input::Reload(child, _) if self.mode == RestartMode::OneForOne => {
                 self.stopped.insert(*child);
             }
             Input::Heard(process_key, false) => {

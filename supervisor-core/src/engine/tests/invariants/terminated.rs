@@ -6,10 +6,13 @@ use super::*;
 pub(super) struct TerminatedChildrenStayDown {
     /// With the group that was being restarted, if one was.
     down: BTreeMap<ChildId, Option<u32>>,
+    /// The number of the group restart before a reload, until its effects are seen.
+    before_reload: Option<u32>,
 }
 
 impl Invariant for TerminatedChildrenStayDown {
     fn input(&mut self, input: &Input, Moment { engine, .. }: Moment) {
+        self.before_reload = None;
         match input {
             Input::Terminate(child, _) => {
                 let is_restarting = matches!(engine.work, Work::Sequence(_));
@@ -18,7 +21,19 @@ impl Invariant for TerminatedChildrenStayDown {
             Input::Restart(child, _) => {
                 self.down.remove(child);
             }
+            // A stopped child starts alone.
+            Input::Reload(child, _) if engine.state_of(*child) == Some(ChildState::Stopped) => {
+                self.down.remove(child);
+            }
+            Input::Reload(..) => self.before_reload = Some(engine.group),
             _ => {}
+        }
+    }
+
+    fn step(&mut self, Moment { engine, .. }: Moment) {
+        // A group restart has begun, without an event that tells of it.
+        if self.before_reload.take().is_some_and(|group| group != engine.group) {
+            self.down.clear();
         }
     }
 

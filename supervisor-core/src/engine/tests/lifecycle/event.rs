@@ -10,6 +10,7 @@ pub(super) enum Event {
     Ignored,
     Normal,
     Failed,
+    Final,
     Panicked,
     Aborted,
     Lost,
@@ -25,15 +26,17 @@ pub(super) enum Event {
     Restart,
     Delete,
     Kill,
+    Reload,
 }
 
 impl Event {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Ready,
         Self::Acknowledged,
         Self::Ignored,
         Self::Normal,
         Self::Failed,
+        Self::Final,
         Self::Panicked,
         Self::Aborted,
         Self::Lost,
@@ -49,6 +52,7 @@ impl Event {
         Self::Restart,
         Self::Delete,
         Self::Kill,
+        Self::Reload,
     ];
 
     pub(super) fn title(self) -> &'static str {
@@ -59,6 +63,7 @@ impl Event {
             Self::Normal => "exit: normal",
             Self::Shutdown => "exit: shutdown",
             Self::Failed => "exit: failed",
+            Self::Final => "exit: final failure",
             Self::Panicked => "exit: panicked",
             Self::Aborted => "exit: aborted",
             Self::Lost => "exit: lost",
@@ -73,6 +78,7 @@ impl Event {
             Self::Restart => "restart",
             Self::Delete => "delete",
             Self::Kill => "kill",
+            Self::Reload => "reload",
         }
     }
 
@@ -110,12 +116,13 @@ impl Event {
                     StopRequest { no_successor: self == Self::AskedToStopLast, kill: self == Self::ToldToStopAtOnce };
                 Some(scene.outcome_of(|scene| scene.engine.handle_shutdown(request, scene.now)))
             }
-            Self::Terminate | Self::Restart | Self::Delete | Self::Kill => {
+            Self::Terminate | Self::Restart | Self::Delete | Self::Kill | Self::Reload => {
                 let caller = scene.caller(self.title());
                 Some(scene.outcome_of(|scene| match self {
-                    Self::Terminate => scene.engine.handle_terminate_child(child, caller, scene.now),
+                    Self::Terminate => scene.engine.handle_terminate_child(child, None, caller, scene.now),
                     Self::Restart => scene.engine.handle_restart_child(child, caller, scene.now),
                     Self::Delete => scene.engine.handle_delete_child(child, caller),
+                    Self::Reload => scene.engine.handle_reload_child(child, caller, scene.now),
                     _ => scene.engine.handle_kill_child(child, caller, scene.now),
                 }))
             }
@@ -136,6 +143,7 @@ impl Event {
             Self::Ignored if !was_ready => Some(Exit::Ignored),
             Self::Normal if was_ready => Some(Exit::Normal),
             Self::Failed => Some(error()),
+            Self::Final => Some(final_error()),
             Self::Panicked => Some(Exit::Panicked(Failure::new("ouch"))),
             _ => None,
         }

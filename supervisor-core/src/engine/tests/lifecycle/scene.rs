@@ -61,7 +61,7 @@ impl Scene {
                     AfterStop::Restart => "restart",
                     AfterStop::Start => "start",
                     AfterStop::StayDown => "stay",
-                    AfterStop::SupervisorStops => "end",
+                    AfterStop::SupervisorStops(_) => "end",
                 };
                 format!("Stopping ({phase}, then {then})")
             }
@@ -221,6 +221,7 @@ impl Scene {
                     .push(about(self.named(child.name), if no_successor { "abort, last" } else { "abort" }));
             }
             Effect::SampleHeartbeat { .. } => unreachable!("no child in here has a watchdog"),
+            Effect::Keep { .. } => self.outcome.effects.push("keep".into()),
             Effect::Forget { .. } => self.outcome.effects.push("forget".into()),
             Effect::Ready => self.outcome.effects.push("supervisor: ready".into()),
             Effect::GaveUp => self.outcome.effects.push("supervisor: gave up".into()),

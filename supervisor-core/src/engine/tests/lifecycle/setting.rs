@@ -59,6 +59,8 @@ impl Setting {
                 TerminatedStuck,
                 Killed,
                 KilledStuck,
+                Reloaded,
+                ReloadedStarting,
                 Shutdown,
                 ShutdownAborted,
                 LeftBehind,
@@ -69,9 +71,11 @@ impl Setting {
                 &[Running, PendingBeforeSibling, PendingBehindSibling, Group, GroupAborted, GroupStuck, Stopped]
             }
             Self::ReadyAtOnce => &[PendingFirst, Running, Pending, Delayed, Stopped],
-            Self::Significant => &[Running, Delayed, StartingAgain, Terminated, Killed, Stopped],
+            Self::Significant => &[Running, Delayed, StartingAgain, Terminated, Killed, Reloaded, Stopped],
             Self::OutOfRestarts => &[Running, Killed],
-            Self::Dynamic => &[Added, Running, Pending, Delayed, StartingAgain, FailingAgain, Terminated, Killed],
+            Self::Dynamic => {
+                &[Added, Running, Pending, Delayed, StartingAgain, FailingAgain, Terminated, Killed, Reloaded]
+            }
         }
     }
 

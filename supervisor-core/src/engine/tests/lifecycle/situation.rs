@@ -21,6 +21,8 @@ pub(super) enum Situation {
     TerminatedStuck,
     Killed,
     KilledStuck,
+    Reloaded,
+    ReloadedStarting,
     Group,
     GroupAborted,
     GroupStuck,
@@ -52,6 +54,8 @@ impl Situation {
             Self::TerminatedStuck => "Stuck: terminated, and has not yielded",
             Self::Killed => "Stopping: killed",
             Self::KilledStuck => "Stuck: killed, and has not yielded",
+            Self::Reloaded => "Stopping: reloaded",
+            Self::ReloadedStarting => "Starting: reloaded",
             Self::Group => "Stopping: as `first` has failed",
             Self::GroupAborted => "Stopping: as `first` has failed, and aborted as its time was up",
             Self::GroupStuck => "Stuck: stopped as `first` has failed, and has not yielded",
@@ -68,7 +72,9 @@ impl Situation {
             Self::PendingFirst | Self::Pending | Self::PendingBehindSibling | Self::PendingBeforeSibling => {
                 "PendingStart"
             }
-            Self::StartingFirst | Self::Added | Self::StartingAgain | Self::StartingByHand => "Starting",
+            Self::StartingFirst | Self::Added | Self::StartingAgain | Self::StartingByHand | Self::ReloadedStarting => {
+                "Starting"
+            }
             Self::FailingFirst | Self::FailingAgain | Self::TimedOut => "Stopping (aborted, then fail start)",
             Self::Running => "Running",
             Self::Delayed => "Delayed",
@@ -77,7 +83,7 @@ impl Situation {
             Self::TerminatedStuck => "Stopping (stuck, then stay)",
             Self::Killed => "Stopping (aborted, then apply policy)",
             Self::KilledStuck => "Stopping (stuck, then apply policy)",
-            Self::Group => "Stopping (asked, then restart)",
+            Self::Group | Self::Reloaded => "Stopping (asked, then restart)",
             Self::GroupAborted => "Stopping (aborted, then restart)",
             Self::GroupStuck => "Stopping (stuck, then restart)",
             Self::Shutdown => "Stopping (asked, then end)",
@@ -144,6 +150,15 @@ impl Situation {
             Self::Killed => {
                 scene.come_up();
                 Event::Kill.happen(scene);
+            }
+            Self::Reloaded => {
+                scene.come_up();
+                Event::Reload.happen(scene);
+            }
+            Self::ReloadedStarting => {
+                Self::Reloaded.arrange(scene);
+                scene.exit(scene.subject, Exit::Normal);
+                scene.settle();
             }
             Self::Group => {
                 scene.come_up();

@@ -54,6 +54,10 @@ pub(super) enum Input {
     Kill {
         who: usize,
     },
+    Reload {
+        who: usize,
+        by: By,
+    },
     Shutdown {
         kill: bool,
     },
@@ -84,6 +88,8 @@ pub(super) struct By {
 pub(super) enum How {
     Well,
     Failed,
+    /// It has failed, and no restart helps.
+    Final,
     /// As it was told to.
     Aborted,
     /// It has left something behind.
@@ -94,7 +100,12 @@ impl Input {
     pub(super) fn is_call(&self) -> bool {
         matches!(
             self,
-            Self::Add { .. } | Self::Restart { .. } | Self::Terminate { .. } | Self::Delete { .. } | Self::Kill { .. }
+            Self::Add { .. }
+                | Self::Restart { .. }
+                | Self::Terminate { .. }
+                | Self::Delete { .. }
+                | Self::Kill { .. }
+                | Self::Reload { .. }
         )
     }
 }
@@ -124,8 +135,13 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
 
 fn input() -> impl Strategy<Value = Input> {
     let who = 0..1000_usize;
-    let how =
-        prop_oneof![4 => Just(How::Failed), 3 => Just(How::Well), 2 => Just(How::Aborted), 1 => Just(How::Abandoning)];
+    let how = prop_oneof![
+        4 => Just(How::Failed),
+        2 => Just(How::Final),
+        3 => Just(How::Well),
+        2 => Just(How::Aborted),
+        1 => Just(How::Abandoning),
+    ];
     let time = prop_oneof![
         3 => Just(Pass::UntilDue),
         2 => Just(Pass::Late),
@@ -140,7 +156,8 @@ fn input() -> impl Strategy<Value = Input> {
         3 => (who.clone(), by()).prop_map(|(who, by)| Input::Restart { who, by }),
         4 => (who.clone(), by()).prop_map(|(who, by)| Input::Terminate { who, by }),
         1 => who.clone().prop_map(|who| Input::Delete { who }),
-        3 => who.prop_map(|who| Input::Kill { who }),
+        3 => who.clone().prop_map(|who| Input::Kill { who }),
+        4 => (who, by()).prop_map(|(who, by)| Input::Reload { who, by }),
         1 => prop::bool::weighted(0.3).prop_map(|kill| Input::Shutdown { kill }),
         5 => time.prop_map(|time| Input::Pass { time }),
         12 => Just(Input::Settle),
@@ -198,6 +215,7 @@ fn spec() -> impl Strategy<Value = Spec> {
                 name: format!("n{name}"),
                 kind,
                 restart,
+                runs_once: name == 0 && restart == Restart::Temporary && kind == Kind::Worker,
                 is_significant,
                 shutdown,
                 is_ready_at_once: is_ready_at_once && kind == Kind::Worker,

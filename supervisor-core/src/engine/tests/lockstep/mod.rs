@@ -176,7 +176,7 @@ impl Lockstep {
             Input::Terminate { who, by } => {
                 let Some((who, id)) = self.any(*who) else { return Ok(()) };
                 let (caller, of_model) = self.caller(*by);
-                self.engine.handle_terminate_child(id, caller, at);
+                self.engine.handle_terminate_child(id, None, caller, at);
                 self.model.terminate_child(who, of_model, self.now);
             }
             Input::Delete { who } => {
@@ -190,6 +190,12 @@ impl Lockstep {
                 let (caller, of_model) = self.caller(OUTSIDE);
                 self.engine.handle_kill_child(id, caller, at);
                 self.model.kill_child(who, of_model.call, self.now);
+            }
+            Input::Reload { who, by } => {
+                let Some((who, id)) = self.any(*who) else { return Ok(()) };
+                let (caller, of_model) = self.caller(*by);
+                self.engine.handle_reload_child(id, caller, at);
+                self.model.reload_child(who, of_model, self.now);
             }
             Input::Shutdown { kill } => {
                 self.engine.handle_shutdown(StopRequest { no_successor: false, kill: *kill }, at);

@@ -31,6 +31,7 @@ impl Peer {
         });
         settings.ready_at_once = spec.is_ready_at_once;
         settings.significant = spec.is_significant;
+        settings.runs_once = spec.runs_once;
         settings.restart = Some(match spec.restart {
             model::Restart::Permanent => RestartType::Permanent,
             model::Restart::Transient => RestartType::Transient,
@@ -97,6 +98,7 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
             How::Well if is_ready => (Exit::Normal, model::Exit::Normal),
             How::Well => (Exit::Ignored, model::Exit::Ignored),
             How::Failed => (error(), model::Exit::Failed),
+            How::Final => (final_error(), model::Exit::Final),
             How::Aborted | How::Abandoning => (Exit::Aborted, model::Exit::Aborted),
         };
     }
@@ -108,7 +110,8 @@ pub(super) fn exit_of(spec: &model::Spec, is_ready: bool, how: How) -> (Exit, mo
     let aborted = (UncleanStop::Aborted, model::Bad::Aborted);
     match how {
         How::Well => ended(StopReason::Requested, false, Vec::new()),
-        How::Failed => (Exit::Lost, model::Exit::Failed),
+        // A supervisor returns no error that a condition could judge.
+        How::Failed | How::Final => (Exit::Lost, model::Exit::Failed),
         How::Aborted => ended(StopReason::Killed, true, vec![aborted]),
         How::Abandoning => {
             let failed = (UncleanStop::Failed(Exit::Failed(Failure::new("boom"))), model::Bad::Failed);
@@ -139,7 +142,7 @@ pub(super) fn act_of(effect: &Effect<Peer>, number: impl Fn(ChildId) -> usize) -
             _ => return None,
         },
         Effect::SampleHeartbeat { key, .. } => Act::SampleHeartbeat(number(key.id)),
-        Effect::Finish => return None,
+        Effect::Keep { .. } | Effect::Finish => return None,
     })
 }
 
@@ -154,6 +157,7 @@ pub(super) fn end_of(engine: &mut Engine<Peer>) -> Act {
     };
     let bad = outcome.unclean.iter().flat_map(|(child, unclean)| match unclean {
         UncleanKind::Aborted => vec![(child.number, model::Bad::Aborted)],
+        UncleanKind::Killed => vec![(child.number, model::Bad::Killed)],
         UncleanKind::Abandoned => vec![(child.number, model::Bad::Abandoned)],
         UncleanKind::Failed(_) => vec![(child.number, model::Bad::Failed)],
         UncleanKind::Below(unclean) => unclean.iter().map(|unclean| (child.number, bad_of(&unclean.stop))).collect(),
@@ -164,6 +168,7 @@ pub(super) fn end_of(engine: &mut Engine<Peer>) -> Act {
 fn bad_of(stop: &UncleanStop) -> model::Bad {
     match stop {
         UncleanStop::Aborted => model::Bad::Aborted,
+        UncleanStop::Killed => model::Bad::Killed,
         UncleanStop::Abandoned | UncleanStop::AbandonedWithSubtree => model::Bad::Abandoned,
         UncleanStop::Failed(_) => model::Bad::Failed,
     }
@@ -177,6 +182,7 @@ fn reply_of(refusal: &Refusal) -> model::Reply {
         Refusal::Restarting => model::Reply::Restarting,
         Refusal::Stopping => model::Reply::Stopping,
         Refusal::Stuck => model::Reply::Stuck,
+        Refusal::RunsOnce => model::Reply::RunsOnce,
         Refusal::Dynamic => model::Reply::Dynamic,
         Refusal::AtCapacity(_) => model::Reply::AtCapacity,
         Refusal::NameTaken { runs, .. } => model::Reply::NameTaken { is_running: *runs },

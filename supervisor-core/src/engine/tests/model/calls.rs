@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::{
+    RestartType,
     case::*,
     supervisor::{Deadline, Exit, Model, NEVER, Started},
     trace::*,
@@ -107,6 +108,49 @@ impl Model {
             }
         };
         self.ended(tree, child, exit)
+    }
+
+    pub(super) fn reload(&mut self, tree: &mut Tree, who: usize) -> Option<Why> {
+        let Some(child) = tree.find(who) else { return self.answer(who, Reply::NotFound) };
+        if tree.children[child].process.is_none() {
+            return self.restart_child(tree, who);
+        }
+        let group = self.group(tree, who);
+        // A child that is reloaded comes back, even a temporary one.
+        self.stop_children(tree, &group, NEVER, |model, tree, child| {
+            if tree.children[child].node.number != who {
+                model.put_down_temporary(tree, child);
+            }
+        });
+        let mut is_answered = false;
+        for (place, node) in group.iter().enumerate() {
+            let Some(child) = tree.find(node.number) else { continue };
+            match self.start(node) {
+                Started::Ready(process) => tree.children[child].process = Some(process),
+                Started::Ignored => {
+                    if node.number == who {
+                        is_answered = true;
+                        self.answer(who, Reply::Ok);
+                    }
+                    self.stop_or_remove(tree, child);
+                }
+                Started::Failed => {
+                    if !is_answered {
+                        is_answered = true;
+                        self.answer(who, Reply::FailedToStart);
+                    }
+                    if node.spec.restart != RestartType::Temporary {
+                        return self.restart(tree, node.number);
+                    }
+                    let comes = |node: &Rc<Node>| node.spec.significant && tree.find(node.number).is_some();
+                    let others_come = group[place + 1..].iter().any(comes);
+                    if let Some(why) = self.end_for_good(tree, child, others_come) {
+                        return Some(why);
+                    }
+                }
+            }
+        }
+        if is_answered { None } else { self.answer(who, Reply::Ok) }
     }
 
     fn answer(&mut self, who: usize, reply: Reply) -> Option<Why> {

@@ -44,6 +44,9 @@ pub(super) enum Input {
     Kill {
         who: usize,
     },
+    Reload {
+        who: usize,
+    },
     /// A child is added to a supervisor.
     Add {
         to: usize,

@@ -22,6 +22,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => who.clone().prop_map(|who| Input::Restart { who }),
         1 => who.clone().prop_map(|who| Input::Delete { who }),
         2 => who.clone().prop_map(|who| Input::Kill { who }),
+        2 => who.clone().prop_map(|who| Input::Reload { who }),
         3 => (who.clone(), added()).prop_map(|(to, spec)| Input::Add { to, spec }),
         1 => who.clone().prop_map(|who| Input::StopSubtree { who }),
         2 => (who, vec(start(), 1..4)).prop_map(|(who, starts)| Input::Plan { who, starts }),

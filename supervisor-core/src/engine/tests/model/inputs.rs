@@ -44,7 +44,7 @@ impl Forest {
 
     pub(super) fn terminate(&mut self, of: usize, who: usize) {
         let child = self.ids[who];
-        self.call(of, who, |engine, caller, now| engine.handle_terminate_child(child, caller, now));
+        self.call(of, who, |engine, caller, now| engine.handle_terminate_child(child, None, caller, now));
     }
 
     pub(super) fn restart(&mut self, of: usize, who: usize) {
@@ -60,6 +60,11 @@ impl Forest {
     pub(super) fn kill(&mut self, of: usize, who: usize) {
         let child = self.ids[who];
         self.call(of, who, |engine, caller, now| engine.handle_kill_child(child, caller, now));
+    }
+
+    pub(super) fn reload(&mut self, of: usize, who: usize) {
+        let child = self.ids[who];
+        self.call(of, who, |engine, caller, now| engine.handle_reload_child(child, caller, now));
     }
 
     pub(super) fn lives(&self, who: usize) -> bool {

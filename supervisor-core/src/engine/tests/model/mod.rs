@@ -126,6 +126,7 @@ impl Comparison {
             Input::Restart { who } => self.call(self.stopped(*who), Forest::restart, Model::restart_child),
             Input::Delete { who } => self.call(self.stopped(*who), Forest::delete, Model::delete),
             Input::Kill { who } => self.call(who % known, Forest::kill, Model::kill),
+            Input::Reload { who } => self.call(who % known, Forest::reload, Model::reload),
             Input::Add { to, spec } => {
                 let is_supervisor = |who| self.nodes.get(who).supervisor().is_some();
                 let to = self.one_of(*to, is_supervisor).expect("the root");

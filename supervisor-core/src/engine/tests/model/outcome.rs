@@ -16,6 +16,7 @@ pub(super) fn conclude(who: usize, engine: &mut Engine<NodeSpec>) -> (What, Exit
             UncleanKind::Aborted => named.push((child.node.number, Bad::Aborted)),
             UncleanKind::Failed(_) => named.push((child.node.number, Bad::Failed)),
             UncleanKind::Below(unclean) => named.extend(unclean.iter().map(bad)),
+            UncleanKind::Killed => panic!("no call kills {}", child.node.number),
             UncleanKind::Abandoned => panic!("{} yields when aborted", child.node.number),
         }
     }

@@ -146,21 +146,30 @@ impl Model {
             Exit::Supervisor(why) => why == Why::Killed,
         };
         match spec.restart {
-            RestartType::Permanent => return self.restart(tree, number),
-            RestartType::Transient if has_failed => return self.restart(tree, number),
-            RestartType::Transient | RestartType::Temporary => self.stop_or_remove(tree, child),
+            RestartType::Permanent => self.restart(tree, number),
+            RestartType::Transient if has_failed => self.restart(tree, number),
+            RestartType::Transient | RestartType::Temporary => self.end_for_good(tree, child, false),
         }
+    }
+
+    /// Puts down a child that has ended by itself and is not restarted. `others_come` is set if significant children are going
+    /// to be started with it.
+    pub(super) fn end_for_good(&mut self, tree: &mut Tree, child: usize, others_come: bool) -> Option<Why> {
+        let Node { number, ref spec, .. } = *tree.children[child].node.clone();
+        self.stop_or_remove(tree, child);
         let is_significant = |child: &Child| child.node.spec.significant && child.process.is_some();
         let ends = match tree.settings().auto_shutdown {
             AutoShutdown::Never => false,
             AutoShutdown::AnySignificant => spec.significant,
-            AutoShutdown::AllSignificant => spec.significant && !tree.children.iter().any(is_significant),
+            AutoShutdown::AllSignificant => {
+                spec.significant && !others_come && !tree.children.iter().any(is_significant)
+            }
         };
         ends.then(|| self.end(tree.take(), Why::AutoShutdown(number), NEVER).0)
     }
 
     /// Restarts a child, with its group, until that has come to something.
-    fn restart(&mut self, tree: &mut Tree, mut who: usize) -> Option<Why> {
+    pub(super) fn restart(&mut self, tree: &mut Tree, mut who: usize) -> Option<Why> {
         loop {
             let period = SEC * tree.settings().period;
             tree.restarts.retain(|then| self.now - then <= period);
@@ -179,14 +188,7 @@ impl Model {
 
     /// Starts a group. Returns the child that failed to start, if one did.
     fn start_group(&mut self, tree: &mut Tree, who: usize) -> Option<usize> {
-        let from = match tree.settings().mode {
-            RestartMode::OneForAll => 0,
-            RestartMode::RestForOne | RestartMode::OneForOne => tree.find(who).expect("the child that failed"),
-        };
-        let mut group: Vec<_> = tree.children[from..].iter().map(|child| child.node.clone()).collect();
-        if tree.settings().mode == RestartMode::OneForOne {
-            group.truncate(1);
-        }
+        let group = self.group(tree, who);
         self.stop_children(tree, &group, NEVER, Self::put_down_temporary);
         for node in group {
             let Some(child) = tree.find(node.number) else { continue };
@@ -197,6 +199,19 @@ impl Model {
             }
         }
         None
+    }
+
+    /// Returns what is restarted with a child.
+    pub(super) fn group(&self, tree: &Tree, who: usize) -> Vec<Rc<Node>> {
+        let from = match tree.settings().mode {
+            RestartMode::OneForAll => 0,
+            RestartMode::RestForOne | RestartMode::OneForOne => tree.find(who).expect("a child that is there"),
+        };
+        let mut group: Vec<_> = tree.children[from..].iter().map(|child| child.node.clone()).collect();
+        if tree.settings().mode == RestartMode::OneForOne {
+            group.truncate(1);
+        }
+        group
     }
 
     /// Ends the supervisor: it stops all its children.
@@ -212,7 +227,7 @@ impl Model {
     }
 
     /// Stops the children. Returns those that did not stop well. `then` is what follows for each.
-    fn stop_children(
+    pub(super) fn stop_children(
         &mut self,
         tree: &mut Tree,
         which: &[Rc<Node>],
@@ -291,7 +306,7 @@ impl Model {
     }
 
     /// Puts down a child that stopped for its group: only one that is not temporary comes back.
-    fn put_down_temporary(&mut self, tree: &mut Tree, child: usize) {
+    pub(super) fn put_down_temporary(&mut self, tree: &mut Tree, child: usize) {
         if tree.children[child].node.spec.restart == RestartType::Temporary {
             self.forget(tree, child);
         }

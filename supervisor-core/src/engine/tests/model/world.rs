@@ -98,7 +98,9 @@ impl Forest {
                         self.input(parent, |engine, now| engine.handle_ready(process_key, now));
                     }
                     ReportKind::Acknowledged => self.input(parent, |engine, _| engine.handle_acknowledged(process_key)),
-                    ReportKind::Vacated => unreachable!("a driver makes an exit of it"),
+                    ReportKind::Vacated | ReportKind::Unclean(_) | ReportKind::Held => {
+                        unreachable!("a driver makes an exit of it, and workers have no scopes here")
+                    }
                     ReportKind::Exited(exit) => {
                         self.log_exit(who, &exit);
                         self.processes[who] = None;
@@ -182,6 +184,7 @@ impl Forest {
             }
             Effect::Answer { caller, answer, .. } => self.answer(caller, answer.err()),
             Effect::Refuse { caller, refusal, .. } => self.answer(caller.expect("a caller"), Some(refusal)),
+            Effect::Keep { .. } => {}
             Effect::Forget { child, .. } => self.log(child.node.number, What::Forgotten),
             Effect::Ready => {
                 self.log(who, What::Ready);
