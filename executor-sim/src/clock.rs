@@ -66,6 +66,10 @@ impl Clock {
         self.lock().now
     }
 
+    pub(crate) fn begin(&self) -> Instant {
+        self.begin
+    }
+
     /// Returns the time since the simulation was made.
     pub(crate) fn elapsed(&self) -> Duration {
         self.now() - self.begin

@@ -14,7 +14,7 @@ use supervisor_core::{SupervisionTree, Supervisor, SupervisorError, Timer};
 
 use crate::{
     clock::Clock,
-    executor::{Identity, SimExecutor},
+    executor::{Identity, MILLION, SimExecutor},
     fault::Fault,
     record::Record,
     spawner::SimSpawner,
@@ -60,7 +60,7 @@ impl Sim {
 
     pub(crate) fn recorded(seed: u64, recorder: Recorder) -> Self {
         let tasks = Tasks::new(seed, Arc::new(Clock::new()), recorder);
-        let main = SimSpawner::new(&tasks, Identity::new(0, Duration::ZERO, false));
+        let main = SimSpawner::new(&tasks, Identity::new(0, Duration::ZERO, MILLION, false));
         Self { seed, main, tasks, executors: Cell::new(0) }
     }
 
@@ -92,11 +92,24 @@ impl Sim {
 
     /// Makes another executor in this simulation, with these threads and no more.
     pub fn executor_with(&self, threads: Threads) -> SimExecutor {
+        self.executor_at_rate(threads, 1.0)
+    }
+
+    /// Makes another executor in this simulation, with a clock that runs faster or slower than the others: 1.01 is one percent
+    /// faster. For programs on machines whose clocks differ.
+    ///
+    /// # Panics
+    ///
+    /// If the rate is not between a thousandth and a thousand.
+    pub fn executor_at_rate(&self, threads: Threads, rate: f64) -> SimExecutor {
+        assert!((0.001..=1000.0).contains(&rate), "a clock cannot run {rate} times as fast");
+        // Whole millionths, so that times are exact.
+        let rate = (rate * f64::from(MILLION)).round() as u32;
         let number = self.executors.get() + 1;
         self.executors.set(number);
         let ahead = Duration::from_secs(self.tasks.random() % CLOCKS_APART);
         self.tasks.set_threads(number, threads);
-        SimExecutor::new(SimSpawner::new(&self.tasks, Identity::new(number, ahead, threads.has_strict_timers)))
+        SimExecutor::new(SimSpawner::new(&self.tasks, Identity::new(number, ahead, rate, threads.has_strict_timers)))
     }
 
     /// Adds a fault, from now on.
@@ -107,6 +120,13 @@ impl Sim {
     /// Returns the virtual time since the simulation was made.
     pub fn elapsed(&self) -> Duration {
         self.tasks.clock.elapsed()
+    }
+
+    /// Returns the clock of [`elapsed`](Self::elapsed), for code inside of the simulation. It is the one true time, which no
+    /// executor's clock shows.
+    pub fn clock(&self) -> impl Fn() -> Duration + Clone + Send + Sync + use<> {
+        let clock = self.tasks.clock.clone();
+        move || clock.elapsed()
     }
 
     /// Returns how many processes there are, on all executors.

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use supervisor_core::{Process, Spawner, Timer};
+use supervisor_core::{BoxError, Process, Spawner, Timer};
 
 use crate::{clock::Clock, executor::Identity, tasks::Tasks, timer::SimTimer};
 
@@ -25,6 +25,18 @@ impl SimSpawner {
 
     pub(crate) fn executor(&self) -> &Identity {
         &self.executor
+    }
+
+    pub(crate) fn pause(&self) {
+        if let Some(tasks) = self.tasks.upgrade() {
+            tasks.pause(self.executor.number);
+        }
+    }
+
+    pub(crate) fn resume(&self) {
+        if let Some(tasks) = self.tasks.upgrade() {
+            tasks.resume_executor(self.executor.number);
+        }
     }
 
     pub(crate) fn end(&self) {
@@ -49,7 +61,7 @@ impl Spawner for SimSpawner {
     }
 
     fn now(&self) -> Instant {
-        self.clock.now() + self.executor.ahead
+        self.executor.now(&self.clock)
     }
 
     /// The same in each run: a simulation begins in 1970. All executors of it have the same time of day, though their clocks
@@ -74,6 +86,13 @@ impl Spawner for SimSpawner {
         if let Some(tasks) = self.tasks.upgrade() {
             tasks.nudge(self.executor.number);
         }
+    }
+
+    /// The thread of the simulation polls everything, so nothing else is needed. The worker has no share in the threads of
+    /// this executor, and does not end with it.
+    fn local_executor(&self, _: &str) -> Result<Arc<dyn Spawner>, BoxError> {
+        let executor = Arc::new(self.executor.of_local_workers());
+        Ok(Arc::new(Self { executor, ..self.clone() }))
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 use fastrand::Rng;
 
@@ -18,6 +18,8 @@ pub(crate) struct State {
     pub(crate) ready: Vec<Arc<Task>>,
     /// The other executors.
     pub(crate) pools: BTreeMap<u32, Pool>,
+    /// The executors that are paused, and their processes that became ready since.
+    pub(crate) paused: BTreeMap<u32, Vec<Arc<Task>>>,
     /// All processes, by number, which is the order in which they were spawned.
     pub(crate) all: BTreeMap<u64, Arc<Task>>,
     pub(crate) spawned: u64,
@@ -44,6 +46,7 @@ impl State {
             rng: Rng::with_seed(seed),
             ready: Vec::new(),
             pools: BTreeMap::new(),
+            paused: BTreeMap::new(),
             all: BTreeMap::new(),
             spawned: 0,
             is_main_ready: false,
@@ -73,8 +76,8 @@ impl State {
             return Some(Next::Main);
         }
         chosen -= usize::from(self.is_main_ready);
-        let State { pools, rng, recorder, .. } = self;
-        for pool in pools.values_mut() {
+        let State { pools, paused, rng, recorder, .. } = self;
+        for (_, pool) in pools.iter_mut().filter(|(executor, _)| !paused.contains_key(executor)) {
             let Some(rest) = chosen.checked_sub(pool.choices()) else {
                 let (task, thread) = pool.take(chosen, rng);
                 recorder.record(Moment::PolledOn { number: task.number, name: &task.name, thread });
@@ -87,11 +90,15 @@ impl State {
 
     /// Returns how many ways there are to go on.
     pub(crate) fn candidates(&self) -> usize {
-        let pools: usize = self.pools.values().map(Pool::choices).sum();
+        let pools: usize = self.running().map(Pool::choices).sum();
         self.ready.len() + usize::from(self.is_main_ready) + pools
     }
 
     pub(crate) fn push(&mut self, task: Arc<Task>, by: Option<Hand>) {
+        if let Some(waiting) = self.paused.get_mut(&task.executor) {
+            waiting.push(task);
+            return;
+        }
         match self.pools.get_mut(&task.executor) {
             Some(pool) => pool.push(task, by),
             None => self.ready.push(task),
@@ -102,8 +109,33 @@ impl State {
     pub(crate) fn rest(&mut self) -> Vec<(u32, Hearing)> {
         self.is_nudged = false;
         self.pools.values_mut().for_each(Pool::rest);
+        let paused = self.paused.keys().map(|executor| (*executor, Hearing::Nothing));
         let hearing = self.pools.iter().map(|(executor, pool)| (*executor, pool.hearing()));
-        hearing.filter(|(_, hearing)| *hearing != Hearing::All).collect()
+        // The first one for an executor counts.
+        paused.chain(hearing.filter(|(_, hearing)| *hearing != Hearing::All)).collect()
+    }
+
+    /// Pauses an executor. What is ready on it waits, and what its threads have taken already stays there.
+    pub(crate) fn pause(&mut self, executor: u32) {
+        let waiting = self.paused.entry(executor).or_default();
+        let (paused, ready) = mem::take(&mut self.ready).into_iter().partition(|task| task.executor == executor);
+        self.ready = ready;
+        let paused: Vec<_> = paused;
+        waiting.extend(paused);
+    }
+
+    /// Lets a paused executor go on.
+    pub(crate) fn resume(&mut self, executor: u32) {
+        for task in self.paused.remove(&executor).into_iter().flatten() {
+            self.push(task, None);
+        }
+        // Timers that were not heard may be now.
+        self.is_nudged = true;
+    }
+
+    /// Returns the pools of the executors that are not paused.
+    fn running(&self) -> impl Iterator<Item = &Pool> {
+        self.pools.iter().filter(|(executor, _)| !self.paused.contains_key(executor)).map(|(_, pool)| pool)
     }
 
     pub(crate) fn draw_listener(&mut self, executor: u32) -> Option<usize> {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use supervisor_core::Process;
+use supervisor_core::{Process, ProcessId};
 
 use crate::{
     current::{self, Hand},
@@ -22,6 +22,8 @@ pub(crate) struct Task {
     /// Its number, in the order in which processes were spawned.
     pub(crate) number: u64,
     pub(crate) executor: u32,
+    /// The id of its process, which has it until it ends.
+    pub(crate) id: Option<ProcessId>,
     pub(crate) name: String,
     /// Its number among the processes of its name, counted from 1.
     pub(crate) incarnation: u32,
@@ -39,8 +41,9 @@ impl Task {
         process: Process,
         plan: FaultPlan,
     ) -> Self {
+        let id = process.id();
         let (process, plan, tasks) = (Mutex::new(Some(process)), Mutex::new(plan), Arc::downgrade(tasks));
-        Self { number, executor, name, incarnation, process, plan, is_ready: AtomicBool::new(true), tasks }
+        Self { number, executor, id, name, incarnation, process, plan, is_ready: AtomicBool::new(true), tasks }
     }
 
     /// Polls the process, unless a fault intervenes. `thread` is the thread of its executor, if that counts threads.

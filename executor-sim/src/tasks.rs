@@ -49,11 +49,15 @@ impl Tasks {
 
     pub(crate) fn spawn(self: &Arc<Self>, process: Process, executor: u32) {
         let name = process.path().unwrap_or_default();
-        let now = self.clock.elapsed();
+        let (now, by) = (self.clock.elapsed(), current::hand(self));
         let mut state = self.lock();
-        let count = state.incarnations.entry(name.clone()).or_default();
-        *count += 1;
-        let incarnation = *count;
+        // A process that makes an executor spawns the one that continues it there: both are the same incarnation.
+        let maker = by.and_then(|hand| state.all.get(&hand.task?)).filter(|task| task.id == process.id());
+        let incarnation = maker.map(|task| task.incarnation).unwrap_or_else(|| {
+            let count = state.incarnations.entry(name.clone()).or_default();
+            *count += 1;
+            *count
+        });
         let State { faults, rng, .. } = &mut *state;
         let faults = faults.iter().filter(|fault| fault.strikes(&name, incarnation, now, rng));
         let plan = FaultPlan::new(faults.cloned().collect());
@@ -68,7 +72,7 @@ impl Tasks {
         }
         let task = Arc::new(Task::new(self, (number, executor), (name, incarnation), process, plan));
         state.all.insert(number, task.clone());
-        state.push(task, current::hand(self));
+        state.push(task, by);
         drop(state);
         self.woken.notify_one();
     }
@@ -141,6 +145,16 @@ impl Tasks {
         self.woken.notify_one();
     }
 
+    /// Pauses an executor: see [`SimExecutor::pause`](crate::SimExecutor::pause).
+    pub(crate) fn pause(&self, executor: u32) {
+        self.lock().pause(executor);
+    }
+
+    pub(crate) fn resume_executor(&self, executor: u32) {
+        self.lock().resume(executor);
+        self.woken.notify_one();
+    }
+
     /// Notes that the poll of this process blocks this thread until this time.
     pub(crate) fn block(&self, task: &Task, thread: usize, until: Option<Duration>) {
         let mut state = self.lock();
@@ -207,8 +221,12 @@ impl Tasks {
         let mut state = self.lock();
         let pools = state.pools.iter_mut().filter(|(number, _)| executor.is_none_or(|executor| **number == executor));
         let rest: Vec<_> = pools.map(|(_, pool)| pool.end()).collect();
+        let paused = match executor {
+            Some(executor) => state.paused.remove(&executor).into_iter().collect(),
+            None => mem::take(&mut state.paused).into_values().collect::<Vec<_>>(),
+        };
         drop(state);
-        drop(rest);
+        drop((rest, paused));
     }
 
     pub(crate) fn forget(&self, task: &Task) {

@@ -47,9 +47,10 @@ impl Timer for SimTimer {
     fn reset(mut self: Pin<&mut Self>, deadline: Option<Instant>) {
         self.disarm();
         self.has_ended("reset");
-        let ahead = self.executor.as_ref().map(|executor| executor.ahead).unwrap_or_default();
-        // A time before the start of this clock has passed.
-        self.deadline = deadline.map(|deadline| deadline.checked_sub(ahead).unwrap_or_else(|| self.clock.now()));
+        self.deadline = deadline.map(|deadline| match &self.executor {
+            Some(executor) => executor.outside(deadline, &self.clock),
+            None => deadline,
+        });
     }
 
     fn poll_elapsed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use executor_sim::{Fault, Record, Sim};
 use supervisor_core::{
-    Backoff, ChildSpec, EventKind, Exit, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError,
-    SupervisorFuture, process, worker,
+    Backoff, BoxError, ChildSpec, EventKind, Exit, Placement, RestartStrategy, ShutdownStrategy, Supervisor,
+    SupervisorError, SupervisorFuture, process, worker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -225,4 +225,19 @@ fn the_clocks_of_two_executors_differ_and_go_alike() {
     let ready = record.events.iter().filter(|(_, event)| event.to_string() == "root.inner.b is ready");
     assert_eq!(ready.map(|(at, _)| *at).collect::<Vec<_>>(), [Duration::ZERO, 4 * SECOND]);
     assert_eq!(elsewhere.spawner().now() - sim.spawner().now(), ahead);
+}
+
+#[test]
+fn a_child_and_the_maker_of_its_executor_are_one_incarnation() {
+    let sim = Sim::with_seed(1);
+    sim.fault(Fault::panic("root.a").nth(1).after(10 * SECOND));
+    sim.fault(Fault::panic("root.a").nth(2).after(20 * SECOND));
+    let elsewhere = sim.executor();
+    let spawner = elsewhere.spawner();
+    let placement = Placement::fresh(move |_| Ok::<_, BoxError>(spawner.clone()));
+    let mut root = supervisor("root");
+    root.add_worker(quiet("a").with_placement(placement));
+    let record = sim.run_for(root, 60 * SECOND);
+    let panics = ["10s root.a panicked: a simulated panic", "30s root.a panicked: a simulated panic"];
+    assert_eq!(exits(&record, 60 * SECOND), panics);
 }

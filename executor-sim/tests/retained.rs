@@ -76,7 +76,7 @@ fn consumer(receiver: &Retained<async_channel::Receiver<u32>>, tally: &Arc<Tally
     })
 }
 
-/// Kills the consumer, stops it for a while, and shuts the supervisor above it down.
+/// Kills the consumer, reloads it, stops it for a while, and shuts the supervisor above it down.
 fn commander(seed: u64) -> ChildSpec {
     worker("commander", move |_| async move {
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -87,8 +87,9 @@ fn commander(seed: u64) -> ChildSpec {
                 continue;
             };
             // A supervisor that is just being restarted refuses what it is asked.
-            let _ = match rng.u8(..4) {
+            let _ = match rng.u8(..5) {
                 0 | 1 => inner.kill_child(id).await,
+                4 => inner.reload_child(id).await,
                 2 => match inner.terminate_child(id).await {
                     Ok(()) => inner.restart_child(id).await,
                     refused => refused,

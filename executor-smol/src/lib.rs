@@ -12,6 +12,7 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod block_on;
+mod local;
 mod spawner;
 mod timer;
 

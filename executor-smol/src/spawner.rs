@@ -5,9 +5,9 @@ use std::{
 };
 
 use async_executor::Executor;
-use supervisor_core::{Process, Spawner, Timer};
+use supervisor_core::{BoxError, Process, Spawner, Timer};
 
-use crate::timer::SmolTimer;
+use crate::{local::Local, timer::SmolTimer};
 
 /// A spawner onto smol's global executor, or onto an executor of your own.
 ///
@@ -87,5 +87,9 @@ impl Spawner for Smol {
     /// (P3).
     fn discard(&self, process: Process) {
         smol::unblock(move || drop(process)).detach();
+    }
+
+    fn local_executor(&self, name: &str) -> Result<Arc<dyn Spawner>, BoxError> {
+        Ok(Arc::new(Local::start(name)?))
     }
 }

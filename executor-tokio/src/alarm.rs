@@ -4,13 +4,13 @@
 //! asleep, and no thread waits for timers and sockets until a task is handed in from outside: the thread that wakes up
 //! for that takes the driver. So one plain thread of the program knows the deadlines that matter. It hands in such a
 //! task when a deadline has passed by [`SLACK`] and its timer was not reset, which a supervisor that was woken in time
-//! would have done.
+//! would have done, and some time after each nudge.
 //!
 //! No foreign code is called with the lock held, and a handle is never dropped under it: the last one drops tasks.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst},
     thread,
     time::{Duration, Instant},
 };
@@ -56,17 +56,7 @@ impl Alarm {
         }
         let mut state = CLOCK.lock();
         let before = self.0.take().and_then(|key| state.alarms.remove(&key));
-        if state.run() {
-            state.last += 1;
-            let key = (at, state.last);
-            state.alarms.insert(key, runtime.clone());
-            self.0 = Some(key);
-            // Woken only for an earlier alarm: most deadlines are set and cleared long before they come.
-            if state.until.is_none_or(|until| at < until) {
-                state.until = Some(at);
-                CLOCK.earlier.notify_one();
-            }
-        }
+        self.0 = state.add(at, runtime);
         drop(state);
         drop(before);
     }
@@ -85,6 +75,17 @@ impl Drop for Alarm {
     }
 }
 
+/// Nudges the runtime once more after [`SLACK`]. Callers that come before that share one echo.
+///
+/// A thread of Tokio that finds no work asks whether another one is looking, and goes to sleep without a second look if
+/// so. If that other one has found a task in between, and its poll hands in work and then blocks, no thread is woken for
+/// that work: the sleeper did not count as asleep yet. After the slack it does.
+pub(crate) fn echo(runtime: &Arc<Known>) {
+    if !runtime.has_echo.swap(true, SeqCst) {
+        CLOCK.lock().add(Instant::now() + SLACK, runtime);
+    }
+}
+
 impl Clock {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -92,6 +93,22 @@ impl Clock {
 }
 
 impl State {
+    /// Adds an alarm. Returns `None` if no thread can be started.
+    fn add(&mut self, at: Instant, runtime: &Arc<Known>) -> Option<Key> {
+        if !self.run() {
+            return None;
+        }
+        self.last += 1;
+        let key = (at, self.last);
+        self.alarms.insert(key, runtime.clone());
+        // Woken only for an earlier alarm: most deadlines are set and cleared long before they come.
+        if self.until.is_none_or(|until| at < until) {
+            self.until = Some(at);
+            CLOCK.earlier.notify_one();
+        }
+        Some(key)
+    }
+
     /// Makes sure that the thread runs. Returns whether it does.
     fn run(&mut self) -> bool {
         self.is_running =
@@ -119,6 +136,8 @@ fn ring() {
             for (index, runtime) in due.iter().enumerate() {
                 // Each runtime once: one task is enough to make a thread look for work.
                 if !due[..index].iter().any(|before| Arc::ptr_eq(before, runtime)) {
+                    // Before the nudge: who asks for an echo from here on needs one of its own.
+                    runtime.has_echo.store(false, SeqCst);
                     runtime.nudge();
                 }
             }

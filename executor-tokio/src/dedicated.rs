@@ -6,13 +6,13 @@ use std::{
     time::Instant,
 };
 
-use supervisor_core::{Placement, Process, Spawner, Timer};
+use supervisor_core::{BoxError, Placement, Process, Spawner, Timer};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::oneshot,
 };
 
-use crate::Tokio;
+use crate::{Tokio, local};
 
 /// A dedicated Tokio runtime for a supervisor's children, with threads named after the supervisor. Work that blocks or
 /// uses much CPU, such as hashing or parsing, then takes no time from other tasks.
@@ -31,6 +31,8 @@ use crate::Tokio;
 /// - When the *supervisor* ends, or is restarted, the runtime is shut down in the background, on a thread of its own: each task
 ///   that is left is dropped at its next await point. Supervision does not wait for a task that blocks its thread, nor for
 ///   `spawn_blocking`: such a thread goes on until its code returns.
+///
+/// For work that is not `Send`, use a [`local_worker`](supervisor_core::local_worker).
 ///
 /// For a child that is placed on a runtime of its own, the runtime ends with the process.
 ///
@@ -53,7 +55,7 @@ pub struct RuntimeConfiguration {
 }
 
 impl RuntimeConfiguration {
-    /// Uses one thread.
+    /// Uses one thread. `tokio::task::spawn_local` works there.
     pub fn single_threaded() -> Self {
         Self { workers: None }
     }
@@ -63,7 +65,7 @@ impl RuntimeConfiguration {
         Self { workers: Some(threads.max(1)) }
     }
 
-    fn start(self, name: &str) -> io::Result<Dedicated> {
+    pub(crate) fn start(self, name: &str) -> io::Result<Dedicated> {
         let mut builder = match self.workers {
             None => Builder::new_current_thread(),
             Some(workers) => {
@@ -80,7 +82,10 @@ impl RuntimeConfiguration {
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Ok(runtime) = take.recv() {
                 // Nothing is ever sent: this resolves when the last owner has dropped the other end.
-                let _ = runtime.block_on(stopped);
+                match self.workers {
+                    None => local::drive(&runtime, stopped),
+                    Some(_) => drop(runtime.block_on(stopped)),
+                }
                 // D3: dropping a runtime waits for blocked threads, and these must hold up nothing else.
                 runtime.shutdown_background();
             }
@@ -103,7 +108,7 @@ impl From<RuntimeConfiguration> for Placement {
 
 /// The owner of the runtime: a process, or its supervisor, keeps this, and so the runtime.
 #[derive(Clone, Debug)]
-struct Dedicated {
+pub(crate) struct Dedicated {
     tokio: Tokio,
     _stop: Arc<oneshot::Sender<()>>,
 }
@@ -131,5 +136,13 @@ impl Spawner for Dedicated {
 
     fn discard(&self, process: Process) {
         self.tokio.discard(process);
+    }
+
+    fn local_executor(&self, name: &str) -> Result<Arc<dyn Spawner>, BoxError> {
+        self.tokio.local_executor(name)
+    }
+
+    fn drop_local_tasks(&self) {
+        local::drop_tasks();
     }
 }

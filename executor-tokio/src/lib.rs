@@ -11,6 +11,7 @@
 mod alarm;
 mod dedicated;
 mod error;
+mod local;
 mod runtime;
 mod spawner;
 mod timer;

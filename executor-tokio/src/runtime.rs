@@ -18,6 +18,8 @@ pub(crate) struct Known {
     pub(crate) handle: Handle,
     /// Whether another thread can look for work while one is in a poll. The clock of such a runtime cannot be paused.
     pub(crate) has_threads: bool,
+    /// Whether a second nudge is to come from the clock beside the runtimes.
+    pub(crate) has_echo: AtomicBool,
     sentinel: OnceLock<Sentinel>,
 }
 
@@ -35,7 +37,7 @@ struct Sentinel {
 impl Known {
     pub(crate) fn new(handle: Handle) -> Self {
         let has_threads = handle.runtime_flavor() != RuntimeFlavor::CurrentThread;
-        Self { handle, has_threads, sentinel: OnceLock::new() }
+        Self { handle, has_threads, has_echo: AtomicBool::new(false), sentinel: OnceLock::new() }
     }
 
     /// Returns whether the runtime drops what it is given. Costs one load, except the first call, which spawns a task.

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use supervisor_core::{Process, Spawner, Timer};
+use supervisor_core::{BoxError, Process, Spawner, Timer};
 use tokio::runtime::Handle;
 
-use crate::{TokioError, runtime::Known, timer::TokioTimer};
+use crate::{RuntimeConfiguration, TokioError, alarm, runtime::Known, timer::TokioTimer};
 
 /// A spawner onto a Tokio runtime, of any flavor.
 ///
@@ -38,8 +38,9 @@ use crate::{TokioError, runtime::Known, timer::TokioTimer};
 /// ([tokio-rs/tokio#8010](https://github.com/tokio-rs/tokio/pull/8010); with `--cfg tokio_unstable`, the builder's
 /// `enable_eager_driver_handoff` prevents this, for user code too). Supervision still keeps its own limits on a runtime
 /// with several threads: when a timer of a supervisor does not elapse in time, a plain thread of the program,
-/// `supervision-alarm`, hands in a task that does nothing. That thread is started at the first such deadline, and does
-/// not wake up while there are none. If it cannot be started, limits are as late as the block is long.
+/// `supervision-alarm`, hands in a task that does nothing. It also does so 10 ms after user code has woken a supervisor
+/// from inside of its poll, because a thread that was about to sleep may have missed that. It is started when it is
+/// first needed, and sleeps while it is not. If it cannot be started, limits are as late as the block is long.
 ///
 /// If all threads of a runtime are blocked, or its only one is, nothing on it runs.
 ///
@@ -103,13 +104,18 @@ impl Spawner for Tokio {
 
     fn now(&self) -> Instant {
         // Tokio's clock can be paused on a single thread only. So elsewhere it is the system's clock, and is read
-        // without entering the runtime. At the very end of a thread a runtime cannot be entered.
-        let is_far = Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed());
-        if self.0.has_threads || is_far {
+        // without entering the runtime.
+        if self.0.has_threads {
             return Instant::now();
         }
-        // A paused clock belongs to the runtime, so it is read from inside.
-        let _entered = self.0.handle.enter();
+        // A paused clock belongs to the runtime, so it is read from inside. To enter costs three times as much as to see that
+        // this thread is inside already, and a supervisor asks for the time in each of its turns.
+        let _entered = match Handle::try_current() {
+            Ok(current) if current.id() == self.0.handle.id() => None,
+            // At the very end of a thread a runtime cannot be entered.
+            Err(error) if error.is_thread_local_destroyed() => return Instant::now(),
+            _ => Some(self.0.handle.enter()),
+        };
         tokio::time::Instant::now().into_std()
     }
 
@@ -136,7 +142,10 @@ impl Spawner for Tokio {
     /// over the timers and sockets.
     fn nudge(&self) {
         // Without another thread there is none to wake.
-        if self.0.has_threads || !self.0.is_here() {
+        if self.0.has_threads {
+            self.0.nudge();
+            alarm::echo(&self.0);
+        } else if !self.0.is_here() {
             self.0.nudge();
         }
     }
@@ -145,6 +154,12 @@ impl Spawner for Tokio {
     /// supervisor (P3).
     fn discard(&self, process: Process) {
         drop(self.0.handle.spawn_blocking(move || drop(process)));
+    }
+
+    /// Makes a current-thread runtime on a thread of its own, with a `LocalSet`. A current-thread runtime polls its tasks on
+    /// the thread that drives it, and drops them on the thread that ends it, which is the same here (P13).
+    fn local_executor(&self, name: &str) -> Result<Arc<dyn Spawner>, BoxError> {
+        Ok(Arc::new(RuntimeConfiguration::single_threaded().start(name)?))
     }
 }
 
