@@ -29,7 +29,9 @@ pages! {
     from_otp "from-otp.md"
     health_and_readiness "health-and-readiness.md"
     jobs "jobs.md"
+    local_work "local-work.md"
     reload "reload.md"
+    scopes "scopes.md"
     shutdown "shutdown.md"
     snapshot_format "snapshot-format.md"
     snapshots "snapshots.md"
@@ -39,9 +41,22 @@ pages! {
     writing_a_backend "writing-a-backend.md"
 }
 
-#[cfg(feature = "sim")]
-pages! {
-    testing "testing.md"
+// Other pages link to these, whatever the features are. Only with theirs do the examples compile.
+macro_rules! pages_of_a_feature {
+    ($($name:ident $file:literal $feature:tt)*) => {
+        $(
+            #[doc = links!()]
+            #[cfg_attr(any(feature = $feature, not(doctest)), doc = include_str!(concat!("../docs/guide/", $file)))]
+            pub mod $name {}
+        )*
+    };
+}
+
+pages_of_a_feature! {
+    lease "lease.md" "lease"
+    observer "observer.md" "observer"
+    systemd "systemd.md" "systemd"
+    testing "testing.md" "sim"
 }
 
 pages_compiled_elsewhere! {
@@ -50,5 +65,7 @@ pages_compiled_elsewhere! {
     from_ractor "from-ractor.md"
     from_tokio_graceful_shutdown "from-tokio-graceful-shutdown.md"
     from_tokio_util "from-tokio-util.md"
+    probes "probes.md"
+    tcp_service "tcp-service.md"
     tracing_and_metrics "tracing-and-metrics.md"
 }

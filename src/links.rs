@@ -17,12 +17,19 @@ macro_rules! links {
 [coming from JoinSet]: crate::guide::from_tokio_util
 [health and readiness]: crate::guide::health_and_readiness
 [jobs]: crate::guide::jobs
+[one replica]: crate::guide::lease
+[local work]: crate::guide::local_work
+[observer]: crate::guide::observer
+[probes]: crate::guide::probes
 [reload]: crate::guide::reload
+[scopes]: crate::guide::scopes
 [shutdown]: crate::guide::shutdown
 [snapshot format]: crate::guide::snapshot_format
 [snapshots]: crate::guide::snapshots
 [state]: crate::guide::state
 [strategies]: crate::guide::strategies
+[systemd]: crate::guide::systemd
+[TCP service]: crate::guide::tcp_service
 [testing]: crate::guide::testing
 [tracing and metrics]: crate::guide::tracing_and_metrics
 [watchdog]: crate::guide::watchdog

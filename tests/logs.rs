@@ -1,7 +1,9 @@
 //! What an operator finds in the log, as `tracing` tells it.
 
+#[path = "harness/lines.rs"]
+mod lines;
+
 use std::{
-    io::{self, Write},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -16,28 +18,8 @@ use supervision::{
     ShutdownOrder, ShutdownStrategy, Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture,
     one_shot, process, worker,
 };
-use tracing_subscriber::fmt::MakeWriter;
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no poison").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use self::lines::Lines;
 
 /// Returns the log at this level and above while the test runs on a simulator.
 fn logged(level: tracing::Level, test: impl AsyncFnOnce(&Sim)) -> String {
@@ -53,8 +35,7 @@ fn logged(level: tracing::Level, test: impl AsyncFnOnce(&Sim)) -> String {
         let sim = Sim::with_seed(1);
         sim.run_until(test(&sim));
     });
-    let bytes = lines.0.lock().expect("no poison").clone();
-    String::from_utf8(bytes).expect("text")
+    lines.text()
 }
 
 fn root(intensity: usize) -> Supervisor {
@@ -93,8 +74,7 @@ fn records(level: tracing::Level, test: impl AsyncFnOnce(&Sim)) -> Vec<Record> {
         let sim = Sim::with_seed(1);
         sim.run_until(test(&sim));
     });
-    let bytes = lines.0.lock().expect("no poison").clone();
-    let log = String::from_utf8(bytes).expect("text");
+    let log = lines.text();
     let parse = |line: &str| Record(serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
     log.lines().map(parse).collect()
 }
@@ -342,16 +322,17 @@ fn story(stop: impl AsyncFnOnce(&Sim, SupervisionTree)) -> Vec<String> {
 }
 
 const STARTS: [&str; 2] = ["INFO root is starting its tree", "INFO root is ready, with its whole tree"];
-const WAITS: &str = "INFO root has been stopping for 1s and is still waiting for: root.inner.slow";
+const WAITS: &str = "INFO root has been stopping for 1s and is still waiting for: root.inner.slow (4s left)";
+const STILL_WAITS: &str = "INFO root has been stopping for 2s and is still waiting for: root.inner.slow (3s left)";
 
 #[test]
 fn at_info_a_tree_tells_its_start_its_stop_and_its_end() {
     let told = story(async |_, tree| tree.shutdown().await.unwrap());
-    assert_eq!(told.len(), 5, "{told:#?}");
+    assert_eq!(told.len(), 6, "{told:#?}");
     assert_eq!(told[..2], STARTS);
     assert_eq!(told[2], "INFO root is shutting down: `SupervisionTree::shutdown` was called");
-    assert_eq!(told[3], WAITS);
-    assert!(told[4].starts_with("INFO root tree ended: "), "{told:#?}");
+    assert_eq!(told[3..5], [WAITS, STILL_WAITS]);
+    assert!(told[5].starts_with("INFO root tree ended: "), "{told:#?}");
 }
 
 #[test]
@@ -370,7 +351,24 @@ fn at_info_a_shutdown_has_its_cause() {
     });
     let cause = format!("`SupervisorHandle::shutdown` was called at tests/logs.rs:{place}:23");
     assert_eq!(called[2..4], [format!("INFO root is shutting down: {cause}"), WAITS.to_owned()], "{called:#?}");
-    assert_eq!(called.len(), 5, "{called:#?}");
+    assert_eq!(called.len(), 6, "{called:#?}");
+}
+
+#[test]
+fn at_info_a_scope_that_stops_is_told_from_its_owner() {
+    let log = records(tracing::Level::INFO, async |sim| {
+        let mut root = root(0);
+        root.add_worker(worker("listener", |_| async {
+            process::scope().expect("a worker").stop().await.expect("it stops");
+            process::sleep(Duration::from_secs(1)).await;
+            process::supervisor().expect("in a process").shutdown().expect("it runs");
+        }));
+        root.run_on(sim.spawner()).await.unwrap();
+    });
+    let told = lines(&log);
+    let stop =
+        "INFO root.listener is stopping what is in its scope: `SupervisorHandle::stop` was called by root.listener";
+    assert_eq!(told[2], stop, "{told:#?}");
 }
 
 #[test]
@@ -421,6 +419,63 @@ fn at_info_an_unclean_end_names_who_did_not_stop_well() {
     assert!(end.starts_with("INFO root tree ended: ") && end.contains("root.deaf"), "{end}");
 }
 
+/// Returns what the log says of the wait for a child, as times since the stop began and the limits.
+fn waits(child: ChildSpec, budget: Option<Duration>) -> Vec<String> {
+    let log = records(tracing::Level::INFO, async |sim| {
+        let mut inner = Supervisor::new("inner").unwrap();
+        if let Some(budget) = budget {
+            inner = inner.with_shutdown_budget(budget);
+        }
+        inner.add_worker(child);
+        let mut root = root(0);
+        root.add_worker(inner);
+        let _ = root.start_on(sim.spawner()).await.unwrap().shutdown().await;
+    });
+    let waits = log.iter().filter(|record| record.text("event") == "shutdown_waiting");
+    let short = |text: &str| {
+        text.replace("root has been stopping for ", "").replace("and is still waiting for: root.inner.", "")
+    };
+    waits.map(|record| short(record.text("message"))).collect()
+}
+
+fn stops_after(seconds: u64) -> ChildSpec {
+    worker("slow", move |shutdown: ProcessShutdown| async move {
+        shutdown.await;
+        process::sleep(Duration::from_secs(seconds)).await;
+    })
+}
+
+#[test]
+fn a_long_drain_is_told_again_and_again_with_the_time_left() {
+    let graceful = |seconds| ShutdownStrategy::Graceful(Duration::from_secs(seconds));
+    let told = waits(stops_after(40).with_shutdown_strategy(graceful(60)), None);
+    let expected = [
+        "1s slow (59s left)",
+        "2s slow (58s left)",
+        "4s slow (56s left)",
+        "8s slow (52s left)",
+        "16s slow (44s left)",
+        "26s slow (34s left)",
+        "36s slow (24s left)",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_drain_is_told_by_the_nearest_limit_above_and_the_grace() {
+    let deaf = worker("deaf", |_| std::future::pending::<()>());
+    let told =
+        waits(deaf.with_shutdown_strategy(ShutdownStrategy::Graceful(Duration::MAX)), Some(Duration::from_secs(6)));
+    assert_eq!(told, ["1s deaf (5s left)", "2s deaf (4s left)", "4s deaf (2s left)"]);
+}
+
+#[test]
+fn a_drain_without_limit_is_told_once_in_virtual_time() {
+    // Told for ever, it would keep a simulation from noticing that nothing else will happen.
+    let slow = stops_after(30).with_shutdown_strategy(ShutdownStrategy::Graceful(Duration::MAX));
+    assert_eq!(waits(slow, None), ["1s slow (no limit)"]);
+}
+
 #[test]
 fn the_wait_of_a_large_tree_is_one_line_of_some_names() {
     let log = records(tracing::Level::INFO, async |sim| {
@@ -434,10 +489,10 @@ fn the_wait_of_a_large_tree_is_one_line_of_some_names() {
         root.start_on(sim.spawner()).await.unwrap().shutdown().await.unwrap();
     });
     let waits: Vec<_> = log.iter().filter(|record| record.text("event") == "shutdown_waiting").collect();
-    assert_eq!(waits.len(), 1, "{waits:#?}");
+    assert_eq!(waits.len(), 2, "{waits:#?}");
     let message = waits[0].text("message");
-    assert_eq!(message.matches("root.slow").count(), 16, "{message}");
-    assert!(message.ends_with(", and more"), "{message}");
+    assert_eq!(message.matches("root.slow").count(), 8, "{message}");
+    assert!(message.ends_with(", and 992 more"), "{message}");
 }
 
 #[test]

@@ -6,18 +6,18 @@
 
 use std::{
     env,
-    future::pending,
+    future::{Future, Ready, pending},
     io::{BufRead, BufReader, Read},
     os::unix::process::ExitStatusExt,
     panic,
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use supervision::{
-    Backoff, ProcessShutdown, RestartStrategy, ShutdownStrategy, Supervisor, SupervisorError, Tokio, exit, process,
-    worker,
+    AutoShutdown, Backoff, ProcessShutdown, RestartStrategy, RestartType, ShutdownStrategy, Supervisor,
+    SupervisorError, Tokio, exit, process, worker, worker_with_setup,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -74,7 +74,10 @@ fn a_second_signal_aborts_at_once_what_takes_long_to_stop() {
             let end = program.end();
             assert!(asked.elapsed() < SOON, "{executor}: {:?}", asked.elapsed());
             assert_eq!(end.status.code(), Some(code), "{executor}: {end:?}");
-            assert!(end.stderr.contains("root.deaf"), "{executor}: {end:?}");
+            let first = format!(
+                "error: forced by SIG{signal}, the second signal: shutdown was not clean: `root.deaf` was killed"
+            );
+            assert!(end.stderr.starts_with(&first), "{executor}: {end:?}");
         }
     }
 }
@@ -89,10 +92,24 @@ fn the_log_names_the_signals_that_stop_a_program() {
         program.says("asked");
         program.signal("INT");
         let end = program.end();
-        for line in ["root is shutting down: SIGTERM ", "root is aborting what is left: SIGINT, the second signal "] {
+        let aborts =
+            "root is aborting what is left: SIGINT, the second signal; still stopping: root.deaf (9m 59s left) ";
+        for line in ["root is shutting down: SIGTERM ", aborts] {
             assert!(end.stderr.contains(line), "{executor}: {end:?}");
         }
     }
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn the_log_says_when_a_signal_came_that_was_seen_late() {
+    let mut program = Program::start("blocked a while", ONE_THREAD);
+    program.says("blocked");
+    program.signal("TERM");
+    let end = program.end();
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
+    assert!(end.stderr.contains("root is shutting down: SIGTERM (received "), "{end:?}");
+    assert!(end.stderr.contains("ms ago) "), "{end:?}");
 }
 
 #[test]
@@ -172,6 +189,65 @@ fn no_listening_thread_is_left_after_the_run() {
 }
 
 #[test]
+fn a_main_that_returns_has_the_same_text_and_codes() {
+    for (program, ..) in ENDS {
+        for executor in executors().filter(|executor| *executor != "block_on") {
+            let [exits, returns] = ["", "returns "].map(|how| {
+                let mut program = Program::start(&format!("{how}{program}"), executor);
+                program.drive();
+                let End { status, stderr } = program.end();
+                // How long ago a restart was differs.
+                let lines = stderr.lines().filter(|line| !line.contains(" earlier: ")).map(str::to_owned);
+                (status.code(), lines.collect::<Vec<_>>())
+            });
+            assert_eq!(exits, returns, "{executor}: {program}");
+        }
+    }
+}
+
+#[test]
+fn the_first_line_says_which_kind_of_end_it_was() {
+    for (program, code, first) in ENDS {
+        for executor in executors() {
+            let mut it = Program::start(program, executor);
+            it.drive();
+            let end = it.end();
+            assert_eq!(end.status.code(), Some(code), "{executor}: {end:?}");
+            assert_eq!(end.stderr.lines().next().unwrap_or_default(), first, "{executor}: {end:?}");
+        }
+    }
+}
+
+#[test]
+fn only_a_main_that_returns_runs_its_destructors() {
+    for executor in ["tokio 2", ONE_THREAD] {
+        for (program, runs) in [("well", false), ("returns well", true)] {
+            let mut it = Program::start(program, executor);
+            let said = it.drive();
+            assert_eq!(said.contains("destructor"), runs, "{executor}, {program}: {said}");
+            assert_eq!(it.end().status.code(), Some(0), "{executor}, {program}");
+        }
+    }
+}
+
+#[test]
+fn a_code_of_ones_own_is_asked_for_and_may_decline() {
+    for how in ["", "returns "] {
+        for executor in executors().filter(|executor| *executor != "block_on") {
+            for (program, code) in
+                [("own code", 75), ("own code declines", 1), ("own code panics", 1), ("own code forced", 143)]
+            {
+                let mut it = Program::start(&format!("{how}{program}"), executor);
+                it.drive();
+                let end = it.end();
+                assert_eq!(end.status.code(), Some(code), "{executor}, {program}: {end:?}");
+                assert!(end.stderr.contains("error: "), "{executor}, {program}: {end:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_invalid_tree_is_exit_code_one_with_the_reason() {
     for executor in ["tokio 2", ONE_THREAD] {
         let end = Program::start("invalid", executor).end();
@@ -208,6 +284,42 @@ fn a_give_up_further_below_is_printed_once() {
     assert_eq!(end.stderr, expected);
 }
 
+#[cfg(feature = "systemd")]
+#[test]
+fn systemd_learns_of_the_program_by_its_environment() {
+    for executor in executors() {
+        let path = env::temp_dir().join(format!("supervision-program-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(5 * SOON)).unwrap();
+        let next = || {
+            let mut buffer = [0; 1024];
+            let length = socket.recv(&mut buffer).expect("a message in time");
+            String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned()
+        };
+        let vars = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "200000")];
+        let mut program = Program::start_with("under systemd", executor, &vars);
+        program.says("ready");
+        while next() != "READY=1\nSTATUS=ready" {}
+        while next() != "WATCHDOG=1" {}
+        program.signal("TERM");
+        while next() != "STOPPING=1\nSTATUS=stopping" {}
+        let end = program.end();
+        assert_eq!((end.status.code(), end.stderr.as_str()), (Some(0), ""), "{executor}: {end:?}");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[cfg(feature = "systemd")]
+#[test]
+fn an_environment_of_systemd_without_meaning_is_exit_code_one() {
+    let vars = [("NOTIFY_SOCKET", "/run/notify"), ("WATCHDOG_USEC", "much")];
+    let end = Program::start_with("under systemd", "tokio 2", &vars).end();
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+    let first = "error: cannot run the tree: WATCHDOG_USEC=\"much\" in the environment: ";
+    assert!(end.stderr.starts_with(first), "{end:?}");
+}
+
 #[test]
 fn a_thread_that_locks_stderr_does_not_hold_up_the_end() {
     let begin = Instant::now();
@@ -227,19 +339,39 @@ fn timers_of_a_dead_runtime_do_not_reach_the_panic_hook() {
     }
 }
 
+/// Programs, with the code and the first line with which each ends.
+const ENDS: [(&str, i32, &str); 6] = [
+    ("well", 0, ""),
+    ("gives up", 1, "error: `root` gave up: more than 1 restart in 5s; last failure: `root.w` failed: no luck"),
+    ("fails to start", 1, "error: `root.w` failed to start: no luck"),
+    ("unclean", 1, "error: shutdown was not clean: `root.deaf` was aborted: did not stop in time"),
+    (
+        "deaf",
+        143,
+        "error: forced by SIGTERM, the second signal: shutdown was not clean: `root.deaf` was killed before it had stopped",
+    ),
+    ("significant", 1, "error: `root` shut down because its significant child `root.w` failed: no luck"),
+];
+
 /// The programs. Each says a word when it is time for the test's next step.
 #[test]
 fn the_program_under_test() {
     let (Ok(program), Ok(executor)) = (env::var(PROGRAM), env::var(EXECUTOR)) else { return };
     let mut root = Supervisor::new("root").unwrap();
-    match program.as_str() {
+    let (returns, program) = match program.strip_prefix("returns ") {
+        Some(program) => (true, program),
+        None => (false, program.as_str()),
+    };
+    let finish =
+        |executor: &str, root: Supervisor| if returns { finish_main(executor, root) } else { finish(executor, root) };
+    match program {
         "blocked" => {
             root = root.with_abort_grace(2 * MOMENT);
             root.add_worker(blocker().with_shutdown_strategy(ShutdownStrategy::Graceful(MOMENT)));
             root.add_worker(worker("idle", |shutdown| shutdown));
             finish(&executor, root)
         }
-        "deaf" | "logged" => {
+        "deaf" | "logged" | "own code forced" => {
             #[cfg(feature = "tracing")]
             if program == "logged" {
                 tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
@@ -253,7 +385,50 @@ fn the_program_under_test() {
                 })
                 .with_shutdown_strategy(ShutdownStrategy::Graceful(FOR_EVER)),
             );
+            if program == "own code forced" {
+                end_with(&executor, returns, root, |_| Some(75));
+            }
             finish(&executor, root)
+        }
+        #[cfg(feature = "tracing")]
+        "blocked a while" => {
+            tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+            root.add_worker(worker("blocker", |shutdown: ProcessShutdown| async {
+                println!("blocked");
+                thread::sleep(8 * MOMENT);
+                shutdown.await;
+            }));
+            finish(&executor, root)
+        }
+        "unclean" => {
+            root.add_worker(
+                worker("deaf", |shutdown: ProcessShutdown| async {
+                    println!("ready");
+                    shutdown.await;
+                    pending::<()>().await;
+                })
+                .with_shutdown_strategy(ShutdownStrategy::Graceful(MOMENT)),
+            );
+            finish(&executor, root)
+        }
+        "fails to start" => {
+            root.add_worker(worker_with_setup("w", async |_| Err::<Ready<()>, _>("no luck".into())));
+            finish(&executor, root)
+        }
+        "significant" => {
+            root = root.with_auto_shutdown(AutoShutdown::AnySignificant);
+            let job = worker("w", |_| async { Err::<(), _>("no luck") });
+            root.add_worker(job.with_restart_type(RestartType::Temporary).with_significance());
+            finish(&executor, root)
+        }
+        "own code" | "own code declines" | "own code panics" => {
+            root.add_worker(worker("w", |_| async { Err::<(), _>("no luck") }));
+            let how = program.to_owned();
+            end_with(&executor, returns, root, move |error| match how.as_str() {
+                "own code" => matches!(error, SupervisorError::GaveUp(_)).then_some(75),
+                "own code declines" => None,
+                _ => panic!("the hook panics"),
+            })
         }
         "stubborn" => {
             root = root.with_abort_grace(FOR_EVER);
@@ -263,6 +438,14 @@ fn the_program_under_test() {
                 println!("asked");
             }));
             finish(&executor, root)
+        }
+        #[cfg(feature = "systemd")]
+        "under systemd" => {
+            match supervision::systemd::Systemd::from_env() {
+                Ok(systemd) => root.add_worker(systemd),
+                Err(error) => exit(Err(error)),
+            };
+            finish(&executor, ready(root))
         }
         "well" => finish(&executor, ready(root)),
         "over" => {
@@ -373,6 +556,57 @@ fn runtime(threads: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap()
 }
 
+/// Runs the tree with exit codes of its own.
+fn end_with(
+    executor: &str,
+    returns: bool,
+    root: Supervisor,
+    code: impl FnOnce(&SupervisorError) -> Option<u8> + Send + 'static,
+) -> ! {
+    let run = async { supervision::run(root).until_signal().with_exit_code(code) };
+    let ends = async {
+        let run = run.await;
+        if returns { run.exit_code().await } else { run.exit().await }
+    };
+    leave(block_on(executor, ends))
+}
+
+/// Runs the tree in a `main` that returns.
+fn finish_main(executor: &str, root: Supervisor) -> ! {
+    struct Last;
+    impl Drop for Last {
+        fn drop(&mut self) {
+            println!("destructor");
+        }
+    }
+    let code = {
+        let _last = Last;
+        block_on(executor, async { supervision::run(root).until_signal().exit_code().await })
+    };
+    leave(code)
+}
+
+/// Ends as the runtime of Rust does after `main`.
+fn leave(code: ExitCode) -> ! {
+    use std::process::Termination;
+
+    // What a code is cannot be read otherwise.
+    let code = format!("{:?}", code.report());
+    let digits: String = code.chars().filter(char::is_ascii_digit).collect();
+    std::process::exit(digits.parse().unwrap())
+}
+
+fn block_on<F: Future>(executor: &str, future: F) -> F::Output {
+    match executor {
+        #[cfg(feature = "smol")]
+        "smol" => smol::block_on(future),
+        "tokio 1" => Builder::new_current_thread().enable_all().build().unwrap().block_on(future),
+        "tokio 2" => runtime(2).block_on(future),
+        "tokio 4" => runtime(4).block_on(future),
+        _ => unreachable!("no executor {executor}"),
+    }
+}
+
 /// Runs the tree as the last line of `main` does.
 fn finish(executor: &str, root: Supervisor) -> ! {
     match executor {
@@ -427,11 +661,16 @@ struct End {
 
 impl Program {
     fn start(program: &str, executor: &str) -> Self {
+        Self::start_with(program, executor, &[])
+    }
+
+    fn start_with(program: &str, executor: &str, vars: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--exact", "the_program_under_test", "--nocapture", "--quiet"])
             .env(PROGRAM, program)
             .env(EXECUTOR, executor)
             .env("SMOL_THREADS", "2")
+            .envs(vars.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -448,6 +687,21 @@ impl Program {
             line.clear();
             let length = self.words.read_line(&mut line).unwrap();
             assert!(length > 0, "ended before it said `{word}`");
+        }
+    }
+
+    /// Brings it to its end: one that says that it is ready is asked to stop, and asked again if it says that it was asked.
+    /// Returns all that it says.
+    fn drive(&mut self) -> String {
+        let mut said = String::new();
+        loop {
+            let begin = said.len();
+            if self.words.read_line(&mut said).unwrap() == 0 {
+                return said;
+            }
+            if let "ready" | "asked" = said[begin..].trim() {
+                self.signal("TERM");
+            }
         }
     }
 

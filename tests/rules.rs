@@ -22,7 +22,7 @@ fn rules_of(page: &str) -> BTreeSet<String> {
 }
 
 fn is_rule(word: &str) -> bool {
-    let digits = word.trim_start_matches(|c: char| "RPDNAB".contains(c));
+    let digits = word.trim_start_matches(|c: char| "RPDNABS".contains(c));
     word.len() == digits.len() + 1 && !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
 }
 

@@ -25,7 +25,7 @@ fn the_invariants_of_a_tree_hold_under_faults() {
     sweep(0..TREES, |sim| total.lock().unwrap().add(play(sim)));
     let total = total.into_inner().unwrap();
     // Or else nothing was tried.
-    for what in ["panics", "aborts", "restarts", "supervisors that gave up", "stuck", "processes lost"] {
+    for what in ["panics", "aborts", "restarts", "supervisors that gave up", "stuck", "processes lost", "scopes"] {
         assert!(total.of(what) as u64 > TREES / 200 || total.of("trees") == 1, "only {} {what}", total.of(what));
     }
 }

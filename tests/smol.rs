@@ -3,12 +3,16 @@
 use std::{
     future::{IntoFuture, pending},
     process::Command,
+    rc::Rc,
     sync::mpsc,
     thread,
     time::Duration,
 };
 
-use supervision::{AutoShutdown, Smol, Supervisor, SupervisorError, one_shot, process, worker};
+use async_executor::LocalExecutor;
+use supervision::{
+    AutoShutdown, RestartType, Smol, Supervisor, SupervisorError, local_worker, one_shot, process, worker,
+};
 
 fn root() -> Supervisor {
     Supervisor::new("root").expect("a valid name")
@@ -82,7 +86,7 @@ fn block_on_runs_a_tree_and_drops_what_it_leaves_behind() {
                 }
             }
         });
-        root.add_worker(spec.with_restart_type(supervision::RestartType::Transient));
+        root.add_worker(spec.with_restart_type(RestartType::Transient));
     }
     drop(sender);
     let enough = async {
@@ -125,4 +129,38 @@ fn a_signal_shuts_the_tree_down() {
         }));
         smol::block_on(supervision::run(root).until_signal().into_future()).unwrap();
     }
+}
+
+#[test]
+fn p13_a_local_executor_in_a_local_worker_ends_with_it() {
+    struct Ends(mpsc::Sender<Option<String>>, Rc<()>);
+
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            assert_eq!(Rc::strong_count(&self.1), 2);
+            self.0.send(thread::current().name().map(str::to_owned)).expect("the receiver waits");
+        }
+    }
+
+    let (sender, receiver) = mpsc::channel();
+    let mut root = root().with_auto_shutdown(AutoShutdown::AnySignificant);
+    let spec = local_worker("local", move |_| {
+        let sender = sender.clone();
+        async move {
+            let (executor, shared) = (LocalExecutor::new(), Rc::new(()));
+            let ends = Ends(sender, shared.clone());
+            let forever = executor.spawn(async move {
+                let _ends = ends;
+                pending::<()>().await;
+            });
+            let sleep = executor.spawn(process::sleep(Duration::from_millis(1)));
+            executor.run(sleep).await;
+            assert_eq!(Rc::strong_count(&shared), 2);
+            forever.detach();
+            drop(executor);
+        }
+    });
+    root.add_worker(spec.with_restart_type(RestartType::Transient).with_significance());
+    supervision::block_on(root, |run| run).unwrap();
+    assert_eq!(receiver.recv().unwrap().as_deref(), Some("root.local"));
 }

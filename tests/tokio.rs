@@ -245,3 +245,53 @@ async fn calls_that_come_in_too_fast_are_refused() {
     tree.shutdown().await.unwrap();
     assert_eq!(ran.load(SeqCst), 0);
 }
+
+/// Submits jobs, each when there is room for it. Returns how many were admitted before the pool stopped.
+async fn submit(pool: SupervisorHandle, most: Arc<AtomicUsize>, alive: Arc<AtomicUsize>, jobs: usize) -> usize {
+    for admitted in 0..jobs {
+        let permit = match pool.reserve().await {
+            Ok(permit) => permit,
+            Err(SupervisorError::ShuttingDown { .. } | SupervisorError::NotRunning { .. }) => return admitted,
+            Err(error) => panic!("{error:#}"),
+        };
+        let (most, alive) = (most.clone(), alive.clone());
+        let job = one_shot("job", async move {
+            most.fetch_max(alive.fetch_add(1, SeqCst) + 1, SeqCst);
+            tokio::task::yield_now().await;
+            alive.fetch_sub(1, SeqCst);
+        });
+        if permit.spawn(job).is_err() {
+            return admitted;
+        }
+    }
+    jobs
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a8_a_flood_of_reservations_keeps_the_bound() {
+    const BOUND: usize = 100;
+    const JOBS: usize = 10_000;
+    for stops_in_the_middle in [false, true] {
+        let pool = Supervisor::dynamic("pool").unwrap().with_max_children(BOUND);
+        let handle = pool.handle();
+        let tree = start(pool).await.unwrap();
+        let (most, alive) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let callers = [(), ()].map(|()| tokio::spawn(submit(handle.clone(), most.clone(), alive.clone(), JOBS)));
+        // The children, whether they run or not, are what takes memory.
+        let mut children = 0;
+        let is_over = |children| stops_in_the_middle && children > 0;
+        while callers.iter().any(|caller| !caller.is_finished()) && !is_over(children) {
+            children = children.max(handle.count().await.unwrap().specs);
+            tokio::task::yield_now().await;
+        }
+        let stopping = tree.shutdown();
+        tokio::time::timeout(Duration::from_secs(30), stopping).await.expect("a prompt shutdown").unwrap();
+        let mut admitted = 0;
+        for caller in callers {
+            admitted += caller.await.unwrap();
+        }
+        assert_eq!(admitted < 2 * JOBS, stops_in_the_middle, "{admitted} of {}", 2 * JOBS);
+        let most = most.load(SeqCst).max(children);
+        assert!((1..=BOUND).contains(&most), "{most} at once");
+    }
+}

@@ -121,10 +121,15 @@ impl Strings {
 
     /// Waits until all that was pulled has had its effect.
     pub(crate) async fn pulled(&self, probe: &Probe) {
+        self.taken().await;
+        probe.quiet().await;
+    }
+
+    /// Waits until all that was pulled was received.
+    pub(crate) async fn taken(&self) {
         while !self.receiver.is_empty() {
             futures_lite::future::yield_now().await;
         }
-        probe.quiet().await;
     }
 
     /// Waits until it is asked to stop, or its string is pulled.

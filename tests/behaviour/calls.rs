@@ -173,8 +173,10 @@ async fn n7_a_spawn_that_is_never_served_is_told(world: World) {
     let refused = told.iter().find(|event| matches!(event.kind, EventKind::Refused(_)));
     assert_eq!(refused.is_some(), accepted.is_ok());
     if let Some(refused) = refused {
-        let text = "root.late refused: `root` is shutting down and cannot start children";
-        assert_eq!(refused.to_string(), text);
+        // On another thread it may come when the supervisor has read its last message.
+        let text = refused.to_string();
+        let reason = text.strip_prefix("root.late refused: `root` is ").expect("the child and the reason");
+        assert!(["shutting down", "not running"].iter().any(|why| reason.starts_with(why)), "{text}");
     }
     assert!(told.iter().all(|event| !matches!(event.kind, EventKind::Started) || event.path != "root.late"));
 }

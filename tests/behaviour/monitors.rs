@@ -2,6 +2,7 @@
 
 use std::{
     future::{pending, ready},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -10,8 +11,8 @@ use std::{
 
 use futures_lite::future::{poll_once, yield_now};
 use supervisor_core::{
-    BoxError, ChildState, Exit, Process, ProcessShutdown, RestartType, Spawner, StopReason, Supervisor,
-    SupervisorError, Timer, one_shot, process, task, worker,
+    BoxError, ChildId, ChildState, Exit, Process, ProcessShutdown, RestartType, Spawner, StopReason, Supervisor,
+    SupervisorError, SupervisorHandle, Timer, one_shot, process, task, worker, worker_with_setup,
 };
 
 use crate::{
@@ -23,6 +24,9 @@ mount! { everywhere:
     p11_a_monitor_tells_how_the_process_ends
     p11_a_monitor_tells_after_the_future_was_dropped
     p11_a_monitor_watches_one_incarnation
+    p11_a_monitor_of_a_child_that_was_not_read_gets_its_exit
+    p11_a_monitor_of_a_child_that_waits_for_its_turn
+    p11_a_monitor_of_a_child_that_is_refused_says_aborted
     p11_a_monitor_of_what_does_not_run_is_refused
     p11_a_monitor_outlives_its_supervisor
     monitors_that_were_dropped_are_forgotten
@@ -31,8 +35,11 @@ mount! { everywhere:
     n6_stop_from_below_is_carried_out_and_answers
     stopped_waits_over_restarts
     stopped_waits_for_a_child_that_was_not_read_yet
+    stopping_resolves_when_the_stop_begins
     a9_a_task_returns_its_result
     a9_a_task_tells_a_panic_and_where_it_says_so
+    a9_an_exit_is_the_error_of_a_task_and_told_once
+    a9_a_task_has_its_id_from_the_call_on
     a9_a_task_is_aborted_by_its_handle
     a9_a_task_aborted_before_it_began_does_not_run
     a9_a_task_that_is_refused_ends_as_aborted
@@ -84,7 +91,7 @@ async fn p11_a_monitor_tells_after_the_future_was_dropped(world: World) {
     let tree = world.start(root).await.unwrap();
     world.probe.quiet().await;
     let monitor = tree.handle().monitor(id).unwrap();
-    assert_eq!(Some(monitor.process()), tree.handle().children().await.unwrap()[0].process);
+    assert_eq!(monitor.process(), tree.handle().children().await.unwrap()[0].process);
     tree.handle().kill_child(id).await.unwrap();
     assert_eq!(monitor.await, Exit::Aborted);
     assert_eq!(census.present(), 0);
@@ -107,6 +114,80 @@ async fn p11_a_monitor_watches_one_incarnation(world: World) {
     }
     processes.dedup();
     assert_eq!(processes.len(), 5, "each round has a process of its own");
+    tree.shutdown().await.unwrap();
+}
+
+async fn p11_a_monitor_of_a_child_that_was_not_read_gets_its_exit(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    let handle = tree.handle();
+    for round in 0..20 {
+        let gate = async_channel::bounded::<()>(1);
+        let opened = gate.1.clone();
+        let id = handle.spawn(one_shot("w", async move {
+            let _ = opened.recv().await;
+            if round % 2 == 0 { Ok(()) } else { Err("cut") }
+        }));
+        // At once: the supervisor may not have read that there is such a child.
+        let id = id.unwrap();
+        let [one, other] = [(), ()].map(|()| handle.monitor(id).unwrap());
+        gate.0.close();
+        let exits = [one.await, other.await].map(|exit| exit.to_string());
+        let expected = if round % 2 == 0 { "ended normally" } else { "failed: cut" };
+        assert_eq!(exits, [expected, expected]);
+    }
+    world.probe.quiet().await;
+    assert!(matches!(handle.monitor(never_added()), Err(SupervisorError::NotFound { .. })));
+    tree.shutdown().await.unwrap();
+}
+
+/// Returns the id of a child of another supervisor.
+fn never_added() -> ChildId {
+    root().add_worker(idle("foreign"))
+}
+
+async fn p11_a_monitor_of_a_child_that_waits_for_its_turn(world: World) {
+    let (census, mut root) = (Census::default(), root());
+    let (open, gate) = async_channel::bounded::<()>(1);
+    let (tell, begun) = async_channel::bounded(1);
+    root.add_worker(worker_with_setup("first", move |shutdown| {
+        let (gate, tell) = (gate.clone(), tell.clone());
+        async move {
+            let _ = tell.try_send(());
+            let _ = gate.recv().await;
+            Ok(shutdown)
+        }
+    }));
+    let second = root.add_worker(present("second", &census).with_restart_type(RestartType::Temporary));
+    let handle = root.handle();
+    let mut starting = Box::pin(world.start(root));
+    assert!(poll_once(&mut starting).await.is_none());
+    begun.recv().await.unwrap();
+    let monitor = handle.monitor(second).unwrap();
+    assert_eq!((monitor.process(), census.present()), (None, 0));
+    open.close();
+    let tree = starting.await.unwrap();
+    handle.kill_child(second).await.unwrap();
+    assert_eq!(monitor.await, Exit::Aborted);
+    assert_eq!(census.present(), 0);
+    world.probe.quiet().await;
+    tree.shutdown().await.unwrap();
+}
+
+async fn p11_a_monitor_of_a_child_that_is_refused_says_aborted(world: World) {
+    let tree = world.start(root().with_unique_names()).await.unwrap();
+    let handle = tree.handle();
+    handle.start_child(idle("w")).await.unwrap();
+    let refused = handle.spawn(idle("w")).unwrap();
+    // The supervisor may have refused it already.
+    match handle.monitor(refused) {
+        Ok(monitor) => assert_eq!(monitor.await, Exit::Aborted),
+        Err(refused) => assert!(matches!(refused, SupervisorError::NotFound { .. }), "{refused}"),
+    }
+    // Its supervisor ends first.
+    handle.shutdown().unwrap();
+    if let Ok(monitor) = handle.spawn(idle("late")).and_then(|late| handle.monitor(late)) {
+        assert_eq!(monitor.await, Exit::Aborted);
+    }
     tree.shutdown().await.unwrap();
 }
 
@@ -239,6 +320,33 @@ async fn stopped_waits_for_a_child_that_was_not_read_yet(world: World) {
     tree.shutdown().await.unwrap();
 }
 
+async fn stopping_resolves_when_the_stop_begins(world: World) {
+    let (release, released) = async_channel::bounded::<()>(1);
+    let mut root = root();
+    root.add_worker(worker("slow", move |shutdown: ProcessShutdown| {
+        let released = released.clone();
+        async move {
+            shutdown.await;
+            let _ = released.recv().await;
+        }
+    }));
+    let handle = root.handle();
+    assert!(matches!(handle.stopping().await, Err(SupervisorError::NotRunning { .. })));
+    let mut tree = world.start(root).await.unwrap();
+    let mut stopping = pin!(handle.stopping());
+    assert!(poll_once(stopping.as_mut()).await.is_none());
+    // A change that is no stop.
+    handle.start_child(idle("other")).await.unwrap();
+    assert!(poll_once(stopping.as_mut()).await.is_none());
+    handle.shutdown().unwrap();
+    stopping.await.unwrap();
+    handle.stopping().await.unwrap();
+    assert!(!handle.children().await.unwrap().is_empty(), "it has only begun");
+    release.send(()).await.unwrap();
+    tree.wait().await.unwrap();
+    assert!(matches!(handle.stopping().await, Err(SupervisorError::NotRunning { .. })));
+}
+
 async fn a9_a_task_returns_its_result(world: World) {
     let tree = world.start(root()).await.unwrap();
     let sum = tree.handle().spawn_task("sum", async { 3 + 4 }).unwrap();
@@ -246,7 +354,7 @@ async fn a9_a_task_returns_its_result(world: World) {
     // An `Err` is a result like any other.
     let mut parsed = tree.handle().start_task("parse", async { "x".parse::<u8>().is_err() }).await.unwrap();
     assert_eq!((&mut parsed).await, Ok(true));
-    assert!(parsed.is_finished() && parsed.id().is_none());
+    assert!(parsed.is_finished());
     world.probe.quiet().await;
     assert_eq!(tree.handle().count().await.unwrap().specs, 0, "a task is temporary");
     tree.shutdown().await.unwrap();
@@ -261,6 +369,39 @@ async fn a9_a_task_tells_a_panic_and_where_it_says_so(world: World) {
     });
     let Err(Exit::Panicked(panic)) = task.unwrap().await else { panic!("it panicked") };
     assert_eq!(panic.message(), "boom");
+    world.probe.quiet().await;
+    tree.shutdown().await.unwrap();
+}
+
+async fn a9_an_exit_is_the_error_of_a_task_and_told_once(world: World) {
+    async fn length(jobs: &SupervisorHandle, text: Option<&'static str>) -> Result<usize, BoxError> {
+        Ok(jobs.spawn_task("length", async move { text.expect("no text").len() })?.await?)
+    }
+    let tree = world.start(root()).await.unwrap();
+    assert_eq!(length(&tree.handle(), Some("abc")).await.unwrap(), 3);
+    let error = length(&tree.handle(), None).await.unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(Exit::Panicked(_))), "{error:?}");
+    assert_eq!((error.to_string().as_str(), error.source().is_none()), ("panicked: no text", true));
+    world.probe.quiet().await;
+    tree.shutdown().await.unwrap();
+}
+
+async fn a9_a_task_has_its_id_from_the_call_on(world: World) {
+    let tree = world.start(root()).await.unwrap();
+    let handle = tree.handle();
+    // At once: the supervisor may not have read that there is such a child.
+    let mut spawned = handle.spawn_task("a", pending::<()>()).unwrap();
+    let id = spawned.id().expect("it was handed over");
+    let (child, other) = task("b", async {});
+    assert_eq!(other.id(), None);
+    assert_eq!(handle.start_child(child).await.ok(), other.id());
+    assert!(id < other.id().expect("it was handed over"));
+    assert_eq!(other.await, Ok(()));
+    world.probe.quiet().await;
+    assert_eq!(handle.child(id).await.unwrap().id, id);
+    handle.kill_child(id).await.unwrap();
+    assert_eq!((&mut spawned).await, Err(Exit::Aborted));
+    assert_eq!(spawned.id(), Some(id), "also after its end");
     world.probe.quiet().await;
     tree.shutdown().await.unwrap();
 }
@@ -306,11 +447,15 @@ async fn a9_a_task_that_is_refused_ends_as_aborted(world: World) {
     let text = String::from("text");
     let (first, one) = task("one", async move { drop(text) });
     let (second, other) = task("other", ready(()));
+    // Its executor refuses the process that would drop it.
+    let text = String::from("text");
+    let (third, lost) = task("lost", async move { drop(text) });
     // The supervisor hears of the shutdown first.
     handle.shutdown().unwrap();
     handle.spawn(first).unwrap();
     handle.spawn(second).unwrap();
-    assert_eq!((one.await, other.await), (Err(Exit::Aborted), Err(Exit::Aborted)));
+    handle.spawn(third.with_placement(Gone(world.spawner.clone()))).unwrap();
+    assert_eq!((one.await, other.await, lost.await), (Err(Exit::Aborted), Err(Exit::Aborted), Err(Exit::Aborted)));
     // One that never had a supervisor.
     let (child, task) = task("task", async {});
     drop(child);

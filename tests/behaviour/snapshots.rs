@@ -31,6 +31,7 @@ mod of_the_root {
 
 mount! { virtual time, also added at run time:
     b4_times_count_back_from_the_moment_of_the_read
+    b4_r32_a_snapshot_counts_the_restarts_that_still_count
     b4_a_tree_is_ready_when_nothing_starts_or_restarts
 }
 
@@ -246,6 +247,21 @@ async fn b4_times_count_back_from_the_moment_of_the_read(world: World) {
     assert_eq!((again.state, again.since, again.restarts), (ChildState::Running, Some(2 * SECOND), 1));
     assert_eq!(again.last_exit.map(|last| last.ago), Some(Some(32 * SECOND)));
     let _asleep = tree.shutdown().await;
+}
+
+async fn b4_r32_a_snapshot_counts_the_restarts_that_still_count(world: World) {
+    let strategy = RestartStrategy::one_for_one().with_intensity_and_period(5, 10 * SECOND);
+    let mut root = Supervisor::new("root").unwrap().with_restart_strategy(strategy);
+    root.add_worker(failing("b", 3));
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    let used = async || tree.snapshot().await.supervisor.expect("it runs").restarts_used;
+    assert_eq!(used().await, 3);
+    world.sleep(9 * SECOND).await;
+    assert_eq!(used().await, 3);
+    world.sleep(2 * SECOND).await;
+    assert_eq!(used().await, 0, "though no restart came to forget them");
+    tree.shutdown().await.unwrap();
 }
 
 async fn b4_a_tree_is_ready_when_nothing_starts_or_restarts(world: World) {

@@ -11,6 +11,7 @@ mount! { everywhere, also added at run time:
     r39_r45_children_stop_in_reverse_and_before_their_supervisor
     n1_case_p_nothing_starts_after_a_shutdown_in_a_restart
     d9_a_failed_last_flush_is_not_a_success
+    a5_a_kill_during_the_shutdown_is_told_as_a_kill
     p6_case_q_a_cancelled_wait_does_not_fire_by_itself
 }
 
@@ -90,6 +91,31 @@ async fn d9_a_failed_last_flush_is_not_a_success(world: World) {
     world.probe.quiet().await;
     let error = tree.shutdown().await.unwrap_err();
     assert_eq!(error.to_string(), "shutdown was not clean: `root.inner.flusher` failed while stopping: disk full");
+}
+
+async fn a5_a_kill_during_the_shutdown_is_told_as_a_kill(world: World) {
+    let (asked, is_asked) = async_channel::unbounded();
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    let handle = inner.handle();
+    let id = inner.add_worker(
+        worker("deaf", move |shutdown| {
+            let asked = asked.clone();
+            async move {
+                shutdown.await;
+                asked.try_send(()).unwrap();
+                std::future::pending::<()>().await;
+            }
+        })
+        .with_shutdown_strategy(ShutdownStrategy::UNLIMITED),
+    );
+    let mut root = root();
+    root.add_worker(inner);
+    let mut tree = world.start(root).await.unwrap();
+    tree.handle().shutdown().unwrap();
+    is_asked.recv().await.unwrap();
+    handle.kill_child(id).await.unwrap();
+    let error = tree.wait().await.unwrap_err();
+    assert_eq!(error.to_string(), "shutdown was not clean: `root.inner.deaf` was killed before it had stopped");
 }
 
 async fn p6_case_q_a_cancelled_wait_does_not_fire_by_itself(world: World) {

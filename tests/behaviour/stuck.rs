@@ -1,7 +1,7 @@
 //! Futures that do not yield. Nothing can end them; but nothing has to wait for them either.
 
 use std::{
-    future::Future,
+    future::{Future, pending},
     sync::{
         Arc,
         mpsc::{self, Receiver, Sender},
@@ -11,8 +11,8 @@ use std::{
 
 use futures_lite::future::poll_once;
 use supervisor_core::{
-    ChildSpec, EventKind, Exit, RestartStrategy, ShutdownStrategy, SupervisorError, SupervisorFuture, UncleanStop,
-    task, worker,
+    ChildSpec, EventKind, Exit, RestartStrategy, ShutdownStrategy, SupervisionTree, SupervisorError, SupervisorFuture,
+    UncleanStop, task, worker,
 };
 
 use crate::{
@@ -27,6 +27,8 @@ mount! { two threads, also added at run time:
     d3_a_restart_waits_for_a_stuck_process_others_are_served
     d1_a_blocked_child_stalls_no_sibling
     p11_a9_an_abandoned_task_tells_its_result_at_its_end
+    r44_a_kill_before_the_shutdown_is_absorbed
+    r44_a_missed_heartbeat_before_a_shutdown_is_absorbed
 }
 
 /// A value that blocks a thread until it is released.
@@ -148,6 +150,9 @@ async fn d3_a_restart_waits_for_a_stuck_process_others_are_served(world: World) 
     let states: Vec<_> = handle.children().await.unwrap().into_iter().map(|child| child.state).collect();
     assert_eq!(states, [supervisor_core::ChildState::Restarting, supervisor_core::ChildState::Stopping]);
     assert_eq!(census.ever(), 1, "nothing runs beside it");
+    // B5, A7: a reload that joins the restart does not wait for it either.
+    let stuck = SupervisorError::Stuck { path: "root.group.blocker".into() };
+    assert_eq!(handle.reload_child(first).await, Err(stuck));
     blocked.release.send(()).unwrap();
     while handle.count().await.unwrap().active < 2 || census.ever() < 2 {
         assert!(begin.elapsed() < Duration::from_secs(3));
@@ -205,4 +210,55 @@ async fn p11_a9_an_abandoned_task_tells_its_result_at_its_end(world: World) {
     let begin = Instant::now();
     assert_eq!(in_time(begin, monitor).await, Exit::Normal);
     assert_eq!(in_time(begin, result).await, Ok(7));
+}
+
+/// Starts a tree whose child `blocker` blocks, and waits until `abort` has aborted that child. Shuts the tree down before the child
+/// has yielded.
+async fn shut_down_during_an_abort(
+    world: World,
+    settings: impl FnOnce(ChildSpec) -> ChildSpec,
+    abort: impl AsyncFnOnce(&SupervisionTree),
+) -> Result<(), SupervisorError> {
+    let (blocked, mut block) = block();
+    let (asked, is_asked) = async_channel::unbounded();
+    let mut root = root();
+    root.add_worker(settings(worker("blocker", move |_| {
+        block();
+        pending::<()>()
+    })));
+    // It is asked when the stop has begun.
+    root.add_worker(worker("after", move |shutdown| {
+        let asked = asked.clone();
+        async move {
+            shutdown.await;
+            asked.try_send(()).unwrap();
+        }
+    }));
+    let mut tree = world.start(root).await.unwrap();
+    blocked.blocked.recv().await.unwrap();
+    abort(&tree).await;
+    tree.handle().shutdown().unwrap();
+    is_asked.recv().await.unwrap();
+    blocked.release.send(()).unwrap();
+    in_time(Instant::now(), tree.wait()).await
+}
+
+async fn r44_a_kill_before_the_shutdown_is_absorbed(world: World) {
+    let kill = async |tree: &SupervisionTree| {
+        let id = tree.handle().find("blocker").await.unwrap()[0].id;
+        tree.handle().kill_child(id).await.unwrap();
+    };
+    assert_eq!(shut_down_during_an_abort(world, |blocker| blocker, kill).await, Ok(()));
+}
+
+async fn r44_a_missed_heartbeat_before_a_shutdown_is_absorbed(world: World) {
+    let probe = world.probe.clone();
+    let miss = async move |_: &SupervisionTree| {
+        let is_missed = |event: &supervisor_core::Event| matches!(event.kind, EventKind::Unresponsive { .. });
+        while !events(&probe).iter().any(is_missed) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let outcome = shut_down_during_an_abort(world, |blocker| blocker.with_watchdog(GRACE), miss).await;
+    assert_eq!(outcome, Ok(()));
 }

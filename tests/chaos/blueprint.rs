@@ -278,6 +278,15 @@ impl SpecSettings {
     }
 
     pub(crate) fn apply(self, child: ChildSpec, sites: &Sites) -> ChildSpec {
+        let child = self.apply_in_place(child);
+        match self.place {
+            Some(number) => child.with_placement(sites.place(number).1),
+            None => child,
+        }
+    }
+
+    /// Applies the settings to a child that stays on the executor of its siblings.
+    pub(crate) fn apply_in_place(self, child: ChildSpec) -> ChildSpec {
         let mut child = child.with_restart_type(self.restart);
         if self.significant {
             child = child.with_significance();
@@ -290,9 +299,6 @@ impl SpecSettings {
         }
         if let Some(backoff) = self.backoff {
             child = child.with_backoff(backoff);
-        }
-        if let Some(number) = self.place {
-            child = child.with_placement(sites.place(number).1);
         }
         child
     }

@@ -2,12 +2,13 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use fastrand::Rng;
 use futures_lite::future::{or, poll_once};
-use supervisor_core::{ChildId, Events, SupervisionTree, SupervisorError};
+use supervisor_core::{ChildId, Events, SupervisionTree, SupervisorError, SupervisorHandle};
 
 use super::{
     blueprint::{Built, Ground, SpecSettings},
     calls::Calls,
     draw::{draw, one_in, pick},
+    invariants::is_supervisor,
     stage::Stage,
     worker::worker,
 };
@@ -15,13 +16,14 @@ use super::{
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// What callers do, and how often.
-const DEEDS: [(Deed, u32); 12] = [
+const DEEDS: [(Deed, u32); 13] = [
     (Deed::Spawn, 1),
     (Deed::StartChild, 3),
     (Deed::Terminate, 2),
     (Deed::Restart, 1),
     (Deed::Delete, 1),
     (Deed::Kill, 2),
+    (Deed::Reload, 2),
     (Deed::ChildSpec, 1),
     (Deed::Subscribe, 1),
     (Deed::Unsubscribe, 1),
@@ -38,6 +40,7 @@ enum Deed {
     Restart,
     Delete,
     Kill,
+    Reload,
     ChildSpec,
     Subscribe,
     Unsubscribe,
@@ -47,9 +50,14 @@ enum Deed {
 }
 
 impl Deed {
+    /// Returns whether it adds a child.
+    fn is_adding(self) -> bool {
+        matches!(self, Self::Spawn | Self::StartChild)
+    }
+
     /// Returns whether it changes what the child does.
     fn is_command(self) -> bool {
-        matches!(self, Self::Terminate | Self::Restart | Self::Delete | Self::Kill)
+        matches!(self, Self::Terminate | Self::Restart | Self::Delete | Self::Kill | Self::Reload)
     }
 }
 
@@ -101,13 +109,15 @@ impl<'a> Commander<'a> {
 
     async fn call(&mut self) {
         let Built { handle, site } = pick(&mut self.rng, self.supervisors);
+        let deed = draw(&mut self.rng, &DEEDS);
+        let scope = if deed.is_adding() { None } else { self.find_scope(handle).await };
+        let handle = scope.as_ref().unwrap_or(handle);
         if let Ok(children) = self.stage.at_once("children", handle.children()).await {
             let path = handle.path();
             self.known.extend(children.iter().map(|child| (child.id, format!("{path}.{}", child.name))));
             self.known.sort_unstable();
             self.known.dedup();
         }
-        let deed = draw(&mut self.rng, &DEEDS);
         let child = (!self.known.is_empty()).then(|| pick(&mut self.rng, &self.known).clone());
         if let Some((_, path)) = child.as_ref().filter(|_| deed.is_command()) {
             self.ground.diary.calls_on(path);
@@ -132,6 +142,7 @@ impl<'a> Commander<'a> {
             (Deed::Restart, Some(child)) => Box::pin(async move { drop(handle.restart_child(child).await) }),
             (Deed::Delete, Some(child)) => Box::pin(async move { drop(handle.delete_child(child).await) }),
             (Deed::Kill, Some(child)) => Box::pin(async move { drop(handle.kill_child(child).await) }),
+            (Deed::Reload, Some(child)) => Box::pin(async move { drop(handle.reload_child(child).await) }),
             (Deed::ChildSpec, Some(child)) => Box::pin(async move { drop(handle.child_spec(child).await) }),
             (Deed::Subscribe, _) => return self.subscriptions.push(handle.events()),
             (Deed::Unsubscribe, _) => return drop(self.subscriptions.pop()),
@@ -146,5 +157,15 @@ impl<'a> Commander<'a> {
             self.calls.add(format!("{deed:?} on {}", self.supervisors[0].handle.path()), call);
         }
         self.ground.diary.called();
+    }
+
+    /// Returns now and then the scope of a worker, if it has one.
+    async fn find_scope(&mut self, handle: &SupervisorHandle) -> Option<SupervisorHandle> {
+        let workers: Vec<_> = self.known.iter().map(|(_, path)| path).filter(|path| !is_supervisor(path)).collect();
+        if workers.is_empty() || !one_in(&mut self.rng, 2) {
+            return None;
+        }
+        let worker = *pick(&mut self.rng, &workers);
+        self.stage.at_once("a look-up", handle.supervisor(worker)).await.ok()
     }
 }

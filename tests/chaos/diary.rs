@@ -28,6 +28,7 @@ struct Counts {
     begun: AtomicUsize,
     calls: AtomicUsize,
     blocks: AtomicUsize,
+    scopes: AtomicUsize,
 }
 
 /// While it lives, a process is there, or the specification of one.
@@ -77,6 +78,16 @@ impl Diary {
     /// Records that a call was made, and answered.
     pub(crate) fn called(&self) {
         self.counts.calls.fetch_add(1, SeqCst);
+    }
+
+    /// Records that a scope was opened.
+    pub(crate) fn opened(&self) {
+        self.counts.scopes.fetch_add(1, SeqCst);
+    }
+
+    /// Returns how many scopes were opened.
+    pub(crate) fn scopes(&self) -> usize {
+        self.counts.scopes.load(SeqCst)
     }
 
     /// Blocks the thread that polls this, if one may be blocked there.

@@ -5,6 +5,7 @@ use supervisor_core::{BoxError, ChildSpec, ProcessShutdown, ShutdownStrategy, on
 
 use super::{
     diary::{Diary, Presence},
+    scope::ScopePlan,
     script::{Act, Life},
     site::Site,
 };
@@ -14,14 +15,25 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// What workers say when they panic.
 pub(crate) const SCRIPTED: &str = "a scripted panic";
 
+/// Opens a scope, if there is to be one, and lives.
 pub(crate) async fn live(
-    life: Life,
+    (life, scope): (Life, Option<ScopePlan>),
     presence: Presence,
     shutdown: ProcessShutdown,
     diary: Diary,
     site: Arc<Site>,
 ) -> Result<(), BoxError> {
     let _presence = presence;
+    let opened = scope.map(|plan| plan.open(&diary, &site)).transpose()?;
+    let result = act(life, shutdown, diary, site).await;
+    if let Some(scope) = opened.filter(|_| scope.is_some_and(|plan| plan.is_drained)) {
+        // What did not stop well is named in the outcome.
+        let _ = scope.stop().await;
+    }
+    result
+}
+
+async fn act(life: Life, shutdown: ProcessShutdown, diary: Diary, site: Arc<Site>) -> Result<(), BoxError> {
     match life {
         Life::UntilAsked => shutdown.await,
         Life::Ends(after) => process::sleep(after).await,

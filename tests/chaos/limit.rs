@@ -24,6 +24,12 @@ fn of_child(child: &Snapshot) -> Duration {
     match child.kind {
         // It acknowledges within a grace.
         ChildKind::Supervisor => GRACE + of_stop(child).min(time),
-        ChildKind::Worker => GRACE + time,
+        // What it has in its scope is asked and aborted within its own time, and has a grace in each scope.
+        ChildKind::Worker => levels(child) * GRACE + time,
     }
+}
+
+/// Returns how many processes of a worker and its scopes there are at most, one in the scope of the other.
+fn levels(worker: &Snapshot) -> u32 {
+    1 + worker.children.iter().map(levels).max().unwrap_or_default()
 }

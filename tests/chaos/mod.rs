@@ -17,6 +17,7 @@ mod life;
 mod limit;
 #[path = "../harness/other.rs"]
 mod other;
+mod scope;
 mod script;
 mod site;
 mod sites;

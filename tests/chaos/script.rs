@@ -4,6 +4,7 @@ use fastrand::Rng;
 
 use super::{
     draw::{draw, one_in, pick},
+    scope::ScopePlan,
     site::Site,
 };
 
@@ -38,6 +39,8 @@ const LIVES: [(LifeKind, u32); 12] = [
 /// The script from which the lives of a worker are drawn.
 pub(crate) struct Script {
     rng: Rng,
+    /// How many scopes the worker is in.
+    depth: u32,
     /// Whether the next start may fail. Few first ones may, because that is the end of many a tree.
     may_fail: bool,
 }
@@ -46,6 +49,7 @@ pub(crate) struct Script {
 pub(crate) struct Role {
     pub(crate) start: Start,
     pub(crate) life: Life,
+    pub(crate) scope: Option<ScopePlan>,
     pub(crate) panics_in_drop: bool,
 }
 
@@ -126,12 +130,17 @@ enum LifeKind {
 }
 
 impl Script {
-    pub(crate) fn new(mut rng: Rng) -> Self {
-        Self { may_fail: one_in(&mut rng, 20), rng }
+    pub(crate) fn new(mut rng: Rng, depth: u32) -> Self {
+        Self { may_fail: one_in(&mut rng, 20), rng, depth }
     }
 
     pub(crate) fn role(&mut self, site: &Site) -> Role {
-        Role { start: self.start(site), life: self.life(site), panics_in_drop: one_in(&mut self.rng, 20) }
+        Role {
+            start: self.start(site),
+            life: self.life(site),
+            scope: ScopePlan::random(&mut self.rng, self.depth),
+            panics_in_drop: one_in(&mut self.rng, 20),
+        }
     }
 
     fn start(&mut self, site: &Site) -> Start {

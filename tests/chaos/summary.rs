@@ -66,6 +66,7 @@ impl Summary {
         self.add_to("trees", 1);
         self.add_to("incarnations", diary.incarnations());
         self.add_to("calls", diary.calls());
+        self.add_to("scopes", diary.scopes());
         self.add_to("polls that blocked", diary.blocks());
         self.add_to("executors ended", sites.ended());
     }

@@ -12,7 +12,7 @@ use supervisor_core::{
 use super::{
     blueprint::Ground,
     diary::{Diary, Presence},
-    draw::draw,
+    draw::{draw, one_in},
     life::{SCRIPTED, live},
     script::{Role, Script, Start},
     site::Site,
@@ -48,15 +48,27 @@ struct Play {
 /// Makes a worker. `site` is where it runs.
 pub(crate) fn worker(ground: &Ground<'_>, name: String, path: &str, site: Arc<Site>) -> ChildSpec {
     let seed = path.bytes().fold(ground.seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+    scripted(seed, 0, ground.diary, (name, path), site)
+}
+
+/// Makes a worker that is in so many scopes, with its name and its dotted name.
+pub(crate) fn scripted(
+    seed: u64,
+    depth: u32,
+    diary: &Diary,
+    (name, path): (String, &str),
+    site: Arc<Site>,
+) -> ChildSpec {
     let mut rng = Rng::with_seed(seed);
-    let kind = draw(&mut rng, &KINDS);
-    let diary = ground.diary.clone();
-    let play = Play { script: Mutex::new(Script::new(rng)), site, _owned: diary.owned(path), diary };
-    match kind {
+    let (kind, children_first) = (draw(&mut rng, &KINDS), one_in(&mut rng, 3));
+    let diary = diary.clone();
+    let play = Play { script: Mutex::new(Script::new(rng, depth)), site, _owned: diary.owned(path), diary };
+    let spec = match kind {
         Kind::Unprepared => unprepared(name, play),
         Kind::SaysReady => says_ready(name, play),
         Kind::SetUp => ChildSpec::from(Worker { name, play }),
-    }
+    };
+    if children_first { spec.with_children_first() } else { spec }
 }
 
 impl Play {
@@ -68,10 +80,11 @@ impl Play {
 /// Makes a closure, which is ready before it runs.
 fn unprepared(name: String, play: Play) -> ChildSpec {
     closure(name, move |shutdown| {
-        let (Role { life, panics_in_drop, .. }, site, diary) = (play.role(), play.site.clone(), play.diary.clone());
+        let (role, site, diary) = (play.role(), play.site.clone(), play.diary.clone());
+        let Role { life, scope, panics_in_drop, .. } = role;
         async move {
             let presence = diary.begin(panics_in_drop);
-            live(life, presence, shutdown, diary, site).await
+            live((life, scope), presence, shutdown, diary, site).await
         }
     })
 }
@@ -80,7 +93,7 @@ fn unprepared(name: String, play: Play) -> ChildSpec {
 fn says_ready(name: String, play: Play) -> ChildSpec {
     let child = closure(name, move |shutdown| {
         let (role, site, diary) = (play.role(), play.site.clone(), play.diary.clone());
-        let Role { start, life, panics_in_drop } = role;
+        let Role { start, life, scope, panics_in_drop } = role;
         async move {
             let presence = diary.begin(panics_in_drop);
             if let Start::Slowly = start {
@@ -90,7 +103,7 @@ fn says_ready(name: String, play: Play) -> ChildSpec {
             if let Start::Blocks(time) = start {
                 diary.block(&site, time).await;
             }
-            live(life, presence, shutdown, diary, site).await
+            live((life, scope), presence, shutdown, diary, site).await
         }
     });
     child.with_explicit_ready()
@@ -102,7 +115,7 @@ impl Supervisable for Worker {
     }
 
     async fn initialize(&self, shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
-        let Role { start, life, panics_in_drop } = self.play.role();
+        let Role { start, life, scope, panics_in_drop } = self.play.role();
         let (site, diary) = (self.play.site.clone(), self.play.diary.clone());
         let presence = diary.begin(panics_in_drop);
         match start {
@@ -113,6 +126,6 @@ impl Supervisable for Worker {
             Start::Panics => panic::panic_any(SCRIPTED),
             Start::Blocks(time) => diary.block(&site, time).await,
         }
-        Ok(Box::pin(live(life, presence, shutdown, diary, site)))
+        Ok(Box::pin(live((life, scope), presence, shutdown, diary, site)))
     }
 }

@@ -74,6 +74,8 @@ pub(crate) enum Executor {
     Sim,
     /// On one thread of Tokio, with a clock that jumps when there is nothing to do.
     TokioCurrentThread,
+    /// On one thread of Tokio, in real time.
+    TokioInRealTime,
     /// On two threads of Tokio, in real time.
     TokioMultiThread,
     /// On smol's global executor, which has one thread, in real time.
@@ -100,7 +102,7 @@ impl Executor {
                 (0..8).for_each(|seed| simulate_boxed(seed, children, test));
                 return;
             }
-            Self::TokioCurrentThread => Builder::new_current_thread(),
+            Self::TokioCurrentThread | Self::TokioInRealTime => Builder::new_current_thread(),
             Self::TokioMultiThread => Builder::new_multi_thread(),
             Self::Smol => {
                 smol::block_on(test(World::new(Smol::global(), children, false)));
@@ -179,7 +181,8 @@ fn simulate_boxed(seed: u64, children: Children, test: Boxed<'_>) {
     sim.run_until(test(World::new(sim.spawner(), children, true)));
 }
 
-/// Mounts tests on the executors: `everywhere`; in `virtual time`, for tests that wait for a long time; or on `two
+/// Mounts tests on the executors: `everywhere`; `with other threads`, for tests whose processes run on threads that no paused
+/// clock of Tokio waits for; in `virtual time`, for tests that wait for a long time; or on `two
 /// threads`, for tests that block one of them, or take all of the stack of a thread. `also added at run time` runs them
 /// again with children that are added to a running root.
 #[macro_export]
@@ -198,6 +201,13 @@ macro_rules! mount {
         $crate::mount!(tokio_multi_thread_added, TokioMultiThread, Added: $($test)*);
         $crate::mount!(smol_added, Smol, Added: $($test)*);
         $crate::mount!(async_executor_added, Own, Added: $($test)*);
+    };
+    (with other threads: $($test:ident)*) => {
+        $crate::mount!(sim_alone, Sim, Static: $($test)*);
+        $crate::mount!(tokio_in_real_time, TokioInRealTime, Static: $($test)*);
+        $crate::mount!(tokio_with_threads, TokioMultiThread, Static: $($test)*);
+        $crate::mount!(smol_with_threads, Smol, Static: $($test)*);
+        $crate::mount!(async_executor_with_threads, Own, Static: $($test)*);
     };
     (virtual time: $($test:ident)*) => {
         $crate::mount!(sim_in_virtual_time, Sim, Static: $($test)*);

@@ -5,13 +5,17 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
 };
 
-use futures_lite::future::zip;
+use futures_lite::future::{or, zip};
 use supervisor_core::{
-    ChildId, ChildSpec, InitializationError, ProcessShutdown, RestartStrategy, RestartType, ShutdownStrategy,
-    Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, worker,
+    ChildId, ChildSpec, ChildState, InitializationError, ProcessShutdown, RestartStrategy, RestartType,
+    ShutdownStrategy, Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle,
+    one_shot, process, worker,
 };
 
 use crate::stage::{HOUR, Stage, idle, supervisor};
@@ -29,6 +33,7 @@ stage! { everywhere:
     n6_a_tree_that_a_process_runs_may_terminate_that_process
     n6_the_order_of_a_stop_is_a_link_of_the_chain
     n6_a_start_that_comes_to_wait_for_its_caller_is_refused
+    n6_calls_about_one_group_are_no_circle
 }
 
 /// The things that a caller can reach.
@@ -62,7 +67,7 @@ impl Reach {
 }
 
 /// By what it is called.
-const CALLS: [(&str, Call); 13] = [
+const CALLS: [(&str, Call); 16] = [
     ("terminate itself", |reach| {
         Box::pin(async move { reach.handle().terminate_child(reach.id(|known| known.own)).await })
     }),
@@ -86,6 +91,13 @@ const CALLS: [(&str, Call); 13] = [
     }),
     ("kill one before", |reach| {
         Box::pin(async move { reach.handle().kill_child(reach.id(|known| known.before)).await })
+    }),
+    ("reload itself", |reach| Box::pin(async move { reach.handle().reload_child(reach.id(|known| known.own)).await })),
+    ("reload one before", |reach| {
+        Box::pin(async move { reach.handle().reload_child(reach.id(|known| known.before)).await })
+    }),
+    ("reload one behind", |reach| {
+        Box::pin(async move { reach.handle().reload_child(reach.id(|known| known.after)).await })
     }),
     ("start another one", |reach| Box::pin(async move { reach.handle().start_child(idle("another")).await.map(drop) })),
     ("read the tree", |reach| {
@@ -129,7 +141,8 @@ fn caller(when: When, call: Call, reach: &Reach, gate: &async_channel::Receiver<
         let (say, reach, gate) = (say.clone(), reach.clone(), gate.clone());
         async move {
             match when {
-                When::Running => drop(gate.recv().await),
+                // A caller that was reloaded finds the gate closed.
+                When::Running => or(async { _ = gate.recv().await }, shutdown.wait_for_shutdown()).await,
                 When::Asked => shutdown.wait_for_shutdown().await,
             }
             let _ = say.try_send(call(reach).await);
@@ -218,6 +231,8 @@ struct Starting {
     call: Call,
     reach: Reach,
     say: async_channel::Sender<Result<(), SupervisorError>>,
+    /// One that reloads itself in each set-up would never be ready.
+    has_called: AtomicBool,
 }
 
 impl Supervisable for Starting {
@@ -226,8 +241,10 @@ impl Supervisable for Starting {
     }
 
     async fn initialize(&self, shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
-        let answer = (self.call)(self.reach.clone()).await;
-        let _ = self.say.try_send(answer);
+        if !self.has_called.swap(true, SeqCst) {
+            let answer = (self.call)(self.reach.clone()).await;
+            let _ = self.say.try_send(answer);
+        }
         Ok(Box::pin(async move {
             shutdown.await;
             Ok(())
@@ -239,7 +256,11 @@ async fn n6_no_call_of_a_starting_process_waits_for_it(stage: Stage) {
     for (what, call) in stage.some_of(&CALLS) {
         let (reach, (say, answers)) = (Reach::default(), async_channel::unbounded());
         let mut root = supervisor("root");
-        around(&mut root, Starting { call, reach: reach.clone(), say }.into(), &reach);
+        around(
+            &mut root,
+            Starting { call, reach: reach.clone(), say, has_called: AtomicBool::new(false) }.into(),
+            &reach,
+        );
         let start = root.start_on(stage.spawner.clone());
         // A call that terminates the caller ends its set-up, and with it the answer.
         let started = stage.in_time(what, start).await;
@@ -460,4 +481,45 @@ async fn n6_a_start_that_comes_to_wait_for_its_caller_is_refused(stage: Stage) {
     assert!(matches!(answer, Err(SupervisorError::WouldDeadlock { .. })), "{answer:?}");
     drop(open);
     stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+}
+
+/// Two processes of another tree call at the same time, about two members of one group. Neither waits for the other.
+async fn n6_calls_about_one_group_are_no_circle(stage: Stage) {
+    for strategy in [RestartStrategy::rest_for_one(), RestartStrategy::one_for_all()] {
+        for second_reloads in [true, false] {
+            let mut group = supervisor("group").with_restart_strategy(strategy.with_intensity_and_period(0, HOUR));
+            let children = ["a", "b", "c"].map(|name| {
+                let child = worker(name, |shutdown: ProcessShutdown| async move {
+                    shutdown.await;
+                    process::sleep(crate::stage::LIMIT / 8).await;
+                });
+                group.add_worker(child)
+            });
+            let handle = group.handle();
+            let tree = group.start_on(stage.spawner.clone()).await.unwrap();
+            let mut callers = supervisor("callers");
+            let (say, answers) = async_channel::unbounded();
+            let first = handle.clone();
+            callers.add_worker(one_shot("first", async move { first.reload_child(children[0]).await }));
+            let second = handle.clone();
+            callers.add_worker(one_shot("second", async move {
+                process::sleep(crate::stage::LIMIT / 32).await;
+                let before = second.child(children[1]).await.unwrap().process;
+                if second_reloads {
+                    second.reload_child(children[1]).await.unwrap();
+                } else {
+                    second.terminate_child(children[1]).await.unwrap();
+                }
+                let _ = say.try_send((before, second.child(children[1]).await.unwrap()));
+            }));
+            let callers = callers.start_on(stage.spawner.clone()).await.unwrap();
+            let (before, after) = stage.in_time("the answer", answers.recv()).await.unwrap();
+            match second_reloads {
+                true => assert!(after.state == ChildState::Running && after.process != before, "not restarted yet"),
+                false => assert_eq!(after.state, ChildState::Stopped, "not gone yet"),
+            }
+            stage.in_time("the end of the callers", callers.shutdown()).await.unwrap();
+            stage.in_time("the shutdown", tree.shutdown()).await.unwrap();
+        }
+    }
 }

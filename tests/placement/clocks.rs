@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use executor_smol::Smol;
 use executor_tokio::{RuntimeConfiguration, Tokio};
-use supervision::{ChildSpec, Placement, Spawner, Supervisor, SupervisorError, worker};
+use supervision::{ChildSpec, Placement, Spawner, Supervisor, SupervisorError, local_worker, worker};
 use tokio::runtime::Builder;
 
 use crate::supervisor;
@@ -63,6 +63,18 @@ fn a_runtime_with_a_real_clock_below_a_virtual_one_fails() {
             let error = root.start_on(spawner.clone()).await.unwrap_err();
             assert_eq!(format!("{error:#}"), format!("`{path}` failed to start: {REAL_BELOW_VIRTUAL}"));
         }
+    });
+}
+
+#[test]
+fn a_local_worker_on_a_paused_clock_of_tokio_fails() {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let spawner = Tokio::try_from(runtime.handle().clone()).unwrap();
+    runtime.block_on(async {
+        let mut root = supervisor("root");
+        root.add_worker(local_worker("a", |_| async { panic!("nothing is started") }));
+        let error = root.start_on(spawner).await.unwrap_err();
+        assert_eq!(format!("{error:#}"), format!("`root.a` failed to start: {REAL_BELOW_VIRTUAL}"));
     });
 }
 

@@ -5,6 +5,7 @@ mod children;
 mod clocks;
 #[path = "../harness/counting.rs"]
 mod counting;
+mod local_workers;
 mod runtimes;
 mod subtrees;
 mod workers;

@@ -7,6 +7,7 @@ mod no_leak;
 mod no_overlap;
 mod one_exit;
 mod order;
+mod owned;
 mod restarts;
 mod scripted;
 mod silence;
@@ -96,6 +97,7 @@ impl Invariants {
             Box::new(one_exit::OneExit::default()),
             Box::new(no_overlap::NoOverlap::default()),
             Box::new(no_excess::NoExcess::default()),
+            Box::new(owned::Owned::default()),
             Box::new(order::Order::new(&setting)),
             Box::new(restarts::Restarts::default()),
             Box::new(budget::Budget),

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use supervisor_core::EventKind;
 
-use super::{Invariant, Seen, Setting};
+use super::{Invariant, Seen, Setting, is_supervisor};
 
 /// Once a supervisor is asked to stop, nothing is started below it. Where there are several threads, it may be in the middle of
 /// a start when it is asked, so there this looks at what comes after its end.
@@ -35,7 +35,10 @@ impl Invariant for Silence {
                     return Err(format!("{} is started though {above} was asked to stop", event.path));
                 }
             }
-            EventKind::Stopping if self.is_simulated => drop(self.stopping.insert(event.path.clone())),
+            // The scope of a worker goes on until it is asked itself.
+            EventKind::Stopping if self.is_simulated && is_supervisor(&event.path) => {
+                self.stopping.insert(event.path.clone());
+            }
             EventKind::Ended(_) => drop(self.stopping.insert(event.path.clone())),
             _ => {}
         }

@@ -39,11 +39,12 @@ impl Invariant for Stops {
             event.kind,
             EventKind::Exited(_) | EventKind::StartFailed(_) | EventKind::Abandoned | EventKind::Stuck
         );
+        // A scope that was lost goes with its owner.
+        if is_end {
+            let below = format!("{}.", event.path);
+            self.stopping.retain(|_, (_, path)| !path.starts_with(&below));
+        }
         if is_supervisor(&event.path) {
-            if is_end {
-                let below = format!("{}.", event.path);
-                self.stopping.retain(|_, (_, path)| !path.starts_with(&below));
-            }
             return Ok(());
         }
         if is_end {

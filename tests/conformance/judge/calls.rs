@@ -52,6 +52,7 @@ impl Judge {
                 Reply::Restarting => "error:restarting",
                 Reply::Stopping => "error:stopping",
                 Reply::Stuck => "error:stuck",
+                Reply::RunsOnce => "error:runs_once",
                 Reply::Dynamic => "error:dynamic",
                 Reply::AtCapacity => "error:at_capacity",
                 Reply::NameTaken { is_running: true } => "error:already_started",

@@ -92,6 +92,7 @@ impl Part {
                 "temporary" => Restart::Temporary,
                 _ => Restart::Permanent,
             },
+            runs_once: false,
             is_significant: node.significant,
             shutdown: match node.shutdown {
                 _ if self.is_supervisor() => ModelShutdown::Unlimited,

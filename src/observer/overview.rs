@@ -1,0 +1,168 @@
+//! A snapshot of bounded size. A supervisor with many children keeps those that are in trouble, and has a summary of all.
+
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+
+use supervisor_core::{ChildId, ChildState, RestartType, Snapshot};
+
+/// How many children of a supervisor are listed: the first number with which the tree is small enough.
+const LISTED: [usize; 4] = [100, 20, 5, 1];
+
+/// How many processes an overview has, unless the tree is very deep.
+const PROCESSES: usize = 4_000;
+
+/// How long a child that was restarted is in trouble.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// How long a supervisor may leave messages unread.
+const UNREAD: Duration = Duration::from_secs(1);
+
+/// The numbers of a supervisor's own children, of which the snapshot lists only a part.
+#[derive(Debug, Default, serde::Serialize)]
+pub(super) struct Summary {
+    path: String,
+    child_id: Option<ChildId>,
+    children: usize,
+    starting: usize,
+    running: usize,
+    restarting: usize,
+    stopping: usize,
+    stopped: usize,
+    stuck: usize,
+    restarts: u64,
+}
+
+/// Summaries by the supervisor. One without an id is the root.
+type Summaries = BTreeMap<Option<ChildId>, Summary>;
+
+/// Leaves out children until the tree has a bounded size, and returns the summaries of their supervisors.
+pub(super) fn reduce(tree: &mut Snapshot) -> Vec<Summary> {
+    let mut summaries = Summaries::new();
+    for listed in LISTED {
+        prune(tree, listed, &mut summaries);
+        if tree.iter().count() <= PROCESSES {
+            break;
+        }
+    }
+    // Those of supervisors that are left out themselves go with them.
+    tree.iter().filter_map(|node| summaries.remove(&node.id)).collect()
+}
+
+/// Leaves out all but so many children of each supervisor: the worst ones stay. Returns how much trouble this process has, or the
+/// worst one below it.
+fn prune(node: &mut Snapshot, listed: usize, summaries: &mut Summaries) -> u8 {
+    let ranks: Vec<u8> = node.children.iter_mut().map(|child| prune(child, listed, summaries)).collect();
+    let worst = ranks.iter().copied().max().unwrap_or_default().max(trouble(node));
+    if ranks.len() > listed {
+        summaries.entry(node.id).or_insert_with(|| summary(node));
+        let mut order: Vec<usize> = (0..ranks.len()).collect();
+        // Stable: of those with the same trouble the first ones.
+        order.sort_by_key(|index| Reverse(ranks[*index]));
+        let mut is_kept = vec![false; ranks.len()];
+        for index in order.into_iter().take(listed) {
+            is_kept[index] = true;
+        }
+        let mut kept = is_kept.into_iter();
+        node.children.retain(|_| kept.next().unwrap_or_default());
+    }
+    worst
+}
+
+fn summary(node: &Snapshot) -> Summary {
+    let mut summary =
+        Summary { path: node.path.clone(), child_id: node.id, children: node.children.len(), ..Summary::default() };
+    for child in &node.children {
+        *match child.state {
+            ChildState::Starting => &mut summary.starting,
+            ChildState::Running => &mut summary.running,
+            ChildState::Restarting => &mut summary.restarting,
+            ChildState::Stopping => &mut summary.stopping,
+            ChildState::Stopped => &mut summary.stopped,
+        } += 1;
+        summary.stuck += usize::from(child.stuck || child.abandoned);
+        summary.restarts += u64::from(child.restarts);
+    }
+    summary
+}
+
+/// Ranks a process by its own trouble. The page ranks in the same order.
+fn trouble(node: &Snapshot) -> u8 {
+    let is_unread = node.supervisor.as_ref().and_then(|info| info.unread_for).is_some_and(|unread| unread > UNREAD);
+    let ended_lately = node.last_exit.as_ref().and_then(|exit| exit.ago).is_some_and(|ago| ago < RECENT);
+    match node.state {
+        _ if node.stuck || node.abandoned || is_unread => 5,
+        ChildState::Restarting => 4,
+        ChildState::Running if node.restarts > 0 && ended_lately => 3,
+        ChildState::Stopped if node.spec.as_ref().is_some_and(|spec| spec.restart == RestartType::Permanent) => 2,
+        ChildState::Starting | ChildState::Stopping => 1,
+        ChildState::Running | ChildState::Stopped => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+    use supervisor_core::Supervisor;
+
+    use super::*;
+
+    /// A tree of supervisors with so many children each, which are stopped.
+    fn tree(shape: &[usize]) -> Snapshot {
+        let bare = || block_on(Supervisor::new("root").expect("a name").handle().snapshot());
+        shape.iter().rev().fold(bare(), |below, children| {
+            let mut above = bare();
+            match children {
+                // Not cloned: a deep one would take long.
+                1 => above.children.push(below),
+                _ => above.children = vec![below; *children],
+            }
+            above
+        })
+    }
+
+    #[test]
+    fn a_small_tree_stays_as_it_is() {
+        let mut small = tree(&[20, 100]);
+        assert!(reduce(&mut small).is_empty());
+        assert_eq!(small.iter().count(), 1 + 20 + 2_000);
+    }
+
+    #[test]
+    fn of_a_crowd_those_in_trouble_are_listed() {
+        let mut crowd = tree(&[10_000]);
+        for index in [7, 5_000, 9_999] {
+            crowd.children[index].state = ChildState::Restarting;
+            crowd.children[index].path = format!("root.{index}");
+        }
+        crowd.children[8_000].stuck = true;
+        crowd.children[8_000].path = "root.8000".into();
+        let summaries = reduce(&mut crowd);
+        assert_eq!(crowd.children.len(), 100);
+        let troubled: Vec<&str> =
+            crowd.children.iter().map(|child| &*child.path).filter(|path| *path != "root").collect();
+        assert_eq!(troubled, ["root.7", "root.5000", "root.8000", "root.9999"], "in start order");
+        let [summary] = &summaries[..] else { panic!("{summaries:?}") };
+        assert_eq!((summary.children, summary.restarting, summary.stopped, summary.stuck), (10_000, 3, 9_997, 1));
+    }
+
+    #[test]
+    fn trouble_deep_below_keeps_those_above_it() {
+        let mut wide = tree(&[300, 20]);
+        wide.children[299].children[19].stuck = true;
+        reduce(&mut wide);
+        assert!(wide.iter().count() <= PROCESSES, "{}", wide.iter().count());
+        assert!(wide.iter().any(|node| node.stuck));
+        // Far too many supervisors.
+        let mut huge = tree(&[50, 50, 10]);
+        huge.children[49].children[49].children[9].stuck = true;
+        reduce(&mut huge);
+        assert!(huge.iter().count() <= PROCESSES, "{}", huge.iter().count());
+        assert!(huge.iter().any(|node| node.stuck));
+    }
+
+    #[test]
+    fn a_deep_tree_needs_no_deep_stack() {
+        let mut deep = tree(&[1; 1_000]);
+        assert!(reduce(&mut deep).is_empty());
+        assert_eq!(deep.iter().count(), 1_001);
+    }
+}
