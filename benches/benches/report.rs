@@ -1,9 +1,9 @@
 //! Prints all tables in Markdown, and writes them to `benches/results/`, as data too: with the feature `plots` as pictures, and
 //! with the feature `peers` beside other crates.
 //!
-//! `cargo bench -p supervision-benches --features peers,plots --bench report [-- --quick | --large | --redraw]`: `--quick` ends
-//! within two minutes, `--large` starts a million children as well. `--redraw` measures nothing: it makes tables and plots from
-//! the data that are there.
+//! `cargo bench -p supervision-benches --features peers,plots --bench report [-- --quick | --large | --redraw] [--only NAME]`:
+//! `--quick` ends within some minutes, `--large` starts a million children as well. `--redraw` measures nothing: it makes tables
+//! and plots from the data that are there. `--only` measures one of the two pages: `executors` or `peers`.
 
 use std::{env, error::Error, path::Path, time::Duration};
 
@@ -20,10 +20,12 @@ use supervision_benches::{
 fn main() -> Result<(), Box<dyn Error>> {
     let is_asked = |name| env::args().any(|argument| argument == name);
     let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
-    let tables = [
-        Table { name: "executors", all: executors(), reference: own_floor, said: "a bare spawn on the same executor" },
-        Table { name: "peers", all: peers(), reference: |_, _| 0, said: "what one would write by hand" },
+    let only = env::args().skip_while(|argument| argument != "--only").nth(1);
+    let mut tables = vec![
+        Table { name: "executors", all: executors(), said: "a bare spawn on the same executor" },
+        Table { name: "peers", all: peers(), said: "a bare `JoinSet` on the same executor, on smol to the floor" },
     ];
+    tables.retain(|table| only.as_deref().is_none_or(|only| only == table.name));
     if is_asked("--redraw") {
         return tables.iter().try_for_each(|table| Page::read(&results, table.name)?.write(&results, table.name));
     }
@@ -46,19 +48,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Table {
     name: &'static str,
     all: Vec<Contestant>,
-    /// Whom one is compared with.
-    reference: fn(&[Contestant], usize) -> usize,
     said: &'static str,
 }
 
-fn own_floor(all: &[Contestant], who: usize) -> usize {
-    all.iter().position(|other| other.executor() == all[who].executor()).unwrap_or(who)
-}
-
 impl Table {
+    /// Returns the one that this one is compared with: the first on the same executor.
+    fn reference(&self, who: usize) -> usize {
+        self.all.iter().position(|other| other.executor() == self.all[who].executor()).unwrap_or(who)
+    }
+
     fn measure(&self, name: &str, sizes: &[(String, Workload)], plan: &Plan) -> Result<Section, Box<dyn Error>> {
         let lines = self.all.iter().enumerate().map(|(who, contestant)| {
-            let reference = (self.reference)(&self.all, who);
+            let reference = self.reference(who);
             Line { who: contestant.name(), reference: (reference != who).then_some(reference), cells: Vec::new() }
         });
         let mut section = Section { name: name.to_owned(), columns: Vec::new(), lines: lines.collect() };

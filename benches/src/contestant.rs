@@ -1,6 +1,6 @@
 use crate::{
     executor::{AsyncExecutor, Executor, Smol, TokioCurrent, TokioMulti},
-    subject::{Bare, ByHand, Subject, Supervision},
+    subject::{Bare, BareJoinSet, ByHand, Floor, Subject, Supervision},
     workload::Workload,
 };
 
@@ -61,11 +61,14 @@ pub fn executors() -> Vec<Contestant> {
         .concat()
 }
 
-/// Returns hand-written code, supervision, and, with the feature `peers`, other crates: all on the same runtime.
+/// Returns what supervision is compared with, on each executor: a bare `JoinSet`, hand-written code, the floor, and, with the
+/// feature `peers`, other crates. The first one on an executor is the one that the others are compared with.
 #[must_use]
 pub fn peers() -> Vec<Contestant> {
     vec![
+        Contestant::of::<BareJoinSet<TokioMulti>>(),
         Contestant::of::<ByHand<TokioMulti>>(),
+        Contestant::of::<Floor<TokioMulti>>(),
         Contestant::of::<Supervision<TokioMulti>>(),
         #[cfg(feature = "peers")]
         Contestant::of::<crate::subject::TaskSupervisor>(),
@@ -73,5 +76,11 @@ pub fn peers() -> Vec<Contestant> {
         Contestant::of::<crate::subject::Ractor>(),
         #[cfg(feature = "peers")]
         Contestant::of::<crate::subject::Kameo>(),
+        Contestant::of::<BareJoinSet<TokioCurrent>>(),
+        Contestant::of::<ByHand<TokioCurrent>>(),
+        Contestant::of::<Floor<TokioCurrent>>(),
+        Contestant::of::<Supervision<TokioCurrent>>(),
+        Contestant::of::<Floor<Smol>>(),
+        Contestant::of::<Supervision<Smol>>(),
     ]
 }

@@ -21,7 +21,7 @@ use futures_lite::future::poll_once;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use supervision_benches::{
     executor::{Executor, Smol, TokioMulti},
-    measure::{Arrivals, Heap, thread_count},
+    measure::{Heap, Tally, thread_count},
     subject::Failing,
 };
 use supervisor_core::{
@@ -125,7 +125,7 @@ struct Soak<E> {
     patient: Flaky,
     nested: Flaky,
     runtime: ChildId,
-    on_runtime: Arrivals,
+    on_runtime: Tally,
     ordinary: SupervisorHandle,
     dynamic: SupervisorHandle,
 }
@@ -133,7 +133,7 @@ struct Soak<E> {
 /// Workers that fail as often as they are told to.
 #[derive(Clone)]
 struct Flaky {
-    arrivals: Arrivals,
+    arrivals: Tally,
     failing: Failing,
     /// The number of workers that arrive for each failure.
     group: usize,
@@ -141,7 +141,7 @@ struct Flaky {
 
 impl Flaky {
     fn new(group: usize) -> Self {
-        let arrivals = Arrivals::default();
+        let arrivals = Tally::default();
         Self { failing: Failing::new(&arrivals), arrivals, group }
     }
 
@@ -151,7 +151,7 @@ impl Flaky {
     }
 
     async fn fail(&self, times: usize) {
-        let arrived = self.arrivals.count();
+        let arrived = self.arrivals.total();
         self.failing.fail(times);
         self.arrivals.reach(arrived + times * self.group).await;
     }
@@ -189,12 +189,12 @@ impl<E: Executor> Soak<E> {
         middle = middle.with_restart_strategy(RestartStrategy::one_for_all().with_intensity_and_period(0, PERIOD));
         middle.add_worker(brittle);
         middle.add_worker(worker("beside", move |shutdown| {
-            beside.arrive();
+            beside.count();
             shutdown
         }));
         root.add_worker(middle);
 
-        let on_runtime = Arrivals::default();
+        let on_runtime = Tally::default();
         let arrivals = on_runtime.clone();
         let mut apart = supervisor("apart").with_child_placement(RuntimeConfiguration::single_threaded());
         apart.add_worker(worker("leaves", move |shutdown: ProcessShutdown| {
@@ -204,7 +204,7 @@ impl<E: Executor> Soak<E> {
                 let _kept = (process, kept);
                 pending::<()>().await;
             });
-            arrivals.arrive();
+            arrivals.count();
             shutdown
         }));
         let runtime = root.add_worker(apart);
@@ -244,7 +244,7 @@ impl<E: Executor> Soak<E> {
             }
             Part::Runtimes => {
                 for _ in 0..size.runtimes {
-                    let arrived = self.on_runtime.count();
+                    let arrived = self.on_runtime.total();
                     // As long as it starts, it may be no process that can be killed.
                     while self.tree.handle().kill_child(self.runtime).await.is_err() {
                         smol::Timer::after(Duration::from_millis(1)).await;

@@ -1,13 +1,13 @@
 //! Instruments of measurement.
 
-mod arrivals;
 mod heap;
 mod numbers;
 mod process;
 
 pub use self::{
-    arrivals::Arrivals,
     heap::{Heap, settled_heap},
     numbers::{median, percentile},
-    process::{resident, thread_count, threads},
+    process::{processor_time, resident, thread_count, threads},
 };
+/// The counter at which children arrive, at each start.
+pub use supervision_instructions::signals::Tally;

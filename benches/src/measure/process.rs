@@ -1,5 +1,7 @@
 //! Facts about this process from the operating system: on Linux only; elsewhere all are unknown.
 
+use std::time::Duration;
+
 /// The work of threads up to now.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads {
@@ -14,6 +16,7 @@ cfg_if::cfg_if! {
         use procfs::{
             page_size,
             process::{Process, Task},
+            ticks_per_second,
         };
 
         /// Returns the bytes of the process that are in memory.
@@ -43,6 +46,13 @@ cfg_if::cfg_if! {
             })
         }
 
+        /// Returns how long all its threads were on a processor, those that have ended, too. Counts in hundredths of a second.
+        #[must_use]
+        pub fn processor_time() -> Duration {
+            let stat = Process::myself().and_then(|process| process.stat()).expect("Linux has it");
+            Duration::from_secs_f64((stat.utime + stat.stime) as f64 / ticks_per_second() as f64)
+        }
+
         fn of(task: &Task) -> Threads {
             let waits = task.status().ok().and_then(|status| status.voluntary_ctxt_switches).unwrap_or_default();
             let nanoseconds = task.schedstat().map(|stat| stat.sum_exec_runtime).unwrap_or_default();
@@ -59,6 +69,12 @@ cfg_if::cfg_if! {
         #[must_use]
         pub fn thread_count() -> f64 {
             f64::NAN
+        }
+
+        /// Returns how long all its threads were on a processor.
+        #[must_use]
+        pub fn processor_time() -> Duration {
+            Duration::ZERO
         }
 
         /// Returns the work of all its threads but the current one.

@@ -28,7 +28,7 @@ impl<E: Executor> Subject for Bare<E> {
         let task = |_| {
             let arrivals = family.arrivals.clone();
             executor.spawn(async move {
-                arrivals.arrive();
+                arrivals.count();
                 pending().await
             })
         };

@@ -1,8 +1,6 @@
 //! The children of a supervisor, the same for every subject.
 
 use std::{
-    error::Error,
-    fmt,
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,9 +11,10 @@ use std::{
 
 use futures_lite::FutureExt as _;
 use serde::{Deserialize, Serialize};
+use supervision_instructions::{floor::Order, subject::Failed};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::measure::Arrivals;
+use crate::measure::Tally;
 
 /// The children that are restarted when one fails.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,14 +23,6 @@ pub enum Strategy {
     OneForOne,
     OneForAll,
     RestForOne,
-}
-
-/// The order in which children stop.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the field's words")]
-pub enum Order {
-    Reverse,
-    Concurrent,
 }
 
 /// The settings of a supervisor. All children are permanent: restarted whenever they end without having been asked to.
@@ -46,13 +37,13 @@ pub struct Family {
     /// The number of other children. They arrive, and wait until they are asked to stop.
     pub parked: usize,
     /// The counter at which they arrive, at each start.
-    pub arrivals: Arrivals,
+    pub arrivals: Tally,
 }
 
 impl Family {
     /// Makes a family of children that only wait.
     #[must_use]
-    pub fn parked(parked: usize, arrivals: &Arrivals) -> Self {
+    pub fn parked(parked: usize, arrivals: &Tally) -> Self {
         Self {
             strategy: Strategy::OneForOne,
             order: Order::Concurrent,
@@ -90,7 +81,7 @@ pub struct Failing(Arc<Script>);
 
 #[derive(Debug)]
 struct Script {
-    arrivals: Arrivals,
+    arrivals: Tally,
     failures: Semaphore,
     is_timed: AtomicBool,
     failed_at: Mutex<Option<Instant>>,
@@ -100,7 +91,7 @@ struct Script {
 impl Failing {
     /// Makes a child that has not been told to fail yet.
     #[must_use]
-    pub fn new(arrivals: &Arrivals) -> Self {
+    pub fn new(arrivals: &Tally) -> Self {
         Self(Arc::new(Script {
             arrivals: arrivals.clone(),
             failures: Semaphore::new(0),
@@ -135,7 +126,7 @@ impl Failing {
         if let Some(failed_at) = failed_at {
             lock(&self.0.gaps).push(failed_at.elapsed());
         }
-        self.0.arrivals.arrive();
+        self.0.arrivals.count();
     }
 
     /// Waits until it has to fail.
@@ -175,15 +166,3 @@ impl Failing {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// The failure of a child.
-#[derive(Clone, Copy, Debug)]
-pub struct Failed;
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("told to fail")
-    }
-}
-
-impl Error for Failed {}

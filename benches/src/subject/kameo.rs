@@ -14,7 +14,7 @@ use kameo::{
 };
 
 use super::{Failed, Failing, Family, Order, Pool, Strategy, Subject};
-use crate::{executor::TokioMulti, measure::Arrivals, workload::Workload};
+use crate::{executor::TokioMulti, measure::Tally, workload::Workload};
 
 const PERIOD: Duration = Duration::from_secs(3600);
 
@@ -103,11 +103,11 @@ impl<const STRATEGY: u8> Actor for Root<STRATEGY> {
 struct Parks;
 
 impl Actor for Parks {
-    type Args = Arrivals;
+    type Args = Tally;
     type Error = Infallible;
 
-    async fn on_start(arrivals: Arrivals, _: ActorRef<Self>) -> Result<Self, Infallible> {
-        arrivals.arrive();
+    async fn on_start(arrivals: Tally, _: ActorRef<Self>) -> Result<Self, Infallible> {
+        arrivals.count();
         Ok(Self)
     }
 }

@@ -3,6 +3,8 @@
 mod bare;
 mod by_hand;
 mod family;
+mod floor;
+mod join_set;
 mod supervision;
 
 #[cfg(feature = "peers")]
@@ -15,13 +17,20 @@ mod task_supervisor;
 pub use self::{
     bare::Bare,
     by_hand::ByHand,
-    family::{Failed, Failing, Family, Order, Strategy},
+    family::{Failing, Family, Strategy},
+    floor::Floor,
+    join_set::BareJoinSet,
     supervision::Supervision,
 };
 #[cfg(feature = "peers")]
 pub use self::{kameo::Kameo, ractor::Ractor, task_supervisor::TaskSupervisor};
 
+/// Shared with the rows in instructions.
+pub use supervision_instructions::{floor::Order, subject::Failed};
+
 use std::future::Future;
+
+use tokio::sync::oneshot;
 
 use crate::{executor::Executor, workload::Workload};
 
@@ -63,6 +72,21 @@ pub trait Pool: Clone + Send + Sync + 'static {
         F: Future<Output = ()> + Send + 'static,
     {
         self.spawn(child)
+    }
+
+    /// Adds a temporary child, and waits for what it returns. Without a way of its own, the child sends that by a channel.
+    fn result<F>(&self, child: F) -> impl Future<Output = F::Output> + Send
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        async move {
+            let (send, result) = oneshot::channel();
+            let child = async move {
+                let _ = send.send(child.await);
+            };
+            self.spawn(child).await;
+            result.await.expect("it returns")
+        }
     }
 
     /// Takes the supervisor down when its children have ended.

@@ -17,7 +17,7 @@ use ractor_supervisor::{
 };
 
 use super::{Failing, Family, Order, Pool, Strategy, Subject};
-use crate::{executor::TokioMulti, measure::Arrivals, workload::Workload};
+use crate::{executor::TokioMulti, measure::Tally, workload::Workload};
 
 /// It forgets restarts that are older, and looks at all others at each.
 const WINDOW: Duration = Duration::from_millis(1);
@@ -105,15 +105,15 @@ struct Parks;
 
 impl Actor for Parks {
     type Msg = ();
-    type State = Arrivals;
-    type Arguments = Arrivals;
+    type State = Tally;
+    type Arguments = Tally;
 
-    async fn pre_start(&self, _: ActorRef<()>, arrivals: Arrivals) -> Result<Arrivals, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<()>, arrivals: Tally) -> Result<Tally, ActorProcessingErr> {
         Ok(arrivals)
     }
 
-    async fn post_start(&self, _: ActorRef<()>, arrivals: &mut Arrivals) -> Result<(), ActorProcessingErr> {
-        arrivals.arrive();
+    async fn post_start(&self, _: ActorRef<()>, arrivals: &mut Tally) -> Result<(), ActorProcessingErr> {
+        arrivals.count();
         Ok(())
     }
 }

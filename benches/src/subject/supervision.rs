@@ -1,15 +1,10 @@
-use std::{future::Future, marker::PhantomData, time::Duration};
+use std::{future::Future, marker::PhantomData};
 
-use supervisor_core::{
-    RestartStrategy, ShutdownOrder, SupervisionTree, Supervisor, SupervisorHandle, one_shot, worker,
-};
+use supervision_instructions::subject::{dynamic, root};
+use supervisor_core::{RestartStrategy, SupervisionTree, SupervisorHandle, one_shot, worker};
 
-use super::{Family, Order, Pool, Strategy, Subject};
+use super::{Family, Pool, Strategy, Subject};
 use crate::executor::Executor;
-
-/// The restarts allowed within an hour; a supervisor has to remember all of them.
-const INTENSITY: usize = 100_000_000;
-const PERIOD: Duration = Duration::from_secs(3600);
 
 /// Supervision with this project.
 #[derive(Debug)]
@@ -30,21 +25,14 @@ impl<E: Executor> Subject for Supervision<E> {
             Strategy::OneForAll => RestartStrategy::one_for_all(),
             Strategy::RestForOne => RestartStrategy::rest_for_one(),
         };
-        let order = match family.order {
-            Order::Reverse => ShutdownOrder::Reverse,
-            Order::Concurrent => ShutdownOrder::Concurrent,
-        };
-        let mut root = Supervisor::new("root")
-            .expect("a valid name")
-            .with_restart_strategy(strategy.with_intensity_and_period(INTENSITY, PERIOD))
-            .with_shutdown_order(order);
+        let mut root = root(strategy, family.order);
         if let Some(failing) = family.failing {
             root.add_worker(worker("failing", move |shutdown| failing.clone().run(shutdown)));
         }
         for _ in 0..family.parked {
             let arrivals = family.arrivals.clone();
             root.add_worker(worker("child", move |shutdown| {
-                arrivals.arrive();
+                arrivals.count();
                 shutdown
             }));
         }
@@ -57,9 +45,7 @@ impl<E: Executor> Subject for Supervision<E> {
     }
 
     async fn pool(executor: E) -> SupervisionPool {
-        let pool = Supervisor::dynamic("pool").expect("a valid name");
-        let handle = pool.handle();
-        let mut tree = pool.start_on(executor.spawner()).await.expect("a start without failure");
+        let (handle, mut tree) = dynamic(executor.spawner()).await;
         // It runs until the handle stops it.
         E::detach(executor.spawn(async move { tree.wait().await.expect("a clean stop") }));
         SupervisionPool(handle)
@@ -83,6 +69,13 @@ impl Pool for SupervisionPool {
         F: Future<Output = ()> + Send + 'static,
     {
         self.0.start_child(one_shot("child", child)).await.expect("started");
+    }
+
+    async fn result<F>(&self, child: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.0.spawn_task("child", child).expect("accepted").await.expect("a result")
     }
 
     async fn close(self) {

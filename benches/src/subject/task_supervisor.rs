@@ -12,7 +12,7 @@ use std::{
 use task_supervisor::{CancellationToken, SupervisedTask, SupervisorBuilder, SupervisorHandle, TaskResult};
 
 use super::{Failing, Family, Order, Pool, Subject};
-use crate::{executor::TokioMulti, measure::Arrivals, workload::Workload};
+use crate::{executor::TokioMulti, measure::Tally, workload::Workload};
 
 /// A supervisor of static children.
 #[derive(Debug)]
@@ -62,11 +62,11 @@ fn builder() -> SupervisorBuilder {
 }
 
 #[derive(Clone)]
-struct Parks(Arrivals);
+struct Parks(Tally);
 
 impl SupervisedTask for Parks {
     async fn run(self, stop: CancellationToken) -> TaskResult {
-        self.0.arrive();
+        self.0.count();
         stop.cancelled().await;
         Ok(())
     }

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Instant};
+use std::{future::Future, sync::Arc, time::Instant};
 
 use futures_lite::future::yield_now;
 use tokio::sync::{Semaphore, oneshot};
@@ -37,6 +37,36 @@ pub(super) async fn short_children(pool: &impl Pool, children: usize) {
 }
 
 pub(super) fn with_reply<S: Subject>(children: usize) -> Vec<f64> {
+    by_callers::<S, _>(children, |pool| async move { answered_child(&pool).await })
+}
+
+pub(super) fn with_result<S: Subject>(children: usize) -> Vec<f64> {
+    by_callers::<S, _>(children, |pool| async move {
+        let result = pool.result(async {
+            yield_now().await;
+            1
+        });
+        assert_eq!(result.await, 1_u64);
+    })
+}
+
+pub(super) fn with_sent_result<S: Subject>(children: usize) -> Vec<f64> {
+    by_callers::<S, _>(children, |pool| async move {
+        let (send, result) = oneshot::channel::<u64>();
+        let child = async move {
+            yield_now().await;
+            let _ = send.send(1);
+        };
+        pool.spawn(child).await;
+        assert_eq!(result.await, Ok(1));
+    })
+}
+
+/// Has as many tasks as may be alive call this again and again.
+fn by_callers<S: Subject, F>(children: usize, call: impl Fn(S::Pool) -> F + Copy + Send + Sync + 'static) -> Vec<f64>
+where
+    F: Future<Output = ()> + Send,
+{
     S::Executor::run(move |executor| async move {
         let pool = S::pool(executor.clone()).await;
         let done = Arc::new(Semaphore::new(0));
@@ -45,7 +75,7 @@ pub(super) fn with_reply<S: Subject>(children: usize) -> Vec<f64> {
             let (pool, done) = (pool.clone(), done.clone());
             S::Executor::detach(executor.spawn(async move {
                 for _ in 0..children / ALIVE {
-                    answered_child(&pool).await;
+                    call(pool.clone()).await;
                 }
                 done.add_permits(1);
             }));

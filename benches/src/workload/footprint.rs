@@ -1,6 +1,6 @@
 use crate::{
     executor::Executor,
-    measure::{Arrivals, Heap, resident, settled_heap},
+    measure::{Heap, Tally, resident, settled_heap},
     subject::{Family, Subject},
 };
 
@@ -19,7 +19,7 @@ pub(super) fn sample<S: Subject>(children: usize) -> Vec<f64> {
 
 /// Starts and stops. Returns what there is in between.
 async fn start_and_stop<S: Subject>(executor: S::Executor, children: usize) -> (Heap, f64) {
-    let arrivals = Arrivals::default();
+    let arrivals = Tally::default();
     let supervisor = S::start(executor, Family::parked(children, &arrivals)).await;
     arrivals.reach(children).await;
     let between = (settled_heap().await, resident());

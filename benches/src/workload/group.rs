@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use crate::{
     executor::Executor,
-    measure::{Arrivals, median},
+    measure::{Tally, median},
     subject::{Failing, Family, Order, Strategy, Subject},
 };
 
@@ -11,7 +11,7 @@ const FAILURES: usize = 3;
 
 pub(super) fn sample<S: Subject>(strategy: Strategy, children: usize) -> Vec<f64> {
     S::Executor::run(move |executor| async move {
-        let arrivals = Arrivals::default();
+        let arrivals = Tally::default();
         let failing = Failing::new(&arrivals);
         let family = Family::parked(children - 1, &arrivals)
             .with_failing(&failing)

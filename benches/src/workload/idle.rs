@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     executor::Executor,
-    measure::{Arrivals, threads},
+    measure::{Tally, threads},
     subject::{Family, Subject},
 };
 
@@ -26,7 +26,7 @@ pub(super) fn sample<S: Subject>(children: usize, seconds: u64) -> Vec<f64> {
         vec![after.waits - before.waits, (after.nanoseconds - before.nanoseconds) / 1e3]
     });
     S::Executor::run(move |executor| async move {
-        let arrivals = Arrivals::default();
+        let arrivals = Tally::default();
         let supervisor = S::start(executor, Family::parked(children, &arrivals)).await;
         arrivals.reach(children).await;
         let _ = parked.send(());

@@ -71,6 +71,16 @@ pub enum Workload {
         /// The number of children.
         children: usize,
     },
+    /// The same, added by 64 tasks; each waits for the result of its child.
+    Result {
+        /// The number of children.
+        children: usize,
+    },
+    /// The same; each child sends its result by a channel that its caller has made.
+    SentResult {
+        /// The number of children.
+        children: usize,
+    },
     /// One child that yields again and again.
     Poll {
         /// The number of polls.
@@ -127,7 +137,9 @@ impl Workload {
             Self::RestartAllocations { .. } => const { &[cost("allocations per restart")] },
             Self::Group { .. } => const { &[cost("ns per child")] },
             Self::Stop { .. } => const { &[cost("ns per child")] },
-            Self::Churn { .. } | Self::Reply { .. } => const { &[rate("children per second")] },
+            Self::Churn { .. } | Self::Reply { .. } | Self::Result { .. } | Self::SentResult { .. } => {
+                const { &[rate("children per second")] }
+            }
             Self::Poll { .. } => const { &[cost("ns per poll")] },
             Self::Wake { .. } => const { &[cost("ns per wake")] },
             Self::Idle { .. } => const { &[rest("wakes"), rest("CPU us")] },
@@ -155,6 +167,8 @@ impl Workload {
             Self::Stop { order, children } => stop::sample::<S>(order, children),
             Self::Churn { children } => churn::sample::<S>(children),
             Self::Reply { children } => churn::with_reply::<S>(children),
+            Self::Result { children } => churn::with_result::<S>(children),
+            Self::SentResult { children } => churn::with_sent_result::<S>(children),
             Self::Poll { polls } => poll::sample::<S>(polls),
             Self::Wake { wakes } => wake::sample::<S>(wakes),
             Self::Idle { children, seconds } => idle::sample::<S>(children, seconds),

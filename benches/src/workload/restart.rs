@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use crate::{
     executor::Executor,
-    measure::{Arrivals, Heap, percentile},
+    measure::{Heap, Tally, percentile},
     subject::{Failing, Family, Subject},
 };
 
@@ -11,7 +11,7 @@ const TIMED: usize = 10_000;
 
 pub(super) fn sample<S: Subject>(siblings: usize, before: usize, restarts: usize) -> Vec<f64> {
     S::Executor::run(move |executor| async move {
-        let arrivals = Arrivals::default();
+        let arrivals = Tally::default();
         let failing = Failing::new(&arrivals);
         let supervisor = S::start(executor, Family::parked(siblings, &arrivals).with_failing(&failing)).await;
         let mut arrived = siblings + 1 + before;
@@ -36,7 +36,7 @@ pub(super) fn sample<S: Subject>(siblings: usize, before: usize, restarts: usize
 
 pub(super) fn allocations<S: Subject>(restarts: usize) -> Vec<f64> {
     S::Executor::run(move |executor| async move {
-        let arrivals = Arrivals::default();
+        let arrivals = Tally::default();
         let failing = Failing::new(&arrivals);
         let supervisor = S::start(executor, Family::parked(0, &arrivals).with_failing(&failing)).await;
         arrivals.reach(1).await;

@@ -43,7 +43,7 @@ impl<E: Executor<Task = JoinHandle<()>>> Subject for ByHand<E> {
             supervisor.add(move |stop| {
                 let arrivals = arrivals.clone();
                 async move {
-                    arrivals.arrive();
+                    arrivals.count();
                     stop.cancelled_owned().await;
                     Ok(())
                 }
