@@ -1,5 +1,5 @@
-//! A soak: random trees under random faults, commands and subscribers, with polls that block and executors that end,
-//! for any time and on any executor. It checks every invariant continuously; the first violation ends the program, with
+//! A soak: random trees, whose workers open scopes, under random faults, commands and subscribers, with polls that block and
+//! executors that end, for any time and on any executor. It checks every invariant continuously; the first violation ends the program, with
 //! its seed.
 //!
 //! ```sh

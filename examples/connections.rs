@@ -1,4 +1,4 @@
-//! A TCP server with a process per connection, under a dynamic supervisor with a bound.
+//! A TCP server with a process per connection, in the scope of its listener, with a bound.
 //!
 //! Over the bound a client gets a clear refusal. A connection that panics harms no other. A shutdown lets open requests
 //! finish, within a budget, and names the connections that did not.
@@ -8,17 +8,13 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use supervision::{
-    BoxError, InitializationError, ProcessShutdown, Supervisable, Supervisor, SupervisorError, SupervisorFuture,
-    SupervisorHandle, one_shot, process,
-};
+use supervision::{BoxError, ProcessShutdown, Supervisor, SupervisorError, one_shot, process, worker};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
     net::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::oneshot,
     time::{Instant, sleep},
 };
 
@@ -32,13 +28,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Any free port will do; but then it stays this one.
     let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
 
-    let connections =
-        Supervisor::dynamic("connections")?.with_max_children(MAX_CONNECTIONS).with_shutdown_budget(DRAIN);
-    let pool = connections.handle();
-    let mut root = Supervisor::new("root")?;
-    root.add_worker(connections);
-    // Started after them, so stopped before them: no client comes in any more while they drain.
-    root.add_worker(Listener { address, connections: pool.clone() });
+    let listener = worker("listener", move |shutdown| listen(address, shutdown)).with_explicit_ready();
+    let root = Supervisor::new("root")?.with_worker(listener);
 
     println!("listening on {address}, for {MAX_CONNECTIONS} connections");
     if serve {
@@ -48,13 +39,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     std::panic::set_hook(Box::new(|_| {})); // the one panic is on purpose
     let tree = supervision::start(root).await?;
+    let connections = tree.supervisor("root.listener").await?;
 
     let mut clients = Vec::new();
     for n in 0..MAX_CONNECTIONS {
         let mut client = Client::connect(address).await?;
         assert_eq!(client.ask("hello").await?, "hello");
         clients.push(client);
-        assert_eq!(pool.count().await?.active, n + 1);
+        assert_eq!(connections.count().await?.active, n + 1);
     }
     println!("{} clients are served", clients.len());
 
@@ -73,70 +65,68 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut slow = clients.swap_remove(0);
     let mut hanging = clients.swap_remove(0);
+    let mut rude = clients.swap_remove(0);
     slow.send("slow").await?;
     hanging.send("hang").await?;
+    // It does not read the first answer, so the system resets the connection when it is closed.
+    rude.send("hello").await?;
+    rude.send("slow").await?;
     sleep(SLOW / 5).await;
     let begin = Instant::now();
-    let (outcome, answer) = tokio::join!(tree.shutdown(), slow.read_all());
+    let reset = async {
+        sleep(SLOW / 5).await;
+        drop(rude);
+    };
+    let (outcome, answer, ()) = tokio::join!(tree.shutdown(), slow.read_all(), reset);
     println!("shutdown took {:.1?}; what was in flight was answered: {:?}", begin.elapsed(), answer?.trim_end());
     let Err(SupervisorError::UncleanShutdown(unclean)) = outcome else { panic!("one of them hangs: {outcome:?}") };
     for process in &unclean {
         println!("not clean: {process}");
     }
-    assert_eq!(unclean.len(), 1);
+    assert_eq!(unclean.len(), 1, "a client that resets its connection is no failure");
     assert!(begin.elapsed() < DRAIN + Duration::from_secs(1), "the budget holds");
     Ok(())
 }
 
-/// A worker that accepts connections, and gives each a process of its own.
-struct Listener {
-    address: SocketAddr,
-    connections: SupervisorHandle,
-}
-
-impl Supervisable for Listener {
-    fn name(&self) -> &str {
-        "listener"
-    }
-
-    async fn initialize(&self, mut shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
-        let listener = TcpListener::bind(self.address).await?;
-        let connections = self.connections.clone();
-        Ok(Box::pin(async move {
-            loop {
-                let (stream, peer) = tokio::select! {
-                    () = shutdown.wait_for_shutdown() => return Ok(()),
-                    accepted = listener.accept() => accepted?,
-                };
-                admit(stream, peer, &connections).await?;
+/// Accepts connections, and gives each a process in the scope of this one. When it ends, it drops the socket: no client comes
+/// in any more while the connections drain.
+async fn listen(address: SocketAddr, shutdown: ProcessShutdown) -> Result<(), BoxError> {
+    let listener = TcpListener::bind(address).await?;
+    let connections =
+        process::scope_with(|scope| scope.with_max_children(MAX_CONNECTIONS).with_shutdown_budget(DRAIN))?;
+    process::ready();
+    while let Some(accepted) = shutdown.run_until(listener.accept()).await {
+        let (mut stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            // Too many open files, or a client that has gone: no reason to end all connections.
+            Err(error) => {
+                println!("cannot accept: {error}");
+                sleep(Duration::from_millis(100)).await;
+                continue;
             }
-        }))
-    }
-}
-
-/// Takes a place first, then accepts the connection: so the connection is still here to be refused if there is no
-/// place.
-async fn admit(mut stream: TcpStream, peer: SocketAddr, connections: &SupervisorHandle) -> Result<(), BoxError> {
-    let (give, take) = oneshot::channel();
-    let connection = one_shot(format!("connection_{}", peer.port()), async move {
-        match take.await {
-            Ok(stream) => serve(stream).await,
-            Err(_) => Ok(()),
+        };
+        // The connection takes its place first, so that it is still here to be refused if there is none.
+        match connections.try_reserve() {
+            Ok(place) => {
+                place.spawn(one_shot(format!("connection_{}", peer.port()), async move {
+                    // What a client does wrong is no failure of this process.
+                    if let Err(error) = serve(stream).await {
+                        println!("the client {peer} is gone: {error}");
+                    }
+                }))?;
+            }
+            Err(SupervisorError::AtCapacity { max, .. }) => {
+                // A client that has gone already does not get it.
+                let _ = stream.write_all(format!("busy: there are {max} connections, try again\n").as_bytes()).await;
+            }
+            Err(other) => return Err(other.into()),
         }
-    });
-    match connections.start_child(connection).await {
-        Ok(_) => drop(give.send(stream)),
-        Err(SupervisorError::AtCapacity { max, .. }) => {
-            // A client that has gone already does not get it.
-            let _ = stream.write_all(format!("busy: there are {max} connections, try again\n").as_bytes()).await;
-        }
-        Err(other) => return Err(other.into()),
     }
     Ok(())
 }
 
 /// Echoes lines. Asked to stop, it finishes its current line.
-async fn serve(stream: TcpStream) -> Result<(), BoxError> {
+async fn serve(stream: TcpStream) -> io::Result<()> {
     let shutdown = process::shutdown();
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();

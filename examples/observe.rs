@@ -1,10 +1,18 @@
 //! A tree with trouble in it, and what an operator sees: every event as it happens, and the tree as a picture, now and
 //! then. Ends by itself after a few seconds.
 //!
+//! With `--serve`, it shows another tree in the browser until Ctrl-C:
+//! `cargo run --features observer --example observe -- --serve`. `--port 8080` chooses the port, `--crowd 10000` the number of
+//! connections, and `--control TOKEN` lets who has this token restart children.
+//!
 //! - `feed.poller` fails again and again, until its supervisor gives up and is restarted;
 //! - `peer` waits for a server that does not answer, and its watchdog finds it;
 //! - `parser` blocks its thread for two seconds, and is named while it does;
 //! - `cache` takes a while to warm up, and reports itself when it is ready.
+
+#[cfg(feature = "observer")]
+#[path = "support/shop.rs"]
+mod shop;
 
 use std::{future::pending, thread, time::Duration};
 
@@ -55,6 +63,12 @@ fn tree() -> Result<Supervisor, SupervisorError> {
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let _watch = watch_polls(5 * MOMENT)?;
+    if std::env::args().any(|argument| argument == "--serve") {
+        #[cfg(feature = "observer")]
+        return shop::serve().await;
+        #[cfg(not(feature = "observer"))]
+        return Err("build it with `--features observer` to show a tree in the browser".into());
+    }
     let root = tree()?;
     let mut events = root.handle().events();
     let printer = tokio::spawn(async move {

@@ -1,5 +1,5 @@
-//! A supervised TCP server that survives its own crashes: the listener echoes lines, the line `crash` makes it panic, and
-//! its successor binds the same port at once. A sibling counts the lines and never notices.
+//! A supervised TCP server that survives its own crashes: a listener owns connections that echo lines, the line
+//! `crash` makes one panic and the listener fail with it, and its successor binds the same port at once. A sibling counts the lines and never notices.
 //!
 //! `cargo run --example tcp_echo` drives itself with a client for 100 crashes, and checks that no line was lost that the
 //! client had got back. `cargo run --example tcp_echo -- --serve` stays up, for `nc 127.0.0.1 PORT`.
@@ -12,14 +12,11 @@ use std::{
     time::Duration,
 };
 
-use supervision::{
-    InitializationError, ProcessShutdown, RestartStrategy, Supervisable, Supervisor, SupervisorFuture, worker,
-};
+use supervision::{BoxError, ProcessShutdown, RestartStrategy, Supervisor, one_shot, process, worker};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::mpsc,
-    task::JoinSet,
     time::sleep,
 };
 
@@ -51,7 +48,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         RestartStrategy::one_for_one().with_intensity_and_period(2 * CRASHES, Duration::from_secs(5)),
     );
     root.add_worker(worker("counter", move |shutdown| count(received.clone(), tally.clone(), shutdown)));
-    root.add_worker(Listener { address, lines });
+    let listener = worker("listener", move |shutdown| listen(address, lines.clone(), shutdown));
+    root.add_worker(listener.with_explicit_ready());
 
     println!("listening on {address}");
     if serve {
@@ -73,60 +71,41 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A worker that accepts connections and echoes their lines.
-struct Listener {
-    address: SocketAddr,
-    lines: Lines,
-}
-
-impl Supervisable for Listener {
-    fn name(&self) -> &str {
-        "listener"
-    }
-
-    /// Becomes ready when the port is bound. The port is free: the predecessor's socket was dropped before its exit was
-    /// seen.
-    async fn initialize(&self, mut shutdown: ProcessShutdown) -> Result<SupervisorFuture, InitializationError> {
-        let listener = TcpListener::bind(self.address).await?;
-        let lines = self.lines.clone();
-        Ok(Box::pin(async move {
-            // Ends with this process, and all connections with it.
-            let mut connections = JoinSet::new();
-            loop {
-                tokio::select! {
-                    () = shutdown.wait_for_shutdown() => return Ok(()),
-                    accepted = listener.accept() => {
-                        let (stream, _) = accepted?;
-                        connections.spawn(echo(stream, lines.clone()));
-                    }
-                    Some(ended) = connections.join_next() => {
-                        if let Ok(Ok(Ended::AskedToCrash)) = ended {
-                            panic!("a client said so");
-                        }
-                    }
-                }
+/// Accepts connections, and gives each a process in the scope of this one. The port is free when a successor binds it: the
+/// socket of its predecessor was dropped before, and so were all connections.
+async fn listen(address: SocketAddr, lines: Lines, shutdown: ProcessShutdown) -> Result<(), BoxError> {
+    let listener = TcpListener::bind(address).await?;
+    let connections = process::scope()?;
+    process::ready();
+    while let Some(accepted) = shutdown.run_until(listener.accept()).await {
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            // Too many open files, or a client that has gone: no reason to end all connections.
+            Err(error) => {
+                println!("cannot accept: {error}");
+                sleep(Duration::from_millis(100)).await;
+                continue;
             }
-        }))
+        };
+        let connection = one_shot("connection", echo(stream, lines.clone()));
+        // The listener fails with it.
+        connections.spawn(connection.with_significance())?;
     }
-}
-
-enum Ended {
-    ByClient,
-    AskedToCrash,
+    Ok(())
 }
 
 /// Counts a line before it is echoed: what the client got back is safe.
-async fn echo(stream: TcpStream, lines: Lines) -> io::Result<Ended> {
-    let (read, mut write) = stream.into_split();
+async fn echo(stream: TcpStream, lines: Lines) {
+    let (shutdown, (read, mut write)) = (process::shutdown(), stream.into_split());
     let mut read = BufReader::new(read).lines();
-    while let Some(line) = read.next_line().await? {
+    // Until the client is gone, which is no failure.
+    while let Some(Ok(Some(line))) = shutdown.run_until(read.next_line()).await {
         if line == "crash" {
-            return Ok(Ended::AskedToCrash);
+            panic!("a client said so");
         }
         let _ = lines.send(line.clone());
-        write.write_all(format!("{line}\n").as_bytes()).await?;
+        let _ = write.write_all(format!("{line}\n").as_bytes()).await;
     }
-    Ok(Ended::ByClient)
 }
 
 /// Counts lines until it is asked to stop, and then the lines that are still under way.
@@ -155,33 +134,30 @@ async fn count(
 /// Plays the client: a few lines, each waited for, and a crash; and again. Returns what it got back, and how often it
 /// was refused.
 async fn crash_it_again_and_again(address: SocketAddr) -> io::Result<(BTreeSet<String>, usize)> {
-    let (mut acknowledged, mut refused) = (BTreeSet::new(), 0);
-    for round in 0..CRASHES {
-        let stream = loop {
-            match TcpStream::connect(address).await {
-                Ok(stream) => break stream,
-                Err(_) => {
-                    refused += 1;
-                    sleep(Duration::from_millis(1)).await;
-                }
-            }
+    let (mut acknowledged, mut refused, mut crashes) = (BTreeSet::new(), 0, 0);
+    'connection: while crashes < CRASHES {
+        let Ok(stream) = TcpStream::connect(address).await else {
+            refused += 1;
+            sleep(Duration::from_millis(1)).await;
+            continue;
         };
         let (read, mut write) = stream.into_split();
         let mut read = BufReader::new(read).lines();
         for number in 0..LINES_BEFORE_EACH_CRASH {
-            let line = format!("line {number} of round {round}");
-            write.write_all(format!("{line}\n").as_bytes()).await?;
+            let line = format!("line {number} of round {crashes}");
+            let _ = write.write_all(format!("{line}\n").as_bytes()).await;
             match read.next_line().await {
                 Ok(Some(echoed)) if echoed == line => acknowledged.insert(line),
-                // The crash of the round before may take this connection, too, if it was made in time.
-                _ => break,
+                // The crash before may take this connection, too, if it was made in time.
+                _ => continue 'connection,
             };
         }
         let _ = write.write_all(b"crash\n").await;
         // Until the server is gone.
         while let Ok(Some(_)) = read.next_line().await {}
-        if round % 20 == 19 {
-            println!("{} crashes so far", round + 1);
+        crashes += 1;
+        if crashes % 20 == 0 {
+            println!("{crashes} crashes so far");
         }
     }
     Ok((acknowledged, refused))

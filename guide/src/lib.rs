@@ -17,5 +17,7 @@ pages! {
     from_ractor "from-ractor.md"
     from_tokio_graceful_shutdown "from-tokio-graceful-shutdown.md"
     from_tokio_util "from-tokio-util.md"
+    probes "probes.md"
+    tcp_service "tcp-service.md"
     tracing_and_metrics "tracing-and-metrics.md"
 }

@@ -6,13 +6,13 @@ fn read(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).expect("a readable file")
 }
 
-/// The files of the pages. The index is none.
+/// The files of the pages. The index is none, and neither is the folder of pictures.
 fn pages() -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide");
     let names =
         fs::read_dir(folder).expect("a readable folder").map(|entry| entry.expect("a readable entry").file_name());
-    let pages: BTreeSet<_> =
-        names.map(|name| name.into_string().expect("plain names")).filter(|name| name != "README.md").collect();
+    let names = names.map(|name| name.into_string().expect("plain names"));
+    let pages: BTreeSet<_> = names.filter(|name| name.ends_with(".md") && name != "README.md").collect();
     assert!(pages.len() > 15, "{pages:?}");
     pages
 }
