@@ -3,8 +3,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export RUST_BACKTRACE=1
 
-# Prints a command and runs it.
+# Prints a command, and how long the script has run, and runs it.
 step() {
-    printf '\n== %s\n' "$*"
+    printf '\n== %s  [%s s]\n' "$*" "$SECONDS"
     "$@"
 }
