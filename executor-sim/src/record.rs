@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use supervisor_core::{Event, SupervisorError, dotted};
+use supervisor_core::{Event, Snapshot, SupervisorError, dotted};
 
 /// A record of a run: every event of the tree with its time, and how the run ended. Its display has a line for each
 /// event.
@@ -11,6 +11,9 @@ pub struct Record {
     pub outcome: Result<(), SupervisorError>,
     /// The events, each with the time of the simulation.
     pub events: Vec<(Duration, Arc<Event>)>,
+    /// The snapshots, each with the number of events before it. There are some only after
+    /// [`Sim::take_snapshots`](crate::Sim::take_snapshots).
+    pub snapshots: Vec<(usize, Snapshot)>,
 }
 
 impl Record {

@@ -1,5 +1,5 @@
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     fmt,
     future::{Future, pending},
     pin::{Pin, pin},
@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use futures_lite::future::{or, poll_once};
-use supervisor_core::{SupervisionTree, Supervisor, SupervisorError, Timer};
+use futures_lite::future::{block_on, or, poll_once};
+use supervisor_core::{Event, Events, Snapshot, SupervisionTree, Supervisor, SupervisorError, SupervisorHandle, Timer};
 
 use crate::{
     clock::Clock,
@@ -41,6 +41,8 @@ pub struct Sim {
     tasks: Arc<Tasks>,
     main: SimSpawner,
     executors: Cell<u32>,
+    /// How long after a snapshot the next one is taken.
+    snapshots_every: Cell<Option<Duration>>,
 }
 
 impl Sim {
@@ -61,7 +63,7 @@ impl Sim {
     pub(crate) fn recorded(seed: u64, recorder: Recorder) -> Self {
         let tasks = Tasks::new(seed, Arc::new(Clock::new()), recorder);
         let main = SimSpawner::new(&tasks, Identity::new(0, Duration::ZERO, MILLION, false));
-        Self { seed, main, tasks, executors: Cell::new(0) }
+        Self { seed, main, tasks, executors: Cell::new(0), snapshots_every: Cell::new(None) }
     }
 
     /// Gives the main executor these threads and no more, as [`with_threads`](Self::with_threads) does. For a
@@ -115,6 +117,12 @@ impl Sim {
     /// Adds a fault, from now on.
     pub fn fault(&self, fault: Fault) {
         self.tasks.add_fault(fault);
+    }
+
+    /// Makes [`run`](Self::run) and [`run_for`](Self::run_for) take snapshots of the tree, too: with the first events, at the end,
+    /// and in between with events that come so long after the last one. The run stays the same, because a snapshot asks no process.
+    pub fn take_snapshots(&self, every: Duration) {
+        self.snapshots_every.set(Some(every));
     }
 
     /// Returns the virtual time since the simulation was made.
@@ -231,8 +239,7 @@ impl Sim {
     }
 
     fn run_with(&self, root: Supervisor, end: impl Future<Output = ()>) -> Record {
-        let mut told = root.handle().events();
-        let events = RefCell::new(Vec::new());
+        let mut listener = Listener::new(self, root.handle());
         let life = async {
             let mut tree = root.start_on(self.spawner()).await?;
             let by_itself = or(async { Some(tree.wait().await) }, async {
@@ -244,19 +251,8 @@ impl Sim {
                 None => tree.shutdown().await,
             }
         };
-        let outcome = self.run_until(async {
-            let listen = async {
-                while let Some(event) = told.next().await {
-                    events.borrow_mut().push((self.elapsed(), event));
-                }
-                pending().await
-            };
-            or(life, listen).await
-        });
-        let rest = || self.run_until(poll_once(told.next())).flatten();
-        events.borrow_mut().extend(std::iter::from_fn(rest).map(|event| (self.elapsed(), event)));
-        assert_eq!(told.lost(), 0, "events came faster than the record of seed {} could take them", self.seed);
-        Record { outcome, events: events.into_inner() }
+        let outcome = self.run_until(or(life, listener.listen()));
+        listener.end(outcome)
     }
 }
 
@@ -279,6 +275,58 @@ impl Drop for Sim {
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sim").field("seed", &self.seed).field("elapsed", &self.elapsed()).finish_non_exhaustive()
+    }
+}
+
+/// What hears a tree that runs, and makes its record.
+struct Listener<'a> {
+    sim: &'a Sim,
+    root: SupervisorHandle,
+    told: Events,
+    events: Vec<(Duration, Arc<Event>)>,
+    snapshots: Vec<(usize, Snapshot)>,
+    /// When the last snapshot was taken.
+    looked: Option<Duration>,
+}
+
+impl<'a> Listener<'a> {
+    fn new(sim: &'a Sim, root: SupervisorHandle) -> Self {
+        let told = root.events();
+        Self { sim, root, told, events: Vec::new(), snapshots: Vec::new(), looked: None }
+    }
+
+    /// Takes the events as they come. It never ends.
+    async fn listen<T>(&mut self) -> T {
+        while let Some(event) = self.told.next().await {
+            self.events.push((self.sim.elapsed(), event));
+            while let Some(Some(event)) = poll_once(self.told.next()).await {
+                self.events.push((self.sim.elapsed(), event));
+            }
+            if let Some(every) = self.sim.snapshots_every.get() {
+                if self.looked.is_none_or(|looked| self.sim.elapsed().saturating_sub(looked) >= every) {
+                    self.look();
+                }
+            }
+        }
+        pending().await
+    }
+
+    /// Takes a snapshot. It is read here, and no process of the simulation has a part in it.
+    fn look(&mut self) {
+        self.looked = Some(self.sim.elapsed());
+        self.snapshots.push((self.events.len(), block_on(self.root.snapshot())));
+    }
+
+    fn end(mut self, outcome: Result<(), SupervisorError>) -> Record {
+        while let Some(event) = self.sim.run_until(poll_once(self.told.next())).flatten() {
+            self.events.push((self.sim.elapsed(), event));
+        }
+        assert_eq!(self.told.lost(), 0, "events came faster than the record of seed {} could take them", self.sim.seed);
+        if self.sim.snapshots_every.get().is_some() {
+            self.look();
+        }
+        let Self { events, snapshots, .. } = self;
+        Record { outcome, events, snapshots }
     }
 }
 

@@ -62,6 +62,18 @@ fn a_seed_gives_the_same_run_on_every_machine() {
 }
 
 #[test]
+fn snapshots_do_not_change_a_run() {
+    let hour = |every: Option<Duration>| {
+        let sim = Sim::with_seed(3);
+        if let Some(every) = every {
+            sim.take_snapshots(every);
+        }
+        (busy_hour(&sim), sim.fingerprint())
+    };
+    assert_eq!(hour(Some(SECOND)), hour(None));
+}
+
+#[test]
 #[should_panic = "two runs with seed 1 differ at step"]
 fn a_run_that_depends_on_more_than_its_seed_is_found() {
     static RUNS: AtomicU64 = AtomicU64::new(0);

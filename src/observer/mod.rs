@@ -2,7 +2,7 @@
 //!
 //! [`Probes::with_observer`](crate::Probes::with_observer) turns it on. The page gets its data as a stream of lines in JSON: a
 //! snapshot, then events as they happen, and a fresh snapshot now and then. The same lines in a file are a recording, which the
-//! page can replay: see [`record`] and [`write_events`]. The page `observer` of the guide shows all of it, and has the format.
+//! page can replay: see [`record`], and `write_record` for a simulated run. The page `observer` of the guide shows all of it, and has the format.
 //!
 //! While no page is open, nothing subscribes to events and no snapshot is taken.
 
@@ -18,7 +18,9 @@ mod viewer;
 
 use std::{error::Error, fmt, net::SocketAddr};
 
-pub use self::record::{record, write_events};
+pub use self::record::record;
+#[cfg(feature = "sim")]
+pub use self::record::write_record;
 pub(crate) use self::service::Service;
 
 /// The fewest bytes that a token has. Sixteen random letters and digits cannot be guessed.

@@ -4,7 +4,12 @@ use std::{
 };
 
 use async_io::Timer;
-use supervisor_core::{Event, SupervisorHandle};
+#[cfg(feature = "sim")]
+use executor_sim::Record;
+use supervisor_core::SupervisorHandle;
+
+#[cfg(feature = "sim")]
+use super::overview::reduce;
 
 use super::{
     lines,
@@ -59,15 +64,21 @@ pub async fn record(supervisor: &SupervisorHandle, mut writer: impl Write) -> io
     }
 }
 
-/// Writes events as a recording, for the page of an [`Observer`](super::Observer) to replay. It has no snapshots: the page puts
-/// the tree together from the events.
+/// Writes the record of a simulated run as a recording, for the page of an [`Observer`](super::Observer) and for `supervision-top` to
+/// replay: a seed that fails can be looked at, step by step.
 ///
-/// For the events of a simulated run, which `Record::events` has: a seed that fails can be looked at, step by step.
+/// Without [`Sim::take_snapshots`](crate::sim::Sim::take_snapshots) it has events alone. Then a viewer puts the tree together from
+/// their names, and knows no settings.
 ///
 /// ```
-/// # fn keep(events: &[std::sync::Arc<supervision::Event>]) -> std::io::Result<()> {
-/// let file = std::fs::File::create("seed-17.jsonl")?;
-/// supervision::observer::write_events(events.iter().map(|event| &**event), file)?;
+/// use std::{fs::File, time::Duration};
+/// use supervision::{Supervisor, observer, sim::Sim};
+///
+/// # fn keep(root: Supervisor) -> std::io::Result<()> {
+/// let sim = Sim::with_seed(17);
+/// sim.take_snapshots(Duration::from_secs(1));
+/// let record = sim.run_for(root, Duration::from_secs(3600));
+/// observer::write_record(&record, File::create("seed-17.jsonl")?)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -75,10 +86,21 @@ pub async fn record(supervisor: &SupervisorHandle, mut writer: impl Write) -> io
 /// # Errors
 ///
 /// The first error of the writer.
-pub fn write_events<'a>(events: impl IntoIterator<Item = &'a Event>, mut writer: impl Write) -> io::Result<()> {
+#[cfg(feature = "sim")]
+pub fn write_record(record: &Record, mut writer: impl Write) -> io::Result<()> {
     writeln!(writer, "{}", lines::hello(false))?;
-    for event in events {
-        writeln!(writer, "{}", lines::event(event))?;
+    let mut snapshots = record.snapshots.iter().peekable();
+    for written in 0..=record.events.len() {
+        while let Some((_, snapshot)) = snapshots.next_if(|(before, _)| *before <= written) {
+            let mut tree = snapshot.clone();
+            let summaries = reduce(&mut tree);
+            if let Some(line) = lines::snapshot(&tree, &summaries) {
+                writeln!(writer, "{line}")?;
+            }
+        }
+        if let Some((_, event)) = record.events.get(written) {
+            writeln!(writer, "{}", lines::event(event))?;
+        }
     }
     writer.flush()
 }

@@ -7,7 +7,7 @@ use futures_lite::future::or;
 use serde_json::Value;
 use supervision::{
     Event, RestartStrategy, Snapshot, Supervisor,
-    observer::{Observer, record, write_events},
+    observer::{Observer, record, write_record},
     process, worker,
 };
 
@@ -71,17 +71,20 @@ async fn an_error_of_the_writer_ends_a_recording() {
     shown.tree.shutdown().await.unwrap();
 }
 
-#[test]
-fn a_simulated_run_is_a_recording_of_its_events() {
-    let sim = Sim::with_seed(7);
+fn failing() -> Supervisor {
     let mut root = Supervisor::new("root").unwrap().with_restart_strategy(RestartStrategy::one_for_one());
     root.add_worker(worker("failing", |_| async {
         process::sleep(Duration::from_secs(1)).await;
         Err::<(), _>("no peer")
     }));
-    let run = sim.run(root);
+    root
+}
+
+#[test]
+fn a_simulated_run_is_a_recording_of_its_events() {
+    let run = Sim::with_seed(7).run(failing());
     let mut file = Vec::new();
-    write_events(run.events.iter().map(|(_, event)| &**event), &mut file).unwrap();
+    write_record(&run, &mut file).unwrap();
     let lines = lines(&file);
     assert_eq!(lines.len(), 1 + run.events.len());
     for ((at, event), line) in run.events.iter().zip(&lines[1..]) {
@@ -89,4 +92,28 @@ fn a_simulated_run_is_a_recording_of_its_events() {
         assert_eq!(line["text"], event.to_string());
     }
     assert!(lines.iter().any(|line| line["text"].as_str().is_some_and(|text| text.contains("gave up"))));
+}
+
+#[test]
+fn the_recording_of_a_simulated_run_has_its_snapshots_where_they_were_taken() {
+    let sim = Sim::with_seed(7);
+    sim.take_snapshots(Duration::from_millis(1));
+    let run = sim.run(failing());
+    let mut file = Vec::new();
+    write_record(&run, &mut file).unwrap();
+    let lines = lines(&file);
+    assert_eq!(lines.len(), 1 + run.events.len() + run.snapshots.len());
+    let mut last = 0;
+    let mut states = Vec::new();
+    for line in &lines[1..] {
+        let at = line["at"].as_u64().or(line["event"]["at"].as_u64()).unwrap();
+        assert!(at >= last, "{line}");
+        last = at;
+        if let Some(snapshot) = line.get("snapshot") {
+            let snapshot: Snapshot = serde_json::from_value(snapshot.clone()).unwrap();
+            states.push((at, snapshot.state, snapshot.children[0].restarts));
+        }
+    }
+    use supervision::ChildState::{Running, Stopped};
+    assert_eq!(states, [(0, Running, 0), (1_000, Running, 1), (2_000, Stopped, 1)]);
 }
