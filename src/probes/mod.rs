@@ -103,7 +103,8 @@ impl Probes {
         Self { liveness_limit: limit, ..self }
     }
 
-    /// Sets how many connections are served at once, at least one. By default 64. A client beyond that gets 503 at once.
+    /// Sets how many connections are served at once, at least one. By default 64. For one more, the oldest is closed for which no
+    /// answer is being made or sent. If there is none, the new client gets 503 at once.
     pub fn with_max_connections(self, connections: usize) -> Self {
         Self { max_connections: connections.max(1), ..self }
     }

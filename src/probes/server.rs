@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use async_executor::LocalExecutor;
+use async_executor::{LocalExecutor, Task};
 use async_io::{Async, Timer};
 use hyper::{server::conn::http1, service::service_fn};
 use supervisor_core::BoxError;
@@ -26,7 +26,7 @@ const HEAD_LIMIT: Duration = Duration::from_secs(5);
 /// How long nothing is accepted after the system has refused a connection, because the program has no file descriptors left.
 const REFUSED: Duration = Duration::from_millis(100);
 
-/// The answer for a client beyond the bound.
+/// The answer for a client beyond the bound, while all others are being answered.
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
     content-length: 27\r\n\r\nbusy: too many connections\n";
 
@@ -66,34 +66,64 @@ impl Server {
     }
 
     async fn accept(&self, connections: &LocalExecutor<'static>, pages: &Rc<Pages>) {
-        // Each connection has a clone.
-        let slot = Rc::new(());
+        let mut open = Open { places: self.max_connections, connections: Vec::new() };
         loop {
             let Ok((stream, address)) = self.listener.accept().await else {
                 Timer::after(REFUSED).await;
                 continue;
             };
-            if Rc::strong_count(&slot) > self.max_connections {
+            if !open.make_room() {
                 refuse(stream.get_ref());
                 continue;
             }
-            let client = Client::new(address, slot.clone());
-            connections.spawn(serve_one(stream, client, pages.clone())).detach();
+            let client = Rc::new(Client::new(address));
+            let task = connections.spawn(serve_one(stream, client.clone(), pages.clone()));
+            open.connections.push((client, task));
         }
     }
 }
 
+/// The connections that are served at once, in the order in which they were accepted.
+struct Open {
+    places: usize,
+    connections: Vec<(Rc<Client>, Task<()>)>,
+}
+
+impl Open {
+    /// Makes room for another connection: the oldest one that is silent is closed for it. So clients that connect and say nothing
+    /// keep no probe out. Returns whether there is room.
+    fn make_room(&mut self) -> bool {
+        let has_place = |(client, task): &(Rc<Client>, Task<()>)| !client.is_released() && !task.is_finished();
+        let (held, others): (Vec<_>, Vec<_>) = self.connections.drain(..).partition(has_place);
+        self.connections = held;
+        for (_, task) in others {
+            task.detach();
+        }
+        if self.connections.len() < self.places {
+            return true;
+        }
+        let silent = self.connections.iter().position(|(client, _)| client.is_silent());
+        silent.map(|oldest| self.connections.remove(oldest)).is_some()
+    }
+}
+
 /// Serves the requests of one connection, one after the other.
-async fn serve_one(stream: Async<TcpStream>, client: Client, pages: Rc<Pages>) {
+async fn serve_one(stream: Async<TcpStream>, client: Rc<Client>, pages: Rc<Pages>) {
     let _ = stream.get_ref().set_nodelay(true);
+    let socket = Socket::new(stream, client.clone());
     let (client, pages) = (&client, &pages);
-    let service = service_fn(|request| async move { Ok::<_, Infallible>(pages.answer(&request, client).await) });
+    let service = service_fn(|request| async move {
+        client.is_asking.set(true);
+        let answer = pages.answer(&request, client).await;
+        client.is_asking.set(false);
+        Ok::<_, Infallible>(answer)
+    });
     let connection = http1::Builder::new()
         .timer(Clock)
         .header_read_timeout(HEAD_LIMIT)
         .max_header_size(MAX_HEAD)
         .max_buf_size(2 * MAX_HEAD)
-        .serve_connection(Socket::new(stream), service);
+        .serve_connection(socket, service);
     // A client that goes away, is too slow or sends garbage has had its answer, if there is one.
     let _ = connection.await;
 }

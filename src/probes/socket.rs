@@ -5,6 +5,7 @@ use std::{
     io,
     net::TcpStream,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -12,6 +13,8 @@ use std::{
 use async_io::{Async, Timer};
 use futures_lite::{AsyncRead, AsyncWrite, ready};
 use hyper::rt::{self, ReadBufCursor};
+
+use super::Client;
 
 /// How long a client may take to accept what was written: an answer, or a piece of one that goes on.
 const SEND_LIMIT: Duration = Duration::from_secs(10);
@@ -25,11 +28,12 @@ pub(super) struct Socket {
     stream: Async<TcpStream>,
     /// The end of the time for what is written and not flushed yet.
     limit: Option<Timer>,
+    client: Rc<Client>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: Async<TcpStream>) -> Self {
-        Self { stream, limit: None }
+    pub(super) fn new(stream: Async<TcpStream>, client: Rc<Client>) -> Self {
+        Self { stream, limit: None, client }
     }
 
     fn check_limit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -55,6 +59,7 @@ impl rt::Read for Socket {
 
 impl rt::Write for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.client.is_taking.set(true);
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
             // The limit is for the whole answer: a client that takes a byte now and then does not extend it.
             Poll::Pending => self.check_limit(cx),
@@ -70,6 +75,7 @@ impl rt::Write for Socket {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.limit = None;
+        self.client.is_taking.set(false);
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

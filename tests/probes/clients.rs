@@ -17,7 +17,9 @@ mount_in_real_time! { everywhere:
     http_1_0_and_pipelined_requests_are_answered
     garbage_and_huge_heads_are_refused
     the_body_of_a_request_is_not_read
-    a_client_beyond_the_bound_is_refused_at_once
+    silent_clients_keep_no_other_out
+    the_oldest_silent_client_is_closed_for_a_new_one
+    a_client_beyond_the_bound_is_refused_while_all_others_are_answered
 }
 
 /// They wait for limits of the server, so they run on two executors only.
@@ -107,28 +109,45 @@ async fn the_body_of_a_request_is_not_read(world: World) {
     tree.shutdown().await.unwrap();
 }
 
-async fn a_client_beyond_the_bound_is_refused_at_once(world: World) {
+async fn silent_clients_keep_no_other_out(world: World) {
     let (tree, address) = serve(&world, &Probes::on_loopback(0)).await;
-    let (served, refused) = beside(move || {
-        let begun = Instant::now();
-        // One after the other, because the server accepts them in this order.
-        let held: Vec<_> = (0..64).map(|_| connect(address)).collect();
-        // Those that are held say nothing, so they are cut after five seconds.
-        let beyond = (64..1000).take_while(|_| begun.elapsed() < Duration::from_secs(4));
-        let refused: Vec<_> = beyond.map(|_| get_or_cut(address).is_none_or(|answer| answer.status == 503)).collect();
-        drop(held);
-        let served = (0..1000).find(|_| get_or_cut(address).is_some_and(|answer| answer.status == 200));
-        (served, refused)
-    })
-    .await;
-    assert!(!refused.is_empty() && refused.iter().all(|is_refused| *is_refused), "{refused:?}");
-    assert!(served.is_some(), "it serves again when there is room");
+    let answered = beside(move || {
+        let _held: Vec<_> = (0..1000).map(|_| connect(address)).collect();
+        (0..100).map(|_| get_or_cut(address).map(|answer| answer.status)).collect::<Vec<_>>()
+    });
+    assert_eq!(answered.await, [Some(200); 100]);
     assert_eq!(tree.snapshot().await.find("root.probes").map(|probes| probes.restarts), Some(0));
     tree.shutdown().await.unwrap();
+}
 
-    let (tree, address) = serve(&world, &Probes::on_loopback(0).with_max_connections(1)).await;
+async fn the_oldest_silent_client_is_closed_for_a_new_one(world: World) {
+    let (tree, address) = serve(&world, &Probes::on_loopback(0).with_max_connections(2)).await;
+    let (first, second, third) = beside(move || {
+        let [mut first, mut second, mut third] = [(); 3].map(|()| connect(address));
+        let begun = Instant::now();
+        let first = read_to_end(&mut first);
+        assert!(begun.elapsed() < Duration::from_secs(4), "it is closed at once");
+        for client in [&mut second, &mut third] {
+            client.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        }
+        (first, read_to_end(&mut second), read_to_end(&mut third))
+    })
+    .await;
+    assert_eq!(first, "");
+    for answer in [second, third] {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    tree.shutdown().await.unwrap();
+}
+
+async fn a_client_beyond_the_bound_is_refused_while_all_others_are_answered(world: World) {
+    let large = "x".repeat(64 << 20);
+    let probes = Probes::on_loopback(0).with_max_connections(1).with_metrics(move || large.clone());
+    let (tree, address) = serve(&world, &probes).await;
     let refused = beside(move || {
-        let _held = connect(address);
+        let mut taking = connect(address);
+        taking.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        taking.read_exact(&mut [0; 10]).unwrap();
         get_or_cut(address)
     });
     let refused = refused.await.expect("an answer");
@@ -165,6 +184,7 @@ async fn a_client_that_takes_no_answer_is_cut(world: World) {
     let (waited, is_free) = beside(move || {
         let mut client = connect(address);
         client.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        client.read_exact(&mut [0; 10]).unwrap();
         // It takes a piece now and then, which does not help.
         let begun = Instant::now();
         let mut piece = [0; 1 << 16];
