@@ -15,17 +15,20 @@ use crate::{Clock, Token};
 /// The lease, as the subtree that it is for sees it: the subtree is built with it, and hands clones to its workers.
 ///
 /// Supervision stops the subtree before the lease can end, so most workers never ask. Ask where a step must not happen late: before a
-/// write that the store of that write cannot fence, and after something that may have taken long.
+/// write that the store of that write cannot fence, and after something that may have taken long. A worker that finds the lease over
+/// waits for its stop. If it returned, its supervisor would start it again, unless the stop has reached that before.
 ///
 /// ```
+/// use std::future::pending;
 /// use lease::Held;
 ///
-/// # fn read_the_queue() -> Vec<String> { Vec::new() }
+/// # async fn next_job() -> String { String::new() }
 /// # fn send(job: String, token: u64) {}
-/// fn work(held: &Held) {
-///     for job in read_the_queue() {
+/// async fn work(held: Held) {
+///     loop {
+///         let job = next_job().await;
 ///         if !held.is_valid() {
-///             return;
+///             return pending().await; // until it is stopped
 ///         }
 ///         send(job, held.token().as_u64()); // the receiver refuses a smaller token than it has seen
 ///     }

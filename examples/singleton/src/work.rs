@@ -1,4 +1,4 @@
-use std::{path::PathBuf, thread, time::Duration};
+use std::{future::pending, path::PathBuf, thread, time::Duration};
 
 use lease::{Held, Token};
 use supervision::{BoxError, ProcessShutdown, Supervisor, process, worker};
@@ -40,9 +40,13 @@ impl Work {
 }
 
 async fn run(work: Work, held: Held, shutdown: ProcessShutdown) -> Result<(), BoxError> {
-    let _open = Open::new(work.journal.clone(), held.token());
     let stuck_from = work.stuck_after.map(|time| Instant::now() + time);
     let steps = async {
+        // On a machine that wakes up, this may be started again before its supervisor hears that the lease is over.
+        if !held.is_valid() {
+            pending::<()>().await;
+        }
+        let _open = Open::new(work.journal.clone(), held.token());
         let mut fence = match &work.fence {
             Some(path) => Some(Fence::reach(path).await?),
             None => None,
@@ -61,7 +65,8 @@ async fn run(work: Work, held: Held, shutdown: ProcessShutdown) -> Result<(), Bo
                 }
             }
         }
-        Ok(())
+        // It is about to be stopped. If it returned, it would be started again.
+        pending::<Result<(), BoxError>>().await
     };
     shutdown.run_until(steps).await.unwrap_or(Ok(()))
 }
