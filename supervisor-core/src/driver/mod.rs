@@ -143,7 +143,7 @@ impl Driver {
         let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
         // S3: a scope has the place and the name of its owner.
         let scope_id = settings.is_scope.then(|| own.control.id());
-        let scope = parent.below(name, own_id, scope_id, last_static, shared.clone(), home, spawner);
+        let scope = parent.below(&name, own_id, scope_id, last_static, shared.clone(), home, spawner);
         // R36: a restarted supervisor is new. It has its static children, no history, and no child that was added. A
         // child that runs only once, and has run, is left out.
         let able: Vec<_> = children.iter().filter(|child| child.can_start()).collect();

@@ -29,7 +29,8 @@ use crate::{
 /// An owner of this keeps the executors alive. So processes hold it, and no value that a user can keep longer than its
 /// process lives.
 pub(crate) struct Scope {
-    name: Option<Name>,
+    /// The dotted name of the supervisor: the part of the names below that they share. Empty above a root.
+    pub(super) path: Arc<str>,
     pub(super) parent: Option<Arc<Scope>>,
     /// The id of the supervisor as a child of its parent.
     pub(super) id: ChildId,
@@ -98,7 +99,7 @@ impl Scope {
         shared: Arc<Shared>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            name: None,
+            path: Arc::default(),
             parent: None,
             id: ChildId::FIRST,
             scope_id: None,
@@ -121,7 +122,7 @@ impl Scope {
     #[expect(clippy::too_many_arguments, reason = "the one caller has them side by side")]
     pub(crate) fn below(
         self: Arc<Self>,
-        name: Name,
+        name: &Name,
         id: ChildId,
         scope_id: Option<ChildId>,
         last_static: ChildId,
@@ -130,7 +131,7 @@ impl Scope {
         spawner: Executor,
     ) -> Arc<Self> {
         Arc::new(Self {
-            name: Some(name),
+            path: self.path_of(name.as_str()).into(),
             id,
             scope_id,
             last_static,
@@ -151,7 +152,7 @@ impl Scope {
     }
 
     pub(crate) fn is_outside(&self) -> bool {
-        self.name.is_none()
+        self.parent.is_none()
     }
 
     /// Returns whether this is the scope of a root.
@@ -185,10 +186,7 @@ impl Scope {
 
     /// Returns the supervisor's own dotted name.
     pub(crate) fn path(&self) -> String {
-        match (&self.parent, &self.name) {
-            (Some(parent), Some(name)) => parent.path_of(name.as_str()),
-            _ => String::new(),
-        }
+        self.path.to_string()
     }
 
     /// What its own events are about.
@@ -359,11 +357,14 @@ impl Parent for Scope {
     }
 
     fn path_of(&self, segment: &str) -> String {
-        // A1: whole names are made on demand. A process keeps its own segment only.
-        let mut path = self.path();
-        if !path.is_empty() {
-            path.push('.');
+        // A1: whole names are made on demand: a worker keeps its own segment only. A name is as long as the tree is deep, so it is
+        // made from that of the supervisor, and not by a walk.
+        if self.is_outside() {
+            return segment.to_owned();
         }
+        let mut path = String::with_capacity(self.path.len() + 1 + segment.len());
+        path.push_str(&self.path);
+        path.push('.');
         path + segment
     }
 
