@@ -17,7 +17,7 @@ use crate::{
         ChildId, Exit, Name, Parent, PendingEnd, ProcessId, ProcessKey, Report, ReportKind, guard, is_in_process,
     },
     mailbox::{Envelope, Mailbox, Taken},
-    observe::{ARE_WANTED, Changes, Event, EventKind, Events, Metrics, Observers},
+    observe::{ARE_WANTED, Audience, Changes, Event, EventKind, Events, Metrics, Observers, Subscribers},
     quiescence::{InFlight, Quiescence},
     spawner::{Executor, now, nudge, system_time},
 };
@@ -49,6 +49,7 @@ pub(crate) struct Scope {
     pub(crate) home: Executor,
     pub(crate) observers: Observers,
     pub(crate) changes: Changes,
+    audience: Audience,
     pub(crate) quiescence: Quiescence,
     reports: Mailbox<Report>,
     /// Whether the supervisor was lost: then its children report their ends themselves.
@@ -110,6 +111,7 @@ impl Scope {
             spawner,
             observers,
             changes: Changes::default(),
+            audience: Audience::default(),
             quiescence,
             reports: Mailbox::new(),
             is_lost: AtomicBool::new(false),
@@ -142,6 +144,7 @@ impl Scope {
             home,
             observers: self.observers.clone(),
             changes: self.changes.clone(),
+            audience: Audience::default(),
             quiescence: self.quiescence.clone(),
             parent: Some(self),
             reports: Mailbox::new(),
@@ -162,7 +165,7 @@ impl Scope {
 
     /// Returns how many supervisors there are from the root down to this one.
     pub(crate) fn depth(&self) -> usize {
-        iter::successors(Some(self), |scope| scope.parent.as_deref()).filter(|scope| !scope.is_outside()).count()
+        self.ancestors().filter(|scope| !scope.is_outside()).count()
     }
 
     /// Returns whether it is one of the children that the supervisor has when it starts.
@@ -173,8 +176,7 @@ impl Scope {
     /// Returns how many segments the dotted name of the nearest supervisor has that is there whenever the root is: this one, or
     /// one above. Names below that one come and go.
     fn fixed_depth(&self) -> usize {
-        let mut scopes = iter::successors(Some(self), |scope| scope.parent.as_deref());
-        scopes.find(|scope| scope.is_fixture).map_or(0, Self::depth)
+        self.ancestors().find(|scope| scope.is_fixture).map_or(0, Self::depth)
     }
 
     /// Counts what happens to a child for itself, if it is a static one: so the number of series has a bound.
@@ -208,17 +210,12 @@ impl Scope {
         own: Option<&Arc<Shared>>,
         subject: impl FnOnce() -> Subject,
     ) {
-        let subscribers = || {
-            // B3: a subscriber gets the events of its supervisor and of all below, so all supervisors above get this
-            // one.
-            let above = iter::successors(Some(self), |scope| scope.parent.as_deref());
-            // The scope above a root has the `Shared` of the root, which has the event already.
-            let above = above.filter(|scope| !scope.is_outside()).map(|scope| &scope.shared);
-            let all = own.into_iter().chain(above).map(|shared| shared.subscribers());
-            all.filter(|subscribers| !subscribers.is_empty())
-        };
-        // B3: without a subscriber in the program this costs one load, before anything is walked or made.
-        let has_subscribers = Events::are_wanted() && subscribers().next().is_some();
+        // B3: without a subscriber in the program this costs one load, before anything is looked up or made.
+        let are_wanted = Events::are_wanted();
+        let own = own.map(|shared| shared.subscribers()).filter(|own| are_wanted && !own.is_empty());
+        let above = are_wanted.then(|| self.audience());
+        let subscribers = || own.into_iter().chain(above.iter().flat_map(|above| above.iter()));
+        let has_subscribers = subscribers().next().is_some();
         if !has_subscribers && !self.observers.want(&kind) {
             return;
         }
@@ -229,6 +226,19 @@ impl Scope {
             let event = Arc::new(event);
             subscribers().for_each(|subscribers| subscribers.emit(&event));
         }
+    }
+
+    /// Returns the subscribers that get the events of this supervisor.
+    fn audience(&self) -> Arc<[Arc<Subscribers>]> {
+        // B3: a subscriber gets the events of its supervisor and of all below, so all supervisors above get this one. The scope
+        // above a root has the `Shared` of the root, which has the event already.
+        let supervisors = self.ancestors().filter(|scope| !scope.is_outside());
+        self.audience.of(supervisors.map(|scope| scope.shared.subscribers()))
+    }
+
+    /// Returns this supervisor and those above it, upwards.
+    fn ancestors(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |scope| scope.parent.as_deref())
     }
 
     /// Returns the next report of a child.
