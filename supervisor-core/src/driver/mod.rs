@@ -266,12 +266,13 @@ impl Io {
     }
 
     /// Arms the timer for the next deadline. Ready if that is now.
-    fn poll_timer(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_timer(&mut self, deadline: Option<Instant>) -> Poll<()> {
         match deadline {
             // A supervisor that never waits for a time has no timer.
-            Some(deadline) => {
-                self.timer.get_or_insert_with(|| DeadlineTimer::new(&self.own.spawner)).poll(deadline, cx)
-            }
+            Some(deadline) => self
+                .timer
+                .get_or_insert_with(|| DeadlineTimer::new(&self.own.spawner, &self.scope.waker))
+                .poll(deadline),
             None => {
                 self.timer.iter_mut().for_each(DeadlineTimer::disarm);
                 Poll::Pending
@@ -290,7 +291,7 @@ impl ProcessBody for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let this = &mut *self;
         let this_turn = this.io.scope.quiescence.in_flight();
-        // Before the mailboxes are read. A message that is put in after that finds the waker.
+        // Before the mailboxes are read. A message that is put in after that finds the waker, and so does the timer.
         this.io.scope.register(cx.waker());
         loop {
             match this.turn() {
@@ -314,8 +315,8 @@ impl ProcessBody for Driver {
             // look quiet for a moment.
             this.io.unsettled.set(unsettled);
             this.io.in_flight.clear();
-            // If the deadline has come meanwhile there is another turn. While it is pending, the timer has the waker.
-            if this.io.poll_timer(deadline, cx).is_pending() {
+            // If the deadline has come meanwhile there is another turn. While it is pending, the timer wakes the supervisor.
+            if this.io.poll_timer(deadline).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -57,7 +57,7 @@ pub(crate) struct Scope {
     /// The end of a lost root, reported when nothing is left below it: when this is dropped.
     loss: OnceLock<(ProcessId, Exit)>,
     /// The waker of the supervisor, while it waits for more.
-    waker: AtomicWaker,
+    pub(crate) waker: Arc<AtomicWaker>,
 }
 
 /// The process that an event is about.
@@ -116,7 +116,7 @@ impl Scope {
             reports: Mailbox::new(),
             is_lost: AtomicBool::new(false),
             loss: OnceLock::new(),
-            waker: AtomicWaker::new(),
+            waker: Arc::default(),
         })
     }
 
@@ -150,7 +150,7 @@ impl Scope {
             reports: Mailbox::new(),
             is_lost: AtomicBool::new(false),
             loss: OnceLock::new(),
-            waker: AtomicWaker::new(),
+            waker: Arc::default(),
         })
     }
 
