@@ -209,7 +209,9 @@ impl Driver {
             // many children that come and go would make each turn grow the queues anew.
             if io.to_do.len() <= KEPT {
                 engine.shrink(KEPT);
-                io.to_do.shrink_to(KEPT);
+                if io.to_do.capacity() > KEPT {
+                    io.to_do.shrink_to(KEPT);
+                }
                 io.origins.shrink_to(KEPT);
             }
             (is_done, io.look_for_stop(&engine))
@@ -221,7 +223,9 @@ impl Driver {
             is_done &= !matches!(effect, Effect::SampleHeartbeat { .. });
             // N1: all effects are performed before the step is returned: nothing of this turn may come after a shutdown
             // that the next one finds.
-            step = io.perform(locked, effect, now).or(step);
+            if let Some(performed) = io.perform(locked, effect, now) {
+                step = Some(performed);
+            }
         }
         // After the events that are its cause: a crash, a give-up, the end of a significant child.
         io.tell_of_stop(begun, now);
