@@ -120,7 +120,9 @@ impl<C: Spec> Children<C> {
 
     /// Changes a state. Only here the counts and the deadlines follow it.
     pub(super) fn set(&mut self, key: ChildKey, state: State) {
-        self.edit_and_set(key, |_| state);
+        if let Some(State::Stopping(over)) = self.edit_and_set(key, |_| state) {
+            self.spare = Some(over);
+        }
     }
 
     /// Changes a state to that of a child that is being stopped.
@@ -135,20 +137,16 @@ impl<C: Spec> Children<C> {
         self.set(key, State::Stopping(kept));
     }
 
-    /// Edits the parts of a child that [`edit`](Self::edit) may change, and then its state, in one access.
-    pub(super) fn edit_and_set(&mut self, key: ChildKey, edit: impl FnOnce(&mut Slot<C>) -> State) {
-        let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
-            return;
-        };
+    /// Edits the parts of a child that [`edit`](Self::edit) may change, and then its state, in one access. Returns the state before.
+    pub(super) fn edit_and_set(&mut self, key: ChildKey, edit: impl FnOnce(&mut Slot<C>) -> State) -> Option<State> {
+        let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id)?;
         let before = slot.deadline();
         let state = edit(slot);
         // B2: a child that does not run is not checked for heartbeats, and a new process has its full time.
         slot.set_look(None);
         let after = state.deadline(&slot.child);
         let (from, to) = (slot.state.class(), state.class());
-        if let State::Stopping(over) = mem::replace(&mut slot.state, state) {
-            self.spare = Some(over);
-        }
+        let over = mem::replace(&mut slot.state, state);
         if from != to {
             self.tallies.of(slot.child.settings(), |tally| {
                 tally[from as usize] -= 1;
@@ -156,6 +154,7 @@ impl<C: Spec> Children<C> {
             });
         }
         self.deadlines.change(&self.slots, key, before, after);
+        Some(over)
     }
 
     /// Sets when a child is checked for a heartbeat.
