@@ -300,8 +300,8 @@ pin_project! {
     }
 }
 
-/// All of a task but its code. What it does does not depend on the type of the code: so each further closure of a user costs the
-/// binary a poll, and not the end of an incarnation once more. A poll through a trait object would take 30 instructions more.
+/// All of a task but its code. Nothing here is built once more for each type of code: so a further closure of a user costs the
+/// binary its poll, and not the end of an incarnation. A poll through a trait object would take 30 instructions more.
 struct Frame {
     /// In the thread-local while user code runs. Gone for good once the exit is reported.
     current: Option<ManuallyDrop<Current>>,
