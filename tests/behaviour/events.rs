@@ -24,6 +24,7 @@ use crate::{
 mount! { everywhere:
     b3_a_subscriber_hears_all_in_order_until_the_end
     b3_a_handle_hears_its_subtree_over_restarts
+    b3_those_who_hear_a_child_are_found_anew_whenever_one_comes_or_goes
     b3_a_subtree_can_be_picked_out
     b3_case_o_a_stalled_subscriber_loses_the_oldest_events
     b3_a_dropped_subscriber_is_forgotten
@@ -132,6 +133,38 @@ async fn b3_a_handle_hears_its_subtree_over_restarts(world: World) {
     let end = "root.inner supervisor ended: shut down on request";
     assert_eq!(last.last().map(String::as_str), Some(end));
     assert!(events.next().await.is_none());
+}
+
+async fn b3_those_who_hear_a_child_are_found_anew_whenever_one_comes_or_goes(world: World) {
+    let mut inner = supervisor("inner", RestartStrategy::one_for_one());
+    let child = inner.add_worker(idle("x"));
+    let below = inner.handle();
+    let mut root = root();
+    root.add_worker(inner);
+    let tree = world.start(root).await.unwrap();
+    world.probe.quiet().await;
+    let restart = async || {
+        below.kill_child(child).await.unwrap();
+        world.probe.quiet().await;
+    };
+    let heard = 5;
+    restart().await;
+    let mut above = tree.events();
+    restart().await;
+    assert_eq!(waiting(&mut above).await.len(), heard);
+    let mut near = below.events();
+    let second = tree.events();
+    restart().await;
+    assert_eq!((waiting(&mut above).await.len(), waiting(&mut near).await.len()), (heard, heard));
+    drop((above, second));
+    restart().await;
+    assert_eq!(waiting(&mut near).await.len(), heard);
+    drop(near);
+    restart().await;
+    let mut again = tree.events();
+    restart().await;
+    assert_eq!(waiting(&mut again).await.len(), heard);
+    tree.shutdown().await.unwrap();
 }
 
 async fn b3_a_subtree_can_be_picked_out(world: World) {

@@ -18,7 +18,8 @@ use crate::{
 /// The timer of a supervisor.
 ///
 /// A supervisor that stops children in order has a deadline in each of its turns, and usually none of them is reached. So the
-/// timer is set only for an earlier deadline than the one that it waits for, and polled only if it was set, or has rung.
+/// timer is set only for an earlier deadline than the one that it waits for, and polled only if it was set, or has rung. Its ring
+/// takes the waker that the supervisor has registered for its messages, and a turn registers none for its deadline.
 pub(super) struct DeadlineTimer {
     timer: Pin<Box<dyn Timer>>,
     /// The time that the timer waits for: the next deadline, or an earlier one that is over.
@@ -31,8 +32,8 @@ pub(super) struct DeadlineTimer {
 /// Wakes the supervisor when its timer does, and remembers that.
 struct Bell {
     has_rung: AtomicBool,
-    /// The waker of the supervisor.
-    waker: AtomicWaker,
+    /// The waker of the supervisor, which that has registered when its poll began. If it is taken, another poll comes anyway.
+    waker: Arc<AtomicWaker>,
 }
 
 impl Wake for Bell {
@@ -48,16 +49,16 @@ impl Wake for Bell {
 }
 
 impl DeadlineTimer {
-    /// Makes a timer of the executor that polls the supervisor (D3).
-    pub(super) fn new(spawner: &Executor) -> Self {
+    /// Makes a timer of the executor that polls the supervisor (D3). `waker` is that of the supervisor.
+    pub(super) fn new(spawner: &Executor, waker: &Arc<AtomicWaker>) -> Self {
         let mut timer = spawner.timer();
         // If this panics, the timer still works, but a blocked poll may delay it.
         let _ = guard(|| timer.as_mut().insist());
-        Self::of(timer)
+        Self::of(timer, waker.clone())
     }
 
-    fn of(timer: Pin<Box<dyn Timer>>) -> Self {
-        let bell = Arc::new(Bell { has_rung: AtomicBool::new(false), waker: AtomicWaker::new() });
+    fn of(timer: Pin<Box<dyn Timer>>, waker: Arc<AtomicWaker>) -> Self {
+        let bell = Arc::new(Bell { has_rung: AtomicBool::new(false), waker });
         Self { timer, armed: None, waker: bell.clone().into(), bell }
     }
 
@@ -68,8 +69,8 @@ impl DeadlineTimer {
         }
     }
 
-    /// Waits for a deadline. Ready if that is now.
-    pub(super) fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for a deadline. Ready if that is now. The waker of the supervisor was registered before.
+    pub(super) fn poll(&mut self, deadline: Instant) -> Poll<()> {
         loop {
             // Setting a timer costs more than to be woken once too early. In a stop in order, each deadline is later than the
             // one before.
@@ -79,8 +80,7 @@ impl DeadlineTimer {
                 // The timer has no waker yet: it gets one when it is polled below.
                 self.bell.has_rung.store(true, Ordering::Relaxed);
             }
-            // First registered, then read: a timer that rings in between wakes the supervisor, or is seen here.
-            let _ = guard(|| self.bell.waker.register(cx.waker()));
+            // The supervisor's waker was registered first: a timer that rings in between wakes it, or is seen here.
             if !self.bell.has_rung.swap(false, Ordering::Acquire) {
                 return Poll::Pending;
             }
@@ -159,32 +159,34 @@ mod tests {
         let (fake, wakes, now) = (Fake::default(), Arc::<Wakes>::default(), Instant::now());
         let later = |seconds| now + Duration::from_secs(seconds);
         let waker = wakes.clone().into();
-        let cx = &mut Context::from_waker(&waker);
-        let mut timer = DeadlineTimer::of(Box::pin(fake.clone()));
+        let registered = Arc::new(AtomicWaker::new());
+        registered.register(&waker);
+        let mut timer = DeadlineTimer::of(Box::pin(fake.clone()), registered.clone());
 
         // Each deadline is later than the one before.
         for seconds in 5..8 {
-            assert!(timer.poll(later(seconds), cx).is_pending());
+            assert!(timer.poll(later(seconds)).is_pending());
         }
         assert_eq!(fake.seen(), (Some(later(5)), 1));
         // An earlier one sets it anew.
-        assert!(timer.poll(later(4), cx).is_pending());
+        assert!(timer.poll(later(4)).is_pending());
         assert_eq!(fake.seen(), (Some(later(4)), 2));
         // A timer may ring too early, for reasons of its own.
         fake.ring();
         assert_eq!(*wakes.0.lock().unwrap(), 1);
-        assert!(timer.poll(later(4), cx).is_pending());
+        registered.register(&waker);
+        assert!(timer.poll(later(4)).is_pending());
         assert_eq!(fake.state().polls, 3);
 
         fake.state().has_elapsed = true;
         fake.ring();
         assert_eq!(*wakes.0.lock().unwrap(), 2);
-        assert!(timer.poll(later(4), cx).is_ready());
+        assert!(timer.poll(later(4)).is_ready());
         // It elapsed for a deadline that is over: it is set for the next one.
-        assert!(timer.poll(later(5), cx).is_pending());
+        assert!(timer.poll(later(5)).is_pending());
         fake.state().has_elapsed = true;
         fake.ring();
-        assert!(timer.poll(later(6), cx).is_pending());
+        assert!(timer.poll(later(6)).is_pending());
         assert_eq!(fake.state().deadline, Some(later(6)));
 
         timer.disarm();

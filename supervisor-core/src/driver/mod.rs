@@ -143,7 +143,7 @@ impl Driver {
         let last_static = children.last().map_or(ChildId::FIRST, |last| last.id());
         // S3: a scope has the place and the name of its owner.
         let scope_id = settings.is_scope.then(|| own.control.id());
-        let scope = parent.below(name, own_id, scope_id, last_static, shared.clone(), home, spawner);
+        let scope = parent.below(&name, own_id, scope_id, last_static, shared.clone(), home, spawner);
         // R36: a restarted supervisor is new. It has its static children, no history, and no child that was added. A
         // child that runs only once, and has run, is left out.
         let able: Vec<_> = children.iter().filter(|child| child.can_start()).collect();
@@ -209,7 +209,9 @@ impl Driver {
             // many children that come and go would make each turn grow the queues anew.
             if io.to_do.len() <= KEPT {
                 engine.shrink(KEPT);
-                io.to_do.shrink_to(KEPT);
+                if io.to_do.capacity() > KEPT {
+                    io.to_do.shrink_to(KEPT);
+                }
                 io.origins.shrink_to(KEPT);
             }
             (is_done, io.look_for_stop(&engine))
@@ -221,7 +223,9 @@ impl Driver {
             is_done &= !matches!(effect, Effect::SampleHeartbeat { .. });
             // N1: all effects are performed before the step is returned: nothing of this turn may come after a shutdown
             // that the next one finds.
-            step = io.perform(locked, effect, now).or(step);
+            if let Some(performed) = io.perform(locked, effect, now) {
+                step = Some(performed);
+            }
         }
         // After the events that are its cause: a crash, a give-up, the end of a significant child.
         io.tell_of_stop(begun, now);
@@ -266,12 +270,13 @@ impl Io {
     }
 
     /// Arms the timer for the next deadline. Ready if that is now.
-    fn poll_timer(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_timer(&mut self, deadline: Option<Instant>) -> Poll<()> {
         match deadline {
             // A supervisor that never waits for a time has no timer.
-            Some(deadline) => {
-                self.timer.get_or_insert_with(|| DeadlineTimer::new(&self.own.spawner)).poll(deadline, cx)
-            }
+            Some(deadline) => self
+                .timer
+                .get_or_insert_with(|| DeadlineTimer::new(&self.own.spawner, &self.scope.waker))
+                .poll(deadline),
             None => {
                 self.timer.iter_mut().for_each(DeadlineTimer::disarm);
                 Poll::Pending
@@ -290,7 +295,7 @@ impl ProcessBody for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let this = &mut *self;
         let this_turn = this.io.scope.quiescence.in_flight();
-        // Before the mailboxes are read. A message that is put in after that finds the waker.
+        // Before the mailboxes are read. A message that is put in after that finds the waker, and so does the timer.
         this.io.scope.register(cx.waker());
         loop {
             match this.turn() {
@@ -314,8 +319,8 @@ impl ProcessBody for Driver {
             // look quiet for a moment.
             this.io.unsettled.set(unsettled);
             this.io.in_flight.clear();
-            // If the deadline has come meanwhile there is another turn. While it is pending, the timer has the waker.
-            if this.io.poll_timer(deadline, cx).is_pending() {
+            // If the deadline has come meanwhile there is another turn. While it is pending, the timer wakes the supervisor.
+            if this.io.poll_timer(deadline).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -365,11 +365,15 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Answers the callers that wait for this event. Runs when it has happened, or cannot happen any more.
+    #[inline]
     pub(super) fn answer(&mut self, key: ChildKey, awaited: Awaited, answer: Result<(), Refusal>) {
-        // The usual case: an end has up to four answers, and no caller for any.
-        if self.callers.is_empty() {
-            return;
+        // Inlined up to here: an end has up to four answers, and usually no caller for any.
+        if !self.callers.is_empty() {
+            self.answer_those(key, awaited, &answer);
         }
+    }
+
+    fn answer_those(&mut self, key: ChildKey, awaited: Awaited, answer: &Result<(), Refusal>) {
         for caller in self.take_callers(key, awaited) {
             self.reply(key, caller, answer.clone());
         }

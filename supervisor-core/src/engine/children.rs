@@ -1,6 +1,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, VecDeque},
+    mem,
     time::Instant,
 };
 
@@ -8,7 +9,7 @@ use slab::Slab;
 
 use super::{
     earlier,
-    slot::{Attempt, Look, Slot, Spec, State, StateClass},
+    slot::{Attempt, Look, Slot, Spec, State, StateClass, Stopping},
     start_order::StartOrder,
 };
 use crate::{
@@ -30,6 +31,8 @@ pub(crate) struct Children<C> {
     names: Option<BTreeMap<String, ChildKey>>,
     deadlines: Deadlines,
     tallies: Tallies,
+    /// The box of the last stop that is over, for the next one. Children that stop in order take turns with one.
+    spare: Option<Box<Stopping>>,
 }
 
 /// The deadlines of the children.
@@ -69,7 +72,7 @@ impl<C: Spec> Children<C> {
         let order = StartOrder::new(children.map(keep));
         let name = |key: ChildKey| (slots[key.slot as usize].child.name().to_owned(), key);
         let names = unique_names.then(|| order.iter().map(name).collect());
-        Self { slots, order, names, deadlines: Deadlines::default(), tallies }
+        Self { slots, order, names, deadlines: Deadlines::default(), tallies, spare: None }
     }
 
     /// Adds a child after all others, to be started. R20, R58: an added child comes last.
@@ -117,21 +120,33 @@ impl<C: Spec> Children<C> {
 
     /// Changes a state. Only here the counts and the deadlines follow it.
     pub(super) fn set(&mut self, key: ChildKey, state: State) {
-        self.edit_and_set(key, |_| state);
+        if let Some(State::Stopping(over)) = self.edit_and_set(key, |_| state) {
+            self.spare = Some(over);
+        }
     }
 
-    /// Edits the parts of a child that [`edit`](Self::edit) may change, and then its state, in one access.
-    pub(super) fn edit_and_set(&mut self, key: ChildKey, edit: impl FnOnce(&mut Slot<C>) -> State) {
-        let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id) else {
-            return;
+    /// Changes a state to that of a child that is being stopped.
+    pub(super) fn set_stopping(&mut self, key: ChildKey, stopping: Stopping) {
+        let kept = match self.spare.take() {
+            Some(mut spare) => {
+                *spare = stopping;
+                spare
+            }
+            None => Box::new(stopping),
         };
+        self.set(key, State::Stopping(kept));
+    }
+
+    /// Edits the parts of a child that [`edit`](Self::edit) may change, and then its state, in one access. Returns the state before.
+    pub(super) fn edit_and_set(&mut self, key: ChildKey, edit: impl FnOnce(&mut Slot<C>) -> State) -> Option<State> {
+        let slot = self.slots.get_mut(key.slot as usize).filter(|slot| slot.id == key.id)?;
         let before = slot.deadline();
         let state = edit(slot);
         // B2: a child that does not run is not checked for heartbeats, and a new process has its full time.
         slot.set_look(None);
         let after = state.deadline(&slot.child);
         let (from, to) = (slot.state.class(), state.class());
-        slot.state = state;
+        let over = mem::replace(&mut slot.state, state);
         if from != to {
             self.tallies.of(slot.child.settings(), |tally| {
                 tally[from as usize] -= 1;
@@ -139,6 +154,7 @@ impl<C: Spec> Children<C> {
             });
         }
         self.deadlines.change(&self.slots, key, before, after);
+        Some(over)
     }
 
     /// Sets when a child is checked for a heartbeat.
@@ -170,12 +186,13 @@ impl<C: Spec> Children<C> {
     }
 
     /// Returns the children from `from` on, but before `end`, if there is one.
-    pub(super) fn between(
-        &self,
-        from: ChildId,
-        end: Option<ChildId>,
-    ) -> impl DoubleEndedIterator<Item = (ChildKey, &Slot<C>)> {
+    pub(super) fn between(&self, from: ChildId, end: Option<ChildId>) -> impl Iterator<Item = (ChildKey, &Slot<C>)> {
         self.order.between(from, end).map(|key| self.with_slot(key))
+    }
+
+    /// Returns the children from `from` on, but before `end`, if there is one, the last one first.
+    pub(super) fn backwards(&self, from: ChildId, end: Option<ChildId>) -> impl Iterator<Item = (ChildKey, &Slot<C>)> {
+        self.order.backwards(from, end).map(|key| self.with_slot(key))
     }
 
     /// Returns the children after this one, or all, in start order.

@@ -211,7 +211,7 @@ impl<C: Spec> Engine<C> {
             unready: true,
             has_had_more: false,
         };
-        self.children.set(key, State::stopping(stopping));
+        self.children.set_stopping(key, stopping);
         Some(key)
     }
 
@@ -259,7 +259,7 @@ impl<C: Spec> Engine<C> {
             // It was reported as stuck already, and its exit is waited for anyway.
             StopPhase::Stuck => return,
         };
-        self.children.set(process_key.child_key(), State::stopping(Stopping { phase, ..stopping }));
+        self.children.set_stopping(process_key.child_key(), Stopping { phase, ..stopping });
     }
 
     /// Handles the processes in the scope of a worker that did not stop well. Comes before the end of the worker.
@@ -380,7 +380,7 @@ impl<C: Spec> Engine<C> {
                     if stopping.has_had_its_time(seen) {
                         self.abort(key, stopping.then, now);
                     } else if let Some(stopping) = stopping.with_more_time(self.settings.abort_grace, now) {
-                        self.children.set(key, State::stopping(stopping));
+                        self.children.set_stopping(key, stopping);
                     } else {
                         self.stuck(key, stopping, now);
                     }
@@ -442,7 +442,9 @@ impl<C: Spec> Engine<C> {
 
     /// Frees capacity beyond this many effects.
     pub(crate) fn shrink(&mut self, kept: usize) {
-        self.effects.shrink_to(kept);
+        if self.effects.capacity() > kept {
+            self.effects.shrink_to(kept);
+        }
     }
 
     /// Continues for as long as there is a step to take, or until `most` effects wait. The effects come in the order in

@@ -86,7 +86,7 @@ impl<C: Spec> Engine<C> {
                 if matches!(stopping.then, AfterStop::ApplyPolicy { .. } | AfterStop::FailStart { .. }) =>
             {
                 let stopping = Stopping { then: AfterStop::Restart, ..**stopping };
-                self.children.set(key, State::stopping(stopping));
+                self.children.set_stopping(key, stopping);
             }
             // It is going to be started.
             State::Stopping(_) | State::PendingStart | State::Stopped => {}

@@ -54,10 +54,16 @@ impl StartOrder {
     }
 
     /// Returns the children from `from` on, but before `end`, if there is one.
-    pub(super) fn between(&self, from: ChildId, end: Option<ChildId>) -> impl DoubleEndedIterator<Item = ChildKey> {
+    pub(super) fn between(&self, from: ChildId, end: Option<ChildId>) -> impl Iterator<Item = ChildKey> {
         let begin = self.before(from);
         let end = end.map_or(self.entries.len(), |end| self.before(end));
         self.range(begin..end.max(begin))
+    }
+
+    /// Returns the same, the last one first. A stop in order takes one step of it for each child, so `from` is not looked up.
+    pub(super) fn backwards(&self, from: ChildId, end: Option<ChildId>) -> impl Iterator<Item = ChildKey> {
+        let end = end.map_or(self.entries.len(), |end| self.before(end));
+        self.range(0..end).rev().take_while(move |key| key.id >= from)
     }
 
     pub(super) fn behind(&self, id: Option<ChildId>) -> impl Iterator<Item = ChildKey> {
@@ -135,7 +141,10 @@ mod tests {
             assert!(order.behind(Some(one)).eq(list.iter().copied().filter(|key| key.id > one)));
             let within = list.iter().copied().filter(|key| key.id >= one && key.id < other);
             assert!(order.between(one, Some(other)).eq(within));
-            assert!(order.between(one, None).rev().eq(list.iter().copied().filter(|key| key.id >= one).rev()));
+            assert!(order.between(one, None).eq(list.iter().copied().filter(|key| key.id >= one)));
+            let within = list.iter().copied().filter(|key| key.id >= one && key.id < other);
+            assert!(order.backwards(one, Some(other)).eq(within.rev()));
+            assert!(order.backwards(one, None).eq(list.iter().copied().filter(|key| key.id >= one).rev()));
             assert!(order.iter().eq(list.iter().copied()));
             assert!(order.entries.len() <= 2 * list.len(), "few gaps");
         }

@@ -199,7 +199,7 @@ impl<C: Spec> Engine<C> {
     fn count_in(&mut self, key: ChildKey) {
         let Some(stopping) = self.stopping(key) else { return };
         let stop_sequence = Some(self.stop_sequence.number);
-        self.children.set(key, State::stopping(Stopping { stop_sequence, ..stopping }));
+        self.children.set_stopping(key, Stopping { stop_sequence, ..stopping });
         self.stop_sequence.outstanding += 1;
     }
 
@@ -211,7 +211,7 @@ impl<C: Spec> Engine<C> {
             return Progress::Waiting;
         }
         let live = |(key, slot): (ChildKey, &Slot<C>)| slot.state.is_live().then_some(key);
-        let Some(key) = self.children.between(self.stop_sequence.from, self.stop_sequence.reached).rev().find_map(live)
+        let Some(key) = self.children.backwards(self.stop_sequence.from, self.stop_sequence.reached).find_map(live)
         else {
             // So the next look, at each exit, does not go through the children again.
             self.stop_sequence.reached = Some(self.stop_sequence.from);
@@ -291,17 +291,10 @@ impl<C: Spec> Engine<C> {
                 StopPhase::Asked { until, ack_by }
             }
         };
-        self.children.set(
+        let since = now;
+        self.children.set_stopping(
             key,
-            State::stopping(Stopping {
-                phase,
-                then,
-                since: now,
-                stop_sequence,
-                no_successor,
-                unready,
-                has_had_more: false,
-            }),
+            Stopping { phase, then, since, stop_sequence, no_successor, unready, has_had_more: false },
         );
     }
 
@@ -322,8 +315,8 @@ impl<C: Spec> Engine<C> {
             // D3: the group restart waits for it at its end, but the stop of the others goes on.
             self.stop_sequence.pass(key);
         }
-        self.children
-            .set(key, State::stopping(Stopping { no_successor: stopping.no_successor || is_final, ..stopping }));
+        let no_successor = stopping.no_successor || is_final;
+        self.children.set_stopping(key, Stopping { no_successor, ..stopping });
     }
 
     /// Gives a child that is terminated no more time than that. One that has less keeps it.
@@ -341,7 +334,7 @@ impl<C: Spec> Engine<C> {
         // A limit beyond the range of the clock is none.
         let until = [until, now.checked_add(limit)].into_iter().flatten().min();
         let phase = StopPhase::Asked { until, ack_by };
-        self.children.set(key, State::stopping(Stopping { phase, ..stopping }));
+        self.children.set_stopping(key, Stopping { phase, ..stopping });
     }
 
     /// Aborts a child. Runs when it is killed, misses its heartbeat, or its time is up: to be ready, or to stop. A
@@ -373,9 +366,9 @@ impl<C: Spec> Engine<C> {
         self.emit_timed(key, took, || EventKind::Aborted);
         // D3: a grace of its own, and maybe more time again, whatever time it had before the abort.
         let (phase, no_successor) = (self.abort_phase(key, now), self.is_final());
-        self.children.set(
+        self.children.set_stopping(
             key,
-            State::stopping(Stopping { phase, then, since, stop_sequence, no_successor, unready, has_had_more: false }),
+            Stopping { phase, then, since, stop_sequence, no_successor, unready, has_had_more: false },
         );
     }
 
@@ -433,7 +426,7 @@ impl<C: Spec> Engine<C> {
         // D3: while the supervisor goes on, nothing may run beside it (P2). Work that needs its end goes on waiting,
         // and everything else proceeds: the next one of its group that has to stop, and the callers.
         self.emit(key, || EventKind::Stuck);
-        self.children.set(key, State::stopping(Stopping { phase: StopPhase::Stuck, ..stopping }));
+        self.children.set_stopping(key, Stopping { phase: StopPhase::Stuck, ..stopping });
         self.stop_sequence.pass(key);
         self.answer(key, Awaited::Gone, Err(Refusal::Stuck));
         // A7: a reload that needs its end would wait for as long.

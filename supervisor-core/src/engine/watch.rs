@@ -57,13 +57,13 @@ impl<C: Spec> Engine<C> {
     /// Returns how a process has really ended. Runs when one ends that was being stopped.
     pub(super) fn exit_of(&self, key: ChildKey, stopping: &Stopping, exit: Exit) -> Exit {
         let within = || self.children.get(key)?.settings().watchdog();
-        match (stopping.then, exit) {
+        match stopping.then {
             // The process only knows that it was aborted. The error and the restart have to give the reason (B2).
-            (AfterStop::ApplyPolicy { unresponsive: true, .. }, Exit::Aborted) => {
+            AfterStop::ApplyPolicy { unresponsive: true, .. } if exit == Exit::Aborted => {
                 Exit::Unresponsive { within: within().unwrap_or(Duration::ZERO) }
             }
             // P8: a process that ended well at the moment of its abort has ended well.
-            (_, exit) => exit,
+            _ => exit,
         }
     }
 }

@@ -35,14 +35,8 @@ pub(crate) trait Child: Control {
     /// Begins a new incarnation.
     fn begin(self: Arc<Self>, process_key: ProcessKey, scope: &Arc<Scope>, flags: Flags) -> ProcessContext;
 
-    /// Spawns the process of an incarnation on the child's executor.
-    fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>);
-
-    /// Spawns the process of an incarnation on this executor, instead of its supervisor's.
-    fn embody_on(self: Arc<Self>, spawner: Executor, context: ProcessContext, scope: &Arc<Scope>);
-
-    /// Makes a process that drops the user code which is left here.
-    fn dispose(self: Arc<Self>, scope: &Arc<Scope>);
+    /// Makes the process of an incarnation.
+    fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process;
 
     /// Returns whether there is anything left to start.
     fn can_start(&self) -> bool;
@@ -58,6 +52,56 @@ pub(crate) trait Child: Control {
 
     /// Returns what handles on it hold, if it is a supervisor.
     fn shared(&self) -> Option<&Arc<Shared>>;
+}
+
+/// What is the same for each type of a child: here, and not in the trait, so that each further closure of a user does not cost the
+/// binary this code once more.
+impl dyn Child {
+    /// Spawns the process of an incarnation on the child's executor.
+    #[inline]
+    pub(crate) fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) {
+        let settings = self.settings();
+        match settings.placement() {
+            // P13: a thread of its own for each incarnation.
+            placement if settings.is_local => {
+                let factory = placement.local(&scope.spawner);
+                self.embody_on_fresh(factory, context, scope);
+            }
+            Placement::Inherit => spawn(self.embody(context, scope), &**scope.spawner, &**scope.home),
+            Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), context, scope),
+            Placement::Fresh(factory) => self.clone().embody_on_fresh(factory.clone(), context, scope),
+        }
+    }
+
+    /// Spawns a process that makes an executor, and then continues on that.
+    #[cold]
+    fn embody_on_fresh(self: Arc<Self>, factory: SpawnerFactory, context: ProcessContext, scope: &Arc<Scope>) {
+        // P3, D1: making an executor runs code of a user and may take long, so a process beside the other children does it, and
+        // not the supervisor itself.
+        let (spawner, home) = (&**scope.spawner, &**scope.home);
+        let fresh = FreshExecutor { child: self, factory, context: context.clone(), scope: scope.clone() };
+        spawn(Process::new(context, fresh), spawner, home);
+    }
+
+    /// Spawns the process of an incarnation on this executor, instead of its supervisor's.
+    pub(super) fn embody_on(self: Arc<Self>, spawner: Executor, context: ProcessContext, scope: &Arc<Scope>) {
+        // The process reports to the same supervisor. But it runs, and sleeps, on an executor of its own, and has to
+        // find that.
+        let parent = Arc::new(PlacedParent { scope: scope.clone(), spawner: spawner.clone() });
+        spawn(self.embody(ProcessContext { parent, ..context }, scope), &**spawner, &**scope.home);
+    }
+
+    /// Makes a process that drops the user code which is left here.
+    pub(crate) fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
+        // P3: a destructor is user code and may block. So it gets a process, and no supervisor waits for it.
+        let context =
+            self.clone().begin(ProcessKey::of_disposal(self.id()), scope, Flags::NO_SUCCESSOR | Flags::ABANDONED);
+        let spawner = match self.settings().placement() {
+            Placement::On(spawner) => spawner,
+            _ => &*scope.spawner,
+        };
+        spawn(Process::new(context, Nothing), &**spawner, &**scope.home);
+    }
 }
 
 /// An owner of user code.
@@ -140,14 +184,6 @@ impl<F: ChildFactory> ChildNode<F> {
     pub(crate) fn own_name(&self) -> &Name {
         &self.name
     }
-
-    fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
-        let only = self.settings.runs_once
-            || self.cell.flags(context.id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
-        let span = context.span(self.settings.origin(), only);
-        let body = F::build(self, &context, scope);
-        Process::in_span(span, context, body)
-    }
 }
 
 /// The last owner of a child, whatever it is, drops the user code that is left under a guard. So the destructors of two
@@ -227,41 +263,12 @@ impl<F: ChildFactory> Child for ChildNode<F> {
         ProcessContext { id, process_key, control: self, parent: scope.clone(), quiescence: scope.quiescence.clone() }
     }
 
-    fn start(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) {
-        let make_fresh = |factory: SpawnerFactory| {
-            // P3, D1: making an executor runs code of a user and may take long, so a process beside the other children
-            // does it, and not the supervisor itself.
-            let (child, scope) = (self.clone(), scope.clone());
-            let (spawner, home) = (scope.spawner.clone(), scope.home.clone());
-            let process =
-                Process::new(context.clone(), FreshExecutor { child, factory, context: context.clone(), scope });
-            spawn(process, &**spawner, &**home);
-        };
-        match self.settings.placement() {
-            // P13: a thread of its own for each incarnation.
-            placement if self.settings.is_local => make_fresh(placement.local(&scope.spawner)),
-            Placement::Inherit => spawn(self.embody(context, scope), &**scope.spawner, &**scope.home),
-            Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), context, scope),
-            Placement::Fresh(factory) => make_fresh(factory.clone()),
-        }
-    }
-
-    fn embody_on(self: Arc<Self>, spawner: Executor, context: ProcessContext, scope: &Arc<Scope>) {
-        // The process reports to the same supervisor. But it runs, and sleeps, on an executor of its own, and has to
-        // find that.
-        let parent = Arc::new(PlacedParent { scope: scope.clone(), spawner: spawner.clone() });
-        spawn(self.embody(ProcessContext { parent, ..context }, scope), &**spawner, &**scope.home);
-    }
-
-    fn dispose(self: Arc<Self>, scope: &Arc<Scope>) {
-        // P3: a destructor is user code and may block. So it gets a process, and no supervisor waits for it.
-        let context =
-            self.clone().begin(ProcessKey::of_disposal(self.id), scope, Flags::NO_SUCCESSOR | Flags::ABANDONED);
-        let spawner = match self.settings.placement() {
-            Placement::On(spawner) => spawner,
-            _ => &*scope.spawner,
-        };
-        spawn(Process::new(context, Nothing), &**spawner, &**scope.home);
+    fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        let only = self.settings.runs_once
+            || self.cell.flags(context.id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
+        let span = context.span(self.settings.origin(), only);
+        let body = F::build(self, &context, scope);
+        Process::in_span(span, context, body)
     }
 
     fn can_start(&self) -> bool {

@@ -17,7 +17,7 @@ use crate::{
         ChildId, Exit, Name, Parent, PendingEnd, ProcessId, ProcessKey, Report, ReportKind, guard, is_in_process,
     },
     mailbox::{Envelope, Mailbox, Taken},
-    observe::{ARE_WANTED, Changes, Event, EventKind, Events, Metrics, Observers},
+    observe::{ARE_WANTED, Audience, Changes, Event, EventKind, Events, Metrics, Observers, Subscribers},
     quiescence::{InFlight, Quiescence},
     spawner::{Executor, now, nudge, system_time},
 };
@@ -29,7 +29,8 @@ use crate::{
 /// An owner of this keeps the executors alive. So processes hold it, and no value that a user can keep longer than its
 /// process lives.
 pub(crate) struct Scope {
-    name: Option<Name>,
+    /// The dotted name of the supervisor: the part of the names below that they share. Empty above a root.
+    pub(super) path: Arc<str>,
     pub(super) parent: Option<Arc<Scope>>,
     /// The id of the supervisor as a child of its parent.
     pub(super) id: ChildId,
@@ -48,6 +49,7 @@ pub(crate) struct Scope {
     pub(crate) home: Executor,
     pub(crate) observers: Observers,
     pub(crate) changes: Changes,
+    audience: Audience,
     pub(crate) quiescence: Quiescence,
     reports: Mailbox<Report>,
     /// Whether the supervisor was lost: then its children report their ends themselves.
@@ -55,7 +57,7 @@ pub(crate) struct Scope {
     /// The end of a lost root, reported when nothing is left below it: when this is dropped.
     loss: OnceLock<(ProcessId, Exit)>,
     /// The waker of the supervisor, while it waits for more.
-    waker: AtomicWaker,
+    pub(crate) waker: Arc<AtomicWaker>,
 }
 
 /// The process that an event is about.
@@ -98,7 +100,7 @@ impl Scope {
         shared: Arc<Shared>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            name: None,
+            path: Arc::default(),
             parent: None,
             id: ChildId::FIRST,
             scope_id: None,
@@ -109,11 +111,12 @@ impl Scope {
             spawner,
             observers,
             changes: Changes::default(),
+            audience: Audience::default(),
             quiescence,
             reports: Mailbox::new(),
             is_lost: AtomicBool::new(false),
             loss: OnceLock::new(),
-            waker: AtomicWaker::new(),
+            waker: Arc::default(),
         })
     }
 
@@ -121,7 +124,7 @@ impl Scope {
     #[expect(clippy::too_many_arguments, reason = "the one caller has them side by side")]
     pub(crate) fn below(
         self: Arc<Self>,
-        name: Name,
+        name: &Name,
         id: ChildId,
         scope_id: Option<ChildId>,
         last_static: ChildId,
@@ -130,7 +133,7 @@ impl Scope {
         spawner: Executor,
     ) -> Arc<Self> {
         Arc::new(Self {
-            name: Some(name),
+            path: self.path_of(name.as_str()).into(),
             id,
             scope_id,
             last_static,
@@ -141,17 +144,18 @@ impl Scope {
             home,
             observers: self.observers.clone(),
             changes: self.changes.clone(),
+            audience: Audience::default(),
             quiescence: self.quiescence.clone(),
             parent: Some(self),
             reports: Mailbox::new(),
             is_lost: AtomicBool::new(false),
             loss: OnceLock::new(),
-            waker: AtomicWaker::new(),
+            waker: Arc::default(),
         })
     }
 
     pub(crate) fn is_outside(&self) -> bool {
-        self.name.is_none()
+        self.parent.is_none()
     }
 
     /// Returns whether this is the scope of a root.
@@ -161,7 +165,7 @@ impl Scope {
 
     /// Returns how many supervisors there are from the root down to this one.
     pub(crate) fn depth(&self) -> usize {
-        iter::successors(Some(self), |scope| scope.parent.as_deref()).filter(|scope| !scope.is_outside()).count()
+        self.ancestors().filter(|scope| !scope.is_outside()).count()
     }
 
     /// Returns whether it is one of the children that the supervisor has when it starts.
@@ -172,8 +176,7 @@ impl Scope {
     /// Returns how many segments the dotted name of the nearest supervisor has that is there whenever the root is: this one, or
     /// one above. Names below that one come and go.
     fn fixed_depth(&self) -> usize {
-        let mut scopes = iter::successors(Some(self), |scope| scope.parent.as_deref());
-        scopes.find(|scope| scope.is_fixture).map_or(0, Self::depth)
+        self.ancestors().find(|scope| scope.is_fixture).map_or(0, Self::depth)
     }
 
     /// Counts what happens to a child for itself, if it is a static one: so the number of series has a bound.
@@ -185,10 +188,7 @@ impl Scope {
 
     /// Returns the supervisor's own dotted name.
     pub(crate) fn path(&self) -> String {
-        match (&self.parent, &self.name) {
-            (Some(parent), Some(name)) => parent.path_of(name.as_str()),
-            _ => String::new(),
-        }
+        self.path.to_string()
     }
 
     /// What its own events are about.
@@ -210,17 +210,12 @@ impl Scope {
         own: Option<&Arc<Shared>>,
         subject: impl FnOnce() -> Subject,
     ) {
-        let subscribers = || {
-            // B3: a subscriber gets the events of its supervisor and of all below, so all supervisors above get this
-            // one.
-            let above = iter::successors(Some(self), |scope| scope.parent.as_deref());
-            // The scope above a root has the `Shared` of the root, which has the event already.
-            let above = above.filter(|scope| !scope.is_outside()).map(|scope| &scope.shared);
-            let all = own.into_iter().chain(above).map(|shared| shared.subscribers());
-            all.filter(|subscribers| !subscribers.is_empty())
-        };
-        // B3: without a subscriber in the program this costs one load, before anything is walked or made.
-        let has_subscribers = Events::are_wanted() && subscribers().next().is_some();
+        // B3: without a subscriber in the program this costs one load, before anything is looked up or made.
+        let are_wanted = Events::are_wanted();
+        let own = own.map(|shared| shared.subscribers()).filter(|own| are_wanted && !own.is_empty());
+        let above = are_wanted.then(|| self.audience());
+        let subscribers = || own.into_iter().chain(above.iter().flat_map(|above| above.iter()));
+        let has_subscribers = subscribers().next().is_some();
         if !has_subscribers && !self.observers.want(&kind) {
             return;
         }
@@ -231,6 +226,19 @@ impl Scope {
             let event = Arc::new(event);
             subscribers().for_each(|subscribers| subscribers.emit(&event));
         }
+    }
+
+    /// Returns the subscribers that get the events of this supervisor.
+    fn audience(&self) -> Arc<[Arc<Subscribers>]> {
+        // B3: a subscriber gets the events of its supervisor and of all below, so all supervisors above get this one. The scope
+        // above a root has the `Shared` of the root, which has the event already.
+        let supervisors = self.ancestors().filter(|scope| !scope.is_outside());
+        self.audience.of(supervisors.map(|scope| scope.shared.subscribers()))
+    }
+
+    /// Returns this supervisor and those above it, upwards.
+    fn ancestors(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |scope| scope.parent.as_deref())
     }
 
     /// Returns the next report of a child.
@@ -359,11 +367,14 @@ impl Parent for Scope {
     }
 
     fn path_of(&self, segment: &str) -> String {
-        // A1: whole names are made on demand. A process keeps its own segment only.
-        let mut path = self.path();
-        if !path.is_empty() {
-            path.push('.');
+        // A1: whole names are made on demand: a worker keeps its own segment only. A name is as long as the tree is deep, so it is
+        // made from that of the supervisor, and not by a walk.
+        if self.is_outside() {
+            return segment.to_owned();
         }
+        let mut path = String::with_capacity(self.path.len() + 1 + segment.len());
+        path.push_str(&self.path);
+        path.push('.');
         path + segment
     }
 

@@ -35,7 +35,7 @@ pub(crate) struct Shared {
 
 struct State {
     /// As far as it is known.
-    path: String,
+    path: Arc<str>,
     running: Option<Running>,
     /// The engine; after the supervisor's end, with its last state.
     engine: Option<Arc<LockedEngine>>,
@@ -115,7 +115,7 @@ impl Shared {
     pub(crate) const MAX_UNREAD: usize = 1 << 18;
 
     fn new(name: &Name) -> Arc<Self> {
-        let path = name.as_str().to_owned();
+        let path = name.as_str().into();
         let state = State { path, running: None, engine: None, is_lost_root: false, is_retired: false };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -136,7 +136,7 @@ impl Shared {
     ) -> Arc<Mailbox<Command>> {
         let commands = Arc::new(Mailbox::new());
         let (scope, control) = (scope.clone(), control.clone());
-        let path = scope.path();
+        let path = scope.path.clone();
         let running = Running {
             scope,
             control,
@@ -420,7 +420,7 @@ impl Shared {
     }
 
     pub(crate) fn path(&self) -> String {
-        self.lock().path.clone()
+        self.lock().path.to_string()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

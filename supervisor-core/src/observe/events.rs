@@ -7,7 +7,10 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     task::{Context, Poll, Waker},
 };
@@ -19,6 +22,10 @@ use crate::incarnation::wake;
 
 /// Number of subscribers in the program. Without one, no event is made for them.
 static WANTED: AtomicUsize = AtomicUsize::new(0);
+
+/// How often in the program the first subscriber of a supervisor has come, or the last one has gone. Changed under the lock of
+/// the list, after the list.
+static TURNS: AtomicUsize = AtomicUsize::new(0);
 
 /// A stream of the [`Event`]s of a supervisor and of everything below it, from the moment of the call on.
 ///
@@ -83,6 +90,39 @@ struct State {
     list: Vec<Arc<Subscription>>,
     /// No more events will come.
     is_closed: bool,
+}
+
+/// The subscribers of a supervisor and of those above it, as far as they have any: all that get an event of this supervisor.
+///
+/// In a deep tree it takes longer to ask all of them than to tell the event. So the answer is kept until it may have changed.
+#[derive(Default)]
+pub(crate) struct Audience(Mutex<Kept>);
+
+#[derive(Clone, Default)]
+struct Kept {
+    /// The state of [`TURNS`] for which this holds. At zero there was no subscriber in the program.
+    turn: usize,
+    lists: Arc<[Arc<Subscribers>]>,
+}
+
+impl Audience {
+    /// Returns those of these lists that have a subscriber. `all` has to be the same for each call.
+    pub(crate) fn of<'a>(&self, all: impl Iterator<Item = &'a Arc<Subscribers>>) -> Arc<[Arc<Subscribers>]> {
+        // B3: read before the lists. So a subscriber that is missed here has a turn of its own, after this one.
+        let turn = TURNS.load(Acquire);
+        let kept = self.lock().clone();
+        if kept.turn == turn {
+            return kept.lists;
+        }
+        let lists: Arc<[_]> = all.filter(|subscribers| !subscribers.is_empty()).cloned().collect();
+        // If another thread has kept an older answer meanwhile, or does now, the next call finds that.
+        *self.lock() = Kept { turn, lists: lists.clone() };
+        lists
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Events {
@@ -153,6 +193,9 @@ impl Subscribers {
         let subscription = Arc::new(Subscription { subtree, place, inbox });
         if !state.is_closed {
             state.list.push(subscription.clone());
+            if state.list.len() == 1 {
+                TURNS.fetch_add(1, Release);
+            }
         }
         drop(state);
         Events { subscription, subscribers: Arc::downgrade(self) }
@@ -166,6 +209,9 @@ impl Subscribers {
             return;
         }
         list.swap_remove(place);
+        if list.is_empty() {
+            TURNS.fetch_add(1, Release);
+        }
         if let Some(moved) = list.get(place) {
             moved.place.store(place, Relaxed);
         }

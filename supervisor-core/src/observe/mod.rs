@@ -19,7 +19,7 @@ pub(crate) use changes::Changes;
 pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, PlacementKind};
 pub use event::{Event, EventKind};
 pub use events::Events;
-pub(crate) use events::Subscribers;
+pub(crate) use events::{Audience, Subscribers};
 pub(crate) use metrics::{ARE_WANTED, Metrics};
 #[cfg(feature = "testing")]
 pub(crate) use observers::Observer;

@@ -164,14 +164,9 @@ impl Process {
         let current = Current { id, control, parent, slot: process_key.child_key().slot, incarnation };
         // Counted from before the handover: a tree with a process that waits for its first poll is not quiet.
         let arrival = quiescence.in_flight();
-        Self::of(Task {
-            current: Some(ManuallyDrop::new(current)),
-            waker: WakerId::default(),
-            quiescence,
-            arrival,
-            span,
-            body: Some(body),
-        })
+        let current = Some(ManuallyDrop::new(current));
+        let frame = Frame { current, waker: WakerId::default(), quiescence, arrival, span };
+        Self::of(Task { frame, body: Some(body) })
     }
 
     pub(super) fn of(incarnation: impl Incarnation + 'static) -> Self {
@@ -288,64 +283,92 @@ pub(super) trait Incarnation: Future<Output = ()> + Send {
 
 pin_project! {
     struct Task<L: ProcessBody> {
-        // In the thread-local while user code runs. Gone for good once the exit is reported.
-        current: Option<ManuallyDrop<Current>>,
-        // The waker that is in the control cell, so that a poll can compare them without a lock.
-        waker: WakerId,
-        quiescence: Quiescence,
-        // Held until the first poll.
-        arrival: InFlight,
-        span: Span,
+        frame: Frame,
         #[pin]
         body: Option<L>,
     }
 
     impl<L: ProcessBody> PinnedDrop for Task<L> {
-        fn drop(mut this: Pin<&mut Self>) {
+        fn drop(this: Pin<&mut Self>) {
             // P1: an executor that drops a process unfinished has lost it, and the process says so. One that has
             // ended has reported before.
-            if this.current.is_some() {
-                this.cut_short(Exit::Lost);
+            if this.frame.current.is_some() {
+                let this = this.project();
+                this.frame.cut_short(this.body, Exit::Lost);
             }
         }
     }
 }
 
+/// All of a task but its code. Nothing here is built once more for each type of code: so a further closure of a user costs the
+/// binary its poll, and not the end of an incarnation. A poll through a trait object would take 30 instructions more.
+struct Frame {
+    /// In the thread-local while user code runs. Gone for good once the exit is reported.
+    current: Option<ManuallyDrop<Current>>,
+    /// The waker that is in the control cell, so that a poll can compare them without a lock.
+    waker: WakerId,
+    quiescence: Quiescence,
+    /// Held until the first poll.
+    arrival: InFlight,
+    span: Span,
+}
+
+/// The code of a task, of whatever type, until it is dropped.
+trait Body {
+    fn cut_short(self: Pin<&mut Self>, exit: &Exit);
+
+    fn clear(self: Pin<&mut Self>);
+}
+
+impl<L: ProcessBody> Body for Option<L> {
+    fn cut_short(self: Pin<&mut Self>, exit: &Exit) {
+        if let Some(body) = self.as_pin_mut() {
+            body.cut_short(exit);
+        }
+    }
+
+    fn clear(mut self: Pin<&mut Self>) {
+        self.set(None);
+    }
+}
+
 impl<L: ProcessBody> Incarnation for Task<L> {
     fn current(&self) -> Option<&Current> {
-        self.current.as_deref()
+        self.frame.current.as_deref()
     }
 
     fn break_off(self: Pin<&mut Self>, exit: Exit) {
-        self.cut_short(exit);
+        let this = self.project();
+        this.frame.cut_short(this.body, exit);
     }
 }
 
 impl<L: ProcessBody> Future for Task<L> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.as_mut().project();
-        let Some(current) = this.current.as_ref() else { return Poll::Ready(()) };
-        let _busy = this.quiescence.in_flight();
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let (frame, mut body) = (this.frame, this.body);
+        let Some(current) = frame.current.as_ref() else { return Poll::Ready(()) };
+        let _busy = frame.quiescence.in_flight();
         // First the waker, then the flags. The other way round, an abort between the two would find no waker to wake,
         // and wait for a poll that never comes. Most polls have the waker of the poll before, and then take no lock.
         let waker = WakerId::of(cx.waker());
-        if *this.waker != waker {
+        if frame.waker != waker {
             current.control.cell().register_process(current.id, cx.waker());
-            *this.waker = waker;
+            frame.waker = waker;
         }
         // P8: checked before user code runs, and not after it. A future that ends in the very poll during which it is
         // aborted has ended in its own way.
         if is_aborted::<L>(current) {
-            self.cut_short(Exit::Aborted);
+            frame.cut_short(body, Exit::Aborted);
             return Poll::Ready(());
         }
 
         let end = Cell::new(None);
         let polled = {
-            let (body, span) = (this.body.as_pin_mut(), this.span);
-            let mut body = body.expect("a process lives until it has ended");
+            let span = &mut frame.span;
+            let mut body = body.as_mut().as_pin_mut().expect("a process lives until it has ended");
             let poll = || match body.as_mut().poll(cx) {
                 Poll::Pending => PollOutcome::Pending,
                 Poll::Ready(Step::Ready) => PollOutcome::Ready,
@@ -362,74 +385,67 @@ impl<L: ProcessBody> Future for Task<L> {
             };
             // The mark is made outside of the context: it reads from `current`, which is in the thread-local while
             // user code runs.
-            polls::marked(this.current, |current| {
+            polls::marked(&mut frame.current, |current| {
                 Current::enter(current, || trace::inside(span, poll).unwrap_or_else(caught))
             })
         };
         match polled {
             PollOutcome::Pending => {
-                *this.arrival = InFlight::none();
-                Poll::Pending
+                frame.arrival = InFlight::none();
+                return Poll::Pending;
             }
             PollOutcome::Ready => {
-                if let Some(current) = this.current {
-                    current.control.cell().mark_ready(current.id);
-                    current.parent.report(Report { process_key: current.process_key(), kind: ReportKind::Ready });
-                }
-                *this.arrival = InFlight::none();
-                // User code may block in its next poll. Tokio keeps the task that was woken last for the thread that
-                // woke it, so the supervisor would not run before that poll returns: 4.0 s were measured on two
-                // threads, and 0.4 ms where the process yields once first.
-                cx.waker().wake_by_ref();
-                Poll::Pending
+                frame.become_ready(cx.waker());
+                return Poll::Pending;
             }
-            PollOutcome::Moved => {
-                self.leave();
-                Poll::Ready(())
-            }
-            PollOutcome::Ended => {
-                self.end(end.take().expect("put down where it ended"));
-                Poll::Ready(())
-            }
-            PollOutcome::CutShort => {
-                self.cut_short(end.take().expect("put down where it was caught"));
-                Poll::Ready(())
-            }
+            PollOutcome::Moved => frame.leave(body),
+            PollOutcome::Ended => frame.end(body, end.take().expect("put down where it ended")),
+            PollOutcome::CutShort => frame.cut_short(body, end.take().expect("put down where it was caught")),
         }
+        Poll::Ready(())
     }
 }
 
-impl<L: ProcessBody> Task<L> {
+impl Frame {
+    /// Reports that the set-up is done. `waker` is that of the poll.
+    fn become_ready(&mut self, waker: &Waker) {
+        if let Some(current) = &self.current {
+            current.control.cell().mark_ready(current.id);
+            current.parent.report(Report { process_key: current.process_key(), kind: ReportKind::Ready });
+        }
+        self.arrival = InFlight::none();
+        // User code may block in its next poll. Tokio keeps the task that was woken last for the thread that woke it, so the
+        // supervisor would not run before that poll returns: 4.0 s were measured on two threads, and 0.4 ms where the process
+        // yields once first.
+        waker.wake_by_ref();
+    }
+
     /// Ends this process, but not the incarnation.
-    fn leave(self: Pin<&mut Self>) {
-        let mut this = self.project();
+    fn leave(&mut self, body: Pin<&mut dyn Body>) {
         // P1: the process that has taken over reports the exit, so this one must not. The cell stays as it is, too: the
         // incarnation continues in the other process.
-        let own = this.current.take().map(ManuallyDrop::into_inner);
-        trace::close(this.span);
+        let own = self.current.take().map(ManuallyDrop::into_inner);
+        trace::close(&mut self.span);
         // The last owner of a child drops user code.
-        let _ = guard(|| this.body.set(None));
+        let _ = guard(|| body.clear());
         let _ = guard(|| drop(own));
     }
 
     /// Ends an incarnation that has not ended by itself.
-    fn cut_short(mut self: Pin<&mut Self>, exit: Exit) {
+    fn cut_short(&mut self, mut body: Pin<&mut dyn Body>, exit: Exit) {
         // Before anything of it is dropped: a supervisor still knows its children, and aborts them (P2, A6).
-        if let Some(body) = self.as_mut().project().body.as_pin_mut() {
-            let _ = guard(|| body.cut_short(&exit));
-        }
-        self.end(exit);
+        let _ = guard(|| body.as_mut().cut_short(&exit));
+        self.end(body, exit);
     }
 
     /// Ends the incarnation: drops user code, ends all waits for its shutdown, and then reports.
-    fn end(self: Pin<&mut Self>, exit: Exit) {
-        let mut this = self.project();
+    fn end(&mut self, mut body: Pin<&mut dyn Body>, exit: Exit) {
         // P1: taken out once and never put back, so a second end finds nothing, whatever causes it.
-        let mut current = this.current.take();
+        let mut current = self.current.take();
         let own = current.as_ref().map(|current| (current.control.clone(), current.id));
         let Some((control, id)) = own else { return };
-        let _busy = this.quiescence.in_flight();
-        *this.arrival = InFlight::none();
+        let _busy = self.quiescence.in_flight();
+        self.arrival = InFlight::none();
         // Read before the future is dropped, so that the specification is dropped right after it: in the process, as
         // user code must be (P3, P7).
         let has_no_successor = control.cell().flags(id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
@@ -441,17 +457,17 @@ impl<L: ProcessBody> Task<L> {
                 // P10: after a panic the body is dropped when the unwinding is over. The mark tells its guards of retained values
                 // about the panic.
                 let aftermath = matches!(exit, Exit::Panicked(_)).then(|| Aftermath::of(id));
-                let body = guard(|| this.body.set(None));
+                let body = guard(|| body.as_mut().clear());
                 drop(aftermath);
                 let specification = if has_no_successor { guard(|| control.release()) } else { Ok(()) };
                 body.and(specification)
             };
-            let span = &mut *this.span;
+            let span = &mut self.span;
             polls::marked(&mut current, |current| {
                 Current::enter(current, || trace::inside(span, drop_user_code).and_then(|dropped| dropped))
             })
         };
-        trace::close(this.span);
+        trace::close(&mut self.span);
         // P1, P4: a panic in a destructor turns any other end into a panic. The first panic is the one that is
         // reported, and a process that the executor has dropped is lost, whatever its destructor does then.
         let exit = match (dropped, exit) {
