@@ -65,7 +65,7 @@ pub use self::{
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
     node::{ChildSpec, IntoChildSpec, Monitor},
     observe::{
-        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, PlacementKind,
+        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, Failing, LastExit, PlacementKind,
         RestartCause, Snapshot, SnapshotSource, SupervisorInfo,
     },
     panics::capture_panics,

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{ChildState, Snapshot, SupervisorInfo};
+use super::{ChildState, Failing, Snapshot, SupervisorInfo};
 use crate::{
     strategy::RestartMode,
     text::{FirstLine, Restarts, Rounded},
@@ -93,7 +93,7 @@ pub(super) struct Words<'a>(pub(super) &'a Snapshot);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Snapshot { state, stuck, abandoned, ready, since, restarts, last_exit, supervisor, .. } = self.0;
+        let Snapshot { state, stuck, abandoned, ready, since, restarts, failing, last_exit, supervisor, .. } = self.0;
         f.write_str(match state {
             ChildState::Starting => "starting",
             ChildState::Running => "running",
@@ -103,6 +103,9 @@ impl fmt::Display for Words<'_> {
         })?;
         if let (Some(since), ChildState::Starting | ChildState::Running | ChildState::Stopping) = (since, state) {
             write!(f, " for {}", Rounded(*since))?;
+        }
+        if let Some(Failing { attempt, next_in: Some(next_in), .. }) = failing {
+            write!(f, ", attempt {attempt} in {}", Rounded(*next_in))?;
         }
         if *stuck {
             f.write_str(", stuck: aborted but has not yielded")?;
