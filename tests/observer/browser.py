@@ -8,6 +8,7 @@ import base64
 import collections
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -216,6 +217,21 @@ def look(browser):
         for words in ("shop.media.thumbnails", "is stuck: aborted but has not yielded", "shop.search.indexer"):
             assert words in troubles, troubles
 
+        step("the bar says since when, how often, and what is seen")
+        said = "document.getElementById('troubles').innerText + document.getElementById('others').innerText"
+        browser.until(f"/shop.payments.db failing since \\d\\d:\\d\\d:\\d\\d \\(.*\\), \\d+ restarts?, \\d+ in the .* seen here: .*refused/.test({said})",
+                      "it tells what was seen from the rest")
+        browser.until(f"/indexer waits to restart, next attempt in \\d+ s \\(attempt 1\\)/.test({said})", "the next attempt has a time")
+        assert "more:" in browser.js(said), "those without a line are named"
+        counts = set()
+        for _ in range(150):
+            counts.add(browser.js(headline))
+            time.sleep(0.05)
+        assert len(counts) == 1, f"one trouble for each cause, at any moment: {counts}"
+        assert browser.js(f"{row('shop.notify')}.querySelector('.below').textContent") == "1 in trouble"
+        assert browser.js(f"{row('shop.media')}.querySelector('.word').textContent") == "not ready"
+        assert browser.js(f"{row('shop.media')}.querySelector('.said').textContent").startswith("waits for thumbnails (stuck for ")
+
         step("states change: a restart is seen within a second")
         restarts = f"Number({row('shop.payments.db')}.querySelector('.restarts').textContent)"
         count, seen = browser.js(restarts), []
@@ -258,7 +274,16 @@ def look(browser):
         browser.write("filter", "")
         browser.until("document.querySelectorAll('.row').length > 5", "without a filter all are there again")
 
+        browser.write("filter", "not ready")
+        browser.until("document.querySelectorAll('.row').length === 5", "those that are not ready")
+        browser.write("filter", "")
+
         step("keyboard")
+        browser.js("document.getElementById('tree').focus()")
+        browser.key("?", "?")
+        browser.until("document.getElementById('keys').open", "it shows the keys")
+        browser.picture("keys")
+        browser.js("document.getElementById('keys').close()")
         browser.js("document.getElementById('tree').focus()")
         browser.key("Home")
         selected = "document.querySelector('.row[aria-selected=true] .name').title"
@@ -316,7 +341,15 @@ def look(browser):
         errors = [error for error in browser.errors if not any(known in error for known in PLANTED)]
         assert not errors, errors
         program.close()
-        browser.until("document.getElementById('connection').textContent.includes('not connected')", "the page says so")
+        old = r"/^OLD: last seen \d\d:\d\d:\d\d; not connected/.test(document.getElementById('connection').textContent)"
+        browser.until(old, "the page says so")
+        assert browser.js("document.body.classList.contains('old')"), "the tree is grey"
+        texts = "['headline', 'troubles', 'tree'].map(id => document.getElementById(id).innerText).join()"
+        before = browser.js(texts)
+        assert before.startswith("OLD: last seen "), before
+        browser.picture("old")
+        time.sleep(2.5)
+        assert browser.js(texts) == before, "no time goes on"
     finally:
         program.close()
 
@@ -351,19 +384,20 @@ def replay(browser):
         browser.until(f"{where}.startsWith('1 of ')", "it is at its first line")
         browser.js("document.getElementById('step').click()")
         browser.until(f"{where}.startsWith('2 of ')", "one step on")
-        last = int(browser.js(where).split(" of ")[1])
+        last = int(browser.js(where).split(" of ")[1].split(",")[0])
         slide = "(() => { const e = document.getElementById('position'); e.value = %d; e.dispatchEvent(new Event('input')); })()"
         browser.js(slide % last)
-        browser.until(f"{where} === '{last} of {last}'", "at the end")
+        browser.until(f"{where}.startsWith('{last} of {last}, ')", "at the end")
+        assert re.fullmatch(r".*, \d\d:\d\d:\d\d", browser.js(where)), "the time of day stands beside it"
         restarts = f"{row('shop.payments.db')}.querySelector('.restarts').textContent"
         browser.until(f"{restarts} === '1'", "the state is that of the end")
         browser.picture("replay")
         browser.js("document.getElementById('back').click()")
-        browser.until(f"{where} === '{last - 1} of {last}'", "one step back")
+        browser.until(f"{where}.startsWith('{last - 1} of {last}, ')", "one step back")
         browser.js(slide % 0)
-        browser.until(f"{restarts} === ''", "the state is that of the beginning")
+        browser.until(f"{restarts} === '0'", "the state is that of the beginning")
         browser.js("document.getElementById('speed').value = '100'; document.getElementById('play').click()")
-        browser.until(f"{where} === '{last} of {last}'", "it plays to its end", 30)
+        browser.until(f"{where}.startsWith('{last} of {last}, ')", "it plays to its end", 30)
         # As a simulated run has them: without snapshots.
         load("events.jsonl", [line for line in lines if line.startswith('{"event"')])
         browser.until(f"{where}.startsWith('1 of ')", "events alone are a recording")
