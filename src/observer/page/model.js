@@ -11,6 +11,9 @@ const SLOW = 5_000;
 
 export const BAD = new Set(['exited_badly', 'start_failed', 'restarting', 'not_restarted', 'unresponsive', 'aborted', 'blocked', 'stuck', 'abandoned', 'refused', 'left_down', 'gave_up']);
 
+/** Why a process was aborted. */
+const ABORTED = { missed_heartbeat: 'missed its heartbeat', not_ready_in_time: 'was not ready in time', killed: 'was killed' };
+
 /** The children for which a supervisor in this state waits. */
 const HOLDS = {
   running: (child) => child.state !== 'stopped' && !child.ready && child.spec?.readiness !== false,
@@ -140,7 +143,7 @@ export class Model {
     let node = this.nodes.get(key);
     if (!node && !this.hasSnapshot) node = this.invent(event, key);
     if (!node) return;
-    const become = (state) => { node.state = state; node.sinceAt = event.at; node.stuck = false; node.nextAt = null; node.hasJustEnded = false; };
+    const become = (state) => { node.state = state; node.sinceAt = event.at; node.stuck = false; node.nextAt = null; node.hasJustEnded = false; node.abort_reason = null; };
     const data = event.data || {};
     if (event.process_id != null) node.process_id = event.process_id;
     switch (event.kind) {
@@ -157,6 +160,7 @@ export class Model {
         if (data.delay_seconds) node.nextAt = event.at + data.delay_seconds * 1000;
         if (data.cause) this.end(node, data.cause, event.at);
         break;
+      case 'unresponsive': node.abort_reason = 'missed_heartbeat'; break;
       case 'stuck': node.stuck = true; break;
       case 'abandoned': node.abandoned = true; break;
       case 'ended': if (!node.above) { become('stopped'); this.end(node, { phase: 'run', kind: 'shutdown', reason: data }, event.at); } break;
@@ -252,7 +256,11 @@ export class Model {
     const isFlapping = node.restarts > 0 && ago < MINUTE;
     const unread = node.supervisor?.unread_for_seconds || 0;
     const blocked = this.blocked(node, now);
-    if (node.stuck) return [5, 'stuck', `is stuck: aborted but has not yielded, for ${duration(since / 1000)}`];
+    if (node.stuck) {
+      const reason = ABORTED[node.abort_reason], aborted = reason ? `aborted because it ${reason}, but` : 'aborted but';
+      const lasting = node.sinceAt == null ? '' : `, since ${clock(node.sinceAt)} (${duration(since / 1000)})`;
+      return [5, 'stuck', `is stuck: ${aborted} has not yielded${lasting}`];
+    }
     if (node.abandoned) return [5, 'stuck', 'was abandoned: aborted but never yielded'];
     if (unread > 1) return [5, 'blocked', `has left its messages unread for ${duration(unread)}: its executor is blocked`];
     if (blocked) return [5, 'blocked', `blocks its thread: one poll has lasted more than ${duration(blocked)}`];

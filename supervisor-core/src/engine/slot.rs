@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 use super::earlier;
 use crate::{
     incarnation::{ChildId, Exit, ProcessKey},
-    observe::{ChildState, RestartCause},
+    observe::{AbortReason, ChildState, RestartCause},
     strategy::ChildSettings,
 };
 
@@ -409,6 +409,20 @@ impl<C: Spec> Slot<C> {
     /// Returns whether its process was aborted and has not yielded within its grace.
     pub(crate) fn is_stuck(&self) -> bool {
         matches!(&self.state, State::Stopping(stopping) if stopping.phase == StopPhase::Stuck)
+    }
+
+    /// Returns why its process was aborted, if it has been and a later request has not taken over.
+    pub(crate) fn abort_reason(&self) -> Option<AbortReason> {
+        let State::Stopping(stopping) = &self.state else { return None };
+        match stopping.then {
+            _ if !stopping.is_aborted() => None,
+            AfterStop::ApplyPolicy { unresponsive: true, .. } => Some(AbortReason::MissedHeartbeat),
+            AfterStop::FailStart { limit: Some(_) } => Some(AbortReason::NotReadyInTime),
+            AfterStop::ApplyPolicy { unresponsive: false, .. }
+            | AfterStop::FailStart { limit: None }
+            | AfterStop::SupervisorStops(AbortedBy::Caller) => Some(AbortReason::Killed),
+            AfterStop::Restart | AfterStop::Start | AfterStop::StayDown | AfterStop::SupervisorStops(_) => None,
+        }
     }
 
     /// Returns the state as users see it.

@@ -21,8 +21,8 @@ use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Exit, Name, ProcessId, ProcessKey},
     observe::{
-        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Failing, LastExit, RestartCause, Snapshot, SnapshotSource,
-        SupervisorInfo,
+        AbortReason, ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Failing, LastExit, RestartCause, Snapshot,
+        SnapshotSource, SupervisorInfo,
     },
     strategy::{ChildKind, SupervisorSettings},
 };
@@ -244,6 +244,7 @@ struct Row {
     child: Arc<dyn Child>,
     state: ChildState,
     is_stuck: bool,
+    abort_reason: Option<AbortReason>,
     since: Option<Duration>,
     restarts: u32,
     failing: Option<Failing>,
@@ -261,6 +262,7 @@ impl Row {
             child: slot.child.clone(),
             state: if is_gone { ChildState::Stopped } else { slot.public_state() },
             is_stuck: slot.is_stuck(),
+            abort_reason: slot.abort_reason(),
             since: slot.since().filter(|_| !is_gone).map(ago),
             restarts: slot.restarts(),
             failing: None,
@@ -274,11 +276,12 @@ impl Row {
     }
 
     fn snapshot(self, parent: &Snapshot) -> Snapshot {
-        let Self { id, child, state, is_stuck, since, restarts, failing, last_exit } = self;
+        let Self { id, child, state, is_stuck, abort_reason, since, restarts, failing, last_exit } = self;
         let (segment, settings) = (child.name(), child.settings());
         Snapshot {
             id: Some(id),
             stuck: is_stuck,
+            abort_reason,
             abandoned: state == ChildState::Stopped && child.cell().is_left(),
             ready: Snapshot::is_ready(state, true),
             since,
@@ -346,6 +349,7 @@ fn bare(
         kind,
         state,
         stuck: false,
+        abort_reason: None,
         abandoned: false,
         ready: false,
         since: None,

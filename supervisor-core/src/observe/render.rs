@@ -93,7 +93,8 @@ pub(super) struct Words<'a>(pub(super) &'a Snapshot);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Snapshot { state, stuck, abandoned, ready, since, restarts, failing, last_exit, supervisor, .. } = self.0;
+        let Snapshot { state, stuck, abort_reason, abandoned, ready, since, restarts, failing, .. } = self.0;
+        let Snapshot { last_exit, supervisor, .. } = self.0;
         f.write_str(match state {
             ChildState::Starting => "starting",
             ChildState::Running => "running",
@@ -107,8 +108,10 @@ impl fmt::Display for Words<'_> {
         if let Some(Failing { attempt, next_in: Some(next_in), .. }) = failing {
             write!(f, ", attempt {attempt} in {}", Rounded(*next_in))?;
         }
-        if *stuck {
-            f.write_str(", stuck: aborted but has not yielded")?;
+        match (stuck, abort_reason) {
+            (false, _) => {}
+            (true, None) => f.write_str(", stuck: aborted but has not yielded")?,
+            (true, Some(reason)) => write!(f, ", stuck: aborted because {reason}, but has not yielded")?,
         }
         if *abandoned {
             f.write_str(", abandoned: aborted but never yielded")?;

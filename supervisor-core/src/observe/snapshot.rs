@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub state: ChildState,
     /// Whether its process was aborted but has not yielded within the abort grace. Its supervisor is still waiting for it.
     pub stuck: bool,
+    /// Why its process was aborted while its supervisor still waits for it. `None` if it was not, or only because it did not stop
+    /// in time, or if its supervisor, its group or a caller has begun to stop it since.
+    pub abort_reason: Option<AbortReason>,
     /// Whether its process was aborted but has not yielded, and its supervisor no longer waits for it.
     pub abandoned: bool,
     /// Whether it is ready with everything below it. Then no process below it is starting, restarting or stopping. A child that
@@ -74,6 +77,29 @@ pub struct Failing {
     /// How long it still waits to restart. `None` if it does not wait, or not for a time.
     #[cfg_attr(feature = "serde", serde(rename = "next_in_seconds", with = "crate::format::seconds_or_none"))]
     pub next_in: Option<Duration>,
+}
+
+/// The reason for which a supervisor aborts a process that was not to stop. Displayed, it is a clause: `it was killed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum AbortReason {
+    /// It gave no heartbeat in time.
+    MissedHeartbeat,
+    /// It was not ready within its limit.
+    NotReadyInTime,
+    /// A caller killed it.
+    Killed,
+}
+
+impl fmt::Display for AbortReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MissedHeartbeat => "it missed its heartbeat",
+            Self::NotReadyInTime => "it was not ready in time",
+            Self::Killed => "it was killed",
+        })
+    }
 }
 
 /// The end of the last process of a child.
@@ -254,7 +280,8 @@ struct Alone<'a>(&'a Snapshot);
 impl fmt::Debug for Alone<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Snapshot { captured_at, path, id, process, kind, state, .. } = self.0;
-        let Snapshot { stuck, abandoned, ready, since, restarts, failing, last_exit, spec, supervisor, .. } = self.0;
+        let Snapshot { stuck, abort_reason, abandoned, ready, since, restarts, failing, .. } = self.0;
+        let Snapshot { last_exit, spec, supervisor, .. } = self.0;
         f.debug_struct("Snapshot")
             .field("captured_at", captured_at)
             .field("path", path)
@@ -263,6 +290,7 @@ impl fmt::Debug for Alone<'_> {
             .field("kind", kind)
             .field("state", state)
             .field("stuck", stuck)
+            .field("abort_reason", abort_reason)
             .field("abandoned", abandoned)
             .field("ready", ready)
             .field("since", since)
@@ -288,7 +316,8 @@ mod serialize {
     };
 
     use super::{
-        ChildId, ChildKind, ChildSpecInfo, ChildState, Failing, LastExit, ProcessId, Snapshot, SupervisorInfo,
+        AbortReason, ChildId, ChildKind, ChildSpecInfo, ChildState, Failing, LastExit, ProcessId, Snapshot,
+        SupervisorInfo,
     };
 
     /// The version of the format.
@@ -317,8 +346,8 @@ mod serialize {
         #[derive(Serialize)]
         struct Seconds(#[serde(with = "crate::format::seconds_or_none")] Option<Duration>);
 
-        let mut fields = serializer.serialize_struct("Snapshot", if is_top { 17 } else { 15 })?;
-        let Snapshot { captured_at, path, id, process, kind, state, stuck, abandoned, ready, .. } = node;
+        let mut fields = serializer.serialize_struct("Snapshot", if is_top { 18 } else { 16 })?;
+        let Snapshot { captured_at, path, id, process, kind, state, stuck, abort_reason, abandoned, ready, .. } = node;
         let Snapshot { since, restarts, failing, last_exit, spec, supervisor, .. } = node;
         if is_top {
             fields.serialize_field("schema", &SCHEMA)?;
@@ -330,6 +359,7 @@ mod serialize {
         fields.serialize_field("kind", kind)?;
         fields.serialize_field("state", state)?;
         fields.serialize_field("stuck", stuck)?;
+        fields.serialize_field("abort_reason", abort_reason)?;
         fields.serialize_field("abandoned", abandoned)?;
         fields.serialize_field("ready", ready)?;
         fields.serialize_field("since_seconds", &Seconds(*since))?;
@@ -377,6 +407,8 @@ mod serialize {
         kind: ChildKind,
         state: ChildState,
         stuck: bool,
+        #[serde(default)]
+        abort_reason: Option<AbortReason>,
         abandoned: bool,
         ready: bool,
         #[serde(with = "crate::format::seconds_or_none")]
@@ -404,6 +436,7 @@ mod serialize {
                 kind: self.kind,
                 state: self.state,
                 stuck: self.stuck,
+                abort_reason: self.abort_reason,
                 abandoned: self.abandoned,
                 ready: self.ready,
                 since: self.since_seconds,
@@ -451,6 +484,7 @@ mod tests {
             kind: ChildKind::Supervisor,
             state: ChildState::Running,
             stuck: false,
+            abort_reason: None,
             abandoned: false,
             ready: true,
             since: Some(Duration::ZERO),
