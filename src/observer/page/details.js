@@ -28,7 +28,8 @@ export class Details {
     this.why.hidden = !node.trouble;
     const [symbol, word] = mark(node.look);
     const facts = [
-      ['State', `${symbol} ${word}${node.sinceAt == null ? '' : `, for ${duration((now - node.sinceAt) / 1000)}`}`],
+      ['State', `${symbol} ${word}`],
+      ['Since', node.sinceAt == null ? '' : `${node.state} since ${clock(node.sinceAt)} (${duration((now - node.sinceAt) / 1000)})`],
       ['Waits for', model.waitsFor(node, now)],
       ['Next attempt', model.nextAttempt(node, now).replace('next attempt ', '')],
       ['Ready', node.ready ? 'yes' : 'no'],

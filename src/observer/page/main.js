@@ -78,7 +78,7 @@ function paint() {
   tree.show(model, time);
   $('none').hidden = tree.rows.length > 0;
   showVerdict(verdict, old);
-  const mayControl = Boolean(model.hello?.control) && !player.isOn;
+  const mayControl = Boolean(model.hello?.control) && !player.isOn && !old;
   details.show(model, model.nodes.get(tree.selected), time, mayControl);
   const recent = model.events.filter((event) => event.at >= time - SPAN);
   drawStrip($('strip'), recent, time, model.unseen);
@@ -133,6 +133,7 @@ function showOthers(nodes, count) {
   if (box.dataset.mark === mark) return;
   box.dataset.mark = mark;
   const unnamed = count - nodes.length;
+  if (count === 0) return box.replaceChildren();
   box.replaceChildren(`and ${count.toLocaleString('en')} more: `, ...nodes.map((node) => {
     const button = leadTo();
     point(button, node);

@@ -145,7 +145,7 @@ export class Tree {
     element.setAttribute('aria-setsize', of);
     element.setAttribute('aria-selected', String(node.key === this.selected));
     if (hasBelow) element.setAttribute('aria-expanded', String(isOpen)); else element.removeAttribute('aria-expanded');
-    element.setAttribute('aria-label', [node.name, node.kind, `${word} for ${lasting}`,
+    element.setAttribute('aria-label', [node.name, node.kind, word, `${node.state} for ${lasting}`,
       node.restarts ? restartsOf(node.restarts) : '', node.trouble || happened].filter(Boolean).join(', '));
   }
 
