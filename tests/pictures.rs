@@ -296,18 +296,6 @@ fn a_stuck_child_says_why_it_was_aborted() {
     assert!(picture.contains("stuck: aborted because it missed its heartbeat, but has not yielded"), "{picture}");
 }
 
-#[test]
-fn a_stuck_child_says_why_it_was_aborted() {
-    let sim = Sim::with_seed(1);
-    let mut root = Supervisor::new("root").unwrap().with_abort_grace(SECOND);
-    root.add_worker(worker("hung", |_| std::future::pending::<()>()).with_watchdog(SECOND));
-    let tree = sim.start(root).unwrap();
-    sim.fault(Fault::stall("root.hung"));
-    sim.advance(10 * SECOND);
-    let picture = sim.run_until(tree.snapshot()).to_string();
-    assert!(picture.contains("stuck: aborted because it missed its heartbeat, but has not yielded"), "{picture}");
-}
-
 fn is_read(info: &SupervisorInfo) -> bool {
     info.unread_for.is_none()
 }
