@@ -254,10 +254,24 @@ impl Model {
         let words = text.strip_prefix(&path).unwrap_or(&text).trim_start().to_owned();
         let is_bad = is_bad(&kind, &data);
         self.follow(Key::new(child_id, &path), &path, &kind, words, is_bad);
+        if self.repeats(&kind, &path, &text) {
+            return;
+        }
         self.events.push_back(Happened { at, path, text, is_bad });
         if self.events.len() > EVENTS {
             self.events.pop_front();
         }
+    }
+
+    /// Returns whether an event only repeats the last one of its process. A give-up is told three times: when it is decided, when
+    /// the supervisor has ended, and by the one above.
+    fn repeats(&self, kind: &str, path: &str, text: &str) -> bool {
+        /// How far to look back, so that a flood of events costs little.
+        const RECENT: usize = 200;
+
+        let said = || text.replacen("supervisor ended: ", "", 1);
+        let last = || self.events.iter().rev().take(RECENT).find(|event| event.path == path);
+        matches!(kind, "ended" | "exited") && last().is_some_and(|last| last.text == said())
     }
 
     /// Changes a process by an event. The next snapshot is right in any case.
@@ -698,6 +712,21 @@ pub(crate) mod tests {
                 assert_eq!(model.nodes[2].timing, format!("its supervisor is {mail}"));
             }
         }
+    }
+
+    #[test]
+    fn a_give_up_is_one_event() {
+        let mut model = shop();
+        for (kind, text) in [
+            ("gave_up", "shop.web gave up: x"),
+            ("ended", "shop.web supervisor ended: gave up: x"),
+            ("exited", "shop.web gave up: x"),
+            ("restarting", "shop.web restarting (attempt 1): gave up: x"),
+        ] {
+            model.apply(event("shop.web", 2, 1_000, kind, &json!({"kind": "gave_up"}), text));
+        }
+        let said: Vec<&str> = model.events.iter().map(|event| &*event.text).collect();
+        assert_eq!(said, ["shop.web gave up: x", "shop.web restarting (attempt 1): gave up: x"]);
     }
 
     #[test]

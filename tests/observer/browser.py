@@ -246,6 +246,10 @@ def look(browser):
         print("  seen after", [f"{round(late)} ms" for late in seen])
         assert all(late < 1000 for late in seen), seen
         assert "connection refused" in browser.js(events)
+        lines = browser.js(events)
+        told = lines.count("shop.notify.mail gave up:")
+        assert told and told == lines.count("shop.notify.mail restarting"), "a give-up is one event"
+        assert "supervisor ended" not in lines, lines
 
         step("pictures")
         # For the strip and the list of a page that was open for a while.

@@ -1,5 +1,6 @@
 // The selected process: what it does, its settings, its history.
 
+import { SPAN } from './model.js';
 import { listEvents } from './timeline.js';
 import { clock, duration, ended, label, mark, placeOf, setting } from './words.js';
 
@@ -51,7 +52,7 @@ export class Details {
     for (const button of this.buttons.children) {
       button.disabled = !ACTIONS.find(([action]) => action === button.dataset.action)[2](node);
     }
-    listEvents(this.history, model.perNode.get(node.key) || [], model.seenFrom, 50);
+    listEvents(this.history, model.perNode.get(node.key) || [], Math.max(model.seenFrom, now - SPAN), 50);
   }
 
   showBudget(node) {

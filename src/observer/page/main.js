@@ -82,7 +82,7 @@ function paint() {
   details.show(model, model.nodes.get(tree.selected), time, mayControl);
   const recent = model.events.filter((event) => event.at >= time - SPAN);
   drawStrip($('strip'), recent, time, model.unseen);
-  listEvents($('events'), recent, model.seenFrom);
+  listEvents($('events'), recent, Math.max(model.seenFrom, time - SPAN));
   put($('now'), player.isOn || old ? clock(time) : 'now');
   put($('name'), model.root.path);
 }

@@ -120,6 +120,9 @@ export class Model {
     const key = keyOf(event);
     let own = this.perNode.get(key);
     if (!own) this.perNode.set(key, own = []);
+    // A give-up is told three times: when it is decided, when the supervisor has ended, and by the one above.
+    const said = event.text.replace('supervisor ended: ', '');
+    event.repeats = ['ended', 'exited'].includes(event.kind) && own.findLast((earlier) => !earlier.repeats)?.text === said;
     own.push(event);
     if (own.length > MOST_PER_NODE) own.shift();
     this.forget();

@@ -6,7 +6,8 @@ import { clock } from './words.js';
 const BARS = 120;
 const LISTED = 100;
 
-export function drawStrip(canvas, events, now, unseen) {
+export function drawStrip(canvas, all, now, unseen) {
+  const events = all.filter((event) => !event.repeats);
   const bad = new Array(BARS).fill(0), other = new Array(BARS).fill(0);
   let badCount = 0;
   for (const event of events) {
@@ -68,7 +69,8 @@ function hatch(context, from, to, height, colour) {
 }
 
 /** Lists events, the last one first, of which all are seen since this moment. */
-export function listEvents(list, events, seenFrom, most = LISTED) {
+export function listEvents(list, all, seenFrom, most = LISTED) {
+  const events = all.filter((event) => !event.repeats);
   const last = events[events.length - 1];
   const mark = last ? `${events.length}-${last.at}-${last.text}` : `none-${seenFrom}`;
   if (list.dataset.mark === mark) return;
