@@ -170,7 +170,10 @@ fn draw_tree(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
             false => "  Nothing matches.",
         }));
     }
-    frame.render_widget(Paragraph::new(lines).block(titled(title)), area);
+    let tree = Paragraph::new(lines).block(titled(title));
+    let is_old = matches!(app.link, Link::Lost { .. });
+    let style = if is_old { Style::new().add_modifier(Modifier::DIM) } else { Style::new() };
+    frame.render_widget(tree.style(style), area);
 }
 
 fn tree_line<'a>(app: &'a App, row: &Row, is_selected: bool, width: u16) -> Line<'a> {

@@ -180,8 +180,8 @@ def shrink(png):
 class Program:
     """The example, which shows its tree."""
 
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen([OBSERVE, "--serve", "--port", "0", *arguments], stdout=subprocess.PIPE,
+    def __init__(self, *arguments, port="0"):
+        self.process = subprocess.Popen([OBSERVE, "--serve", "--port", port, *arguments], stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True)
         self.url = self.process.stdout.readline().split(" on ")[1].strip()
 
@@ -355,6 +355,13 @@ def look(browser):
         browser.picture("old")
         time.sleep(2.5)
         assert browser.js(texts) == before, "no time goes on"
+
+        step("the program comes back, and the page is live again")
+        program = Program("--control", TOKEN, port=program.url.rsplit(":", 1)[1])
+        browser.until("document.getElementById('connection').textContent === 'live'", "it is connected")
+        browser.until("!document.body.classList.contains('old')", "the tree is not grey any more")
+        browser.until(f"/db failing since .*, 1 restart, 1 in the \\d\\.\\d s seen here/.test({said})", "it has seen little of this one")
+        assert "that were seen since" in browser.js("document.getElementById('strip').getAttribute('aria-label')")
     finally:
         program.close()
 

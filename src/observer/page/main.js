@@ -249,5 +249,6 @@ document.addEventListener('keydown', (event) => {
   if (event.key === '/') { $('filter').focus(); event.preventDefault(); }
   if (event.key === '?' && !$('keys').open) $('keys').showModal();
 });
+addEventListener('resize', () => { $('troubles').style.minHeight = ''; draw(); });
 setInterval(draw, 1_000);
 stream.start();

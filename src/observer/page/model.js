@@ -273,7 +273,7 @@ export class Model {
         const text = next ? `waits to restart, ${next}` : `waits to restart${waits ? `, and for ${waits}` : ''}`;
         return [4, 'restarting', [text, failing()].filter(Boolean).join('; ')];
       }
-      case 'stopped': return this.assessStopped(node, because);
+      case 'stopped': return this.assessStopped(node, because, now);
       case 'starting':
         if (isFlapping) return [3, 'flapping', `is starting again; ${failing()}`];
         return since > SLOW ? [2, 'starting', `has been starting for ${duration(since / 1000)}`] : [0, 'starting', ''];
@@ -286,12 +286,12 @@ export class Model {
     }
   }
 
-  assessStopped(node, because) {
+  assessStopped(node, because, now) {
     const exit = node.last_exit, restart = node.spec?.restart;
     if (!node.above) return exit && cause(exit) && !(exit.reason?.kind === 'requested') ? [4, 'down', `has ended: ${ended(exit)}`] : [1, 'stopped', 'has ended'];
     const failed = exit && (exit.phase === 'start' || ['failed', 'panicked', 'lost', 'unresponsive'].includes(exit.kind));
     // What its supervisor does about it is the next event.
-    if (node.hasJustEnded) return [3, 'stopped', ended(exit)];
+    if (node.hasJustEnded) return [3, 'stopped', [ended(exit), this.failing(node, now)].filter(Boolean).join('; ')];
     if (restart === 'temporary') return [0, 'stopped', ''];
     const { above } = node;
     if (failed && above.state !== 'running') {
@@ -307,7 +307,7 @@ export class Model {
   blocked(node, now) {
     const own = this.perNode.get(node.key);
     const last = own?.[own.length - 1];
-    if (last?.kind !== 'blocked' || now - last.at > 15_000) return 0;
+    if (last?.kind !== 'blocked' || now - last.at > 15_000 || last.at < this.seenFrom) return 0;
     return last.data.lasted_seconds + (now - last.at) / 1000;
   }
 

@@ -1,6 +1,6 @@
 // The tree, as rows. Only the rows that are seen are in the document, so ten thousand cost no more than twenty.
 
-import { clock, duration, ended, mark, restarts as restartsOf } from './words.js';
+import { cause, clock, duration, ended, mark, restarts as restartsOf } from './words.js';
 
 const EXTRA = 6;
 
@@ -122,7 +122,10 @@ export class Tree {
     const lasting = node.sinceAt == null ? '' : duration((this.now - node.sinceAt) / 1000);
     const last = node.endedAt == null ? '' : `${duration((this.now - node.endedAt) / 1000)} ago: `;
     const waits = this.model.waitsFor(node, this.now);
-    const happened = node.trouble || (waits ? `waits for ${waits}` : node.last_exit ? `${last}${ended(node.last_exit)}` : '');
+    const reason = node.rank === 3 || node.rank === 4 ? cause(node.last_exit) : '';
+    // The reason first: a row has little room, and the bar has the rest.
+    const trouble = reason ? [reason, this.model.nextAttempt(node, this.now), this.model.failing(node, this.now)].filter(Boolean).join('; ') : node.trouble;
+    const happened = trouble || (waits ? `waits for ${waits}` : node.last_exit ? `${last}${ended(node.last_exit)}` : '');
     state.dataset.state = node.look;
     put(state.children[0], symbol);
     put(state.children[1], word);
