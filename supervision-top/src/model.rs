@@ -132,7 +132,8 @@ impl Model {
     fn counts(&self, node: &Node) -> bool {
         let is_part_of = |above: &Node| {
             let is_left = node.state == ChildState::Stopped && above.state != ChildState::Running;
-            above.rank >= 3 && node.rank <= 4 && (is_left || above.culprits.contains(&node.path))
+            let is_culprit = above.rank >= 3 && above.culprits.contains(&node.path);
+            above.rank >= TROUBLE && node.rank <= 4 && (is_left || is_culprit)
         };
         node.rank >= TROUBLE && !node.above.is_some_and(|above| is_part_of(&self.nodes[above]))
     }
@@ -220,7 +221,11 @@ impl Model {
             let children = mem::take(&mut process.children);
             let mut node = node(&process, above, &children);
             if let Some(above) = above.map(|above| &self.nodes[above]) {
-                if node.state == ChildState::Stopped && above.state != ChildState::Running && node.rank >= TROUBLE {
+                let is_left = node.state == ChildState::Stopped && above.state != ChildState::Running;
+                if is_left && node.rank == TROUBLE {
+                    // Its supervisor has stopped it, and the state of that says the rest.
+                    node.rank = 0;
+                } else if is_left && matches!(node.rank, 3 | 4) {
                     node.timing = format!("its supervisor is {}", state(above.state));
                 }
             }
@@ -712,6 +717,24 @@ pub(crate) mod tests {
                 assert_eq!(model.nodes[2].timing, format!("its supervisor is {mail}"));
             }
         }
+    }
+
+    #[test]
+    fn children_of_a_supervisor_that_was_stopped_are_one_trouble_with_it() {
+        let permanent = json!({
+            "name": "x", "kind": "worker", "restart": "permanent", "shutdown": {"kind": "brutal"},
+            "start_timeout_seconds": null, "significant": false, "placement": "inherit", "explicit_ready": false,
+            "children_first": false, "readiness": true, "watchdog_seconds": null, "backoff": null,
+        });
+        let with_settings = |mut child: Value| {
+            child["spec"] = permanent.clone();
+            child
+        };
+        let children = [process("shop.web.a", 3, "stopped", &[]), failing("shop.web.b", 4, "stopped")];
+        let web = with_settings(process("shop.web", 2, "stopped", &children.map(with_settings)));
+        let mut model = Model::default();
+        model.apply(snapshot(&process("shop", 1, "running", &[web])));
+        assert_eq!(model.troubled().iter().map(|node| &*node.path).collect::<Vec<_>>(), ["shop.web"]);
     }
 
     #[test]

@@ -360,7 +360,7 @@ def look(browser):
         program = Program("--control", TOKEN, port=program.url.rsplit(":", 1)[1])
         browser.until("document.getElementById('connection').textContent === 'live'", "it is connected")
         browser.until("!document.body.classList.contains('old')", "the tree is not grey any more")
-        browser.until(f"/db failing since .*, 1 restart, 1 in the \\d\\.\\d s seen here/.test({said})", "it has seen little of this one")
+        browser.until(f"/db failing since .*, \\d+ restarts?, \\d in the (\\d\\.\\d|1\\d) s seen here/.test({said})", "it has seen little of this one")
         assert "that were seen since" in browser.js("document.getElementById('strip').getAttribute('aria-label')")
     finally:
         program.close()

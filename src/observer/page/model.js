@@ -289,7 +289,7 @@ export class Model {
   assessStopped(node, because, now) {
     const exit = node.last_exit, restart = node.spec?.restart;
     if (!node.above) return exit && cause(exit) && !(exit.reason?.kind === 'requested') ? [4, 'down', `has ended: ${ended(exit)}`] : [1, 'stopped', 'has ended'];
-    const failed = exit && (exit.phase === 'start' || ['failed', 'panicked', 'lost', 'unresponsive'].includes(exit.kind));
+    const failed = exit && (exit.phase === 'start' || ['failed', 'panicked', 'lost', 'unresponsive'].includes(exit.kind) || culprits(exit).length > 0);
     // What its supervisor does about it is the next event.
     if (node.hasJustEnded) return [3, 'stopped', [ended(exit), this.failing(node, now)].filter(Boolean).join('; ')];
     if (restart === 'temporary') return [0, 'stopped', ''];
@@ -299,6 +299,8 @@ export class Model {
       return [3, 'stopped', `is stopped; its supervisor ${above.path} ${does}${because}`];
     }
     if (failed) return [4, 'down', `is stopped, and is not restarted${because}`];
+    // Its supervisor has stopped it, and the state of that says the rest.
+    if (above.state !== 'running') return [0, 'stopped', ''];
     if (restart === 'permanent') return [2, 'stopped', 'is stopped, and is not restarted by itself'];
     return [0, 'stopped', ''];
   }
@@ -314,8 +316,9 @@ export class Model {
   /** Whether its trouble is a part of that of its supervisor, which gave up because of it, or is not there to restart it. */
   isPart(node) {
     const { above } = node;
-    if (!above || above.rank < 3 || node.rank > 4) return false;
-    return (node.state === 'stopped' && above.state !== 'running') || culprits(above.last_exit).includes(node.path);
+    if (!above || above.rank < 2 || node.rank > 4) return false;
+    const isLeft = node.state === 'stopped' && above.state !== 'running';
+    return isLeft || (above.rank >= 3 && culprits(above.last_exit).includes(node.path));
   }
 
   /** Assesses all processes, and returns the ones in trouble, worst first: one for each cause. */
