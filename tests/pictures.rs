@@ -59,7 +59,7 @@ fn a_supervisor_above_one_that_waits_is_drawn_as_not_ready() {
     let expected = "\
 ◑ root  running, not ready, one for one, 1 restart in 5s
 ├─ ◑ api  running for 2s, not ready, one for one, 1 restart in 5s
-│  └─ ↻ broken  waiting to restart, 1s ago it failed: boom
+│  └─ ↻ broken  waiting to restart, attempt 1 in 59s, 1s ago it failed: boom
 └─ ● cache  running for 2s";
     assert_eq!(snapshot.to_string(), expected);
     let dot = snapshot.to_dot();
@@ -75,10 +75,10 @@ fn lines_are_wrapped_at_the_width_that_is_asked_for() {
 │   in 5s
 ├─ ◑ api  running for 2s, not ready, one for one,
 │  │   1 restart in 5s
-│  └─ ↻ broken  waiting to restart, 1s ago it
-│         failed: the pool of connections was
-│         exhausted, and no connection came back
-│         within a minute
+│  └─ ↻ broken  waiting to restart, attempt 1 in
+│         59s, 1s ago it failed: the pool of
+│         connections was exhausted, and no
+│         connection came back within a minute
 └─ ● cache  running for 2s";
     assert_eq!(format!("{snapshot:.50}"), expected);
     assert!(expected.lines().all(|line| line.chars().count() <= 50));
@@ -126,8 +126,8 @@ fn many_dynamic_children_are_counted_by_state() {
     let expected = "\
 ◑ root  running, not ready, one for one, 1 restart in 5s
 ├─ ◑ pool  running for 2s, not ready, dynamic, 3 restarts in 60s
-│  ├─ ↻ job_7  waiting to restart, 1s ago it failed: boom
-│  ├─ ↻ job_4000  waiting to restart, 1s ago it failed: boom
+│  ├─ ↻ job_7  waiting to restart, attempt 1 in 59s, 1s ago it failed: boom
+│  ├─ ↻ job_4000  waiting to restart, attempt 1 in 59s, 1s ago it failed: boom
 │  └─ … 4998 more: 4998 running
 └─ ● cache  running for 2s";
     assert_eq!(snapshot.to_string(), expected);
@@ -160,8 +160,8 @@ fn no_more_children_are_shown_than_a_person_reads() {
     let picture = sim.run_until(tree.snapshot()).to_string();
     assert_eq!(picture.lines().count(), 102, "{picture}");
     assert!(picture.contains("├─ ○ w_98  stopped") && !picture.contains("w_99 "), "{picture}");
-    let end =
-        "├─ ↻ w_149  waiting to restart, 1s ago it failed: a simulated error\n└─ … 50 more: 21 stopped, 29 running";
+    let end = "├─ ↻ w_149  waiting to restart, attempt 1 in 59s, 1s ago it failed: a simulated error\n\
+               └─ … 50 more: 21 stopped, 29 running";
     assert!(picture.ends_with(end), "{picture}");
 }
 
@@ -282,6 +282,18 @@ fn a_stuck_process_is_drawn_and_an_abandoned_one_too() {
     assert!(sim.run_until(tree.shutdown()).is_err(), "one is left behind");
     let picture = sim.run_until(pool.snapshot()).to_string();
     assert!(picture.contains("├─ ! job_5  stopped, abandoned: aborted but never yielded"), "{picture}");
+}
+
+#[test]
+fn a_stuck_child_says_why_it_was_aborted() {
+    let sim = Sim::with_seed(1);
+    let mut root = Supervisor::new("root").unwrap().with_abort_grace(SECOND);
+    root.add_worker(worker("hung", |_| std::future::pending::<()>()).with_watchdog(SECOND));
+    let tree = sim.start(root).unwrap();
+    sim.fault(Fault::stall("root.hung"));
+    sim.advance(10 * SECOND);
+    let picture = sim.run_until(tree.snapshot()).to_string();
+    assert!(picture.contains("stuck: aborted because it missed its heartbeat, but has not yielded"), "{picture}");
 }
 
 fn is_read(info: &SupervisorInfo) -> bool {

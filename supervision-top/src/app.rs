@@ -26,6 +26,8 @@ pub(crate) struct App {
     /// Whether the filter is being typed.
     pub(crate) is_typing: bool,
     pub(crate) shows_help: bool,
+    /// Whether the settings of the selected process have the whole screen.
+    pub(crate) shows_settings: bool,
     /// Whether the events have the whole screen.
     pub(crate) shows_events: bool,
     /// How many of the last events are below the screen.
@@ -59,6 +61,7 @@ impl App {
             cursor: 0,
             is_typing: false,
             shows_help: false,
+            shows_settings: false,
             shows_events: false,
             skipped: 0,
             link,
@@ -152,20 +155,24 @@ impl App {
             KeyCode::Char('q') => return false,
             KeyCode::Esc => {
                 // From the narrowest view to the widest.
-                if self.shows_events {
+                if self.shows_settings {
+                    self.shows_settings = false;
+                } else if self.shows_events {
                     self.shows_events = false;
                 } else if self.view.followed.take().is_none() {
                     self.view.filter.clear();
                 }
             }
             KeyCode::Char('?') => self.shows_help = true,
+            KeyCode::Enter => self.shows_settings = !self.shows_settings,
             KeyCode::Char('/') => {
                 self.is_typing = true;
-                self.shows_events = false;
+                (self.shows_events, self.shows_settings) = (false, false);
             }
             KeyCode::Char('s') => self.view.sort = self.view.sort.next(),
             KeyCode::Char('e') => {
                 self.shows_events = !self.shows_events;
+                self.shows_settings = false;
                 self.skipped = 0;
             }
             KeyCode::Char('f') => {
@@ -232,7 +239,12 @@ impl App {
 
     fn type_filter(&mut self, code: KeyCode) {
         match code {
-            KeyCode::Enter => self.is_typing = false,
+            KeyCode::Enter => {
+                self.is_typing = false;
+                let words = self.view.words();
+                let first = self.rows().iter().map(|row| row.node).find(|node| self.model.has_words(*node, &words));
+                self.select(first);
+            }
             KeyCode::Esc => {
                 self.is_typing = false;
                 self.view.filter.clear();
@@ -317,13 +329,24 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn enter_selects_the_first_match_of_a_filter() {
+        let mut app = app();
+        press(&mut app, "/running web.b\n");
+        assert_eq!(selected(&mut app), "shop.web.b");
+        for (filter, path) in [("trouble", "shop.web.a"), ("not ready", "shop.web.a"), ("restarting", "shop.web.a")] {
+            press(&mut app, &format!("⎋/{filter}\n"));
+            assert_eq!(selected(&mut app), path, "{filter}");
+        }
+    }
+
+    #[test]
     fn following_a_process_narrows_tree_and_events() {
         let mut app = app();
         for (path, id) in [("shop.web.a", 4), ("shop.api", 5), ("shop.web", 2), ("shop.website", 6)] {
             app.model.apply(event(path, id, 1, "ready", &Value::Null, "text"));
         }
-        // The one in trouble is well again, so the order is that of the start.
-        press(&mut app, "jjf");
+        // One that runs again was restarted within the last minute: it is still in trouble.
+        press(&mut app, "jf");
         assert_eq!(selected(&mut app), "shop.web");
         assert_eq!(app.events().map(|event| &*event.path).collect::<Vec<_>>(), ["shop.web.a", "shop.web"]);
         assert_eq!(app.rows().len(), 4);

@@ -3,16 +3,17 @@
 use std::{
     collections::{HashMap, VecDeque},
     mem,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use supervision::{
-    ChildId, ChildKind, ChildState, Exit, RestartCause, RestartType, Snapshot, StartFailure, StopReason,
+    ChildId, ChildKind, ChildSpecInfo, ChildState, Exit, Failing, RestartCause, RestartType, ShutdownOrder, Snapshot,
+    StartFailure, StopReason, SupervisorInfo,
 };
 
 use crate::{
     line::{self, Line, Summary},
-    text::clean,
+    text::{clean, clock, duration},
 };
 
 /// How many events are kept.
@@ -51,8 +52,16 @@ pub(crate) struct Node {
     pub(crate) state: ChildState,
     /// Its state in words, with its restarts and its last end.
     pub(crate) words: String,
-    /// What is wrong with it, with the reason early: it is cut where the line ends.
+    /// What is wrong with it, with the message first and the place last: it is cut where the line ends.
     pub(crate) alarm: String,
+    /// Since when it fails, how often it was restarted, and when the next attempt comes.
+    pub(crate) timing: String,
+    /// The paths of those below because of which it gave up, from the top down.
+    culprits: Vec<String>,
+    is_ready: bool,
+    /// Its settings as a child, and as a supervisor.
+    pub(crate) spec: Option<ChildSpecInfo>,
+    pub(crate) supervisor: Option<SupervisorInfo>,
     /// More of it, for the one that is selected.
     pub(crate) details: String,
     /// What is known of children that are not listed.
@@ -111,11 +120,85 @@ impl Model {
         self.by_key.get(key).copied()
     }
 
-    /// Returns the processes in trouble, the worst first.
+    /// Returns the processes in trouble, the worst first: one for each cause.
     pub(crate) fn troubled(&self) -> Vec<&Node> {
-        let mut troubled: Vec<&Node> = self.nodes.iter().filter(|node| node.rank >= TROUBLE).collect();
+        let mut troubled: Vec<&Node> = self.nodes.iter().filter(|node| self.counts(node)).collect();
         troubled.sort_by_key(|node| std::cmp::Reverse(node.rank));
         troubled
+    }
+
+    /// Returns whether it is in trouble of its own. What is a part of the trouble of its supervisor does not count: that gave up
+    /// because of it, or is not there to restart it.
+    fn counts(&self, node: &Node) -> bool {
+        let is_part_of = |above: &Node| {
+            let is_left = node.state == ChildState::Stopped && above.state != ChildState::Running;
+            let is_culprit = above.rank >= 3 && above.culprits.contains(&node.path);
+            above.rank >= TROUBLE && node.rank <= 4 && (is_left || is_culprit)
+        };
+        node.rank >= TROUBLE && !node.above.is_some_and(|above| is_part_of(&self.nodes[above]))
+    }
+
+    /// Returns whether it has all these words, which are in lower case.
+    pub(crate) fn has_words(&self, index: usize, words: &[String]) -> bool {
+        if words.is_empty() {
+            return true;
+        }
+        let node = &self.nodes[index];
+        let trouble = if self.counts(node) { "trouble" } else { "" };
+        let not_ready = if node.is_ready { "" } else { "not ready" };
+        let state = state(node.state);
+        let text = format!("{} {state} {} {} {not_ready} {trouble}", node.path, node.words, node.alarm).to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    }
+
+    /// Returns the lowest processes for which a supervisor waits until it is ready, or has stopped.
+    fn waited_for(&self, index: usize) -> Vec<usize> {
+        let (mut found, mut to_come) = (Vec::new(), vec![index]);
+        while let Some(at) = to_come.pop() {
+            let node = &self.nodes[at];
+            let holds = |child: &usize| {
+                let child = &self.nodes[*child];
+                match node.state {
+                    ChildState::Running => {
+                        let counts = child.spec.as_ref().is_none_or(|spec| spec.readiness);
+                        counts && !child.is_ready && child.state != ChildState::Stopped
+                    }
+                    ChildState::Starting | ChildState::Stopping => child.state == node.state,
+                    _ => false,
+                }
+            };
+            let mut below: Vec<usize> = match node.state == self.nodes[index].state {
+                true => node.children.iter().copied().filter(holds).collect(),
+                false => Vec::new(),
+            };
+            // One after the other.
+            match node.state {
+                ChildState::Starting => below.truncate(1),
+                ChildState::Stopping if !stops_at_once(node) => drop(below.drain(..below.len().saturating_sub(1))),
+                _ => {}
+            }
+            if below.is_empty() && at != index {
+                found.push(at);
+            }
+            to_come.extend(below.into_iter().rev());
+        }
+        found
+    }
+
+    /// Says for whom a supervisor waits.
+    pub(crate) fn waits_for(&self, index: usize) -> Option<String> {
+        /// More of them are counted.
+        const NAMED: usize = 3;
+
+        let found = self.waited_for(index);
+        let prefix = self.nodes[index].path.len() + 1;
+        let name = |node: &usize| self.nodes[*node].path.get(prefix..).unwrap_or_default().to_owned();
+        let names: Vec<String> = found.iter().take(NAMED).map(name).collect();
+        let more = match found.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!found.is_empty()).then(|| format!("waits for {}{more}", names.join(", ")))
     }
 
     /// Returns whether the process is this one or below it.
@@ -136,7 +219,17 @@ impl Model {
         let mut to_come = vec![(root, None)];
         while let Some((mut process, above)) = to_come.pop() {
             let children = mem::take(&mut process.children);
-            let index = self.push(node(&process, above, &children));
+            let mut node = node(&process, above, &children);
+            if let Some(above) = above.map(|above| &self.nodes[above]) {
+                let is_left = node.state == ChildState::Stopped && above.state != ChildState::Running;
+                if is_left && node.rank == TROUBLE {
+                    // Its supervisor has stopped it, and the state of that says the rest.
+                    node.rank = 0;
+                } else if is_left && matches!(node.rank, 3 | 4) {
+                    node.timing = format!("its supervisor is {}", state(above.state));
+                }
+            }
+            let index = self.push(node);
             to_come.extend(children.into_iter().rev().map(|child| (child, Some(index))));
         }
         self.unlisted = 0;
@@ -162,13 +255,28 @@ impl Model {
     fn add(&mut self, event: line::Event) {
         let line::Event { path, child_id, at, kind, data, text } = event;
         let (path, text) = (clean(&path).into_owned(), clean(&text).into_owned());
+        let text = place_last(text, &data);
         let words = text.strip_prefix(&path).unwrap_or(&text).trim_start().to_owned();
         let is_bad = is_bad(&kind, &data);
         self.follow(Key::new(child_id, &path), &path, &kind, words, is_bad);
+        if self.repeats(&kind, &path, &text) {
+            return;
+        }
         self.events.push_back(Happened { at, path, text, is_bad });
         if self.events.len() > EVENTS {
             self.events.pop_front();
         }
+    }
+
+    /// Returns whether an event only repeats the last one of its process. A give-up is told three times: when it is decided, when
+    /// the supervisor has ended, and by the one above.
+    fn repeats(&self, kind: &str, path: &str, text: &str) -> bool {
+        /// How far to look back, so that a flood of events costs little.
+        const RECENT: usize = 200;
+
+        let said = || text.replacen("supervisor ended: ", "", 1);
+        let last = || self.events.iter().rev().take(RECENT).find(|event| event.path == path);
+        matches!(kind, "ended" | "exited") && last().is_some_and(|last| last.text == said())
     }
 
     /// Changes a process by an event. The next snapshot is right in any case.
@@ -180,10 +288,12 @@ impl Model {
             None => self.invent(key, path),
         };
         let node = &mut self.nodes[index];
+        // One that has just failed is not well because it starts again.
+        let after = |rank| if matches!(node.rank, 3 | 4) { 3 } else { rank };
         let (state, glyph, rank) = match kind {
-            "started" => (ChildState::Starting, '◐', 1),
-            "ready" => (ChildState::Running, '●', 0),
-            "stopping" => (ChildState::Stopping, '◌', 1),
+            "started" => (ChildState::Starting, '◐', after(1)),
+            "ready" => (ChildState::Running, '●', after(0)),
+            "stopping" => (ChildState::Stopping, '◌', after(1)),
             "restarting" => (ChildState::Restarting, '↻', 4),
             "ignored" | "restart_cancelled" | "exited" | "start_failed" => {
                 (ChildState::Stopped, '○', if is_bad { 3 } else { 0 })
@@ -195,7 +305,11 @@ impl Model {
             _ => return,
         };
         (node.state, node.glyph, node.rank) = (state, glyph, rank);
-        node.alarm.clone_from(&words);
+        node.is_ready = state == ChildState::Running;
+        if is_bad || rank < TROUBLE {
+            node.alarm.clone_from(&words);
+            node.timing.clear();
+        }
         node.words = words;
     }
 
@@ -225,6 +339,11 @@ impl Model {
                     state: ChildState::Running,
                     words: String::new(),
                     alarm: String::new(),
+                    timing: String::new(),
+                    culprits: Vec::new(),
+                    is_ready: true,
+                    spec: None,
+                    supervisor: None,
                     details: String::new(),
                     summary: None,
                     rank: 0,
@@ -259,6 +378,11 @@ fn node(process: &Snapshot, above: Option<usize>, children: &[Snapshot]) -> Node
         state: process.state,
         words: clean(words).into_owned(),
         alarm: clean(&alarm(process, words)).into_owned(),
+        timing: timing(process),
+        culprits: culprits(process),
+        is_ready: process.ready,
+        spec: process.spec.clone(),
+        supervisor: process.supervisor.clone(),
         details: clean(&details(process, children)).into_owned(),
         summary: None,
         rank: rank(process),
@@ -283,6 +407,7 @@ fn rank(process: &Snapshot) -> u8 {
         _ if process.stuck || process.abandoned || is_unread(process) => 5,
         ChildState::Restarting => 4,
         ChildState::Running | ChildState::Starting if process.restarts > 0 && ended_lately => 3,
+        ChildState::Stopping if process.restarts > 0 && ended_lately && process.failing.is_some() => 3,
         ChildState::Stopped if has_failed && restart != Some(RestartType::Temporary) => 4,
         ChildState::Stopped if restart == Some(RestartType::Permanent) => 2,
         ChildState::Starting | ChildState::Stopping => 1,
@@ -294,35 +419,96 @@ fn is_unread(process: &Snapshot) -> bool {
     process.supervisor.as_ref().and_then(|info| info.unread_for).is_some_and(|unread| unread > UNREAD)
 }
 
-/// Says what is wrong. What is well is not mentioned.
+/// Says what is wrong: the message first, and the place last.
 fn alarm(process: &Snapshot, words: &str) -> String {
-    let state = match process.state {
-        _ if process.stuck || process.abandoned || is_unread(process) => return words.to_owned(),
-        ChildState::Restarting => "waiting to restart".to_owned(),
-        ChildState::Stopped => "stopped".to_owned(),
-        _ => match process.restarts {
-            0 => return words.to_owned(),
-            1 => "restarted once".to_owned(),
-            restarts => format!("restarted {restarts} times"),
-        },
-    };
     match &process.last_exit {
-        Some(exit) => format!("{state}: {}", exit.cause),
-        None => state,
+        _ if process.stuck => match &process.abort_reason {
+            Some(reason) => format!("stuck: aborted because {reason}, but has not yielded"),
+            None => "stuck: aborted but has not yielded".into(),
+        },
+        _ if process.abandoned || is_unread(process) => words.to_owned(),
+        Some(exit) if rank(process) >= TROUBLE => match location(&exit.cause) {
+            Some((failure, location)) => format!("panicked: {failure}, at {location}"),
+            None => exit.cause.to_string(),
+        },
+        _ => words.to_owned(),
     }
+}
+
+/// Says since when it fails, how often it was restarted, and when the next attempt comes.
+fn timing(process: &Snapshot) -> String {
+    let since = |ago: Duration| {
+        let at = process.captured_at.checked_sub(ago).unwrap_or(UNIX_EPOCH);
+        let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        format!("since {} ({})", clock(u64::try_from(at).unwrap_or(u64::MAX), false), duration(ago))
+    };
+    if process.stuck {
+        return process.since.map_or_else(String::new, since);
+    }
+    if !matches!(rank(process), 3 | 4) {
+        return String::new();
+    }
+    let mut parts = Vec::new();
+    if process.state == ChildState::Restarting {
+        parts.push(match &process.failing {
+            Some(Failing { attempt, next_in: Some(next_in), .. }) => {
+                format!("next attempt in {} (attempt {attempt})", duration(*next_in))
+            }
+            _ => "waiting to restart".into(),
+        });
+    }
+    if process.state == ChildState::Stopped {
+        parts.push("stopped, and not restarted".into());
+    }
+    if let Some(failing) = &process.failing {
+        parts.push(format!("failing {}", since(failing.since)));
+    }
+    match process.restarts {
+        0 => {}
+        1 => parts.push("1 restart".into()),
+        restarts => parts.push(format!("{restarts} restarts")),
+    }
+    parts.join(", ")
+}
+
+/// Returns the paths of those below because of which a process gave up, from the top down.
+fn culprits(process: &Snapshot) -> Vec<String> {
+    let (mut paths, mut cause) = (Vec::new(), process.last_exit.as_ref().map(|exit| &exit.cause));
+    while let Some(at) = cause {
+        let gave_up = match at {
+            RestartCause::Exit(Exit::Shutdown(end)) => match &end.reason {
+                StopReason::GaveUp(gave_up) => gave_up,
+                _ => break,
+            },
+            RestartCause::Start(StartFailure::GaveUp(gave_up)) => gave_up,
+            _ => break,
+        };
+        let last = gave_up.restarts.last();
+        paths.extend(last.map(|record| clean(&record.path).into_owned()));
+        cause = last.map(|record| &record.cause);
+    }
+    paths
+}
+
+/// Returns the word for a state, as the format has it.
+fn state(state: ChildState) -> &'static str {
+    match state {
+        ChildState::Starting => "starting",
+        ChildState::Running => "running",
+        ChildState::Restarting => "restarting",
+        ChildState::Stopping => "stopping",
+        ChildState::Stopped => "stopped",
+    }
+}
+
+fn stops_at_once(node: &Node) -> bool {
+    node.supervisor.as_ref().is_some_and(|info| info.shutdown_order == ShutdownOrder::Concurrent)
 }
 
 /// Says what a list of processes has no room for.
 fn details(process: &Snapshot, children: &[Snapshot]) -> String {
     let mut parts = Vec::new();
-    let waits_in = match process.state {
-        ChildState::Starting | ChildState::Stopping => Some(process.state),
-        _ => None,
-    };
-    if let Some(child) = children.iter().find(|child| Some(child.state) == waits_in) {
-        parts.push(format!("waits for {}", child.path));
-    }
-    if let Some(location) = process.last_exit.as_ref().and_then(|exit| location(&exit.cause)) {
+    if let Some((_, location)) = process.last_exit.as_ref().and_then(|exit| location(&exit.cause)) {
         parts.push(format!("panicked at {location}"));
     }
     if let Some(spec) = &process.spec {
@@ -333,7 +519,10 @@ fn details(process: &Snapshot, children: &[Snapshot]) -> String {
         });
     }
     if process.kind == ChildKind::Supervisor {
-        parts.push(format!("{} children", children.len()));
+        parts.push(match children.len() {
+            1 => "1 child".into(),
+            children => format!("{children} children"),
+        });
     }
     if let Some(info) = process.supervisor.as_ref().filter(|info| info.intensity != usize::MAX) {
         parts.push(format!("{} of {} restarts used", info.restarts_used, info.intensity));
@@ -341,12 +530,25 @@ fn details(process: &Snapshot, children: &[Snapshot]) -> String {
     parts.join("; ")
 }
 
-fn location(cause: &RestartCause) -> Option<String> {
+/// Returns the message of a panic, and its place.
+fn location(cause: &RestartCause) -> Option<(String, String)> {
     let (RestartCause::Exit(Exit::Panicked(failure)) | RestartCause::Start(StartFailure::Panicked(failure))) = cause
     else {
         return None;
     };
-    failure.location().map(ToString::to_string)
+    failure.location().map(|location| (format!("{failure:#}"), location.to_string()))
+}
+
+/// Returns the text of an event with the place of a panic at its end: a line may be cut there.
+fn place_last(text: String, data: &serde_json::Value) -> String {
+    let location = [&data["location"], &data["cause"]["location"]].into_iter().find(|location| location.is_object());
+    let Some(location) = location else { return text };
+    let file = clean(location["file"].as_str().unwrap_or_default()).into_owned();
+    let place = format!("{file}:{}:{}", location["line"], location["column"]);
+    match text.split_once(&format!(" at {place}: ")) {
+        Some((before, after)) => format!("{before}: {after}, at {place}"),
+        None => text,
+    }
 }
 
 fn in_words(summary: &Summary, listed: usize) -> String {
@@ -404,10 +606,23 @@ pub(crate) mod tests {
     pub(crate) fn process(path: &str, id: u64, state: &str, children: &[Value]) -> Value {
         let kind = if children.is_empty() { "worker" } else { "supervisor" };
         json!({
-            "schema": 1, "captured_at": 1_000, "path": path, "child_id": id, "process_id": id, "kind": kind, "state": state,
+            "schema": 1, "captured_at": 1_764_152_400_123_u64, "path": path, "child_id": id, "process_id": id, "kind": kind, "state": state,
             "stuck": false, "abandoned": false, "ready": state == "running", "since_seconds": 65.0, "restarts": 0,
             "last_exit": null, "spec": null, "supervisor": null, "children": children,
         })
+    }
+
+    /// Returns a process that has failed for two minutes.
+    pub(crate) fn failing(path: &str, id: u64, state: &str) -> Value {
+        let mut child = process(path, id, state, &[]);
+        child["restarts"] = 43.into();
+        let next = if state == "restarting" { json!(33.5) } else { Value::Null };
+        child["failing"] = json!({"since_seconds": 125.0, "attempt": 3, "next_in_seconds": next});
+        child["last_exit"] = json!({
+            "ago_seconds": 1, "phase": "run", "kind": "failed", "message": "cannot reach db.internal:5432",
+            "chain": ["connection refused"], "location": null
+        });
+        child
     }
 
     pub(crate) fn event(path: &str, id: u64, at: u64, kind: &str, data: &Value, text: &str) -> Line {
@@ -453,10 +668,109 @@ pub(crate) mod tests {
             model.apply(snapshot(&process("shop", 1, "running", &[child])));
             (model.nodes[1].rank, model.nodes[1].alarm.clone())
         };
-        assert_eq!(of("running", 2, 1), (3, "restarted 2 times: failed: x: y".into()));
+        assert_eq!(of("running", 2, 1), (3, "failed: x: y".into()));
         assert_eq!(of("running", 2, 61).0, 0, "that is long ago");
-        assert_eq!(of("restarting", 0, 61), (4, "waiting to restart: failed: x: y".into()));
-        assert_eq!(of("stopped", 1, 61), (4, "stopped: failed: x: y".into()));
+        assert_eq!(of("restarting", 0, 61), (4, "failed: x: y".into()));
+        assert_eq!(of("stopped", 1, 61), (4, "failed: x: y".into()));
+    }
+
+    #[test]
+    fn the_place_of_a_panic_comes_after_its_message() {
+        let mut child = failing("shop.a", 2, "running");
+        child["last_exit"]["kind"] = "panicked".into();
+        child["last_exit"]["location"] = json!({"file": "src/a.rs", "line": 1, "column": 2});
+        let mut model = Model::default();
+        model.apply(snapshot(&process("shop", 1, "running", &[child])));
+        let data = json!({"attempt": 1, "cause": {"location": {"file": "src/a.rs", "line": 1, "column": 2}}});
+        let text = "shop.a restarting (attempt 1): panicked at src/a.rs:1:2: oh: no";
+        model.apply(event("shop.a", 9, 2_000, "restarting", &data, text));
+        assert_eq!(model.events[0].text, "shop.a restarting (attempt 1): panicked: oh: no, at src/a.rs:1:2");
+        assert_eq!(
+            model.nodes[1].alarm,
+            "panicked: cannot reach db.internal:5432: connection refused, at src/a.rs:1:2"
+        );
+    }
+
+    #[test]
+    fn a_give_up_and_its_reason_are_one_trouble_at_any_moment() {
+        let gave_up = json!({
+            "ago_seconds": 1, "phase": "run", "kind": "shutdown", "unclean": [], "reason": {
+                "kind": "gave_up", "path": "shop.mail", "intensity": 2, "period_seconds": 10.0,
+                "restarts": [{"path": "shop.mail.sender", "ago_seconds": 0.0, "cause": {
+                    "phase": "run", "kind": "failed", "message": "x", "chain": [], "location": null
+                }}],
+            },
+        });
+        for (mail, sender) in
+            [("running", "running"), ("running", "restarting"), ("stopping", "stopped"), ("restarting", "stopped")]
+        {
+            let queue = process("shop.mail.queue", 4, "running", &[]);
+            let mut above = process("shop.mail", 2, mail, &[failing("shop.mail.sender", 3, sender), queue]);
+            above["restarts"] = 20.into();
+            above["failing"] = json!({"since_seconds": 125.0, "attempt": 20, "next_in_seconds": null});
+            above["last_exit"] = gave_up.clone();
+            let mut model = Model::default();
+            model.apply(snapshot(&process("shop", 1, "running", &[above])));
+            let troubled: Vec<&str> = model.troubled().iter().map(|node| &*node.path).collect();
+            assert_eq!(troubled, ["shop.mail"], "{mail} {sender}");
+            if sender == "stopped" {
+                assert_eq!(model.nodes[2].timing, format!("its supervisor is {mail}"));
+            }
+        }
+    }
+
+    #[test]
+    fn children_of_a_supervisor_that_was_stopped_are_one_trouble_with_it() {
+        let permanent = json!({
+            "name": "x", "kind": "worker", "restart": "permanent", "shutdown": {"kind": "brutal"},
+            "start_timeout_seconds": null, "significant": false, "placement": "inherit", "explicit_ready": false,
+            "children_first": false, "readiness": true, "watchdog_seconds": null, "backoff": null,
+        });
+        let with_settings = |mut child: Value| {
+            child["spec"] = permanent.clone();
+            child
+        };
+        let children = [process("shop.web.a", 3, "stopped", &[]), failing("shop.web.b", 4, "stopped")];
+        let web = with_settings(process("shop.web", 2, "stopped", &children.map(with_settings)));
+        let mut model = Model::default();
+        model.apply(snapshot(&process("shop", 1, "running", &[web])));
+        assert_eq!(model.troubled().iter().map(|node| &*node.path).collect::<Vec<_>>(), ["shop.web"]);
+    }
+
+    #[test]
+    fn a_give_up_is_one_event() {
+        let mut model = shop();
+        for (kind, text) in [
+            ("gave_up", "shop.web gave up: x"),
+            ("ended", "shop.web supervisor ended: gave up: x"),
+            ("exited", "shop.web gave up: x"),
+            ("restarting", "shop.web restarting (attempt 1): gave up: x"),
+        ] {
+            model.apply(event("shop.web", 2, 1_000, kind, &json!({"kind": "gave_up"}), text));
+        }
+        let said: Vec<&str> = model.events.iter().map(|event| &*event.text).collect();
+        assert_eq!(said, ["shop.web gave up: x", "shop.web restarting (attempt 1): gave up: x"]);
+    }
+
+    #[test]
+    fn a_supervisor_names_the_lowest_for_which_it_waits() {
+        let mut parts: Vec<Value> =
+            (10..15).map(|id| process(&format!("shop.web.w{id}"), id, "starting", &[])).collect();
+        parts[0]["spec"] = json!({
+            "name": "w10", "kind": "worker", "restart": "permanent", "shutdown": {"kind": "brutal"},
+            "start_timeout_seconds": null, "significant": false, "placement": "inherit", "explicit_ready": false,
+            "children_first": false, "readiness": false, "watchdog_seconds": null, "backoff": null,
+        });
+        let mut web = process("shop.web", 2, "running", &parts);
+        web["ready"] = false.into();
+        let mut model = Model::default();
+        model.apply(snapshot(&process("shop", 1, "running", &[web])));
+        // The first one does not count for readiness.
+        assert_eq!(model.waits_for(0).as_deref(), Some("waits for web.w11, web.w12, web.w13 and 1 more"));
+        let stopping = [process("shop.a", 2, "stopping", &[]), process("shop.b", 3, "stopping", &[])];
+        model.apply(snapshot(&process("shop", 1, "stopping", &stopping)));
+        assert_eq!(model.waits_for(0).as_deref(), Some("waits for b"), "the last one stops first");
+        assert_eq!(model.waits_for(1), None);
     }
 
     #[test]
@@ -464,7 +778,7 @@ pub(crate) mod tests {
         let mut model = shop();
         model.apply(event("shop.web.a", 4, 2_000, "ready", &Value::Null, "shop.web.a is ready"));
         assert_eq!((model.nodes[4].state, &*model.nodes[4].words), (ChildState::Running, "is ready"));
-        assert!(model.troubled().is_empty());
+        assert_eq!((model.nodes[4].rank, &*model.nodes[4].alarm), (3, "waiting to restart"), "it has just failed");
         model.apply(event("shop.new", 9, 2_001, "started", &Value::Null, "shop.new has started"));
         assert_eq!(model.nodes.len(), 5, "a new one comes with the next snapshot");
         assert_eq!(model.events.len(), 2);

@@ -43,6 +43,13 @@ pub(crate) struct View {
     pub(crate) followed: Option<Key>,
 }
 
+impl View {
+    /// Returns the words of the filter.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.filter.split_whitespace().map(str::to_lowercase).collect()
+    }
+}
+
 /// A process in the list.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -57,7 +64,7 @@ pub(crate) fn rows(model: &Model, view: &View) -> Vec<Row> {
     if model.nodes.is_empty() {
         return Vec::new();
     }
-    let words: Vec<String> = view.filter.split_whitespace().map(str::to_lowercase).collect();
+    let words = view.words();
     let followed = view.followed.as_ref().and_then(|key| model.find(key));
     let count = model.nodes.len();
     let (mut worst, mut is_shown, mut below) = (vec![0; count], vec![false; count], vec![0; count]);
@@ -65,11 +72,7 @@ pub(crate) fn rows(model: &Model, view: &View) -> Vec<Row> {
     for (index, node) in model.nodes.iter().enumerate().rev() {
         worst[index] = node.rank.max(worst[index]);
         let is_asked_for = followed.is_none_or(|top| model.is_within(index, top));
-        is_shown[index] |= is_asked_for
-            && (words.is_empty() || {
-                let text = format!("{} {}", node.path, node.words).to_lowercase();
-                words.iter().all(|word| text.contains(word))
-            });
+        is_shown[index] |= is_asked_for && model.has_words(index, &words);
         if let Some(above) = node.above {
             worst[above] = worst[above].max(worst[index]);
             is_shown[above] |= is_shown[index];

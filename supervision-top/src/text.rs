@@ -1,6 +1,6 @@
 //! Texts for a terminal. Names and errors come from the program that is looked at, and may contain anything.
 
-use std::{borrow::Cow, fmt::Write};
+use std::{borrow::Cow, fmt::Write, time::Duration};
 
 /// Returns the text on one line, with each character escaped that a terminal would obey instead of show.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
@@ -52,6 +52,18 @@ pub(crate) fn clock(at: u64, with_milliseconds: bool) -> String {
     }
 }
 
+/// Returns a duration in words: `1.2s`, `33s`, `2m 5s`, `3h 4m`, `2d 1h`.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{:.1}s", time.as_secs_f64()),
+        10..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +84,12 @@ mod tests {
         let cleaned = clean_json(&json);
         assert!(!cleaned.contains(is_obeyed), "{cleaned:?}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&cleaned).expect("it is JSON"), [HOSTILE]);
+    }
+
+    #[test]
+    fn a_duration_has_two_parts_at_most() {
+        let of = |seconds| duration(Duration::from_secs_f64(seconds));
+        assert_eq!([1.25, 33.9, 125.0, 11_045.0, 180_000.0].map(of), ["1.2s", "33s", "2m 5s", "3h 4m", "2d 2h"]);
     }
 
     #[test]

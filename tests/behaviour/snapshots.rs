@@ -31,6 +31,7 @@ mod of_the_root {
 
 mount! { virtual time, also added at run time:
     b4_times_count_back_from_the_moment_of_the_read
+    b4_a_snapshot_says_since_when_a_child_fails_and_when_the_next_attempt_comes
     b4_r32_a_snapshot_counts_the_restarts_that_still_count
     b4_a_tree_is_ready_when_nothing_starts_or_restarts
 }
@@ -247,6 +248,42 @@ async fn b4_times_count_back_from_the_moment_of_the_read(world: World) {
     assert_eq!((again.state, again.since, again.restarts), (ChildState::Running, Some(2 * SECOND), 1));
     assert_eq!(again.last_exit.map(|last| last.ago), Some(Some(32 * SECOND)));
     let _asleep = tree.shutdown().await;
+}
+
+async fn b4_a_snapshot_says_since_when_a_child_fails_and_when_the_next_attempt_comes(world: World) {
+    let mut root = root();
+    let mut runs = 0;
+    let flaky = worker("flaky", move |shutdown| {
+        runs += 1;
+        let fails = runs <= 2;
+        async move {
+            process::sleep(10 * SECOND).await;
+            if fails {
+                return Err("late");
+            }
+            shutdown.await;
+            Ok(())
+        }
+    });
+    root.add_worker(flaky.with_backoff(Backoff::constant(30 * SECOND).with_reset_after(60 * SECOND)));
+    let tree = world.start(root).await.unwrap();
+    let look = async || {
+        let failing = tree.snapshot().await.find("root.flaky").expect("it is there").failing;
+        failing.map(|failing| (failing.since, failing.attempt, failing.next_in))
+    };
+    world.sleep(4 * SECOND).await;
+    assert_eq!(look().await, None, "it has not failed");
+    world.sleep(8 * SECOND).await;
+    assert_eq!(look().await, Some((2 * SECOND, 1, Some(28 * SECOND))));
+    world.sleep(30 * SECOND).await;
+    assert_eq!(look().await, Some((32 * SECOND, 1, None)), "it runs, but not for long");
+    world.sleep(10 * SECOND).await;
+    assert_eq!(look().await, Some((42 * SECOND, 2, Some(28 * SECOND))), "since the first failure");
+    world.sleep(60 * SECOND).await;
+    assert_eq!(look().await, Some((102 * SECOND, 2, None)));
+    world.sleep(30 * SECOND).await;
+    assert_eq!(look().await, None, "it has run for a minute");
+    tree.shutdown().await.unwrap();
 }
 
 async fn b4_r32_a_snapshot_counts_the_restarts_that_still_count(world: World) {

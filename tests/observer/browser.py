@@ -8,6 +8,7 @@ import base64
 import collections
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -179,8 +180,8 @@ def shrink(png):
 class Program:
     """The example, which shows its tree."""
 
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen([OBSERVE, "--serve", "--port", "0", *arguments], stdout=subprocess.PIPE,
+    def __init__(self, *arguments, port="0"):
+        self.process = subprocess.Popen([OBSERVE, "--serve", "--port", port, *arguments], stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True)
         self.url = self.process.stdout.readline().split(" on ")[1].strip()
 
@@ -213,8 +214,22 @@ def look(browser):
         browser.until(f"{headline}.startsWith('✖') && document.body.innerText.includes('is stuck')"
                       " && document.body.innerText.includes('gave up')", "all troubles are named", 30)
         troubles = browser.js("document.getElementById('troubles').innerText")
-        for words in ("shop.media.thumbnails", "is stuck: aborted but has not yielded", "shop.search.indexer"):
+        for words in ("shop.media.thumbnails", "is stuck: aborted because it missed its heartbeat, but has not yielded, since ", "shop.search.indexer"):
             assert words in troubles, troubles
+
+        step("the bar says since when, how often, and what is seen")
+        said = "document.getElementById('troubles').innerText + document.getElementById('others').innerText"
+        browser.until(f"/shop.payments.db failing since \\d\\d:\\d\\d:\\d\\d \\(.*\\), \\d+ restarts?, \\d+ in the .* seen here: .*refused/.test({said})",
+                      "it tells what was seen from the rest")
+        browser.until(f"/indexer waits to restart, next attempt in \\d+ s \\(attempt 1\\)/.test({said})", "the next attempt has a time")
+        counts = set()
+        for _ in range(150):
+            counts.add(browser.js(headline))
+            time.sleep(0.05)
+        assert len(counts) == 1, f"one trouble for each cause, at any moment: {counts}"
+        assert browser.js(f"{row('shop.notify')}.querySelector('.below').textContent") == "1 in trouble"
+        assert browser.js(f"{row('shop.media')}.querySelector('.word').textContent") == "not ready"
+        assert browser.js(f"{row('shop.media')}.querySelector('.said').textContent").startswith("waits for thumbnails (stuck for ")
 
         step("states change: a restart is seen within a second")
         restarts = f"Number({row('shop.payments.db')}.querySelector('.restarts').textContent)"
@@ -231,6 +246,10 @@ def look(browser):
         print("  seen after", [f"{round(late)} ms" for late in seen])
         assert all(late < 1000 for late in seen), seen
         assert "connection refused" in browser.js(events)
+        lines = browser.js(events)
+        told = lines.count("shop.notify.mail gave up:")
+        assert told and told == lines.count("shop.notify.mail restarting"), "a give-up is one event"
+        assert "supervisor ended" not in lines, lines
 
         step("pictures")
         # For the strip and the list of a page that was open for a while.
@@ -258,7 +277,16 @@ def look(browser):
         browser.write("filter", "")
         browser.until("document.querySelectorAll('.row').length > 5", "without a filter all are there again")
 
+        browser.write("filter", "not ready")
+        browser.until("document.querySelectorAll('.row').length === 5", "those that are not ready")
+        browser.write("filter", "")
+
         step("keyboard")
+        browser.js("document.getElementById('tree').focus()")
+        browser.key("?", "?")
+        browser.until("document.getElementById('keys').open", "it shows the keys")
+        browser.picture("keys")
+        browser.js("document.getElementById('keys').close()")
         browser.js("document.getElementById('tree').focus()")
         browser.key("Home")
         selected = "document.querySelector('.row[aria-selected=true] .name').title"
@@ -297,6 +325,8 @@ def look(browser):
         browser.js("document.getElementById('yes').click()")
         browser.until(f"{state} === 'stopped'", "with the right one the child stops")
         browser.until("!document.getElementById('confirm').open", "the question is answered")
+        others = "document.getElementById('others').innerText"
+        browser.until(f"{others}.trim() === 'and 1 more: shop.payments.ledger'", "it has no line, and is named")
         browser.until(press.replace("terminate", "restart").replace(".click()", ".disabled === false"), "it can be started")
         browser.js(press.replace("terminate", "restart"))
         browser.js("document.getElementById('yes').click()")
@@ -316,7 +346,22 @@ def look(browser):
         errors = [error for error in browser.errors if not any(known in error for known in PLANTED)]
         assert not errors, errors
         program.close()
-        browser.until("document.getElementById('connection').textContent.includes('not connected')", "the page says so")
+        old = r"/^OLD: last seen \d\d:\d\d:\d\d; not connected/.test(document.getElementById('connection').textContent)"
+        browser.until(old, "the page says so")
+        assert browser.js("document.body.classList.contains('old')"), "the tree is grey"
+        texts = "['headline', 'troubles', 'tree'].map(id => document.getElementById(id).innerText).join()"
+        before = browser.js(texts)
+        assert before.startswith("OLD: last seen "), before
+        browser.picture("old")
+        time.sleep(2.5)
+        assert browser.js(texts) == before, "no time goes on"
+
+        step("the program comes back, and the page is live again")
+        program = Program("--control", TOKEN, port=program.url.rsplit(":", 1)[1])
+        browser.until("document.getElementById('connection').textContent === 'live'", "it is connected")
+        browser.until("!document.body.classList.contains('old')", "the tree is not grey any more")
+        browser.until(f"/db failing since .*, \\d+ restarts?, \\d in the (\\d\\.\\d|1\\d) s seen here/.test({said})", "it has seen little of this one")
+        assert "that were seen since" in browser.js("document.getElementById('strip').getAttribute('aria-label')")
     finally:
         program.close()
 
@@ -351,19 +396,20 @@ def replay(browser):
         browser.until(f"{where}.startsWith('1 of ')", "it is at its first line")
         browser.js("document.getElementById('step').click()")
         browser.until(f"{where}.startsWith('2 of ')", "one step on")
-        last = int(browser.js(where).split(" of ")[1])
+        last = int(browser.js(where).split(" of ")[1].split(",")[0])
         slide = "(() => { const e = document.getElementById('position'); e.value = %d; e.dispatchEvent(new Event('input')); })()"
         browser.js(slide % last)
-        browser.until(f"{where} === '{last} of {last}'", "at the end")
+        browser.until(f"{where}.startsWith('{last} of {last}, ')", "at the end")
+        assert re.fullmatch(r".*, \d\d:\d\d:\d\d", browser.js(where)), "the time of day stands beside it"
         restarts = f"{row('shop.payments.db')}.querySelector('.restarts').textContent"
         browser.until(f"{restarts} === '1'", "the state is that of the end")
         browser.picture("replay")
         browser.js("document.getElementById('back').click()")
-        browser.until(f"{where} === '{last - 1} of {last}'", "one step back")
+        browser.until(f"{where}.startsWith('{last - 1} of {last}, ')", "one step back")
         browser.js(slide % 0)
-        browser.until(f"{restarts} === ''", "the state is that of the beginning")
+        browser.until(f"{restarts} === '0'", "the state is that of the beginning")
         browser.js("document.getElementById('speed').value = '100'; document.getElementById('play').click()")
-        browser.until(f"{where} === '{last} of {last}'", "it plays to its end", 30)
+        browser.until(f"{where}.startsWith('{last} of {last}, ')", "it plays to its end", 30)
         # As a simulated run has them: without snapshots.
         load("events.jsonl", [line for line in lines if line.startswith('{"event"')])
         browser.until(f"{where}.startsWith('1 of ')", "events alone are a recording")

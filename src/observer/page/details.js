@@ -1,7 +1,8 @@
 // The selected process: what it does, its settings, its history.
 
+import { SPAN } from './model.js';
 import { listEvents } from './timeline.js';
-import { duration, ended, label, mark, placeOf, setting } from './words.js';
+import { clock, duration, ended, label, mark, placeOf, setting } from './words.js';
 
 const ACTIONS = [
   ['restart', 'Start', (node) => node.state === 'stopped', 'The child is started again.'],
@@ -28,10 +29,13 @@ export class Details {
     this.why.hidden = !node.trouble;
     const [symbol, word] = mark(node.look);
     const facts = [
-      ['State', `${symbol} ${word}${node.sinceAt == null ? '' : `, for ${duration((now - node.sinceAt) / 1000)}`}`],
+      ['State', `${symbol} ${word}`],
+      ['Since', node.sinceAt == null ? '' : `${node.state} since ${clock(node.sinceAt)} (${duration((now - node.sinceAt) / 1000)})`],
       ['Waits for', model.waitsFor(node, now)],
+      ['Next attempt', model.nextAttempt(node, now).replace('next attempt ', '')],
       ['Ready', node.ready ? 'yes' : 'no'],
-      ['Restarts', String(node.restarts)],
+      ['Failing since', node.failingAt == null ? '' : `${clock(node.failingAt)} (${duration((now - node.failingAt) / 1000)})`],
+      ['Restarts', model.restarted(node, now) || 'none'],
       ['Last exit', node.last_exit ? ended(node.last_exit) : 'none'],
       ['When', node.endedAt == null ? '' : `${duration((now - node.endedAt) / 1000)} ago`],
       ['Where', placeOf(node.last_exit)],
@@ -40,7 +44,7 @@ export class Details {
       ['Child', node.child_id == null ? '' : `number ${node.child_id}`],
     ];
     fill(this.facts, facts.filter(([, value]) => value));
-    this.showBudget(model, node, now);
+    this.showBudget(node);
     fill(this.spec, entries(node.spec, ['name', 'kind']));
     this.specTitle.hidden = !node.spec;
     fill(this.supervisor, entries(node.supervisor, ['unread_for_seconds', 'restarts_used']));
@@ -48,14 +52,14 @@ export class Details {
     for (const button of this.buttons.children) {
       button.disabled = !ACTIONS.find(([action]) => action === button.dataset.action)[2](node);
     }
-    listEvents(this.history, model.perNode.get(node.key) || [], 50);
+    listEvents(this.history, model.perNode.get(node.key) || [], Math.max(model.seenFrom, now - SPAN), 50);
   }
 
-  showBudget(model, node, now) {
+  showBudget(node) {
     const most = node.supervisor?.intensity;
-    this.budget.hidden = most == null;
-    if (most == null) return;
-    const used = model.budgetUsed(node, now), { period_seconds: period } = node.supervisor;
+    this.budget.hidden = most == null || node.supervisor.restarts_used == null;
+    if (this.budget.hidden) return;
+    const { period_seconds: period, restarts_used: used } = node.supervisor;
     this.budgetText.textContent = `Restarts used: ${used} of ${most}${period == null ? '' : ` within ${duration(period)}`}`;
     Object.assign(this.meter, { min: 0, max: Math.max(most, 1), high: most * 0.7, optimum: 0, value: Math.min(used, most) });
   }

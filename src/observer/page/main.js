@@ -6,13 +6,20 @@ import { Player } from './player.js';
 import { Stream } from './stream.js';
 import { drawStrip, listEvents } from './timeline.js';
 import { Tree } from './tree.js';
-import { duration } from './words.js';
+import { clock, duration } from './words.js';
 
 const $ = (id) => document.getElementById(id);
 const NAMED = 4;
 
+const OTHERS = 20;
+/** The program sends a snapshot every ten seconds, whatever happens. */
+const SILENT = 15_000;
+
 const model = new Model();
 let arrived = performance.now();
+/** Whether a line has come over the connection that there is now. */
+let isFresh = false;
+let connection = 'connecting';
 let isDue = false;
 let controlToken = null;
 
@@ -23,13 +30,15 @@ const stream = new Stream({
   onLine(line) {
     model.apply(line);
     arrived = performance.now();
+    // A new connection begins with a snapshot.
+    isFresh ||= Boolean(line.snapshot);
     draw();
   },
   onState(state, text) {
-    $('connection').dataset.state = state;
-    $('connection').textContent = text;
-    // A new connection begins with a snapshot.
-    if (state === 'bad') draw();
+    connection = text;
+    if (state === 'bad') isFresh = false;
+    draw();
+    if (!model.root) showConnection(state === 'bad', text);
   },
   onToken(why) {
     ask('This tree needs a token', 'The program shows it only to those who have the token.', 'OK', true, why, async (token) => {
@@ -39,9 +48,14 @@ const stream = new Stream({
   },
 });
 
+/** Returns whether the tree may be another one by now. */
+function isOld() {
+  return !player.isOn && (!isFresh || performance.now() - arrived > SILENT);
+}
+
 /** The time of the program, as far as it is known here. */
 function now() {
-  return player.isOn ? model.at : model.at + (performance.now() - arrived);
+  return player.isOn || isOld() ? model.at : model.at + (performance.now() - arrived);
 }
 
 function draw() {
@@ -56,34 +70,40 @@ function draw() {
 function paint() {
   const time = now();
   if (!model.root) return;
+  const old = isOld() ? `OLD: last seen ${clock(time)}` : '';
+  document.body.classList.toggle('old', Boolean(old));
+  const silence = isFresh ? `the program has sent nothing for ${duration((performance.now() - arrived) / 1000)}` : connection;
+  if (!player.isOn) showConnection(Boolean(old), old ? `${old}; ${silence}` : connection);
   const verdict = model.judge(time);
   tree.show(model, time);
   $('none').hidden = tree.rows.length > 0;
-  showVerdict(verdict);
-  const mayControl = Boolean(model.hello?.control) && !player.isOn;
+  showVerdict(verdict, old);
+  const mayControl = Boolean(model.hello?.control) && !player.isOn && !old;
   details.show(model, model.nodes.get(tree.selected), time, mayControl);
   const recent = model.events.filter((event) => event.at >= time - SPAN);
-  drawStrip($('strip'), recent, time);
-  listEvents($('events'), recent);
+  drawStrip($('strip'), recent, time, model.unseen);
+  listEvents($('events'), recent, Math.max(model.seenFrom, time - SPAN));
+  put($('now'), player.isOn || old ? clock(time) : 'now');
   put($('name'), model.root.path);
-  const silent = (performance.now() - arrived) / 1000;
-  if (!player.isOn && silent > 15 && $('connection').dataset.state !== 'bad') {
-    put($('connection'), `the program has sent nothing for ${duration(silent)}`);
-  }
 }
 
-function showVerdict({ total, troubled, count }) {
-  const worst = troubled[0]?.rank || 0;
-  const children = (number) => `${number.toLocaleString('en')} ${number === 1 ? 'child' : 'children'}`;
+function showConnection(isBad, text) {
+  $('connection').dataset.state = isBad ? 'bad' : '';
+  put($('connection'), text);
+}
+
+function showVerdict({ total, troubled, hidden, count }, old) {
+  const worst = troubled[0]?.rank || (hidden ? 4 : 0);
+  const processes = (number) => `${number.toLocaleString('en')} ${number === 1 ? 'process' : 'processes'}`;
   const root = model.root;
   const unsettled = [...model.nodes.values()].filter((node) => node.rank < 2 && (node.state === 'starting' || node.state === 'stopping') && node.above);
   let text;
   if (root.state === 'stopped') text = `✖ The tree has ended${root.trouble.startsWith('has ended:') ? root.trouble.slice(9) : ''}`;
-  else if (count) text = `${worst >= 4 ? '✖' : '▲'} ${count.toLocaleString('en')} of ${children(total)} ${count === 1 ? 'is' : 'are'} in trouble`;
-  else if (worst) text = `✖ ${root.path} ${root.trouble}`;
+  else if (count) text = `${worst >= 4 ? '✖' : '▲'} ${count.toLocaleString('en')} of ${processes(total)} ${count === 1 ? 'is' : 'are'} in trouble`;
   else if (root.state === 'stopping') text = '▲ The tree is shutting down';
-  else if (unsettled.length) text = `✔ No trouble; ${children(unsettled.length)} of ${total.toLocaleString('en')} ${unsettled.length === 1 ? 'is' : 'are'} starting or stopping`;
-  else text = `✔ All ${children(total)} are well`;
+  else if (unsettled.length) text = `✔ No trouble; ${processes(unsettled.length)} of ${total.toLocaleString('en')} ${unsettled.length === 1 ? 'is' : 'are'} starting or stopping`;
+  else text = `✔ All ${processes(total)} are well`;
+  if (old) text = `${old}. ${text}`;
   $('verdict').dataset.rank = root.state === 'stopped' ? Math.max(worst, 1) : worst;
   put($('headline'), text);
   document.title = `${text.slice(0, 60)} · ${root.path}`;
@@ -94,24 +114,45 @@ function showVerdict({ total, troubled, count }) {
     let item = list.children[index];
     if (!item) {
       item = document.createElement('li');
-      const button = Object.assign(document.createElement('button'), { type: 'button' });
-      button.append(document.createElement('b'), document.createElement('span'));
-      button.addEventListener('click', () => tree.select(button.dataset.key, true));
-      item.append(button);
+      item.append(leadTo());
       list.append(item);
     }
-    const button = item.firstChild;
-    button.dataset.key = node.key;
-    put(button.firstChild, node.path);
-    put(button.lastChild, ` ${node.trouble}`);
+    point(item.firstChild, node);
+    put(item.firstChild.lastChild, ` ${node.trouble}`);
   });
-  if (count > lines.length && lines.length === NAMED) {
-    const item = document.createElement('li');
-    item.textContent = `and ${(count - NAMED).toLocaleString('en')} more: the tree below has the worst ones first`;
-    if (count > NAMED) list.append(item);
-  }
+  showOthers(troubled.slice(NAMED, NAMED + OTHERS), count - lines.length);
   // What is below does not move whenever a line comes or goes.
   list.style.minHeight = count ? `${Math.max(parseFloat(list.style.minHeight) || 0, list.scrollHeight)}px` : '';
+}
+
+/** Names those in trouble for which there is no line. */
+function showOthers(nodes, count) {
+  const box = $('others'), mark = `${count} ${nodes.map((node) => node.key)}`;
+  box.hidden = count === 0;
+  // A button is not replaced while it is pressed.
+  if (box.dataset.mark === mark) return;
+  box.dataset.mark = mark;
+  const unnamed = count - nodes.length;
+  if (count === 0) return box.replaceChildren();
+  box.replaceChildren(`and ${count.toLocaleString('en')} more: `, ...nodes.map((node) => {
+    const button = leadTo();
+    point(button, node);
+    return button;
+  }));
+  if (unnamed) box.append(`${nodes.length ? 'and ' : ''}${unnamed.toLocaleString('en')} in the tree below, the worst first`);
+}
+
+/** A button that leads to a process. */
+function leadTo() {
+  const button = Object.assign(document.createElement('button'), { type: 'button' });
+  button.append(document.createElement('b'), document.createElement('span'));
+  button.addEventListener('click', () => tree.select(button.dataset.key, true));
+  return button;
+}
+
+function point(button, node) {
+  button.dataset.key = node.key;
+  put(button.firstChild, node.path);
 }
 
 function put(element, text) {
@@ -181,6 +222,7 @@ $('by-trouble').addEventListener('change', () => { tree.byTrouble = $('by-troubl
 $('only-trouble').addEventListener('change', () => { tree.onlyTrouble = $('only-trouble').checked; draw(); });
 $('expand').addEventListener('click', () => tree.openAll());
 $('collapse').addEventListener('click', () => tree.closeAll());
+$('help').addEventListener('click', () => $('keys').showModal());
 $('open').addEventListener('click', () => $('file').click());
 $('file').addEventListener('change', async () => {
   const [file] = $('file').files;
@@ -203,7 +245,10 @@ $('live').addEventListener('click', () => {
   stream.start();
 });
 document.addEventListener('keydown', (event) => {
-  if (event.key === '/' && !/INPUT|SELECT/.test(event.target.tagName)) { $('filter').focus(); event.preventDefault(); }
+  if (/INPUT|SELECT/.test(event.target.tagName) || $('confirm').open) return;
+  if (event.key === '/') { $('filter').focus(); event.preventDefault(); }
+  if (event.key === '?' && !$('keys').open) $('keys').showModal();
 });
+addEventListener('resize', () => { $('troubles').style.minHeight = ''; draw(); });
 setInterval(draw, 1_000);
 stream.start();

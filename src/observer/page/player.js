@@ -1,5 +1,7 @@
 // Replays a recording: a file with the lines of the stream. It is read in this page, and sent nowhere.
 
+import { clock } from './words.js';
+
 const LONGEST_PAUSE = 2_000;
 
 export class Player {
@@ -56,6 +58,7 @@ export class Player {
       let snapshot = goal;
       while (snapshot > 0 && !this.lines[snapshot].isSnapshot) snapshot -= 1;
       // Older snapshots say nothing about now; older events are the history.
+      model.apply({ at: this.lines[0].at });
       for (let at = 0; at < goal; at += 1) {
         if (at >= snapshot || !this.lines[at].isSnapshot) model.apply(JSON.parse(this.lines[at].text));
       }
@@ -63,7 +66,7 @@ export class Player {
     this.index = goal;
     this.model.apply(JSON.parse(this.lines[goal].text));
     this.elements.position.value = goal;
-    this.elements.where.textContent = `${goal + 1} of ${this.lines.length}`;
+    this.elements.where.textContent = `${goal + 1} of ${this.lines.length}, ${clock(this.model.at)}`;
     this.onChange();
   }
 

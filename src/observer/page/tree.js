@@ -1,6 +1,6 @@
 // The tree, as rows. Only the rows that are seen are in the document, so ten thousand cost no more than twenty.
 
-import { duration, ended, mark } from './words.js';
+import { cause, clock, duration, ended, mark, restarts as restartsOf } from './words.js';
 
 const EXTRA = 6;
 
@@ -32,7 +32,8 @@ export class Tree {
   matches(node) {
     if (this.onlyTrouble && node.rank < 2) return false;
     if (!this.filter) return true;
-    const text = `${node.path} ${node.state} ${node.look} ${node.trouble} ${ended(node.last_exit)}`.toLowerCase();
+    const text = [node.path, node.state, ...mark(node.look), node.ready ? '' : 'not ready', node.counts ? 'trouble' : '', node.trouble,
+      ended(node.last_exit)].join(' ').toLowerCase();
     return this.filter.split(/\s+/).every((word) => text.includes(word));
   }
 
@@ -121,15 +122,21 @@ export class Tree {
     const lasting = node.sinceAt == null ? '' : duration((this.now - node.sinceAt) / 1000);
     const last = node.endedAt == null ? '' : `${duration((this.now - node.endedAt) / 1000)} ago: `;
     const waits = this.model.waitsFor(node, this.now);
-    const happened = waits ? `waits for ${waits}` : node.rank >= 5 ? node.trouble : node.last_exit ? `${last}${ended(node.last_exit)}` : '';
+    const reason = node.rank === 3 || node.rank === 4 ? cause(node.last_exit) : '';
+    // The reason first: a row has little room, and the bar has the rest.
+    const trouble = reason ? [reason, this.model.nextAttempt(node, this.now), this.model.failing(node, this.now)].filter(Boolean).join('; ') : node.trouble;
+    const happened = trouble || (waits ? `waits for ${waits}` : node.last_exit ? `${last}${ended(node.last_exit)}` : '');
     state.dataset.state = node.look;
     put(state.children[0], symbol);
     put(state.children[1], word);
     name.style.paddingLeft = `${(level - 1) * 14}px`;
     put(name.children[0], hasBelow ? (isOpen ? '▾' : '▸') : '');
     put(name.children[1], node.name);
-    put(name.children[2], node.troubledBelow && !isOpen ? `${node.troubledBelow} in trouble` : '');
-    put(restarts, node.restarts ? String(node.restarts) : '');
+    put(name.children[2], node.troubledBelow ? `${node.troubledBelow} in trouble` : '');
+    put(restarts, node.restarts.toLocaleString('en'));
+    restarts.dataset.none = String(node.restarts === 0);
+    restarts.title = this.model.restarted(node, this.now) || 'never restarted by its supervisor';
+    since.title = node.sinceAt == null ? '' : `${node.state} since ${clock(node.sinceAt)}`;
     put(since, lasting);
     put(said, happened);
     said.title = happened;
@@ -141,8 +148,8 @@ export class Tree {
     element.setAttribute('aria-setsize', of);
     element.setAttribute('aria-selected', String(node.key === this.selected));
     if (hasBelow) element.setAttribute('aria-expanded', String(isOpen)); else element.removeAttribute('aria-expanded');
-    element.setAttribute('aria-label', [node.name, node.kind, `${word} for ${lasting}`,
-      node.restarts ? `${node.restarts} restarts` : '', node.trouble || happened].filter(Boolean).join(', '));
+    element.setAttribute('aria-label', [node.name, node.kind, word, `${node.state} for ${lasting}`,
+      node.restarts ? restartsOf(node.restarts) : '', node.trouble || happened].filter(Boolean).join(', '));
   }
 
   fillMore(element, { more, node, summary, level }) {

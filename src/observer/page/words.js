@@ -11,8 +11,8 @@ export function duration(seconds) {
   return `${Math.floor(s / 86400)} d`;
 }
 
-export function times(count) {
-  return count === 1 ? 'once' : count === 2 ? 'twice' : `${count.toLocaleString('en')} times`;
+export function restarts(count) {
+  return `${count.toLocaleString('en')} ${count === 1 ? 'restart' : 'restarts'}`;
 }
 
 export function clock(at) {
@@ -36,9 +36,20 @@ export function cause(exit) {
   return 'message' in exit ? messages(exit) : ended(exit);
 }
 
+/** The paths of those below because of which a process gave up, from the top down. Empty if it did not give up. */
+export function culprits(exit) {
+  const paths = [];
+  for (let at = exit; at; ) {
+    const data = at.reason || at, last = data.kind === 'gave_up' ? data.restarts?.[data.restarts.length - 1] : null;
+    if (data.kind === 'gave_up') paths.push(last?.path);
+    at = last?.cause;
+  }
+  return paths;
+}
+
 function gaveUp(data) {
   const last = cause(data);
-  const limit = data.intensity == null ? 'its restarts allow' : `${data.intensity} ${data.intensity === 1 ? 'restart' : 'restarts'} in ${duration(data.period_seconds) || 'all'}`;
+  const limit = data.intensity == null ? 'its restarts allow' : `${restarts(data.intensity)} in ${duration(data.period_seconds) || 'all'}`;
   return `gave up: more than ${limit}${last ? `; last failure: ${last}` : ''}`;
 }
 
@@ -94,7 +105,7 @@ export function placeOf(exit) {
 
 const MARKS = {
   running: ['●', 'running'], starting: ['◔', 'starting'], restarting: ['↻', 'restarting'], stopping: ['◌', 'stopping'],
-  stopped: ['■', 'stopped'], stuck: ['✖', 'stuck'], blocked: ['✖', 'blocked'], down: ['✖', 'down'], flapping: ['▲', 'restarted'],
+  stopped: ['■', 'stopped'], unready: ['◑', 'not ready'], stuck: ['✖', 'stuck'], blocked: ['✖', 'blocked'], down: ['✖', 'down'], flapping: ['▲', 'failing'],
 };
 
 export function mark(look) {

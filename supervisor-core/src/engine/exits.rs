@@ -267,14 +267,13 @@ impl<C: Spec> Engine<C> {
     /// when a restart is charged. `since` is when the child became ready; a start that failed never was, so it is not
     /// stable.
     fn next_attempt(&mut self, key: ChildKey, since: Option<Instant>, now: Instant) -> (u32, Duration) {
-        let (common, period) = (self.settings.backoff, self.settings.strategy.period());
+        let settings = &self.settings;
         let attempt = self.children.edit(key, |slot| {
-            let backoff = slot.settings().backoff().or(common);
-            // Without a backoff only the number in events depends on it.
-            let reset_after = backoff.map_or(period, |backoff| backoff.reset_after());
+            let reset_after = settings.reset_after(slot.settings());
             let is_stable = since.is_some_and(|since| now.saturating_duration_since(since) >= reset_after);
             let failures = if is_stable { 0 } else { slot.failures() };
-            slot.set_failures(failures.saturating_add(1));
+            slot.count_failure(failures == 0, now);
+            let backoff = slot.settings().backoff().or(settings.backoff);
             (slot.failures(), backoff.map_or(Duration::ZERO, |backoff| backoff.delay(failures, &mut self.rng)))
         });
         attempt.unwrap_or((1, Duration::ZERO))

@@ -547,6 +547,14 @@ impl<C: Spec> Engine<C> {
         self.intensity.used(now)
     }
 
+    /// Returns when a group restart begins to start, if it waits for that.
+    pub(crate) fn delayed_until(&self) -> Option<Instant> {
+        match &self.work {
+            Work::Sequence(sequence) => sequence.delayed_until(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop_cause().is_some()
     }
@@ -563,7 +571,7 @@ impl<C: Spec> Engine<C> {
     /// is. The test subtracts a worker that it delays in its start; if that is stopped there it is under way again, so
     /// stopping counts twice.
     pub(crate) fn unsettled(&self) -> usize {
-        let delayed = usize::from(matches!(&self.work, Work::Sequence(sequence) if sequence.delayed_until().is_some()));
+        let delayed = usize::from(self.delayed_until().is_some());
         self.children.workers_of(&[StateClass::Starting])
             + 2 * self.children.workers_of(&[StateClass::Stopping, StateClass::Draining])
             + self.children.supervisors_of(&[StateClass::Stopping])

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 use super::earlier;
 use crate::{
     incarnation::{ChildId, Exit, ProcessKey},
-    observe::{ChildState, RestartCause},
+    observe::{AbortReason, ChildState, RestartCause},
     strategy::ChildSettings,
 };
 
@@ -78,8 +78,9 @@ const _: () = assert!(size_of::<State>() == 16 && size_of::<Option<Box<Extra>>>(
 #[derive(Debug, Default)]
 struct Extra {
     end: Option<End>,
-    /// Failures in a row.
+    /// Failures in a row, and when the first of them came.
     failures: u32,
+    failing_since: Option<Instant>,
     /// The group restart that does not start it again, because it was terminated meanwhile (N2). Zero is none.
     left_out_of: u32,
     /// When its process is checked for a heartbeat; `None` without a watchdog.
@@ -297,6 +298,32 @@ impl<C: Spec> Slot<C> {
         self.extra.as_ref().map_or(0, |extra| extra.failures)
     }
 
+    /// Counts a restart after a failure. `is_first` begins a new series.
+    pub(super) fn count_failure(&mut self, is_first: bool, now: Instant) {
+        let extra = self.extra.get_or_insert_default();
+        if is_first {
+            (extra.failures, extra.failing_since) = (0, Some(now));
+        }
+        extra.failures = extra.failures.saturating_add(1);
+    }
+
+    /// Returns when its current series of failures began. B1: one that has run for `reset_after` is well again.
+    pub(crate) fn failing_since(&self, reset_after: Duration, now: Instant) -> Option<Instant> {
+        let is_stable =
+            matches!(self.state, State::Running { since } if now.saturating_duration_since(since) >= reset_after);
+        self.extra.as_ref()?.failing_since.filter(|_| !is_stable)
+    }
+
+    /// Returns when its next start comes, if that has a time. `group` is the time at which a group restart begins to start.
+    pub(crate) fn next_start(&self, group: Option<Instant>) -> Option<Instant> {
+        match &self.state {
+            State::Delayed { until } => **until,
+            State::PendingStart => group,
+            _ => None,
+        }
+    }
+
+    #[cfg(test)]
     pub(super) fn set_failures(&mut self, failures: u32) {
         self.extra.get_or_insert_default().failures = failures;
     }
@@ -382,6 +409,20 @@ impl<C: Spec> Slot<C> {
     /// Returns whether its process was aborted and has not yielded within its grace.
     pub(crate) fn is_stuck(&self) -> bool {
         matches!(&self.state, State::Stopping(stopping) if stopping.phase == StopPhase::Stuck)
+    }
+
+    /// Returns why its process was aborted, if it has been and a later request has not taken over.
+    pub(crate) fn abort_reason(&self) -> Option<AbortReason> {
+        let State::Stopping(stopping) = &self.state else { return None };
+        match stopping.then {
+            _ if !stopping.is_aborted() => None,
+            AfterStop::ApplyPolicy { unresponsive: true, .. } => Some(AbortReason::MissedHeartbeat),
+            AfterStop::FailStart { limit: Some(_) } => Some(AbortReason::NotReadyInTime),
+            AfterStop::ApplyPolicy { unresponsive: false, .. }
+            | AfterStop::FailStart { limit: None }
+            | AfterStop::SupervisorStops(AbortedBy::Caller) => Some(AbortReason::Killed),
+            AfterStop::Restart | AfterStop::Start | AfterStop::StayDown | AfterStop::SupervisorStops(_) => None,
+        }
     }
 
     /// Returns the state as users see it.

@@ -17,14 +17,14 @@ use super::{
     shared::Working,
 };
 use crate::{
-    engine::{End, Slot},
+    engine::{End, Slot, State},
     error::SupervisorError,
     incarnation::{ChildId, Exit, Name, ProcessId, ProcessKey},
     observe::{
-        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, RestartCause, Snapshot, SnapshotSource,
-        SupervisorInfo,
+        AbortReason, ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Failing, LastExit, RestartCause, Snapshot,
+        SnapshotSource, SupervisorInfo,
     },
-    strategy::ChildKind,
+    strategy::{ChildKind, SupervisorSettings},
 };
 
 /// A supervisor that is being read.
@@ -214,7 +214,14 @@ impl Reading {
 
     fn read_on(&mut self) {
         let (is_running, now) = (self.is_running, self.now);
-        let rows = self.locked.read(&mut self.cursor, |id, slot| Some(Row::of(id, slot, is_running, now)));
+        let (settings, group) = {
+            let engine = self.locked.lock();
+            (engine.settings().clone(), engine.delayed_until())
+        };
+        let rows = self.locked.read(&mut self.cursor, |id, slot| {
+            let failing = is_running.then(|| failing(slot, &settings, group, now)).flatten();
+            Some(Row { failing, ..Row::of(id, slot, is_running, now) })
+        });
         self.rows = rows.into_iter();
     }
 
@@ -237,8 +244,10 @@ struct Row {
     child: Arc<dyn Child>,
     state: ChildState,
     is_stuck: bool,
+    abort_reason: Option<AbortReason>,
     since: Option<Duration>,
     restarts: u32,
+    failing: Option<Failing>,
     last_exit: Option<LastExit>,
 }
 
@@ -253,8 +262,10 @@ impl Row {
             child: slot.child.clone(),
             state: if is_gone { ChildState::Stopped } else { slot.public_state() },
             is_stuck: slot.is_stuck(),
+            abort_reason: slot.abort_reason(),
             since: slot.since().filter(|_| !is_gone).map(ago),
             restarts: slot.restarts(),
+            failing: None,
             last_exit: match slot.end() {
                 // Of one before that: how the last one ended was told when it did.
                 _ if is_gone => None,
@@ -265,15 +276,17 @@ impl Row {
     }
 
     fn snapshot(self, parent: &Snapshot) -> Snapshot {
-        let Self { id, child, state, is_stuck, since, restarts, last_exit } = self;
+        let Self { id, child, state, is_stuck, abort_reason, since, restarts, failing, last_exit } = self;
         let (segment, settings) = (child.name(), child.settings());
         Snapshot {
             id: Some(id),
             stuck: is_stuck,
+            abort_reason,
             abandoned: state == ChildState::Stopped && child.cell().is_left(),
             ready: Snapshot::is_ready(state, true),
             since,
             restarts,
+            failing,
             last_exit,
             spec: Some(ChildSpecInfo::new(segment, settings)),
             ..bare(
@@ -285,6 +298,25 @@ impl Row {
             )
         }
     }
+}
+
+/// Returns the failures of a child since it was last well.
+fn failing(
+    slot: &Slot<Arc<dyn Child>>,
+    settings: &SupervisorSettings,
+    group: Option<Instant>,
+    now: Instant,
+) -> Option<Failing> {
+    let has_ended_well = slot.end().is_none_or(|end| matches!(&end.how, RestartCause::Exit(exit) if exit.is_success()));
+    if slot.state == State::Stopped && has_ended_well {
+        return None;
+    }
+    let since = slot.failing_since(settings.reset_after(slot.child.settings()), now)?;
+    Some(Failing {
+        since: now.saturating_duration_since(since),
+        attempt: slot.failures(),
+        next_in: slot.next_start(group).map(|next| next.saturating_duration_since(now)),
+    })
 }
 
 fn shared_of(child: &Arc<dyn Child>) -> Option<Arc<Shared>> {
@@ -317,10 +349,12 @@ fn bare(
         kind,
         state,
         stuck: false,
+        abort_reason: None,
         abandoned: false,
         ready: false,
         since: None,
         restarts: 0,
+        failing: None,
         last_exit: None,
         spec: None,
         supervisor: None,

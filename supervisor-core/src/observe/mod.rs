@@ -24,4 +24,4 @@ pub(crate) use metrics::{ARE_WANTED, Metrics};
 #[cfg(feature = "testing")]
 pub(crate) use observers::Observer;
 pub(crate) use observers::Observers;
-pub use snapshot::{LastExit, Snapshot, SnapshotSource, SupervisorInfo};
+pub use snapshot::{AbortReason, Failing, LastExit, Snapshot, SnapshotSource, SupervisorInfo};

@@ -13,7 +13,7 @@ use super::{
 /// ```text
 /// ● root  running for 2h 5m, one for one, 1 restart in 5s
 /// ├─ ◑ api  running for 2h 5m, not ready, rest for one, 3 restarts in 5s
-/// │  ├─ ↻ listener  waiting to restart, restarted once, 1.2s ago it panicked: boom
+/// │  ├─ ↻ listener  waiting to restart, attempt 2 in 300ms, restarted once, 1.2s ago it panicked: boom
 /// │  └─ ○ warm_up  stopped, 2h 5m ago it ended normally
 /// └─ ◐ cache  starting for 3.2s
 /// ```

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{ChildState, Snapshot, SupervisorInfo};
+use super::{ChildState, Failing, Snapshot, SupervisorInfo};
 use crate::{
     strategy::RestartMode,
     text::{FirstLine, Restarts, Rounded},
@@ -93,7 +93,8 @@ pub(super) struct Words<'a>(pub(super) &'a Snapshot);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Snapshot { state, stuck, abandoned, ready, since, restarts, last_exit, supervisor, .. } = self.0;
+        let Snapshot { state, stuck, abort_reason, abandoned, ready, since, restarts, failing, .. } = self.0;
+        let Snapshot { last_exit, supervisor, .. } = self.0;
         f.write_str(match state {
             ChildState::Starting => "starting",
             ChildState::Running => "running",
@@ -104,8 +105,13 @@ impl fmt::Display for Words<'_> {
         if let (Some(since), ChildState::Starting | ChildState::Running | ChildState::Stopping) = (since, state) {
             write!(f, " for {}", Rounded(*since))?;
         }
-        if *stuck {
-            f.write_str(", stuck: aborted but has not yielded")?;
+        if let Some(Failing { attempt, next_in: Some(next_in), .. }) = failing {
+            write!(f, ", attempt {attempt} in {}", Rounded(*next_in))?;
+        }
+        match (stuck, abort_reason) {
+            (false, _) => {}
+            (true, None) => f.write_str(", stuck: aborted but has not yielded")?,
+            (true, Some(reason)) => write!(f, ", stuck: aborted because {reason}, but has not yielded")?,
         }
         if *abandoned {
             f.write_str(", abandoned: aborted but never yielded")?;

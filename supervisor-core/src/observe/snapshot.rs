@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub state: ChildState,
     /// Whether its process was aborted but has not yielded within the abort grace. Its supervisor is still waiting for it.
     pub stuck: bool,
+    /// Why its process was aborted while its supervisor still waits for it. `None` if it was not, or only because it did not stop
+    /// in time, or if its supervisor, its group or a caller has begun to stop it since.
+    pub abort_reason: Option<AbortReason>,
     /// Whether its process was aborted but has not yielded, and its supervisor no longer waits for it.
     pub abandoned: bool,
     /// Whether it is ready with everything below it. Then no process below it is starting, restarting or stopping. A child that
@@ -46,6 +49,8 @@ pub struct Snapshot {
     /// How often its supervisor has restarted it. A restart of a supervisor counts once for that supervisor. Its children are
     /// new, and count from zero.
     pub restarts: u32,
+    /// Its failures since it was last well. `None` if it is well: it has not failed, or it has run for long enough since.
+    pub failing: Option<Failing>,
     /// How its last process ended. `None` if none has ended.
     pub last_exit: Option<LastExit>,
     /// Its settings as a child. `None` for the top supervisor of the snapshot.
@@ -54,6 +59,47 @@ pub struct Snapshot {
     pub supervisor: Option<SupervisorInfo>,
     /// The children of a supervisor, in start order.
     pub children: Vec<Snapshot>,
+}
+
+/// The failures of a child that follow each other closely, as its backoff counts them. They are over when the child has run for
+/// the [`reset_after`](Backoff::with_reset_after) of its backoff; without a backoff, for the period of its supervisor.
+///
+/// A supervisor that was restarted has new children, and these count anew: its own series says since when it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Failing {
+    /// How long ago the first of them was.
+    #[cfg_attr(feature = "serde", serde(rename = "since_seconds", with = "crate::format::seconds"))]
+    pub since: Duration,
+    /// The number of restarts after them. While the child waits to restart, this is the number of the attempt that comes.
+    pub attempt: u32,
+    /// How long it still waits to restart. `None` if it does not wait, or not for a time.
+    #[cfg_attr(feature = "serde", serde(rename = "next_in_seconds", with = "crate::format::seconds_or_none"))]
+    pub next_in: Option<Duration>,
+}
+
+/// The reason for which a supervisor aborts a process that was not to stop. Displayed, it is a clause: `it was killed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum AbortReason {
+    /// It gave no heartbeat in time.
+    MissedHeartbeat,
+    /// It was not ready within its limit.
+    NotReadyInTime,
+    /// A caller killed it.
+    Killed,
+}
+
+impl fmt::Display for AbortReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MissedHeartbeat => "it missed its heartbeat",
+            Self::NotReadyInTime => "it was not ready in time",
+            Self::Killed => "it was killed",
+        })
+    }
 }
 
 /// The end of the last process of a child.
@@ -234,7 +280,8 @@ struct Alone<'a>(&'a Snapshot);
 impl fmt::Debug for Alone<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Snapshot { captured_at, path, id, process, kind, state, .. } = self.0;
-        let Snapshot { stuck, abandoned, ready, since, restarts, last_exit, spec, supervisor, .. } = self.0;
+        let Snapshot { stuck, abort_reason, abandoned, ready, since, restarts, failing, .. } = self.0;
+        let Snapshot { last_exit, spec, supervisor, .. } = self.0;
         f.debug_struct("Snapshot")
             .field("captured_at", captured_at)
             .field("path", path)
@@ -243,10 +290,12 @@ impl fmt::Debug for Alone<'_> {
             .field("kind", kind)
             .field("state", state)
             .field("stuck", stuck)
+            .field("abort_reason", abort_reason)
             .field("abandoned", abandoned)
             .field("ready", ready)
             .field("since", since)
             .field("restarts", restarts)
+            .field("failing", failing)
             .field("last_exit", last_exit)
             .field("spec", spec)
             .field("supervisor", supervisor)
@@ -266,7 +315,10 @@ mod serialize {
         ser::{SerializeSeq, SerializeStruct},
     };
 
-    use super::{ChildId, ChildKind, ChildSpecInfo, ChildState, LastExit, ProcessId, Snapshot, SupervisorInfo};
+    use super::{
+        AbortReason, ChildId, ChildKind, ChildSpecInfo, ChildState, Failing, LastExit, ProcessId, Snapshot,
+        SupervisorInfo,
+    };
 
     /// The version of the format.
     const SCHEMA: u32 = 1;
@@ -294,9 +346,9 @@ mod serialize {
         #[derive(Serialize)]
         struct Seconds(#[serde(with = "crate::format::seconds_or_none")] Option<Duration>);
 
-        let mut fields = serializer.serialize_struct("Snapshot", if is_top { 16 } else { 14 })?;
-        let Snapshot { captured_at, path, id, process, kind, state, stuck, abandoned, ready, .. } = node;
-        let Snapshot { since, restarts, last_exit, spec, supervisor, .. } = node;
+        let mut fields = serializer.serialize_struct("Snapshot", if is_top { 18 } else { 16 })?;
+        let Snapshot { captured_at, path, id, process, kind, state, stuck, abort_reason, abandoned, ready, .. } = node;
+        let Snapshot { since, restarts, failing, last_exit, spec, supervisor, .. } = node;
         if is_top {
             fields.serialize_field("schema", &SCHEMA)?;
             fields.serialize_field("captured_at", &At(*captured_at))?;
@@ -307,10 +359,12 @@ mod serialize {
         fields.serialize_field("kind", kind)?;
         fields.serialize_field("state", state)?;
         fields.serialize_field("stuck", stuck)?;
+        fields.serialize_field("abort_reason", abort_reason)?;
         fields.serialize_field("abandoned", abandoned)?;
         fields.serialize_field("ready", ready)?;
         fields.serialize_field("since_seconds", &Seconds(*since))?;
         fields.serialize_field("restarts", restarts)?;
+        fields.serialize_field("failing", failing)?;
         fields.serialize_field("last_exit", last_exit)?;
         fields.serialize_field("spec", spec)?;
         fields.serialize_field("supervisor", supervisor)?;
@@ -353,11 +407,15 @@ mod serialize {
         kind: ChildKind,
         state: ChildState,
         stuck: bool,
+        #[serde(default)]
+        abort_reason: Option<AbortReason>,
         abandoned: bool,
         ready: bool,
         #[serde(with = "crate::format::seconds_or_none")]
         since_seconds: Option<Duration>,
         restarts: u32,
+        #[serde(default)]
+        failing: Option<Failing>,
         last_exit: Option<LastExit>,
         spec: Option<ChildSpecInfo>,
         supervisor: Option<SupervisorInfo>,
@@ -378,10 +436,12 @@ mod serialize {
                 kind: self.kind,
                 state: self.state,
                 stuck: self.stuck,
+                abort_reason: self.abort_reason,
                 abandoned: self.abandoned,
                 ready: self.ready,
                 since: self.since_seconds,
                 restarts: self.restarts,
+                failing: self.failing,
                 last_exit: self.last_exit,
                 spec: self.spec,
                 supervisor: self.supervisor,
@@ -424,10 +484,12 @@ mod tests {
             kind: ChildKind::Supervisor,
             state: ChildState::Running,
             stuck: false,
+            abort_reason: None,
             abandoned: false,
             ready: true,
             since: Some(Duration::ZERO),
             restarts: 0,
+            failing: None,
             last_exit: Some(LastExit { cause: RestartCause::Exit(Exit::Panicked(Failure::new("boom"))), ago: None }),
             spec: None,
             supervisor: Some(SupervisorInfo::new(

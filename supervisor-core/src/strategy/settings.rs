@@ -208,6 +208,13 @@ impl SupervisorSettings {
     /// The shortest grace: a timer of an executor is no finer than this, and an aborted process needs a poll to end.
     pub(super) const SHORTEST_GRACE: Duration = Duration::from_millis(1);
 
+    /// Returns how long a child has to run until its next failure is the first of a new series (B1). Without a backoff only
+    /// the numbers in events and snapshots depend on it.
+    pub(crate) fn reset_after(&self, child: &ChildSettings) -> Duration {
+        let backoff = child.backoff().or(self.backoff);
+        backoff.map_or(self.strategy.period(), |backoff| backoff.reset_after())
+    }
+
     /// Returns after what time, at most, the restarts of a child end before its backoff reaches its longest wait, and
     /// that wait.
     pub(crate) fn cuts_short(&self, child: &ChildSettings) -> Option<(Duration, Duration)> {
