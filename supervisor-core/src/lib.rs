@@ -65,8 +65,8 @@ pub use self::{
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
     node::{ChildSpec, IntoChildSpec, Monitor},
     observe::{
-        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit, PlacementKind,
-        RestartCause, Snapshot, SnapshotSource, SupervisorInfo,
+        Accounting, ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, LastExit,
+        PlacementKind, RestartCause, Snapshot, SnapshotSource, SupervisorInfo,
     },
     panics::capture_panics,
     placement::{Placement, SpawnerFactory},

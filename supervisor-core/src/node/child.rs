@@ -11,8 +11,8 @@ use crate::{
     engine::Spec,
     error::ErrorHandling,
     incarnation::{
-        ChildId, Control, ControlCell, Exit, Flags, Name, Process, ProcessBody, ProcessContext, ProcessId, ProcessKey,
-        Step, guard,
+        ChildId, Control, ControlCell, Exit, Flags, Meter, Name, Process, ProcessBody, ProcessContext, ProcessId,
+        ProcessKey, Step, guard,
     },
     placement::{Placement, SpawnerFactory},
     shutdown::ShutdownStrategy,
@@ -58,6 +58,9 @@ pub(crate) trait Child: Control {
 
     /// Returns what handles on it hold, if it is a supervisor.
     fn shared(&self) -> Option<&Arc<Shared>>;
+
+    /// Makes a supervisor count its children, before it runs. Returns those that it has.
+    fn count_below(&mut self) -> Vec<&mut (dyn Child + 'static)>;
 }
 
 /// An owner of user code.
@@ -121,6 +124,11 @@ pub(crate) trait ChildFactory: Release + Send + Sync + Sized + 'static {
     fn shared(&self) -> Option<&Arc<Shared>> {
         None
     }
+
+    /// Makes a supervisor count its children, before it runs. Returns those that it has.
+    fn count_below(&mut self) -> Vec<&mut (dyn Child + 'static)> {
+        Vec::new()
+    }
 }
 
 pub(crate) struct ChildNode<F: Release> {
@@ -142,11 +150,25 @@ impl<F: ChildFactory> ChildNode<F> {
     }
 
     fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        if self.settings.meter().is_some() {
+            return self.embody_counted(context, scope);
+        }
+        self.embody_uncounted(context, scope)
+    }
+
+    fn embody_uncounted(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
         let only = self.settings.runs_once
             || self.cell.flags(context.id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
         let span = context.span(self.settings.origin(), only);
         let body = F::build(self, &context, scope);
         Process::in_span(span, context, body)
+    }
+
+    #[cold]
+    fn embody_counted(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        let meter = self.settings.meter().cloned().unwrap_or_default();
+        let (control, parent) = (context.control.clone(), context.parent.clone());
+        self.embody_uncounted(context, scope).counted(meter, control, parent)
     }
 }
 
@@ -186,6 +208,10 @@ impl<F: ChildFactory> Control for ChildNode<F> {
             (ChildKind::Worker, ShutdownStrategy::Brutal) => Some(Duration::ZERO),
             (ChildKind::Worker, ShutdownStrategy::Graceful(time)) => Some(time),
         }
+    }
+
+    fn meter(&self) -> Option<&Arc<Meter>> {
+        self.settings.meter()
     }
 
     fn error_handling(&self) -> ErrorHandling {
@@ -282,6 +308,10 @@ impl<F: ChildFactory> Child for ChildNode<F> {
 
     fn shared(&self) -> Option<&Arc<Shared>> {
         self.factory.shared()
+    }
+
+    fn count_below(&mut self) -> Vec<&mut (dyn Child + 'static)> {
+        self.factory.count_below()
     }
 }
 

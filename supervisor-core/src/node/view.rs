@@ -21,8 +21,8 @@ use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Exit, Name, ProcessId, ProcessKey},
     observe::{
-        ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, RestartCause, Snapshot, SnapshotSource,
-        SupervisorInfo,
+        Accounting, ChildCounts, ChildInfo, ChildSpecInfo, ChildState, LastExit, RestartCause, Snapshot,
+        SnapshotSource, SupervisorInfo,
     },
     strategy::ChildKind,
 };
@@ -199,6 +199,7 @@ impl Reading {
                 snapshot.id = locked.id;
                 snapshot.process = Some(locked.process);
                 snapshot.restarts = locked.restarts;
+                snapshot.accounting = locked.meter.as_deref().map(Accounting::of);
                 snapshot.state = match working {
                     None => ChildState::Stopped,
                     Some(_) if engine.is_stopping() => ChildState::Stopping,
@@ -276,6 +277,7 @@ impl Row {
             restarts,
             last_exit,
             spec: Some(ChildSpecInfo::new(segment, settings)),
+            accounting: settings.meter().map(|meter| Accounting::of(meter)),
             ..bare(
                 parent.captured_at,
                 format!("{}.{segment}", parent.path),
@@ -324,6 +326,7 @@ fn bare(
         last_exit: None,
         spec: None,
         supervisor: None,
+        accounting: None,
         children: Vec::new(),
     }
 }
