@@ -258,6 +258,15 @@ def look(browser):
         browser.write("filter", "")
         browser.until("document.querySelectorAll('.row').length > 5", "without a filter all are there again")
 
+        step("the busiest first")
+        browser.js("document.getElementById('by-busy').click()")
+        browser.until("document.querySelectorAll('.row .name')[1].title === 'shop.search'", "the busiest is the first one")
+        said = f"{row('shop.search.query')}.querySelector('.said').textContent"
+        browser.until(f"/busy for [0-9.]+ m?s/.test({said})", "its row says for how long")
+        browser.js(f"{row('shop.search.query')}.click()")
+        browser.until("/Slowest poll\\n[0-9]+ ms/.test(document.getElementById('details').innerText)", "its details say more")
+        browser.js("document.getElementById('by-busy').click()")
+
         step("keyboard")
         browser.js("document.getElementById('tree').focus()")
         browser.key("Home")

@@ -13,6 +13,7 @@ export class Tree {
     this.filter = '';
     this.byTrouble = true;
     this.onlyTrouble = false;
+    this.byBusy = false;
     this.shown = new Map();
     box.addEventListener('scroll', () => this.paint());
     box.addEventListener('keydown', (event) => this.key(event));
@@ -53,7 +54,8 @@ export class Tree {
       const { node, level } = row;
       if (row.more || (this.closed.has(node.key) && !narrowed)) continue;
       let below = narrowed ? node.children.filter((child) => kept.has(child)) : node.children;
-      if (this.byTrouble) below = [...below].sort((a, b) => b.worst - a.worst);
+      if (this.byBusy) below = [...below].sort((a, b) => (b.total?.busy_seconds || 0) - (a.total?.busy_seconds || 0));
+      else if (this.byTrouble) below = [...below].sort((a, b) => b.worst - a.worst);
       const summary = this.model.summaries.get(node.key);
       const missing = summary ? summary.children - node.children.length : 0;
       // Pushed first, so it comes last.
@@ -121,7 +123,9 @@ export class Tree {
     const lasting = node.sinceAt == null ? '' : duration((this.now - node.sinceAt) / 1000);
     const last = node.endedAt == null ? '' : `${duration((this.now - node.endedAt) / 1000)} ago: `;
     const waits = this.model.waitsFor(node, this.now);
-    const happened = waits ? `waits for ${waits}` : node.rank >= 5 ? node.trouble : node.last_exit ? `${last}${ended(node.last_exit)}` : '';
+    const busy = this.byBusy && node.total ? `busy for ${duration(node.total.busy_seconds)}` : '';
+    const news = waits ? `waits for ${waits}` : node.rank >= 5 ? node.trouble : node.last_exit ? `${last}${ended(node.last_exit)}` : '';
+    const happened = [busy, news].filter(Boolean).join('; ');
     state.dataset.state = node.look;
     put(state.children[0], symbol);
     put(state.children[1], word);
@@ -142,7 +146,7 @@ export class Tree {
     element.setAttribute('aria-selected', String(node.key === this.selected));
     if (hasBelow) element.setAttribute('aria-expanded', String(isOpen)); else element.removeAttribute('aria-expanded');
     element.setAttribute('aria-label', [node.name, node.kind, `${word} for ${lasting}`,
-      node.restarts ? `${node.restarts} restarts` : '', node.trouble || happened].filter(Boolean).join(', '));
+      node.restarts ? `${node.restarts} restarts` : '', busy, node.trouble || news].filter(Boolean).join(', '));
   }
 
   fillMore(element, { more, node, summary, level }) {
