@@ -22,7 +22,7 @@ const WORST: usize = 3;
 const KEYS: &str = "\
   up, down, j, k      select a process; Page Up, Page Down, Home, End
   left, right, h, l   fold and unfold; left goes to the one above
-  s                   order: by trouble, by name, as they start
+  s                   order: by trouble, by name, as they start, by busy time
   /                   filter: words that are in the name, the state or the error
   f                   follow the selected process: its part of the tree, its events
   e                   events on the whole screen

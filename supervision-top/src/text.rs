@@ -1,6 +1,6 @@
 //! Texts for a terminal. Names and errors come from the program that is looked at, and may contain anything.
 
-use std::{borrow::Cow, fmt::Write};
+use std::{borrow::Cow, fmt::Write, time::Duration};
 
 /// Returns the text on one line, with each character escaped that a terminal would obey instead of show.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
@@ -52,6 +52,17 @@ pub(crate) fn clock(at: u64, with_milliseconds: bool) -> String {
     }
 }
 
+/// Returns a duration in a few characters.
+pub(crate) fn time(time: Duration) -> String {
+    match time.as_secs() {
+        0 if time.as_millis() == 0 => format!("{}µs", time.as_micros()),
+        0 => format!("{}ms", time.as_millis()),
+        1..120 => format!("{:.1}s", time.as_secs_f64()),
+        seconds @ 120..7200 => format!("{}m", seconds / 60),
+        seconds => format!("{}h", seconds / 3600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +83,13 @@ mod tests {
         let cleaned = clean_json(&json);
         assert!(!cleaned.contains(is_obeyed), "{cleaned:?}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&cleaned).expect("it is JSON"), [HOSTILE]);
+    }
+
+    #[test]
+    fn a_duration_takes_a_few_characters() {
+        let of = |micros| time(Duration::from_micros(micros));
+        assert_eq!([of(0), of(999), of(1_500), of(1_250_000)], ["0µs", "999µs", "1ms", "1.2s"]);
+        assert_eq!([of(119_000_000), of(600_000_000), of(90_000_000_000)], ["119.0s", "10m", "25h"]);
     }
 
     #[test]
