@@ -81,15 +81,15 @@ pub mod systemd;
 pub use supervisor_core::process::spawn;
 
 pub use supervisor_core::{
-    AbortReason, AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec, ChildSpecInfo,
-    ChildState, Event, EventKind, Events, Exit, Failing, Failure, GaveUp, InitializationError, IntoChildSpec,
-    IntoWorkerResult, InvalidSpec, JoinHandle, LastExit, Monitor, PanicLocation, Permit, Placement, PlacementKind,
-    PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord, RestartStrategy,
-    RestartType, Retained, RetainedGuard, RetainedInUse, Run, RunFuture, ShutdownHandle, ShutdownOrder,
-    ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason, Supervisable,
-    SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo, Termination,
-    Timer, UncleanProcess, UncleanStop, capture_panics, exit, local_worker, one_shot, one_shot_with, task, watch_polls,
-    worker, worker_with_setup,
+    AbortReason, Accounting, AutoShutdown, Backoff, BoxError, ChildCounts, ChildId, ChildInfo, ChildKind, ChildSpec,
+    ChildSpecInfo, ChildState, Event, EventKind, Events, Exit, Failing, Failure, GaveUp, InitializationError,
+    IntoChildSpec, IntoWorkerResult, InvalidSpec, JoinHandle, LastExit, Monitor, PanicLocation, Permit, Placement,
+    PlacementKind, PollWatch, Process, ProcessId, ProcessShutdown, RestartCause, RestartMode, RestartRecord,
+    RestartStrategy, RestartType, Retained, RetainedGuard, RetainedInUse, Run, RunFuture, ShutdownHandle,
+    ShutdownOrder, ShutdownStrategy, Snapshot, SnapshotSource, Spawner, SpawnerFactory, StartFailure, StopReason,
+    Supervisable, SupervisionTree, Supervisor, SupervisorError, SupervisorFuture, SupervisorHandle, SupervisorInfo,
+    Termination, Timer, UncleanProcess, UncleanStop, capture_panics, exit, local_worker, one_shot, one_shot_with, task,
+    watch_polls, worker, worker_with_setup,
 };
 
 #[cfg(feature = "serde")]

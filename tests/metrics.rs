@@ -9,8 +9,8 @@ use std::{
 use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use supervision::{
-    ChildSpec, RestartStrategy, RestartType, ShutdownStrategy, Supervisor, one_shot,
-    sim::{Fault, Sim},
+    ChildSpec, ProcessShutdown, RestartStrategy, RestartType, ShutdownStrategy, Supervisor, one_shot, process,
+    sim::{Fault, Sim, block_for},
     worker,
 };
 
@@ -310,5 +310,46 @@ fn a6_the_gauges_of_a_tree_that_is_lost_go_to_zero() {
             |(name, value): (String, f64)| (name.starts_with("supervision_processes") && value != 0.0).then_some(name);
         let left: Vec<_> = numbers(&snapshotter).into_iter().filter_map(processes).collect();
         assert!(left.is_empty(), "{left:?}");
+    });
+}
+
+#[test]
+fn the_polls_of_counted_children_are_counted_by_child_and_those_of_added_ones_by_supervisor() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let sim = Sim::with_seed(1);
+        let pool = Supervisor::dynamic("pool").unwrap();
+        let added = pool.handle();
+        let blocking = |seconds| {
+            move |shutdown: ProcessShutdown| async move {
+                for _ in 0..2 {
+                    block_for(seconds * SECOND).await;
+                    process::sleep(SECOND).await;
+                }
+                shutdown.await;
+            }
+        };
+        let mut root = Supervisor::new("root").unwrap();
+        root.add_worker(worker("parser", blocking(3)).with_accounting());
+        root.add_worker(worker("plain", blocking(3)));
+        root.add_worker(ChildSpec::from(pool).with_accounting());
+        let tree = sim.start(root).unwrap();
+        for name in ["a", "b"] {
+            added.spawn(worker(name, blocking(1))).unwrap();
+        }
+        sim.advance(20 * SECOND);
+        sim.run_until(tree.shutdown()).unwrap();
+        let ended = numbers(&snapshotter);
+        let of = |name: &str| ended.get(name).copied();
+        assert_eq!(of("supervision_child_busy_nanoseconds_total{supervisor=root,child=parser}"), Some(6e9));
+        assert_eq!(of("supervision_child_slowest_poll_seconds{supervisor=root,child=parser}"), Some(3.0));
+        assert_eq!(of("supervision_busy_nanoseconds_total{supervisor=root.pool}"), Some(4e9), "of both");
+        // Each: the first poll, after each block, after each sleep, and for the shutdown.
+        assert_eq!(of("supervision_child_polls_total{supervisor=root,child=parser}"), Some(6.0));
+        assert_eq!(of("supervision_polls_total{supervisor=root.pool}"), Some(12.0));
+        assert!(of("supervision_child_wakes_total{supervisor=root,child=parser}") >= Some(5.0));
+        let named = |text: &str| ended.keys().any(|name| name.contains(text) && name.contains("_polls_total"));
+        assert!(!named("plain") && !named("child=a"), "not counted, and not static: {ended:#?}");
     });
 }

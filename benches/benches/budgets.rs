@@ -4,14 +4,21 @@
 //! `cargo bench -p supervision-benches --bench budgets [-- --smoke]`: with `--smoke` small and without a verdict, to
 //! check that all of it still runs.
 
-use std::{env, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    env,
+    hint::black_box,
+    io,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use supervision_benches::{
     Contestant, Row,
     alone::Alone,
-    executor::{TokioCurrent, TokioMulti},
+    executor::{AsyncExecutor, TokioCurrent, TokioMulti},
     rounds,
-    subject::{Bare, BareJoinSet, ByHand, Order, Strategy, Supervision},
+    subject::{Accounting, Bare, BareJoinSet, ByHand, Order, Strategy, Supervision},
     workload::Workload,
 };
 
@@ -105,6 +112,12 @@ const ROWS: &[Budget] = &[
         Ok(run.rounds(&turns.map(|turn| (turn, polls)))?.difference(1, 0, 0))
     })
     .aim(5.0),
+    at_most("poll, added by accounting, beside two readings of the clock", " ns", 30.0, |run| {
+        let polls = Workload::Poll { polls: run.size(1_000_000) };
+        let turns =
+            [Contestant::of::<Supervision<AsyncExecutor<1>>>(), Contestant::of::<Accounting<AsyncExecutor<1>>>()];
+        Ok(run.rounds(&turns.map(|turn| (turn, polls)))?.difference(1, 0, 0) - 2.0 * run.clock())
+    }),
     at_most("idle, wakes in 10 s", "", 0.0, |run| {
         let idle = Workload::Idle { children: run.size(100_000), seconds: run.size(1_000) as u64 / 100 };
         Ok(run.once(&[(OURS(), idle)])?.figure(0, 0))
@@ -145,6 +158,22 @@ impl Run {
 
     fn once(&self, turns: &[(Contestant, Workload)]) -> io::Result<Row> {
         rounds(turns, 1, &alone(), false)
+    }
+
+    /// Returns how long a reading of the clock takes, in nanoseconds.
+    fn clock(&self) -> f64 {
+        let readings = self.size(1_000_000);
+        let mut rounds: Vec<f64> = (0..self.rounds)
+            .map(|_| {
+                let begin = Instant::now();
+                for _ in 0..readings {
+                    black_box(Instant::now());
+                }
+                begin.elapsed().as_nanos() as f64 / readings as f64
+            })
+            .collect();
+        rounds.sort_by(f64::total_cmp);
+        rounds[rounds.len() / 2]
     }
 
     fn size(&self, size: usize) -> usize {

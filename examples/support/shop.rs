@@ -3,6 +3,7 @@
 //! - `payments.db` fails every few seconds, and comes back;
 //! - `search.indexer` waits a minute for its next attempt;
 //! - `media.thumbnails` is stuck: it was aborted, and never yields;
+//! - `search.query` keeps its thread busy, with polls of 30 ms;
 //! - `notify.mail` gives up again and again, because its `sender` panics;
 //! - the others, and a crowd of connections, are well.
 
@@ -43,8 +44,15 @@ fn search() -> Result<Supervisor, SupervisorError> {
         Err::<(), _>("the index is locked by another process")
     });
     search.add_worker(indexer.with_backoff(Backoff::constant(60 * SECOND)));
-    search.add_worker(worker("query", |shutdown| shutdown));
-    Ok(search)
+    search.add_worker(worker("query", |_| async {
+        loop {
+            thread::sleep(SECOND * 3 / 100); // a computation
+            process::sleep(SECOND / 10).await;
+        }
+        #[expect(unreachable_code, reason = "gives the future its type")]
+        ()
+    }));
+    Ok(search.with_accounting())
 }
 
 fn media() -> Result<Supervisor, SupervisorError> {

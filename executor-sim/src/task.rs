@@ -29,6 +29,8 @@ pub(crate) struct Task {
     pub(crate) incarnation: u32,
     process: Mutex<Option<Process>>,
     plan: Mutex<FaultPlan>,
+    /// Since when its last poll has not returned to the executor.
+    held_since: Mutex<Option<Duration>>,
     is_ready: AtomicBool,
     tasks: Weak<Tasks>,
 }
@@ -43,7 +45,8 @@ impl Task {
     ) -> Self {
         let id = process.id();
         let (process, plan, tasks) = (Mutex::new(Some(process)), Mutex::new(plan), Arc::downgrade(tasks));
-        Self { number, executor, id, name, incarnation, process, plan, is_ready: AtomicBool::new(true), tasks }
+        let (held_since, is_ready) = (Mutex::default(), AtomicBool::new(true));
+        Self { number, executor, id, name, incarnation, process, plan, held_since, is_ready, tasks }
     }
 
     /// Polls the process, unless a fault intervenes. `thread` is the thread of its executor, if that counts threads.
@@ -57,6 +60,15 @@ impl Task {
         let now = tasks.clock.elapsed();
         self.lock_plan().notice_ready(&process, now, |limit| tasks.random_up_to(limit));
         let intervention = self.lock_plan().intervention(now);
+        match &intervention {
+            Some(Intervention::Stall | Intervention::Block(_)) => self.begin_to_hold(now),
+            // The clock stands still during a poll. So the process is told how long the last one has held it up.
+            _ => {
+                if let Some(since) = self.lock_held().take() {
+                    process.held_up(now.saturating_sub(since));
+                }
+            }
+        }
         match intervention {
             Some(Intervention::Drop) => drop(process),
             Some(Intervention::BreakOff(exit)) => process.break_off(exit),
@@ -70,6 +82,7 @@ impl Task {
                 let waker = Waker::from(self.clone());
                 let polled = Pin::new(&mut process).poll(&mut Context::from_waker(&waker));
                 if let Some(block) = entered.block() {
+                    self.begin_to_hold(now);
                     self.block(thread, block.until, &tasks);
                 }
                 if polled.is_pending() {
@@ -79,6 +92,10 @@ impl Task {
             }
         }
         tasks.forget(self);
+    }
+
+    fn begin_to_hold(&self, now: Duration) {
+        self.lock_held().get_or_insert(now);
     }
 
     /// Blocks the process until this time: nothing reaches it, and its thread polls nothing else.
@@ -120,6 +137,10 @@ impl Task {
 
     fn lock(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.held_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_plan(&self) -> MutexGuard<'_, FaultPlan> {

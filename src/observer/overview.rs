@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
-use supervisor_core::{ChildId, ChildState, RestartType, Snapshot};
+use supervisor_core::{Accounting, ChildId, ChildState, RestartType, Snapshot};
 
 /// How many children of a supervisor are listed: the first number with which the tree is small enough.
 const LISTED: [usize; 4] = [100, 20, 5, 1];
@@ -29,6 +29,9 @@ pub(super) struct Summary {
     stopped: usize,
     stuck: usize,
     restarts: u64,
+    /// What the polls of all children have taken, with everything below them. `None` if none is counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounting: Option<Accounting>,
 }
 
 /// Summaries by the supervisor. One without an id is the root.
@@ -48,23 +51,49 @@ pub(super) fn reduce(tree: &mut Snapshot) -> Vec<Summary> {
 }
 
 /// Leaves out all but so many children of each supervisor: the worst ones stay. Returns how much trouble this process has, or the
-/// worst one below it.
-fn prune(node: &mut Snapshot, listed: usize, summaries: &mut Summaries) -> u8 {
-    let ranks: Vec<u8> = node.children.iter_mut().map(|child| prune(child, listed, summaries)).collect();
-    let worst = ranks.iter().copied().max().unwrap_or_default().max(trouble(node));
-    if ranks.len() > listed {
-        summaries.entry(node.id).or_insert_with(|| summary(node));
-        let mut order: Vec<usize> = (0..ranks.len()).collect();
-        // Stable: of those with the same trouble the first ones.
-        order.sort_by_key(|index| Reverse(ranks[*index]));
-        let mut is_kept = vec![false; ranks.len()];
-        for index in order.into_iter().take(listed) {
-            is_kept[index] = true;
-        }
-        let mut kept = is_kept.into_iter();
-        node.children.retain(|_| kept.next().unwrap_or_default());
+/// worst one below it, and what the polls of all of them have taken.
+fn prune(node: &mut Snapshot, listed: usize, summaries: &mut Summaries) -> (u8, Option<Accounting>) {
+    // This is recursive, so all that takes much of the stack is done elsewhere.
+    let (mut ranks, mut sum) = (Vec::with_capacity(node.children.len()), None);
+    for child in &mut node.children {
+        let (rank, of_child) = prune(child, listed, summaries);
+        ranks.push(rank);
+        add(&mut sum, of_child);
     }
-    worst
+    leave_out(node, listed, &ranks, &mut sum, summaries);
+    add(&mut sum, node.accounting);
+    (ranks.into_iter().max().unwrap_or_default().max(trouble(node)), sum)
+}
+
+fn add(sum: &mut Option<Accounting>, more: Option<Accounting>) {
+    *sum = sum.take().into_iter().chain(more).reduce(Accounting::plus);
+}
+
+/// Leaves out all but so many children of this supervisor. `sum` is what the polls below it have taken.
+fn leave_out(
+    node: &mut Snapshot,
+    listed: usize,
+    ranks: &[u8],
+    sum: &mut Option<Accounting>,
+    summaries: &mut Summaries,
+) {
+    // One that was pruned before does not have all of its children any more.
+    if let Some(known) = summaries.get(&node.id) {
+        *sum = known.accounting;
+    }
+    if ranks.len() <= listed {
+        return;
+    }
+    summaries.entry(node.id).or_insert_with(|| Summary { accounting: *sum, ..summary(node) });
+    let mut order: Vec<usize> = (0..ranks.len()).collect();
+    // Stable: of those with the same trouble the first ones.
+    order.sort_by_key(|index| Reverse(ranks[*index]));
+    let mut is_kept = vec![false; ranks.len()];
+    for index in order.into_iter().take(listed) {
+        is_kept[index] = true;
+    }
+    let mut kept = is_kept.into_iter();
+    node.children.retain(|_| kept.next().unwrap_or_default());
 }
 
 fn summary(node: &Snapshot) -> Summary {
@@ -142,6 +171,26 @@ mod tests {
         assert_eq!(troubled, ["root.7", "root.5000", "root.8000", "root.9999"], "in start order");
         let [summary] = &summaries[..] else { panic!("{summaries:?}") };
         assert_eq!((summary.children, summary.restarting, summary.stopped, summary.stuck), (10_000, 3, 9_997, 1));
+    }
+
+    #[test]
+    fn a_summary_has_the_polls_of_those_that_are_left_out() {
+        // Counted by serde, because only the core makes numbers.
+        let busy: Accounting =
+            serde_json::from_str(r#"{"polls": 2, "wakes": 1, "busy_seconds": 0.5, "slowest_poll_seconds": 0.25}"#)
+                .expect("numbers");
+        let mut wide = tree(&[300, 20]);
+        for node in wide.children.iter_mut().flat_map(|child| &mut child.children) {
+            node.id = None;
+            node.accounting = Some(busy);
+        }
+        let summaries = reduce(&mut wide);
+        let root = summaries.iter().find(|summary| summary.children == 300).expect("it is a crowd");
+        let sum = root.accounting.expect("they are counted");
+        assert_eq!(
+            (sum.polls, sum.busy, sum.slowest_poll),
+            (12_000, Duration::from_secs(3_000), Duration::from_millis(250))
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ const WORST: usize = 3;
 const KEYS: &str = "\
   up, down, j, k      select a process; Page Up, Page Down, Home, End
   left, right, h, l   fold and unfold; left goes to the one above
-  s                   order: by trouble, by name, as they start
+  s                   order: by trouble, by name, as they start, by busy time
   /                   filter: words in the name, the state or the error; `not ready`,
                       `trouble`; Enter selects the first match
   Enter               all settings of the selected process, and its events

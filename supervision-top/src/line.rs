@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
-use supervision::Snapshot;
+use supervision::{Accounting, Snapshot};
 
 /// How deep the JSON of a line may be. A tree has up to 1,000 supervisors, one below the other, and each has two levels. What is
 /// much deeper would overflow the stack.
@@ -48,6 +48,8 @@ pub(crate) struct Summary {
     pub(crate) stopped: u64,
     #[serde(default)]
     pub(crate) stuck: u64,
+    /// What the polls of all children have taken, with everything below them.
+    pub(crate) accounting: Option<Accounting>,
 }
 
 /// An event. Its kind may be one that is not known here.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use supervision::{
-    ChildId, ChildKind, ChildSpecInfo, ChildState, Exit, Failing, RestartCause, RestartType, ShutdownOrder, Snapshot,
-    StartFailure, StopReason, SupervisorInfo,
+    Accounting, ChildId, ChildKind, ChildSpecInfo, ChildState, Exit, Failing, RestartCause, RestartType, ShutdownOrder,
+    Snapshot, StartFailure, StopReason, SupervisorInfo,
 };
 
 use crate::{
@@ -68,6 +68,8 @@ pub(crate) struct Node {
     pub(crate) summary: Option<String>,
     /// How much trouble it has, from 0 to 5.
     pub(crate) rank: u8,
+    /// What its polls have taken, and those of all below it. `None` if none is counted.
+    pub(crate) accounting: Option<Accounting>,
 }
 
 impl Node {
@@ -233,11 +235,26 @@ impl Model {
             to_come.extend(children.into_iter().rev().map(|child| (child, Some(index))));
         }
         self.unlisted = 0;
+        let mut below = vec![None; self.nodes.len()];
         for summary in summaries {
             if let Some(index) = self.find(&Key::new(summary.child_id, &clean(&summary.path))) {
                 let node = &mut self.nodes[index];
                 node.summary = Some(in_words(summary, node.children.len()));
+                below[index] = summary.accounting;
                 self.unlisted += summary.children.saturating_sub(node.children.len() as u64);
+            }
+        }
+        // Each stands after the one above it. So those below come first here.
+        for index in (0..self.nodes.len()).rev() {
+            let node = &mut self.nodes[index];
+            node.accounting = plus(node.accounting, below[index]);
+            if let (Some(sum), Some(_)) = (node.accounting, node.children.first()) {
+                let more = format!("with all below: busy for {} in {} polls", duration(sum.busy), sum.polls);
+                node.details = format!("{more}, the slowest {}; {}", duration(sum.slowest_poll), node.details);
+            }
+            // A summary counts the children that are not listed, too.
+            if let Some(above) = node.above.filter(|above| self.nodes[*above].summary.is_none()) {
+                below[above] = plus(below[above], self.nodes[index].accounting);
             }
         }
     }
@@ -347,6 +364,7 @@ impl Model {
                     details: String::new(),
                     summary: None,
                     rank: 0,
+                    accounting: None,
                 })
             });
             if end == path.len() {
@@ -386,7 +404,12 @@ fn node(process: &Snapshot, above: Option<usize>, children: &[Snapshot]) -> Node
         details: clean(&details(process, children)).into_owned(),
         summary: None,
         rank: rank(process),
+        accounting: process.accounting,
     }
+}
+
+fn plus(a: Option<Accounting>, b: Option<Accounting>) -> Option<Accounting> {
+    a.into_iter().chain(b).reduce(Accounting::plus)
 }
 
 fn number(id: ChildId) -> Option<u64> {
@@ -517,6 +540,9 @@ fn details(process: &Snapshot, children: &[Snapshot]) -> String {
             RestartType::Transient => "transient".into(),
             RestartType::Temporary => "temporary".into(),
         });
+    }
+    if let Some(accounting) = &process.accounting {
+        parts.push(format!("{} wakes", accounting.wakes));
     }
     if process.kind == ChildKind::Supervisor {
         parts.push(match children.len() {
@@ -832,6 +858,27 @@ pub(crate) mod tests {
         let mut model = Model::default();
         model.apply(line::read(&text).expect("a line"));
         assert_eq!(model.nodes[0].summary.as_deref(), Some("1 of 300 children listed; of all: 1 stuck, 299 running"));
+    }
+
+    #[test]
+    fn what_polls_take_is_summed_up_with_those_that_are_not_listed() {
+        let taken = |polls: u64, busy: f64| json!({"polls": polls, "wakes": 1, "busy_seconds": busy, "slowest_poll_seconds": busy});
+        let mut web = process("shop.web", 2, "running", &[process("shop.web.a", 3, "running", &[])]);
+        web["children"][0]["accounting"] = taken(5, 0.5);
+        let mut crowd = process("shop.crowd", 4, "running", &[process("shop.crowd.a", 5, "running", &[])]);
+        crowd["accounting"] = taken(1, 0.25);
+        let summary = json!({"path": "shop.crowd", "child_id": 4, "children": 300, "accounting": taken(100, 3.0)});
+        let root = process("shop", 1, "running", &[web, crowd]);
+        let mut model = Model::default();
+        model.apply(
+            line::read(&json!({"snapshot": root, "summaries": [summary], "at": 1}).to_string()).expect("a line"),
+        );
+        let polls = |index: usize| model.nodes[index].accounting.map(|sum| sum.polls);
+        assert_eq!(paths(&model), ["shop", "shop.web", "shop.web.a", "shop.crowd", "shop.crowd.a"]);
+        assert_eq!([polls(0), polls(1), polls(2), polls(3), polls(4)], [Some(106), Some(5), Some(5), Some(101), None]);
+        let details = &model.nodes[0].details;
+        assert!(details.starts_with("with all below: busy for 3.8s in 106 polls, the slowest 3.0s; "), "{details}");
+        assert_eq!(model.nodes[2].words, "running for 1m 5s, busy for 500ms in 5 polls, the slowest 500ms");
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(crate) enum Sort {
     Trouble,
     Name,
     Start,
+    /// The busiest first, with all below it. Those that are not counted come last.
+    Busy,
 }
 
 impl Sort {
@@ -19,7 +21,8 @@ impl Sort {
         match self {
             Self::Trouble => Self::Name,
             Self::Name => Self::Start,
-            Self::Start => Self::Trouble,
+            Self::Start => Self::Busy,
+            Self::Busy => Self::Trouble,
         }
     }
 
@@ -28,6 +31,7 @@ impl Sort {
             Self::Trouble => "trouble",
             Self::Name => "name",
             Self::Start => "start order",
+            Self::Busy => "busy time",
         }
     }
 }
@@ -97,6 +101,7 @@ pub(crate) fn rows(model: &Model, view: &View) -> Vec<Row> {
             Sort::Trouble => children.sort_by_key(|child| Reverse(worst[*child])),
             Sort::Name => children.sort_by(|a, b| model.nodes[*a].name().cmp(model.nodes[*b].name())),
             Sort::Start => {}
+            Sort::Busy => children.sort_by_key(|child| Reverse(model.nodes[*child].accounting.map(|sum| sum.busy))),
         }
         to_come.extend(children.into_iter().rev().map(|child| (child, depth + 1)));
     }
@@ -105,8 +110,10 @@ pub(crate) fn rows(model: &Model, view: &View) -> Vec<Row> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
-    use crate::model::tests::shop;
+    use crate::model::tests::{process, shop, snapshot};
 
     fn names(model: &Model, view: &View) -> Vec<String> {
         rows(model, view)
@@ -125,7 +132,23 @@ mod tests {
         let of = |sort| names(&shop(), &View { sort, ..View::default() });
         assert_eq!(of(Sort::Name), ["shop", " api", " web", "  a", "  b"]);
         assert_eq!(of(Sort::Start), ["shop", " api", " web", "  b", "  a"]);
-        assert_eq!(Sort::Trouble.next().next().next(), Sort::Trouble);
+        assert_eq!(Sort::Trouble.next().next().next().next(), Sort::Trouble);
+    }
+
+    #[test]
+    fn the_busiest_come_first_with_all_below_them() {
+        let busy = |path: &str, id, seconds: f64, below: &[Value]| {
+            let mut process = process(path, id, "running", below);
+            let taken = json!({"polls": 1, "wakes": 1, "busy_seconds": seconds, "slowest_poll_seconds": seconds});
+            process["accounting"] = taken;
+            process
+        };
+        let web = busy("shop.web", 2, 0.0, &[busy("shop.web.a", 3, 1.0, &[]), busy("shop.web.b", 4, 2.0, &[])]);
+        let all = [process("shop.plain", 5, "running", &[]), busy("shop.api", 6, 2.5, &[]), web];
+        let mut model = Model::default();
+        model.apply(snapshot(&process("shop", 1, "running", &all)));
+        let view = View { sort: Sort::Busy, ..View::default() };
+        assert_eq!(names(&model, &view), ["shop", " web", "  b", "  a", " api", " plain"]);
     }
 
     #[test]

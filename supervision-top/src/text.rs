@@ -52,11 +52,13 @@ pub(crate) fn clock(at: u64, with_milliseconds: bool) -> String {
     }
 }
 
-/// Returns a duration in words: `1.2s`, `33s`, `2m 5s`, `3h 4m`, `2d 1h`.
+/// Returns a duration in words: `250ms`, `1.2s`, `33s`, `2m 5s`, `3h 4m`, `2d 1h`.
 pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
-        0..10 => format!("{:.1}s", time.as_secs_f64()),
+        0 if time.as_millis() == 0 => format!("{}µs", time.as_micros()),
+        0 => format!("{}ms", time.as_millis()),
+        1..10 => format!("{:.1}s", time.as_secs_f64()),
         10..60 => format!("{seconds}s"),
         60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
         3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds / 60 % 60),
@@ -89,7 +91,10 @@ mod tests {
     #[test]
     fn a_duration_has_two_parts_at_most() {
         let of = |seconds| duration(Duration::from_secs_f64(seconds));
-        assert_eq!([1.25, 33.9, 125.0, 11_045.0, 180_000.0].map(of), ["1.2s", "33s", "2m 5s", "3h 4m", "2d 2h"]);
+        assert_eq!(
+            [0.0002, 0.25, 1.25, 33.9, 125.0, 11_045.0, 180_000.0].map(of),
+            ["200µs", "250ms", "1.2s", "33s", "2m 5s", "3h 4m", "2d 2h"]
+        );
     }
 
     #[test]

@@ -65,8 +65,8 @@ pub use self::{
     incarnation::{ChildId, Exit, Process, ProcessId, StopReason, Termination},
     node::{ChildSpec, IntoChildSpec, Monitor},
     observe::{
-        AbortReason, ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, Failing, LastExit,
-        PlacementKind, RestartCause, Snapshot, SnapshotSource, SupervisorInfo,
+        AbortReason, Accounting, ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Event, EventKind, Events, Failing,
+        LastExit, PlacementKind, RestartCause, Snapshot, SnapshotSource, SupervisorInfo,
     },
     panics::capture_panics,
     placement::{Placement, SpawnerFactory},

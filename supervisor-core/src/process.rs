@@ -270,7 +270,7 @@ fn open(owner: Owner, settings: impl FnOnce(Supervisor) -> Supervisor) -> Result
         return Err(SupervisorError::ScopeIsOpen { path: owner.path() });
     }
     let handle = supervisor.handle();
-    let scope = supervisor.into_scope(owner.name(), owner.own_executor());
+    let scope = supervisor.into_scope(owner.name(), owner.own_executor(), owner.is_counted());
     owner.open(scope)?;
     Ok(handle)
 }

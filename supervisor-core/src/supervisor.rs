@@ -184,6 +184,13 @@ impl Supervisor {
         self
     }
 
+    /// Counts what the polls of this supervisor take, and of everything below it, however it gets there. By default nothing is
+    /// counted. Does the same as [`ChildSpec::with_accounting`], which explains it, and also works for a root.
+    pub fn with_accounting(mut self) -> Self {
+        self.settings.accounting = true;
+        self
+    }
+
     /// Applies the settings of a configuration. For each setting, the method of the same name explains it.
     #[cfg(feature = "serde")]
     pub fn with_config(mut self, config: &SupervisorConfig) -> Self {
@@ -257,14 +264,20 @@ impl Supervisor {
     }
 
     /// Makes the supervisor of a scope, with the name of its owner. Its children run on `executor` if they have no other.
-    pub(crate) fn into_scope(self, owner: &str, executor: Option<Executor>) -> Arc<dyn Child> {
+    /// If the owner is counted, they are, too.
+    pub(crate) fn into_scope(self, owner: &str, executor: Option<Executor>, is_counted: bool) -> Arc<dyn Child> {
         let Self { mut settings, children, tenure, .. } = self;
         // S1: whatever supervisor the settings come from.
         (settings.dynamic, settings.is_scope) = (true, true);
         if let (Placement::Inherit, Some(executor)) = (&*settings.placement, executor) {
             settings.placement = Placement::On(Arc::clone(&executor)).into();
         }
-        ChildSpec::from(Self { name: Name::new(owner.to_owned()), settings, children, tenure }).into_child()
+        settings.accounting |= is_counted;
+        let is_counted = settings.accounting;
+        let spec = ChildSpec::from(Self { name: Name::new(owner.to_owned()), settings, children, tenure });
+        // No snapshot shows the supervisor of a scope.
+        let spec = if is_counted { spec.without_own_accounting() } else { spec };
+        spec.into_child()
     }
 
     /// Takes out the static children, to be added later instead.
@@ -297,10 +310,12 @@ impl fmt::Debug for Supervisor {
 impl From<Supervisor> for ChildSpec {
     fn from(supervisor: Supervisor) -> Self {
         let Supervisor { name, settings, children, tenure } = supervisor;
+        let is_counted = settings.accounting;
         let blueprint = Blueprint { settings, children: children.into() };
         let factory = Supervision { blueprint: Mutex::new(Some(blueprint)), tenure };
         // R8: permanent, not significant, and no limit of its own to its stop (R42).
-        Self::new(name, ChildSettings::supervisor(), factory)
+        let spec = Self::new(name, ChildSettings::supervisor(), factory);
+        if is_counted { spec.with_accounting() } else { spec }
     }
 }
 
@@ -364,4 +379,14 @@ impl ChildFactory for Supervision {
     fn blueprint(&self) -> Option<Blueprint> {
         self.lock().clone()
     }
+
+    fn count_below(&mut self) -> Vec<&mut (dyn Child + 'static)> {
+        let blueprint = self.blueprint.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(Blueprint { settings, children }) = blueprint else { return Vec::new() };
+        settings.accounting = true;
+        let children = Arc::get_mut(children).expect(UNSHARED);
+        children.iter_mut().map(|child| Arc::get_mut(child).expect(UNSHARED)).collect()
+    }
 }
+
+const UNSHARED: &str = "nothing shares the children of a supervisor before it runs";

@@ -3,6 +3,7 @@
 #[macro_use]
 #[path = "../harness/mod.rs"]
 mod harness;
+mod accounting;
 mod actors;
 mod adding;
 mod calls;

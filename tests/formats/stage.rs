@@ -10,7 +10,7 @@ use serde_json::Value;
 use supervision::{
     AutoShutdown, Backoff, ChildId, ChildSpec, Event, RestartStrategy, RestartType, ShutdownOrder, ShutdownStrategy,
     Snapshot, SupervisionTree, Supervisor, process,
-    sim::{Fault, Sim, block_for_good},
+    sim::{Fault, Sim, block_for, block_for_good},
     worker,
 };
 
@@ -92,7 +92,8 @@ impl Stage {
             Err::<(), _>(Unreachable(std::io::Error::other("refused")))
         });
         root.add_worker(waiting.with_backoff(Backoff::constant(Duration::MAX)));
-        root.add_worker(worker("done", |_| async {}).with_restart_type(RestartType::Transient));
+        let done = worker("done", |_| block_for(2 * SECOND)).with_restart_type(RestartType::Transient);
+        root.add_worker(done.with_accounting());
         let never = RestartStrategy::one_for_one().with_intensity_and_period(0, SECOND);
         let mut broken = Supervisor::new("broken").unwrap().with_restart_strategy(never);
         let brief = worker("brief", |_| async {

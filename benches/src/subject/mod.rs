@@ -20,7 +20,7 @@ pub use self::{
     family::{Failing, Family, Strategy},
     floor::Floor,
     join_set::BareJoinSet,
-    supervision::Supervision,
+    supervision::{Accounting, Supervision},
 };
 #[cfg(feature = "peers")]
 pub use self::{kameo::Kameo, ractor::Ractor, task_supervisor::TaskSupervisor};

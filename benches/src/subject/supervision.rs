@@ -4,7 +4,7 @@ use supervision_instructions::subject::{dynamic, root};
 use supervisor_core::{RestartStrategy, SupervisionTree, SupervisorHandle, one_shot, worker};
 
 use super::{Family, Pool, Strategy, Subject};
-use crate::executor::Executor;
+use crate::{executor::Executor, workload::Workload};
 
 /// Supervision with this project.
 #[derive(Debug)]
@@ -48,37 +48,72 @@ impl<E: Executor> Subject for Supervision<E> {
         let (handle, mut tree) = dynamic(executor.spawner()).await;
         // It runs until the handle stops it.
         E::detach(executor.spawn(async move { tree.wait().await.expect("a clean stop") }));
-        SupervisionPool(handle)
+        SupervisionPool { handle, is_counted: false }
+    }
+}
+
+/// Supervision with this project, of children whose polls are counted.
+#[derive(Debug)]
+pub struct Accounting<E>(Supervision<E>);
+
+impl<E: Executor> Subject for Accounting<E> {
+    type Executor = E;
+    type Pool = SupervisionPool;
+
+    const NAME: &'static str = "supervision with accounting";
+
+    fn cannot(workload: Workload) -> Option<&'static str> {
+        match workload {
+            Workload::Poll { .. } | Workload::Wake { .. } => None,
+            _ => Some("only polls and wakes are counted"),
+        }
+    }
+
+    async fn start(executor: E, family: Family) -> Self {
+        Self(Supervision::start(executor, family).await)
+    }
+
+    async fn stop(self) {
+        self.0.stop().await;
+    }
+
+    async fn pool(executor: E) -> SupervisionPool {
+        SupervisionPool { is_counted: true, ..Supervision::pool(executor).await }
     }
 }
 
 /// A handle on a dynamic supervisor.
 #[derive(Clone, Debug)]
-pub struct SupervisionPool(SupervisorHandle);
+pub struct SupervisionPool {
+    handle: SupervisorHandle,
+    is_counted: bool,
+}
 
 impl Pool for SupervisionPool {
     async fn spawn<F>(&self, child: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.0.spawn(one_shot("child", child)).expect("accepted");
+        let child = one_shot("child", child);
+        let child = if self.is_counted { child.with_accounting() } else { child };
+        self.handle.spawn(child).expect("accepted");
     }
 
     async fn start_child<F>(&self, child: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.0.start_child(one_shot("child", child)).await.expect("started");
+        self.handle.start_child(one_shot("child", child)).await.expect("started");
     }
 
     async fn result<F>(&self, child: F) -> F::Output
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.0.spawn_task("child", child).expect("accepted").await.expect("a result")
+        self.handle.spawn_task("child", child).expect("accepted").await.expect("a result")
     }
 
     async fn close(self) {
-        self.0.shutdown().expect("it runs");
+        self.handle.shutdown().expect("it runs");
     }
 }

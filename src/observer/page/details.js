@@ -39,6 +39,8 @@ export class Details {
       ['Last exit', node.last_exit ? ended(node.last_exit) : 'none'],
       ['When', node.endedAt == null ? '' : `${duration((now - node.endedAt) / 1000)} ago`],
       ['Where', placeOf(node.last_exit)],
+      ...polls(node.accounting, ''),
+      ...(node.children.length ? polls(node.total, ' with all below') : []),
       ['Unread messages', node.supervisor?.unread_for_seconds == null ? '' : `for ${duration(node.supervisor.unread_for_seconds)}`],
       ['Process', node.process_id == null ? '' : `number ${node.process_id}`],
       ['Child', node.child_id == null ? '' : `number ${node.child_id}`],
@@ -96,6 +98,16 @@ export class Details {
     this.box.replaceChildren(this.title, this.why, this.buttons, this.facts, this.budget, titled('History'), this.history,
       this.specTitle, this.spec, this.supervisorTitle, this.supervisor);
   }
+}
+
+/** What the polls of a process have taken, if it is counted. */
+function polls(taken, whose) {
+  if (!taken) return [];
+  return [
+    [`Busy${whose}`, `${duration(taken.busy_seconds)} in ${taken.polls.toLocaleString('en')} polls`],
+    [`Slowest poll${whose}`, duration(taken.slowest_poll_seconds)],
+    [`Wakes${whose}`, taken.wakes.toLocaleString('en')],
+  ];
 }
 
 function entries(settings, without) {

@@ -77,6 +77,7 @@ function paint() {
   const verdict = model.judge(time);
   tree.show(model, time);
   $('none').hidden = tree.rows.length > 0;
+  $('busy-row').hidden = !model.root.total;
   showVerdict(verdict, old);
   const mayControl = Boolean(model.hello?.control) && !player.isOn && !old;
   details.show(model, model.nodes.get(tree.selected), time, mayControl);
@@ -220,6 +221,7 @@ $('token').addEventListener('keydown', (event) => { if (event.key === 'Enter') $
 $('filter').addEventListener('input', () => { tree.filter = $('filter').value.trim().toLowerCase(); draw(); });
 $('by-trouble').addEventListener('change', () => { tree.byTrouble = $('by-trouble').checked; draw(); });
 $('only-trouble').addEventListener('change', () => { tree.onlyTrouble = $('only-trouble').checked; draw(); });
+$('by-busy').addEventListener('change', () => { tree.byBusy = $('by-busy').checked; draw(); });
 $('expand').addEventListener('click', () => tree.openAll());
 $('collapse').addEventListener('click', () => tree.closeAll());
 $('help').addEventListener('click', () => $('keys').showModal());

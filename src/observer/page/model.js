@@ -31,6 +31,15 @@ export function isBad(event) {
   return !(data.kind === 'normal' || data.kind === 'ignored' || (data.kind === 'shutdown' && data.reason.kind === 'requested'));
 }
 
+/** The sum of what polls have taken. Either may be missing. */
+function plus(a, b) {
+  if (!a || !b) return a || b || null;
+  return {
+    polls: a.polls + b.polls, wakes: a.wakes + b.wakes, busy_seconds: a.busy_seconds + b.busy_seconds,
+    slowest_poll_seconds: Math.max(a.slowest_poll_seconds, b.slowest_poll_seconds),
+  };
+}
+
 export class Model {
   constructor() { this.reset(); }
 
@@ -341,6 +350,8 @@ export class Model {
     }
     for (const node of upwards) {
       const summary = this.summaries.get(node.key);
+      const below = summary ? [summary.accounting] : node.children.map((child) => child.total);
+      node.total = [node.accounting, ...below].reduce(plus, null);
       if (summary) {
         const missing = Math.max(0, summary.children - node.children.length);
         const bad = node.children.filter((child) => child.state === 'restarting' || child.stuck).length;

@@ -13,6 +13,7 @@ export class Tree {
     this.filter = '';
     this.byTrouble = true;
     this.onlyTrouble = false;
+    this.byBusy = false;
     this.shown = new Map();
     box.addEventListener('scroll', () => this.paint());
     box.addEventListener('keydown', (event) => this.key(event));
@@ -54,7 +55,8 @@ export class Tree {
       const { node, level } = row;
       if (row.more || (this.closed.has(node.key) && !narrowed)) continue;
       let below = narrowed ? node.children.filter((child) => kept.has(child)) : node.children;
-      if (this.byTrouble) below = [...below].sort((a, b) => b.worst - a.worst);
+      if (this.byBusy) below = [...below].sort((a, b) => (b.total?.busy_seconds || 0) - (a.total?.busy_seconds || 0));
+      else if (this.byTrouble) below = [...below].sort((a, b) => b.worst - a.worst);
       const summary = this.model.summaries.get(node.key);
       const missing = summary ? summary.children - node.children.length : 0;
       // Pushed first, so it comes last.
@@ -125,7 +127,9 @@ export class Tree {
     const reason = node.rank === 3 || node.rank === 4 ? cause(node.last_exit) : '';
     // The reason first: a row has little room, and the bar has the rest.
     const trouble = reason ? [reason, this.model.nextAttempt(node, this.now), this.model.failing(node, this.now)].filter(Boolean).join('; ') : node.trouble;
-    const happened = trouble || (waits ? `waits for ${waits}` : node.last_exit ? `${last}${ended(node.last_exit)}` : '');
+    const news = trouble || (waits ? `waits for ${waits}` : node.last_exit ? `${last}${ended(node.last_exit)}` : '');
+    const busy = this.byBusy && node.total ? `busy for ${duration(node.total.busy_seconds)}` : '';
+    const happened = [busy, news].filter(Boolean).join('; ');
     state.dataset.state = node.look;
     put(state.children[0], symbol);
     put(state.children[1], word);
@@ -149,7 +153,7 @@ export class Tree {
     element.setAttribute('aria-selected', String(node.key === this.selected));
     if (hasBelow) element.setAttribute('aria-expanded', String(isOpen)); else element.removeAttribute('aria-expanded');
     element.setAttribute('aria-label', [node.name, node.kind, word, `${node.state} for ${lasting}`,
-      node.restarts ? restartsOf(node.restarts) : '', node.trouble || happened].filter(Boolean).join(', '));
+      node.restarts ? restartsOf(node.restarts) : '', busy, node.trouble || news].filter(Boolean).join(', '));
   }
 
   fillMore(element, { more, node, summary, level }) {

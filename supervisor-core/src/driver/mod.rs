@@ -153,8 +153,8 @@ impl Driver {
         let mut engine = Engine::new(kept, children_to_start, seed(&*own.spawner));
         engine.is_root = is_root;
         let (id, placement) = ((!is_root).then_some(own_id), PlacementKind::from(&*settings.placement));
-        let incarnation = own.process_key.incarnation;
-        let locked = Arc::new(LockedEngine::new(engine, &own.spawner, id, own.id, placement, incarnation));
+        let (incarnation, meter) = (own.process_key.incarnation, own.control.meter().cloned());
+        let locked = Arc::new(LockedEngine::new(engine, &own.spawner, id, own.id, placement, incarnation, meter));
         let commands = shared.open(&scope, &own.control, &settings, &locked);
         // Only the first run warns.
         let has_warned = own.process_key.incarnation > 1;

@@ -1,5 +1,6 @@
 //! One incarnation: the future that an executor runs, and its duties to its supervisor.
 
+mod accounting;
 mod aftermath;
 mod control;
 mod handover;
@@ -12,6 +13,7 @@ pub use crate::error::{Exit, StopReason, Termination};
 pub(crate) use crate::guard::{guard, wake};
 pub use crate::id::{ChildId, ProcessId};
 pub(crate) use crate::id::{ChildKey, ProcessKey};
+pub(crate) use accounting::{Meter, Tally};
 pub(crate) use aftermath::is_panicking;
 pub(crate) use control::{Control, ControlCell, Flags, WaiterKey};
 pub(crate) use handover::hand_over;

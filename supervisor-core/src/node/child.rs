@@ -11,8 +11,8 @@ use crate::{
     engine::Spec,
     error::ErrorHandling,
     incarnation::{
-        ChildId, Control, ControlCell, Exit, Flags, Name, Process, ProcessBody, ProcessContext, ProcessId, ProcessKey,
-        Step, guard,
+        ChildId, Control, ControlCell, Exit, Flags, Meter, Name, Process, ProcessBody, ProcessContext, ProcessId,
+        ProcessKey, Step, guard,
     },
     placement::{Placement, SpawnerFactory},
     shutdown::ShutdownStrategy,
@@ -35,8 +35,8 @@ pub(crate) trait Child: Control {
     /// Begins a new incarnation.
     fn begin(self: Arc<Self>, process_key: ProcessKey, scope: &Arc<Scope>, flags: Flags) -> ProcessContext;
 
-    /// Makes the process of an incarnation.
-    fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process;
+    /// Makes the process of an incarnation, which counts nothing.
+    fn embody_uncounted(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process;
 
     /// Returns whether there is anything left to start.
     fn can_start(&self) -> bool;
@@ -52,6 +52,9 @@ pub(crate) trait Child: Control {
 
     /// Returns what handles on it hold, if it is a supervisor.
     fn shared(&self) -> Option<&Arc<Shared>>;
+
+    /// Makes a supervisor count its children, before it runs. Returns those that it has.
+    fn count_below(&mut self) -> Vec<&mut (dyn Child + 'static)>;
 }
 
 /// What is the same for each type of a child: here, and not in the trait, so that each further closure of a user does not cost the
@@ -71,6 +74,21 @@ impl dyn Child {
             Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), context, scope),
             Placement::Fresh(factory) => self.clone().embody_on_fresh(factory.clone(), context, scope),
         }
+    }
+
+    /// Makes the process of an incarnation.
+    #[inline]
+    fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        match self.settings().meter().cloned() {
+            None => self.embody_uncounted(context, scope),
+            Some(meter) => self.embody_counted(meter, context, scope),
+        }
+    }
+
+    #[cold]
+    fn embody_counted(self: Arc<Self>, meter: Arc<Meter>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        let (control, parent) = (context.control.clone(), context.parent.clone());
+        self.embody_uncounted(context, scope).counted(meter, control, parent)
     }
 
     /// Spawns a process that makes an executor, and then continues on that.
@@ -165,6 +183,11 @@ pub(crate) trait ChildFactory: Release + Send + Sync + Sized + 'static {
     fn shared(&self) -> Option<&Arc<Shared>> {
         None
     }
+
+    /// Makes a supervisor count its children, before it runs. Returns those that it has.
+    fn count_below(&mut self) -> Vec<&mut (dyn Child + 'static)> {
+        Vec::new()
+    }
 }
 
 pub(crate) struct ChildNode<F: Release> {
@@ -224,6 +247,10 @@ impl<F: ChildFactory> Control for ChildNode<F> {
         }
     }
 
+    fn meter(&self) -> Option<&Arc<Meter>> {
+        self.settings.meter()
+    }
+
     fn error_handling(&self) -> ErrorHandling {
         self.settings.rare.as_ref().map(|rare| rare.errors.clone()).unwrap_or_default()
     }
@@ -263,7 +290,7 @@ impl<F: ChildFactory> Child for ChildNode<F> {
         ProcessContext { id, process_key, control: self, parent: scope.clone(), quiescence: scope.quiescence.clone() }
     }
 
-    fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+    fn embody_uncounted(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
         let only = self.settings.runs_once
             || self.cell.flags(context.id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
         let span = context.span(self.settings.origin(), only);
@@ -289,6 +316,10 @@ impl<F: ChildFactory> Child for ChildNode<F> {
 
     fn shared(&self) -> Option<&Arc<Shared>> {
         self.factory.shared()
+    }
+
+    fn count_below(&mut self) -> Vec<&mut (dyn Child + 'static)> {
+        self.factory.count_below()
     }
 }
 

@@ -81,6 +81,10 @@ impl Owner {
         self.time_to_stop
     }
 
+    pub(crate) fn is_counted(&self) -> bool {
+        self.control.meter().is_some()
+    }
+
     /// Returns the executor that runs the process, if it is another one than that of its siblings.
     pub(crate) fn own_executor(&self) -> Option<Executor> {
         Scope::executor(&self.parent).filter(|executor| !Arc::ptr_eq(executor, &self.above.spawner))

@@ -6,7 +6,7 @@ use std::{
 use super::{Child, expected::Expected, room::Queue};
 use crate::{
     engine::{Engine, Slot},
-    incarnation::{ChildId, ProcessId},
+    incarnation::{ChildId, Meter, ProcessId},
     observe::PlacementKind,
     placement::Clock,
     spawner::Executor,
@@ -40,6 +40,8 @@ pub(crate) struct LockedEngine {
     pub(crate) placement: PlacementKind,
     /// How often the supervisor was started again.
     pub(crate) restarts: u32,
+    /// Its numbers, if it is counted.
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 impl LockedEngine {
@@ -50,12 +52,13 @@ impl LockedEngine {
         process: ProcessId,
         placement: PlacementKind,
         incarnation: u32,
+        meter: Option<Arc<Meter>>,
     ) -> Self {
         // R37: a restart of a supervisor counts once, here. The counts of its children start again from zero.
         let restarts = incarnation.saturating_sub(1);
         let (engine, queue, is_awaited) = (Mutex::new(engine), Mutex::default(), AtomicBool::new(false));
         let expected = Expected::default();
-        Self { engine, queue, is_awaited, expected, clock: Clock::of(spawner), id, process, placement, restarts }
+        Self { engine, queue, is_awaited, expected, clock: Clock::of(spawner), id, process, placement, restarts, meter }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ChildrenEngine> {

@@ -14,7 +14,7 @@ use atomic_waker::AtomicWaker;
 use super::Shared;
 use crate::{
     incarnation::{
-        ChildId, Exit, Name, Parent, PendingEnd, ProcessId, ProcessKey, Report, ReportKind, guard, is_in_process,
+        ChildId, Exit, Name, Parent, PendingEnd, ProcessId, ProcessKey, Report, ReportKind, Tally, guard, is_in_process,
     },
     mailbox::{Envelope, Mailbox, Taken},
     observe::{ARE_WANTED, Audience, Changes, Event, EventKind, Events, Metrics, Observers, Subscribers},
@@ -366,6 +366,18 @@ impl Parent for Scope {
         }
     }
 
+    fn clock(&self) -> Instant {
+        now(&**self.spawner)
+    }
+
+    fn publish(&self, child: ChildId, segment: &str, unpublished: &mut dyn FnMut() -> Tally) {
+        if ARE_WANTED {
+            // A root has no supervisor, and is there all the same.
+            let is_static = self.is_outside() || (self.is_fixture && self.is_static(child));
+            Metrics::account(&self.path_of(segment), self.fixed_depth(), is_static, unpublished());
+        }
+    }
+
     fn path_of(&self, segment: &str) -> String {
         // A1: whole names are made on demand: a worker keeps its own segment only. A name is as long as the tree is deep, so it is
         // made from that of the supervisor, and not by a walk.
@@ -398,6 +410,14 @@ impl Parent for PlacedParent {
 
     fn take_over(&self, end: PendingEnd) {
         self.scope.take_over(end);
+    }
+
+    fn clock(&self) -> Instant {
+        now(&**self.spawner)
+    }
+
+    fn publish(&self, child: ChildId, segment: &str, unpublished: &mut dyn FnMut() -> Tally) {
+        self.scope.publish(child, segment, unpublished);
     }
 
     fn path_of(&self, segment: &str) -> String {

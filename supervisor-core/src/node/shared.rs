@@ -56,6 +56,8 @@ struct Running {
     newest: ChildId,
     /// There is a limit to how many children it may have.
     is_bounded: bool,
+    /// Whether its children are counted.
+    is_counted: bool,
 }
 
 /// The fact that a supervisor runs.
@@ -145,6 +147,7 @@ impl Shared {
             asked: InFlight::none(),
             newest: ChildId::FIRST,
             is_bounded: settings.max_children.is_some(),
+            is_counted: settings.accounting,
         };
         let before = {
             let mut state = self.lock();
@@ -284,6 +287,7 @@ impl Shared {
         }
         // R20, N5: ids are given under the lock, so they are in the order in which children come to the supervisor. The
         // last id is added last, and starts last.
+        let spec = if running.is_counted { spec.with_accounting() } else { spec };
         let child = spec.into_child();
         let id = child.id();
         running.newest = id;

@@ -21,8 +21,8 @@ use crate::{
     error::SupervisorError,
     incarnation::{ChildId, Exit, Name, ProcessId, ProcessKey},
     observe::{
-        AbortReason, ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Failing, LastExit, RestartCause, Snapshot,
-        SnapshotSource, SupervisorInfo,
+        AbortReason, Accounting, ChildCounts, ChildInfo, ChildSpecInfo, ChildState, Failing, LastExit, RestartCause,
+        Snapshot, SnapshotSource, SupervisorInfo,
     },
     strategy::{ChildKind, SupervisorSettings},
 };
@@ -199,6 +199,7 @@ impl Reading {
                 snapshot.id = locked.id;
                 snapshot.process = Some(locked.process);
                 snapshot.restarts = locked.restarts;
+                snapshot.accounting = locked.meter.as_deref().map(Accounting::of);
                 snapshot.state = match working {
                     None => ChildState::Stopped,
                     Some(_) if engine.is_stopping() => ChildState::Stopping,
@@ -289,6 +290,7 @@ impl Row {
             failing,
             last_exit,
             spec: Some(ChildSpecInfo::new(segment, settings)),
+            accounting: settings.meter().map(|meter| Accounting::of(meter)),
             ..bare(
                 parent.captured_at,
                 format!("{}.{segment}", parent.path),
@@ -358,6 +360,7 @@ fn bare(
         last_exit: None,
         spec: None,
         supervisor: None,
+        accounting: None,
         children: Vec::new(),
     }
 }

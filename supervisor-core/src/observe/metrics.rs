@@ -15,7 +15,7 @@ mod numbers {
 
     use crate::{
         error::Failure,
-        incarnation::{Exit, ProcessId, guard},
+        incarnation::{Exit, ProcessId, Tally, guard},
         observe::{Event, EventKind},
     };
 
@@ -32,6 +32,13 @@ mod numbers {
     const STUCK: &str = "supervision_stuck_processes_total";
     const ABANDONED: &str = "supervision_abandoned_processes_total";
     const GIVE_UPS: &str = "supervision_give_ups_total";
+    const POLLS: &str = "supervision_polls_total";
+    const WAKES: &str = "supervision_wakes_total";
+    const BUSY: &str = "supervision_busy_nanoseconds_total";
+    const CHILD_POLLS: &str = "supervision_child_polls_total";
+    const CHILD_WAKES: &str = "supervision_child_wakes_total";
+    const CHILD_BUSY: &str = "supervision_child_busy_nanoseconds_total";
+    const CHILD_SLOWEST_POLL: &str = "supervision_child_slowest_poll_seconds";
 
     /// The live processes of a tree, with their states, by the dotted name of their supervisor.
     ///
@@ -75,6 +82,28 @@ mod numbers {
                         counter!(CHILD_RESTARTS, "supervisor" => supervisor, "child" => child).increment(1);
                     }
                 }
+            });
+        }
+
+        /// Adds what the polls of a child have taken: to the numbers of its supervisor, and to its own if it is a static one.
+        pub(crate) fn account(path: &str, fixed: usize, is_static: bool, tally: Tally) {
+            let Tally { polls, wakes, busy, slowest_poll } = tally;
+            // What is counted in one step has less than 500 years.
+            let busy = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
+            guarded(|| {
+                let above = first(supervisor(path), fixed);
+                for (name, number) in [(POLLS, polls), (WAKES, wakes), (BUSY, busy)] {
+                    counter!(name, "supervisor" => above.to_owned()).increment(number);
+                }
+                if !is_static {
+                    return;
+                }
+                let (above, child) = path.rsplit_once('.').unwrap_or(("", path));
+                for (name, number) in [(CHILD_POLLS, polls), (CHILD_WAKES, wakes), (CHILD_BUSY, busy)] {
+                    counter!(name, "supervisor" => above.to_owned(), "child" => child.to_owned()).increment(number);
+                }
+                let gauge = gauge!(CHILD_SLOWEST_POLL, "supervisor" => above.to_owned(), "child" => child.to_owned());
+                gauge.set(slowest_poll.as_secs_f64());
             });
         }
 
@@ -199,6 +228,13 @@ mod numbers {
             "Processes that were aborted but did not yield, and are not waited for"
         );
         describe_counter!(GIVE_UPS, Unit::Count, "Times that a supervisor was out of restarts and gave up");
+        describe_counter!(POLLS, Unit::Count, "Polls of processes that are counted");
+        describe_counter!(WAKES, Unit::Count, "Wakes of processes that are counted");
+        describe_counter!(BUSY, Unit::Nanoseconds, "Time in polls of processes that are counted");
+        describe_counter!(CHILD_POLLS, Unit::Count, "Polls of a static child that is counted");
+        describe_counter!(CHILD_WAKES, Unit::Count, "Wakes of a static child that is counted");
+        describe_counter!(CHILD_BUSY, Unit::Nanoseconds, "Time in polls of a static child that is counted");
+        describe_gauge!(CHILD_SLOWEST_POLL, Unit::Seconds, "Slowest poll of a static child that is counted");
     }
 
     #[cold]
@@ -233,7 +269,10 @@ mod numbers {
 
 #[cfg(not(feature = "metrics"))]
 mod numbers {
-    use crate::observe::{Event, EventKind};
+    use crate::{
+        incarnation::Tally,
+        observe::{Event, EventKind},
+    };
 
     #[derive(Clone, Default)]
     pub(crate) struct Metrics;
@@ -246,6 +285,9 @@ mod numbers {
 
         #[inline]
         pub(crate) fn observe(&self, _event: &Event, _fixed: usize) {}
+
+        #[inline]
+        pub(crate) fn account(_path: &str, _fixed: usize, _is_static: bool, _tally: Tally) {}
 
         #[inline]
         pub(crate) fn observe_static(_kind: &EventKind, _path: impl FnOnce() -> String) {}

@@ -1,5 +1,6 @@
 //! Reports about a tree: events, snapshots, the log and the metrics.
 
+mod accounting;
 mod brief;
 mod changes;
 mod children;
@@ -15,6 +16,7 @@ mod snapshot;
 mod wrap;
 
 pub use crate::error::RestartCause;
+pub use accounting::Accounting;
 pub(crate) use changes::Changes;
 pub use children::{ChildCounts, ChildInfo, ChildSpecInfo, ChildState, PlacementKind};
 pub use event::{Event, EventKind};

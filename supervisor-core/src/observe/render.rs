@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{ChildState, Failing, Snapshot, SupervisorInfo};
+use super::{Accounting, ChildState, Failing, Snapshot, SupervisorInfo};
 use crate::{
     strategy::RestartMode,
     text::{FirstLine, Restarts, Rounded},
@@ -94,7 +94,7 @@ pub(super) struct Words<'a>(pub(super) &'a Snapshot);
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Snapshot { state, stuck, abort_reason, abandoned, ready, since, restarts, failing, .. } = self.0;
-        let Snapshot { last_exit, supervisor, .. } = self.0;
+        let Snapshot { last_exit, supervisor, accounting, .. } = self.0;
         f.write_str(match state {
             ChildState::Starting => "starting",
             ChildState::Running => "running",
@@ -129,6 +129,9 @@ impl fmt::Display for Words<'_> {
             0 => {}
             1 => f.write_str(", restarted once")?,
             _ => write!(f, ", restarted {restarts} times")?,
+        }
+        if let Some(Accounting { polls, busy, slowest_poll, .. }) = accounting {
+            write!(f, ", busy for {} in {polls} polls, the slowest {}", Rounded(*busy), Rounded(*slowest_poll))?;
         }
         if let Some(last) = last_exit {
             let how = last.cause.words().to_string();

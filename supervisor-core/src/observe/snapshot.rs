@@ -3,7 +3,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{ChildSpecInfo, ChildState, PlacementKind, RestartCause};
+use super::{Accounting, ChildSpecInfo, ChildState, PlacementKind, RestartCause};
 use crate::{
     incarnation::{ChildId, ProcessId, dotted},
     shutdown::ShutdownOrder,
@@ -57,6 +57,9 @@ pub struct Snapshot {
     pub spec: Option<ChildSpecInfo>,
     /// Its settings as a supervisor. `None` for a worker, and for a supervisor that has never run.
     pub supervisor: Option<SupervisorInfo>,
+    /// What its polls have taken, without those below it. `None` if it is not
+    /// [counted](crate::ChildSpec::with_accounting).
+    pub accounting: Option<Accounting>,
     /// The children of a supervisor, in start order.
     pub children: Vec<Snapshot>,
 }
@@ -237,6 +240,12 @@ impl Snapshot {
         })
     }
 
+    /// Returns what the polls of this process and of all below it have taken, as far as they are
+    /// [counted](crate::ChildSpec::with_accounting). `None` if none is. The slowest poll is the slowest of all.
+    pub fn accounting_with_below(&self) -> Option<Accounting> {
+        self.iter().filter_map(|node| node.accounting).reduce(Accounting::plus)
+    }
+
     /// Returns the first process of this dotted name, here or below.
     ///
     /// The name is the whole one, from the root (`root.api.listener`), or begins below this process (`api.listener` in a
@@ -281,7 +290,7 @@ impl fmt::Debug for Alone<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Snapshot { captured_at, path, id, process, kind, state, .. } = self.0;
         let Snapshot { stuck, abort_reason, abandoned, ready, since, restarts, failing, .. } = self.0;
-        let Snapshot { last_exit, spec, supervisor, .. } = self.0;
+        let Snapshot { last_exit, spec, supervisor, accounting, .. } = self.0;
         f.debug_struct("Snapshot")
             .field("captured_at", captured_at)
             .field("path", path)
@@ -299,6 +308,7 @@ impl fmt::Debug for Alone<'_> {
             .field("last_exit", last_exit)
             .field("spec", spec)
             .field("supervisor", supervisor)
+            .field("accounting", accounting)
             .finish_non_exhaustive()
     }
 }
@@ -316,7 +326,7 @@ mod serialize {
     };
 
     use super::{
-        AbortReason, ChildId, ChildKind, ChildSpecInfo, ChildState, Failing, LastExit, ProcessId, Snapshot,
+        AbortReason, Accounting, ChildId, ChildKind, ChildSpecInfo, ChildState, Failing, LastExit, ProcessId, Snapshot,
         SupervisorInfo,
     };
 
@@ -346,9 +356,10 @@ mod serialize {
         #[derive(Serialize)]
         struct Seconds(#[serde(with = "crate::format::seconds_or_none")] Option<Duration>);
 
-        let mut fields = serializer.serialize_struct("Snapshot", if is_top { 18 } else { 16 })?;
+        let of_all = if node.accounting.is_some() { 17 } else { 16 };
+        let mut fields = serializer.serialize_struct("Snapshot", if is_top { of_all + 2 } else { of_all })?;
         let Snapshot { captured_at, path, id, process, kind, state, stuck, abort_reason, abandoned, ready, .. } = node;
-        let Snapshot { since, restarts, failing, last_exit, spec, supervisor, .. } = node;
+        let Snapshot { since, restarts, failing, last_exit, spec, supervisor, accounting, .. } = node;
         if is_top {
             fields.serialize_field("schema", &SCHEMA)?;
             fields.serialize_field("captured_at", &At(*captured_at))?;
@@ -368,6 +379,10 @@ mod serialize {
         fields.serialize_field("last_exit", last_exit)?;
         fields.serialize_field("spec", spec)?;
         fields.serialize_field("supervisor", supervisor)?;
+        match accounting {
+            Some(accounting) => fields.serialize_field("accounting", accounting)?,
+            None => fields.skip_field("accounting")?,
+        }
         Ok(fields)
     }
 
@@ -419,6 +434,7 @@ mod serialize {
         last_exit: Option<LastExit>,
         spec: Option<ChildSpecInfo>,
         supervisor: Option<SupervisorInfo>,
+        accounting: Option<Accounting>,
         children: Vec<Read>,
     }
 
@@ -445,6 +461,7 @@ mod serialize {
                 last_exit: self.last_exit,
                 spec: self.spec,
                 supervisor: self.supervisor,
+                accounting: self.accounting,
                 children: children.map(|child| child.into_snapshot(At(captured_at))).collect(),
             }
         }
@@ -499,6 +516,7 @@ mod tests {
                 &SupervisorSettings::default(),
                 PlacementKind::Inherit,
             )),
+            accounting: None,
             children: Vec::new(),
         };
         (1..depth).fold(node(), |below, _| Snapshot { children: vec![below], ..node() })

@@ -1,8 +1,9 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{AutoShutdown, Backoff, ChildKind, RestartMode, RestartStrategy, RestartType};
 use crate::{
     error::{ErrorHandling, InvalidSpec},
+    incarnation::Meter,
     placement::{Placed, Placement},
     shutdown::{ShutdownOrder, ShutdownStrategy},
     text::Time,
@@ -55,6 +56,8 @@ pub(crate) struct RareSettings {
     pub(crate) origin: Option<Origin>,
     /// The settings for the errors of its processes.
     pub(crate) errors: ErrorHandling,
+    /// The numbers of its processes, if they are counted.
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 impl ChildSettings {
@@ -172,6 +175,15 @@ impl ChildSettings {
         self.rare.as_ref()?.origin.as_ref()
     }
 
+    pub(crate) fn meter(&self) -> Option<&Arc<Meter>> {
+        self.rare.as_ref()?.meter.as_ref()
+    }
+
+    /// Counts what its processes take.
+    pub(crate) fn count(&mut self) {
+        self.rare_mut().meter.get_or_insert_default();
+    }
+
     pub(crate) fn supervisor() -> Self {
         // R8, R42: the children below it have limits of their own, and these add up.
         Self { kind: ChildKind::Supervisor, ..Self::worker(ShutdownStrategy::UNLIMITED) }
@@ -199,6 +211,8 @@ pub(crate) struct SupervisorSettings {
     pub(crate) placement: Placed,
     /// The backoff of children that have none of their own; `None` restarts them at once.
     pub(crate) backoff: Option<Backoff>,
+    /// Whether the processes below it are counted.
+    pub(crate) accounting: bool,
 }
 
 impl SupervisorSettings {
@@ -270,6 +284,7 @@ impl fmt::Debug for SupervisorSettings {
             .field("shutdown_budget", &self.shutdown_budget)
             .field("placement", &self.placement)
             .field("backoff", &self.backoff)
+            .field("accounting", &self.accounting)
             .finish()
     }
 }
@@ -288,6 +303,7 @@ impl Default for SupervisorSettings {
             shutdown_budget: None,
             placement: Placed::default(),
             backoff: None,
+            accounting: false,
         }
     }
 }

@@ -35,14 +35,14 @@ mod wakers;
 use std::{
     mem,
     ops::BitOr,
-    sync::{PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::Waker,
     time::Duration,
 };
 
 pub(crate) use self::wakers::WaiterKey;
 use self::wakers::{Wakers, wake_all};
-use super::{ChildId, Exit, ProcessId, ShutdownWaiter, guard, wake};
+use super::{ChildId, Exit, Meter, ProcessId, ShutdownWaiter, guard, wake};
 use crate::{
     error::ErrorHandling,
     sync::{AtomicU64, Mutex, MutexGuard},
@@ -82,6 +82,11 @@ pub(crate) trait Control: Send + Sync {
     /// Returns the settings for the errors of the child's processes.
     fn error_handling(&self) -> ErrorHandling {
         ErrorHandling::default()
+    }
+
+    /// Returns the numbers of the child, if it is counted.
+    fn meter(&self) -> Option<&Arc<Meter>> {
+        None
     }
 
     /// Returns the waiter, if this stands for one.

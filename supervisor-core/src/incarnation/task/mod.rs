@@ -8,13 +8,14 @@ use std::{
     ptr,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use pin_project_lite::pin_project;
 
 use super::{
-    ChildId, ChildKey, Control, ControlCell, Exit, Flags, ProcessId, ProcessKey, aftermath::Aftermath, guard, handover,
-    polls,
+    ChildId, ChildKey, Control, ControlCell, Exit, Flags, ProcessId, ProcessKey, Tally, aftermath::Aftermath, guard,
+    handover, polls,
 };
 use crate::{
     error::UncleanProcess,
@@ -55,6 +56,16 @@ pub(crate) trait Parent: Send + Sync {
     /// Takes over the end of a process that has a scope. It is complete when the scope has ended, too (S1).
     fn take_over(&self, end: PendingEnd) {
         end.complete(Vec::new());
+    }
+
+    /// Returns the time on the clock of the executor that runs the process. Never panics.
+    fn clock(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Adds numbers of a child to the metrics, if there are any. Never panics.
+    fn publish(&self, child: ChildId, segment: &str, unpublished: &mut dyn FnMut() -> Tally) {
+        let _ = (child, segment, unpublished);
     }
 
     /// Returns the dotted name of a child of this supervisor.
@@ -198,6 +209,20 @@ impl Process {
         }
     }
 
+    /// Counts time in which the last poll has held its thread, after it has returned. For simulators, whose clock stands still
+    /// during a poll.
+    #[doc(hidden)]
+    pub fn held_up(&self, lasted: Duration) {
+        if let Some(incarnation) = &self.0 {
+            incarnation.held_up(lasted);
+        }
+    }
+
+    /// Drops what the process owns. If it has not ended, it is lost.
+    pub(super) fn lose(&mut self) {
+        self.0 = None;
+    }
+
     pub(super) fn current(&self) -> Option<&Current> {
         self.0.as_ref()?.current()
     }
@@ -279,6 +304,10 @@ pub(super) trait Incarnation: Future<Output = ()> + Send {
     fn current(&self) -> Option<&Current>;
 
     fn break_off(self: Pin<&mut Self>, exit: Exit);
+
+    fn held_up(&self, lasted: Duration) {
+        let _ = lasted;
+    }
 }
 
 pin_project! {
@@ -476,6 +505,9 @@ impl Frame {
         };
 
         let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
+        if let Some(meter) = control.meter() {
+            meter.end(&*control, &*current.parent);
+        }
         // The second reference is dropped last, under a guard: the last owner of a child drops user code (P3).
         drop(control);
         let end = PendingEnd { current, has_released: has_no_successor, exit };
