@@ -5,7 +5,6 @@
 macro_rules! links {
     () => {
         "
-[accounting]: crate::guide::snapshots#accounting-who-is-busy
 [axum and tonic]: crate::guide::axum_and_tonic
 [blocked polls]: crate::guide::blocked_polls
 [databases]: crate::guide::databases
