@@ -70,7 +70,10 @@ impl dyn Child {
                 let factory = placement.local(&scope.spawner);
                 self.embody_on_fresh(factory, context, scope);
             }
-            Placement::Inherit => spawn(self.embody(context, scope), &**scope.spawner, &**scope.home),
+            Placement::Inherit => {
+                let is_counted = settings.meter().is_some();
+                spawn(self.embody(is_counted, context, scope), &**scope.spawner, &**scope.home);
+            }
             Placement::On(spawner) => self.clone().embody_on(Executor::new(spawner.clone()), context, scope),
             Placement::Fresh(factory) => self.clone().embody_on_fresh(factory.clone(), context, scope),
         }
@@ -78,15 +81,13 @@ impl dyn Child {
 
     /// Makes the process of an incarnation.
     #[inline]
-    fn embody(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
-        match self.settings().meter().cloned() {
-            None => self.embody_uncounted(context, scope),
-            Some(meter) => self.embody_counted(meter, context, scope),
-        }
+    fn embody(self: Arc<Self>, is_counted: bool, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        if is_counted { self.embody_counted(context, scope) } else { self.embody_uncounted(context, scope) }
     }
 
     #[cold]
-    fn embody_counted(self: Arc<Self>, meter: Arc<Meter>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+    fn embody_counted(self: Arc<Self>, context: ProcessContext, scope: &Arc<Scope>) -> Process {
+        let meter = self.settings().meter().cloned().unwrap_or_default();
         let (control, parent) = (context.control.clone(), context.parent.clone());
         self.embody_uncounted(context, scope).counted(meter, control, parent)
     }
@@ -106,7 +107,8 @@ impl dyn Child {
         // The process reports to the same supervisor. But it runs, and sleeps, on an executor of its own, and has to
         // find that.
         let parent = Arc::new(PlacedParent { scope: scope.clone(), spawner: spawner.clone() });
-        spawn(self.embody(ProcessContext { parent, ..context }, scope), &**spawner, &**scope.home);
+        let is_counted = self.settings().meter().is_some();
+        spawn(self.embody(is_counted, ProcessContext { parent, ..context }, scope), &**spawner, &**scope.home);
     }
 
     /// Makes a process that drops the user code which is left here.
