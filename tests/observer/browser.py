@@ -283,8 +283,8 @@ def look(browser):
         step("the busiest first")
         browser.js("document.getElementById('by-busy').click()")
         browser.until("document.querySelectorAll('.row .name')[1].title === 'shop.search'", "the busiest is the first one")
-        said = f"{row('shop.search.query')}.querySelector('.said').textContent"
-        browser.until(f"/busy for [0-9.]+ m?s/.test({said})", "its row says for how long")
+        news = f"{row('shop.search.query')}.querySelector('.said').textContent"
+        browser.until(f"/busy for [0-9.]+ m?s/.test({news})", "its row says for how long")
         browser.js(f"{row('shop.search.query')}.click()")
         browser.until("/Slowest poll\\n[0-9]+ ms/.test(document.getElementById('details').innerText)", "its details say more")
         browser.js("document.getElementById('by-busy').click()")
