@@ -1,20 +1,14 @@
 //! A snapshot of bounded size. A supervisor with many children keeps those that are in trouble, and has a summary of all.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap};
 
-use supervisor_core::{Accounting, ChildId, ChildState, RestartType, Snapshot};
+use supervisor_core::{Accounting, ChildId, ChildState, Snapshot};
 
 /// How many children of a supervisor are listed: the first number with which the tree is small enough.
 const LISTED: [usize; 4] = [100, 20, 5, 1];
 
 /// How many processes an overview has, unless the tree is very deep.
 const PROCESSES: usize = 4_000;
-
-/// How long a child that was restarted is in trouble.
-const RECENT: Duration = Duration::from_secs(60);
-
-/// How long a supervisor may leave messages unread.
-const UNREAD: Duration = Duration::from_secs(1);
 
 /// The numbers of a supervisor's own children, of which the snapshot lists only a part.
 #[derive(Debug, Default, serde::Serialize)]
@@ -62,7 +56,7 @@ fn prune(node: &mut Snapshot, listed: usize, summaries: &mut Summaries) -> (u8, 
     }
     leave_out(node, listed, &ranks, &mut sum, summaries);
     add(&mut sum, node.accounting);
-    (ranks.into_iter().max().unwrap_or_default().max(trouble(node)), sum)
+    (ranks.into_iter().max().unwrap_or_default().max(node.trouble()), sum)
 }
 
 fn add(sum: &mut Option<Accounting>, more: Option<Accounting>) {
@@ -113,23 +107,12 @@ fn summary(node: &Snapshot) -> Summary {
     summary
 }
 
-/// Ranks a process by its own trouble. The page ranks in the same order.
-fn trouble(node: &Snapshot) -> u8 {
-    let is_unread = node.supervisor.as_ref().and_then(|info| info.unread_for).is_some_and(|unread| unread > UNREAD);
-    let ended_lately = node.last_exit.as_ref().and_then(|exit| exit.ago).is_some_and(|ago| ago < RECENT);
-    match node.state {
-        _ if node.stuck || node.abandoned || is_unread => 5,
-        ChildState::Restarting => 4,
-        ChildState::Running if node.restarts > 0 && ended_lately => 3,
-        ChildState::Stopped if node.spec.as_ref().is_some_and(|spec| spec.restart == RestartType::Permanent) => 2,
-        ChildState::Starting | ChildState::Stopping => 1,
-        ChildState::Running | ChildState::Stopped => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_lite::future::block_on;
+    use serde_json::json;
     use supervisor_core::Supervisor;
 
     use super::*;
@@ -191,6 +174,16 @@ mod tests {
             (sum.polls, sum.busy, sum.slowest_poll),
             (12_000, Duration::from_secs(3_000), Duration::from_millis(250))
         );
+    }
+
+    #[test]
+    fn of_a_crowd_a_child_that_failed_and_stays_down_is_listed() {
+        let mut crowd = tree(&[10_000]);
+        let failed = json!({"ago_seconds": 3_600, "phase": "run", "kind": "failed", "message": "no peer", "chain": [], "location": null});
+        crowd.children[9_000].last_exit = Some(serde_json::from_value(failed).expect("an exit"));
+        crowd.children[9_000].path = "root.9000".into();
+        reduce(&mut crowd);
+        assert!(crowd.find("root.9000").is_some());
     }
 
     #[test]

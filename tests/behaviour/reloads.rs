@@ -11,8 +11,8 @@ use std::{
 use async_channel::{Receiver, Sender};
 use futures_lite::future::{poll_once, yield_now};
 use supervisor_core::{
-    ChildId, ChildSpec, ChildState, EventKind, RestartStrategy, RestartType, SupervisorError, SupervisorHandle,
-    one_shot, process, task, worker,
+    ChildId, ChildSpec, ChildState, EventKind, RestartStrategy, RestartType, Supervisor, SupervisorError,
+    SupervisorHandle, one_shot, process, task, worker,
 };
 
 use crate::{
@@ -283,14 +283,7 @@ async fn b5_n6_a_worker_may_reload_itself(world: World) {
         let mut root = root().with_restart_strategy(strategy.with_intensity_and_period(0, Duration::from_secs(1)));
         let (child, tell, census) = reloader("child");
         let id = root.add_worker(child);
-        let tree = world.start(root).await.unwrap();
-        tell.try_send((tree.handle(), id)).unwrap();
-        while census.ever() < 2 {
-            yield_now().await;
-        }
-        world.probe.quiet().await;
-        assert_eq!((census.present(), census.ever(), census.most()), (1, 2, 1));
-        tree.shutdown().await.unwrap();
+        is_replaced_once(&world, root, id, tell, &census).await;
     }
 }
 
@@ -299,6 +292,17 @@ async fn b5_n6_a_worker_may_reload_the_supervisor_above_it(world: World) {
     let (child, tell, census) = reloader("child");
     inner.add_worker(child);
     let id = root.add_worker(inner);
+    is_replaced_once(&world, root, id, tell, &census).await;
+}
+
+/// Starts the tree and tells a worker in it what to reload. It has to be replaced by one incarnation, and never to overlap with it.
+async fn is_replaced_once(
+    world: &World,
+    root: Supervisor,
+    id: ChildId,
+    tell: Sender<(SupervisorHandle, ChildId)>,
+    census: &Census,
+) {
     let tree = world.start(root).await.unwrap();
     tell.try_send((tree.handle(), id)).unwrap();
     while census.ever() < 2 {

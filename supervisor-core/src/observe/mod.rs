@@ -13,6 +13,7 @@ mod observers;
 mod picture;
 mod render;
 mod snapshot;
+mod trouble;
 mod wrap;
 
 pub use crate::error::RestartCause;
