@@ -231,7 +231,7 @@ async fn b5_what_runs_once_is_refused_before_anything_stops(world: World) {
 
 async fn b5_a_reload_in_a_dynamic_supervisor_keeps_the_id(world: World) {
     let census = Census::default();
-    let tree = world.start(supervisor_core::Supervisor::dynamic("root").unwrap()).await.unwrap();
+    let tree = world.start(Supervisor::dynamic("root").unwrap()).await.unwrap();
     let handle = tree.handle();
     let id = handle.start_child(present("child", &census)).await.unwrap();
     handle.reload_child(id).await.unwrap();

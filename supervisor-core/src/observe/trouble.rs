@@ -39,7 +39,7 @@ impl Snapshot {
         }
     }
 
-    /// Whether the process is a supervisor that has left messages unread for too long.
+    /// Returns whether the process is a supervisor that has left messages unread for too long.
     #[doc(hidden)]
     pub fn is_unread(&self) -> bool {
         self.supervisor.as_ref().and_then(|info| info.unread_for).is_some_and(|unread| unread > UNREAD)
