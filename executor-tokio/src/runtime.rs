@@ -8,7 +8,7 @@ use std::{
 
 use supervisor_core::process;
 use tokio::{
-    runtime::{Handle, RuntimeFlavor},
+    runtime::{Builder, Handle, RuntimeFlavor},
     task::{self, AbortHandle},
 };
 
@@ -16,7 +16,7 @@ use tokio::{
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) handle: Handle,
-    /// Whether another thread can look for work while one is in a poll. The clock of such a runtime cannot be paused.
+    /// Whether another thread can look for work while one is in a poll.
     pub(crate) has_threads: bool,
     /// Whether a second nudge is to come from the clock beside the runtimes.
     pub(crate) has_echo: AtomicBool,
@@ -45,6 +45,12 @@ impl Known {
         self.sentinel.get_or_init(|| Sentinel::post(&self.handle)).has_fallen.load(SeqCst)
     }
 
+    /// Returns whether the clock of the runtime may be another one than the system's, because a test has paused it. Tokio can pause
+    /// the clock of a single thread only.
+    pub(crate) fn may_be_paused(&self) -> bool {
+        !self.has_threads && can_pause()
+    }
+
     /// Returns whether this thread is inside of the runtime.
     pub(crate) fn is_here(&self) -> bool {
         Handle::try_current().is_ok_and(|current| current.id() == self.handle.id())
@@ -61,6 +67,24 @@ impl Known {
     pub(crate) fn nudge(&self) {
         drop(self.handle.spawn(async {}));
     }
+}
+
+/// Returns whether Tokio was built with its feature `test-util`, without which no clock can be paused. A program turns that on for
+/// its own tests, and Tokio does not tell.
+fn can_pause() -> bool {
+    /// Without the feature the builder has no such method, so this one is called, which returns nothing.
+    trait StartPaused {
+        #[allow(dead_code, reason = "with the feature, the builder's own method comes first")]
+        fn start_paused(&mut self, _: bool) {}
+    }
+
+    impl StartPaused for Builder {}
+
+    fn returns_something<R>(_: impl FnOnce(&'static mut Builder) -> R) -> bool {
+        size_of::<R>() > 0
+    }
+
+    returns_something(|builder| builder.start_paused(true))
 }
 
 impl Sentinel {
@@ -86,5 +110,15 @@ impl Sentinel {
 impl Drop for Sentinel {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::can_pause;
+
+    #[test]
+    fn a_build_whose_clocks_can_be_paused_is_told() {
+        assert!(can_pause(), "the tests of this package turn `test-util` on");
     }
 }

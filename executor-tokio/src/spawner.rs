@@ -103,13 +103,13 @@ impl Spawner for Tokio {
     }
 
     fn now(&self) -> Instant {
-        // Tokio's clock can be paused on a single thread only. So elsewhere it is the system's clock, and is read
-        // without entering the runtime.
-        if self.0.has_threads {
+        // Only a clock that a test can pause is another one than the system's. A supervisor asks for the time in each of its
+        // turns, and what follows costs more than the system's clock does.
+        if !self.0.may_be_paused() {
             return Instant::now();
         }
         // A paused clock belongs to the runtime, so it is read from inside. To enter costs three times as much as to see that
-        // this thread is inside already, and a supervisor asks for the time in each of its turns.
+        // this thread is inside already.
         let _entered = match Handle::try_current() {
             Ok(current) if current.id() == self.0.handle.id() => None,
             // At the very end of a thread a runtime cannot be entered.
@@ -122,7 +122,7 @@ impl Spawner for Tokio {
     /// Returns whether the clock is paused now. Tokio does not tell, so it is compared with the system's clock: a
     /// paused one stands still while the other goes on, or jumps further than the other goes.
     fn is_virtual(&self) -> bool {
-        if self.0.has_threads {
+        if !self.0.may_be_paused() {
             return false;
         }
         let (outer, begin, inner) = (Instant::now(), self.now(), Instant::now());
