@@ -57,7 +57,7 @@ impl<C: Spec> Engine<C> {
             // R60, R64: only the caller is told. Nothing is charged, and no first start ends by it (N5).
             self.answer_start(key, Err(failure));
             if is_unheard {
-                self.end_for_good(key, exit, now);
+                self.end_for_good(key, &exit, now);
             } else {
                 self.stop_or_remove(key);
             }
@@ -74,10 +74,10 @@ impl<C: Spec> Engine<C> {
                 // R22, R38, A3: a failed attempt to restart is charged and retried, for a worker and for a supervisor
                 // that was rolled back. R74: also for an instance. A child that was ready once does not end the first
                 // start either.
-                self.schedule_restart(key, Some(failure), exit, None, now);
+                self.schedule_restart(key, Some(&failure), &exit, None, now);
             } else {
                 // A group goes on with the next child.
-                self.end_for_good(key, exit, now);
+                self.end_for_good(key, &exit, now);
             }
         } else {
             // R3: not retried, whatever the restart type: the children that have started are rolled back, and the
@@ -92,7 +92,7 @@ impl<C: Spec> Engine<C> {
     /// Handles a child that was ready and has ended by itself, or was killed: its restart type decides.
     ///
     /// R35, R37, R56: this holds for a supervisor as for any child. Its exit says that it gave up, or shut itself down.
-    pub(super) fn apply_policy(&mut self, key: ChildKey, exit: Exit, since: Option<Instant>, now: Instant) {
+    pub(super) fn apply_policy(&mut self, key: ChildKey, exit: &Exit, since: Option<Instant>, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
         let settings = slot.settings();
         if self.is_stopping() {
@@ -102,7 +102,7 @@ impl<C: Spec> Engine<C> {
         } else if self.joins_group(key) {
             // N2: checked before the restart type is, so even an end that would not restart it joins.
             self.down_with_group(key);
-        } else if settings.restart().restarts_after(&exit) {
+        } else if settings.restart().restarts_after(exit) {
             // R9: its restart type requires a restart after this exit. R54: checked before significance is, so a
             // significant child that failed is an ordinary restart.
             self.schedule_restart(key, None, exit, since, now);
@@ -112,14 +112,14 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Puts down a child that has ended by itself and is not restarted.
-    fn end_for_good(&mut self, key: ChildKey, exit: Exit, now: Instant) {
+    fn end_for_good(&mut self, key: ChildKey, exit: &Exit, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
         // R19: nothing happens to its siblings, whatever the strategy. R30: and nothing is charged.
         let significant = slot.settings().significant.then(|| slot.child.clone());
         self.stop_or_remove(key);
         // After it: R50 counts the significant children that are left, and this one must not be among them.
         if let Some(child) = significant {
-            self.significant_ended(child, exit, now);
+            self.significant_ended(child, exit.clone(), now);
         }
     }
 
@@ -169,7 +169,7 @@ impl<C: Spec> Engine<C> {
         }
         match stopping.then {
             // R12: killed from outside, it has failed; its restart type decides.
-            AfterStop::ApplyPolicy { since, .. } => self.apply_policy(key, exit, Some(since), now),
+            AfterStop::ApplyPolicy { since, .. } => self.apply_policy(key, &exit, Some(since), now),
             AfterStop::FailStart { limit } => self.on_start_failed(key, exit, limit, now),
             // B5: nor is it charged: it was asked to. R43: how it ended changes nothing, here and in the arms below. R52: so
             // a significant child triggers nothing. B6: so also a final failure is restarted.
@@ -209,14 +209,14 @@ impl<C: Spec> Engine<C> {
 
     /// Gives a child of a scope up, for which no restart is left. S4: the scope goes on without it. S5: unless its owner needs
     /// it, however it ended.
-    fn give_child_up(&mut self, key: ChildKey, exit: Exit, now: Instant) {
+    fn give_child_up(&mut self, key: ChildKey, exit: &Exit, now: Instant) {
         let Some(slot) = self.children.get(key) else { return };
         let significant = slot.settings().significant.then(|| slot.child.clone());
         let (intensity, period) = (self.settings.strategy.intensity(), self.settings.strategy.period());
         self.emit(key, || EventKind::NotRestarted { intensity, period });
         self.stop_or_remove(key);
         if let Some(child) = significant {
-            self.begin_stop(Cause::AutoShutdown { child, exit }, now);
+            self.begin_stop(Cause::AutoShutdown { child, exit: exit.clone() }, now);
         }
     }
 
@@ -225,14 +225,14 @@ impl<C: Spec> Engine<C> {
     fn schedule_restart(
         &mut self,
         key: ChildKey,
-        failure: Option<StartFailure>,
-        exit: Exit,
+        failure: Option<&StartFailure>,
+        exit: &Exit,
         since: Option<Instant>,
         now: Instant,
     ) {
         let Some(slot) = self.children.get(key) else { return };
         // Made only for those who keep it: the history, and listeners.
-        let cause = || failure.clone().map_or_else(|| RestartCause::Exit(exit.clone()), RestartCause::Start);
+        let cause = || failure.cloned().map_or_else(|| RestartCause::Exit(exit.clone()), RestartCause::Start);
         let charge = || Charge { child: slot.child.clone(), at: now, cause: cause() };
         // R30: the one place that charges, once for each attempt: a group restart costs one in all. B1: the failure is
         // charged now, and not when its backoff is over. R33: the check comes first, so on the fatal exit nothing is

@@ -297,10 +297,9 @@ impl<C: Spec> Engine<C> {
             State::Starting { .. } => self.on_start_failed(process_key.child_key(), exit, None, now),
             &State::Running { since } => {
                 self.emit(process_key.child_key(), || EventKind::Exited(exit.clone()));
-                let how = RestartCause::Exit(exit.clone());
-                self.apply_policy(process_key.child_key(), exit, Some(since), now);
+                self.apply_policy(process_key.child_key(), &exit, Some(since), now);
                 // A child that is removed now needs no last exit.
-                self.children.edit(process_key.child_key(), |slot| slot.remember(how, now));
+                self.children.edit(process_key.child_key(), |slot| slot.remember(RestartCause::Exit(exit), now));
             }
             State::Stopping(stopping) => {
                 let stopping = **stopping;
