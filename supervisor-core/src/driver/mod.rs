@@ -128,7 +128,8 @@ struct Own {
 }
 
 enum Turn {
-    Idle,
+    /// There is nothing to do before this time.
+    Idle(Option<Instant>),
     /// There is more to do.
     Busy,
     Step(Step),
@@ -201,7 +202,7 @@ impl Driver {
         // N1: the request to stop is read before anything else. It is read before the lock is taken, because
         // acknowledging it wakes the supervisor above.
         let request = io.look_for_request();
-        let (mut is_done, begun) = {
+        let (mut is_done, begun, deadline) = {
             let mut engine = locked.lock();
             let is_read = io.take_in(&mut engine, request, now);
             let is_done = engine.poll_effects(&mut io.to_do, BATCH, now) && is_read;
@@ -214,7 +215,10 @@ impl Driver {
                 }
                 io.origins.shrink_to(KEPT);
             }
-            (is_done, io.look_for_stop(&engine))
+            // Read here, so that a turn locks the engine once. What is performed below changes neither of them, except that it
+            // asks for heartbeats, and then another turn follows.
+            io.unsettled.set(engine.unsettled());
+            (is_done, io.look_for_stop(&engine), engine.next_deadline())
         };
         io.origins.clear();
         let mut step = None;
@@ -246,7 +250,7 @@ impl Driver {
                 return Turn::Step(Step::Ended(self.finish()));
             }
         }
-        if is_done { Turn::Idle } else { Turn::Busy }
+        if is_done { Turn::Idle(deadline.or(io.left_until)) } else { Turn::Busy }
     }
 }
 
@@ -298,7 +302,7 @@ impl ProcessBody for Driver {
         // Before the mailboxes are read. A message that is put in after that finds the waker, and so does the timer.
         this.io.scope.register(cx.waker());
         loop {
-            match this.turn() {
+            let deadline = match this.turn() {
                 Turn::Step(step) => return Poll::Ready(step),
                 Turn::Busy => {
                     // A pause after each batch: other tasks on this thread get their turn, and a shutdown is checked
@@ -308,16 +312,10 @@ impl ProcessBody for Driver {
                     this.io.in_flight.push(this_turn);
                     return Poll::Pending;
                 }
-                Turn::Idle => {}
-            }
-            let (unsettled, deadline) = {
-                let engine = this.locked.lock();
-                (engine.unsettled(), engine.next_deadline().or(this.io.left_until))
+                Turn::Idle(deadline) => earlier(deadline, this.io.stop_watch.deadline()),
             };
-            let deadline = earlier(deadline, this.io.stop_watch.deadline());
-            // First the work under way is recorded, then the messages are dropped. In the other order, the tree would
-            // look quiet for a moment.
-            this.io.unsettled.set(unsettled);
+            // The turn has recorded the work under way. If the messages were dropped before that, the tree would look quiet for
+            // a moment.
             this.io.in_flight.clear();
             // If the deadline has come meanwhile there is another turn. While it is pending, the timer wakes the supervisor.
             if this.io.poll_timer(deadline).is_pending() {
