@@ -413,7 +413,7 @@ impl ControlCell {
 
     fn end_unless(&self, id: ProcessId, prevented: Flags) -> Flags {
         // Both at once, and under the lock: a successor may begin at any time, and its registrations are its own.
-        let (before, mut left) = {
+        let (before, left) = {
             let mut wakers = self.lock();
             let ended = |word| {
                 let may_end = word >> FLAG_BITS == id.as_u64() && !Flags(word).intersects(prevented);
@@ -429,11 +429,13 @@ impl ControlCell {
         };
         // The task's own waker is not kept: the task owns the process, which owns the cell, so that would be a cycle. Other
         // code in that task may wait for the end, and has to look now, unless a signal has woken the task before.
-        if !before.contains(Flags::SHUTDOWN) {
-            let _ = guard(|| left.process().wake_by_ref());
+        let (process, others) = left.into_parts();
+        if before.contains(Flags::SHUTDOWN) {
+            let _ = guard(|| drop(process));
+        } else {
+            wake(process);
         }
-        wake_all(left.take_others());
-        let _ = guard(move || drop(left));
+        wake_all(others);
         before
     }
 

@@ -106,6 +106,14 @@ impl Wakers {
         self.others().map(mem::take)
     }
 
+    /// Returns the waker of the process, and the waiters in other tasks.
+    pub(super) fn into_parts(self) -> (Waker, Option<Waiters>) {
+        match self {
+            Self::Process(process) => (process, None),
+            Self::WithWaiters(with_waiters) => (with_waiters.process, Some(with_waiters.others)),
+        }
+    }
+
     fn others(&mut self) -> Option<&mut Waiters> {
         match self {
             Self::Process(_) => None,

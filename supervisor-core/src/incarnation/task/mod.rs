@@ -471,13 +471,14 @@ impl Frame {
     fn end(&mut self, mut body: Pin<&mut dyn Body>, exit: Exit) {
         // P1: taken out once and never put back, so a second end finds nothing, whatever causes it.
         let mut current = self.current.take();
-        let own = current.as_ref().map(|current| (current.control.clone(), current.id));
-        let Some((control, id)) = own else { return };
+        let Some((control, id)) = current.as_ref().map(|current| (&current.control, current.id)) else { return };
         let _busy = self.quiescence.in_flight();
         self.arrival = InFlight::none();
         // Read before the future is dropped, so that the specification is dropped right after it: in the process, as
         // user code must be (P3, P7).
         let has_no_successor = control.cell().flags(id).is_some_and(|flags| flags.contains(Flags::NO_SUCCESSOR));
+        // Beside the one that user code sees as the current process.
+        let mut specification = has_no_successor.then(|| control.clone());
 
         let dropped = {
             let drop_user_code = || {
@@ -488,7 +489,7 @@ impl Frame {
                 let aftermath = matches!(exit, Exit::Panicked(_)).then(|| Aftermath::of(id));
                 let body = guard(|| body.as_mut().clear());
                 drop(aftermath);
-                let specification = if has_no_successor { guard(|| control.release()) } else { Ok(()) };
+                let specification = specification.take().map_or(Ok(()), |control| guard(|| control.release()));
                 body.and(specification)
             };
             let span = &mut self.span;
@@ -505,11 +506,9 @@ impl Frame {
         };
 
         let Some(current) = current.map(ManuallyDrop::into_inner) else { return };
-        if let Some(meter) = control.meter() {
-            meter.end(&*control, &*current.parent);
+        if let Some(meter) = current.control.meter() {
+            meter.end(&*current.control, &*current.parent);
         }
-        // The second reference is dropped last, under a guard: the last owner of a child drops user code (P3).
-        drop(control);
         let end = PendingEnd { current, has_released: has_no_successor, exit };
         // P2: the future is dropped by now, and the cell is vacant before the report is sent. The supervisor that reads
         // the report may begin a successor at once, and would find the cell occupied otherwise. P6: this also ends all
