@@ -21,9 +21,9 @@ pub struct ProcessId(NonZeroU64);
 pub struct ChildId(NonZeroU64);
 
 impl ProcessId {
-    /// Ids share a word with the flags of the control cell. What is left is enough for two hundred years at a million
+    /// Ids share a word with the flags of the control cell. What is left is enough for a hundred years at a million
     /// processes a second.
-    pub(crate) const BITS: u32 = 53;
+    pub(crate) const BITS: u32 = 52;
 
     pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);

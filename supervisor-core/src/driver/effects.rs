@@ -129,6 +129,9 @@ impl Io {
     /// Drops what the specification of a child owns, because the child is not started again. If the child runs, its
     /// process does that; otherwise a new process does, so that no destructor holds up this supervisor.
     pub(super) fn dispose(&self, child: Arc<dyn Child>) {
+        if child.cell().has_released() {
+            return;
+        }
         // R78. First the flag is set, then the state is read: a process that ends in between has read the flag, or is
         // seen to have ended. If both sides drop the specification, the second finds nothing.
         request(&*child, Flags::NONE, true);

@@ -117,7 +117,7 @@ impl Owned {
 
 fn end_scope(scope: &dyn node::Child, id: ProcessId, child: &Child, link: &Dependents, reason: StopReason) {
     child.say("scope ended");
-    scope.cell().end(id);
+    scope.cell().end(id, false);
     let exit = Exit::Shutdown(Arc::new(Termination { reason, unclean: Vec::new() }));
     link.exited(ProcessKey::only(ChildId::FIRST), id, "child", exit);
 }

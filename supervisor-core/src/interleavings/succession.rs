@@ -34,7 +34,7 @@ fn p6_an_earlier_wait_takes_no_signal_from_the_successor() {
         let stale = thread::spawn(move || block_on(earlier));
         let other = child.clone();
         let successor = thread::spawn(move || {
-            other.cell.end(first);
+            other.cell.end(first, false);
             let (_, shutdown) = other.begin();
             assert!(!shutdown.is_requested());
             child.cell.request(Flags::SHUTDOWN);
@@ -57,7 +57,7 @@ fn p5_an_end_takes_nothing_from_its_successor() {
             other.tell("begun");
             block_on(process);
         });
-        child.cell.end(first);
+        child.cell.end(first, false);
         child.wait_for("begun");
         assert!(child.cell.process().is_some(), "the successor has not ended");
         child.cell.request(Flags::SHUTDOWN);

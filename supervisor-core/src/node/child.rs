@@ -215,8 +215,10 @@ impl<F: ChildFactory> ChildNode<F> {
 /// children never panic together, which would end the program.
 impl<F: Release> Drop for ChildNode<F> {
     fn drop(&mut self) {
-        // P1, P3: any code may be the last owner, and must not unwind.
-        let _ = guard(|| release_all(&self.factory));
+        if !self.cell.has_released() {
+            // P1, P3: any code may be the last owner, and must not unwind.
+            let _ = guard(|| release_all(&self.factory));
+        }
     }
 }
 

@@ -208,6 +208,14 @@ impl Flags {
     ///
     /// It is in the word because the signal has to fire in one step: when this is cleared, or when `SHUTDOWN` is set.
     pub(crate) const CHILDREN_FIRST: Self = Self(1024);
+    /// Says that the process has dropped what its child owns, because of `NO_SUCCESSOR`. It requests nothing. The process sets it
+    /// in the step that sets `ENDED`.
+    ///
+    /// A supervisor reads it before it has a specification dropped, and so does the last owner of the child: then there is
+    /// nothing to look for.
+    ///
+    /// It is in the word because `ENDED` beside `NO_SUCCESSOR` does not tell: a supervisor may have asked a moment too late.
+    pub(crate) const RELEASED: Self = Self(2048);
 
     pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -402,22 +410,23 @@ impl ControlCell {
     }
 
     /// Ends the incarnation, unless it has a scope: all waits for its shutdown end. Returns the flags from before.
-    pub(crate) fn end(&self, id: ProcessId) -> Flags {
-        self.end_unless(id, Flags::SCOPED)
+    pub(crate) fn end(&self, id: ProcessId, has_released: bool) -> Flags {
+        self.end_unless(id, Flags::SCOPED, has_released)
     }
 
     /// Ends the incarnation when its scope has ended.
-    pub(crate) fn end_with_scope(&self, id: ProcessId) -> Flags {
-        self.end_unless(id, Flags::NONE)
+    pub(crate) fn end_with_scope(&self, id: ProcessId, has_released: bool) -> Flags {
+        self.end_unless(id, Flags::NONE, has_released)
     }
 
-    fn end_unless(&self, id: ProcessId, prevented: Flags) -> Flags {
+    fn end_unless(&self, id: ProcessId, prevented: Flags, has_released: bool) -> Flags {
+        let released = if has_released { Flags::RELEASED } else { Flags::NONE };
         // Both at once, and under the lock: a successor may begin at any time, and its registrations are its own.
         let (before, left) = {
             let mut wakers = self.lock();
             let ended = |word| {
                 let may_end = word >> FLAG_BITS == id.as_u64() && !Flags(word).intersects(prevented);
-                may_end.then_some(word | Flags::ENDED.0)
+                may_end.then_some(word | (Flags::ENDED | released).0)
             };
             let before = match self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended) {
                 Ok(before) => before,
@@ -444,6 +453,11 @@ impl ControlCell {
     pub(crate) fn flags(&self, id: ProcessId) -> Option<Flags> {
         let word = self.word.load(Ordering::Acquire);
         (word >> FLAG_BITS == id.as_u64()).then_some(Flags(word & FLAG_MASK))
+    }
+
+    /// Returns whether the latest incarnation has dropped what the child owns.
+    pub(crate) fn has_released(&self) -> bool {
+        Flags(self.word.load(Ordering::Acquire)).contains(Flags::RELEASED)
     }
 
     /// Returns the id of the current incarnation, while it lives.

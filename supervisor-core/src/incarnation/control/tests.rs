@@ -102,7 +102,7 @@ fn the_end_fires_all_waits_and_forgets_the_process() {
     cell.register_process(id, &process.waker());
     cell.register_waiter(id, &mut None, &waiter.waker());
     assert_eq!(cell.process(), Some(id));
-    cell.end(id);
+    cell.end(id, false);
     assert!(cell.is_shutdown(id));
     assert_eq!(cell.process(), None);
     assert_eq!((process.wakes(), waiter.wakes()), (1, 1));
@@ -112,7 +112,7 @@ fn the_end_fires_all_waits_and_forgets_the_process() {
 #[test]
 fn p5_an_earlier_incarnation_sees_no_request_to_its_successor() {
     let Life { cell, id: first } = life();
-    cell.end(first);
+    cell.end(first, false);
     let second = ProcessId::next();
     cell.begin(second, Flags::NONE);
     assert_eq!(cell.flags(first), None);
@@ -121,7 +121,7 @@ fn p5_an_earlier_incarnation_sees_no_request_to_its_successor() {
     let stale = Arc::new(Count::default());
     cell.register_process(first, &stale.waker());
     cell.register_waiter(first, &mut None, &stale.waker());
-    cell.end(first);
+    cell.end(first, false);
     cell.request(Flags::SHUTDOWN);
     assert_eq!(stale.wakes(), 0);
     assert!(cell.is_shutdown(second));
@@ -131,11 +131,26 @@ fn p5_an_earlier_incarnation_sees_no_request_to_its_successor() {
 #[test]
 fn p5_a_request_after_the_end_does_not_reach_the_successor() {
     let Life { cell, id } = life();
-    cell.end(id);
+    cell.end(id, false);
     cell.request(Flags::SHUTDOWN | Flags::ABORT);
     let next = ProcessId::next();
     cell.begin(next, Flags::NONE);
     assert_eq!(cell.flags(next), Some(Flags::NONE));
+}
+
+#[test]
+fn r78_only_the_process_says_that_a_child_is_released() {
+    let Life { cell, id } = life();
+    cell.end(id, false);
+    cell.request(Flags::NO_SUCCESSOR);
+    assert!(!cell.has_released(), "the process had read the flag before");
+    let next = ProcessId::next();
+    cell.begin(next, Flags::NO_SUCCESSOR);
+    assert!(!cell.has_released());
+    cell.end(next, true);
+    assert!(cell.has_released());
+    cell.begin(ProcessId::next(), Flags::NONE);
+    assert!(!cell.has_released(), "its successor has not done that");
 }
 
 #[test]
@@ -147,7 +162,7 @@ fn an_end_without_a_signal_wakes_other_waiters_of_the_task() {
     let mut key = None;
     cell.register_waiter(id, &mut key, &task.waker());
     assert!(key.is_none());
-    cell.end(id);
+    cell.end(id, false);
     assert_eq!(task.wakes(), 1);
     assert!(cell.is_shutdown(id));
 
@@ -155,6 +170,6 @@ fn an_end_without_a_signal_wakes_other_waiters_of_the_task() {
     let id = cell.process().unwrap();
     cell.register_process(id, &task.waker());
     cell.request(Flags::SHUTDOWN);
-    cell.end(id);
+    cell.end(id, false);
     assert_eq!(task.wakes(), 2, "it was told by the signal");
 }

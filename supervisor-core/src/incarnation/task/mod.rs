@@ -513,7 +513,7 @@ impl Frame {
         // P2: the future is dropped by now, and the cell is vacant before the report is sent. The supervisor that reads
         // the report may begin a successor at once, and would find the cell occupied otherwise. P6: this also ends all
         // waits for the signal.
-        let asked = end.cell().end(id);
+        let asked = end.cell().end(id, end.has_released);
         if asked.contains(Flags::SCOPED) {
             // S1: the incarnation lasts until its scope has ended.
             let parent = end.current.parent.clone();
@@ -549,7 +549,7 @@ impl PendingEnd {
     /// not stop well.
     pub(crate) fn complete(self, unclean: Vec<UncleanProcess>) {
         // P2: as for a process without a scope: the cell is vacant before the report is sent.
-        let asked = self.cell().end_with_scope(self.id());
+        let asked = self.cell().end_with_scope(self.id(), self.has_released);
         self.report(asked, unclean);
     }
 

@@ -121,7 +121,7 @@ fn p6_a_clone_fires_however_its_incarnation_ends() {
     let (id, mut shutdown) = incarnation(&child);
     let mut clone = shutdown.clone();
     assert!(!is_fired(&mut clone));
-    child.0.end(id);
+    child.0.end(id, false);
     assert!(is_fired(&mut clone));
     assert!(is_fired(&mut shutdown));
 }
@@ -130,7 +130,7 @@ fn p6_a_clone_fires_however_its_incarnation_ends() {
 fn p6_a_clone_never_sees_the_signal_of_a_successor() {
     let child = child();
     let (first, old) = incarnation(&child);
-    child.0.end(first);
+    child.0.end(first, false);
     let (_, mut new) = incarnation(&child);
     assert!(is_fired(&mut old.clone()), "its own incarnation is over");
     assert!(!is_fired(&mut new));
