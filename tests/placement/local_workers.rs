@@ -125,7 +125,8 @@ fn p13_a_local_worker_that_blocks_holds_up_no_other() {
     });
 }
 
-/// Returns how many threads have this name, which has at most 15 bytes.
+/// Returns how many threads have this name, which has at most 15 bytes. A new thread has the name of the one that has started it, until
+/// it has its own. And the list is read piece by piece: if another thread ends meanwhile, one may be missing.
 #[cfg(target_os = "linux")]
 fn threads_named(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
@@ -133,12 +134,12 @@ fn threads_named(name: &str) -> usize {
     names.filter(|comm| comm.trim_end() == name).count()
 }
 
-/// Waits until no thread has this name.
+/// Waits until so many threads have this name, and so many tasks are there.
 #[cfg(target_os = "linux")]
-fn wait_for_the_end_of(name: &str) {
-    let begin = Instant::now();
-    while threads_named(name) > 0 {
-        assert!(begin.elapsed() < Duration::from_secs(30), "{} threads are left of `{name}`", threads_named(name));
+fn wait_for(name: &str, threads: usize, present: &AtomicUsize, tasks: usize) {
+    let (begin, count) = (Instant::now(), || (threads_named(name), present.load(SeqCst)));
+    while count() != (threads, tasks) {
+        assert!(begin.elapsed() < Duration::from_secs(30), "threads that are named `{name}`, and tasks: {:?}", count());
         thread::yield_now();
     }
 }
@@ -172,7 +173,7 @@ fn p13_local_workers_that_ended_leave_no_thread() {
         }
         tree.shutdown().await.unwrap();
         assert_eq!(kept.lock().unwrap().len(), 201);
-        wait_for_the_end_of("root.come_and_g");
+        wait_for("root.come_and_g", 0, &AtomicUsize::new(0), 0);
     });
     assert!(most.load(Relaxed) > 0, "a thread has the name that is looked for");
 }
@@ -347,11 +348,10 @@ fn a6_a_lost_tree_stops_its_local_workers_on_their_threads() {
     let mut root = supervisor("root");
     root.add_worker(spec.with_explicit_ready());
     let tree = runtime.block_on(root.start_on(tokio)).unwrap();
-    assert_eq!((present.load(SeqCst), threads_named("root.orphan")), (1, 1));
+    wait_for("root.orphan", 1, &present, 1);
     drop(runtime);
     drop(tree);
-    wait_for_the_end_of("root.orphan");
-    assert_eq!(present.load(SeqCst), 0);
+    wait_for("root.orphan", 0, &present, 0);
 }
 
 /// An executor that polls each process on a first thread, and then on a second one.
