@@ -1,8 +1,8 @@
 //! Drops values of user code that outlive their process: errors that a failure keeps, and restart conditions.
 
 use std::{
-    cell::RefCell,
-    mem,
+    cell::Cell,
+    mem::{self, ManuallyDrop},
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
     thread,
@@ -11,33 +11,39 @@ use std::{
 type Pile = Vec<Box<dyn Send>>;
 
 thread_local! {
-    /// The values that were discarded in the turn of a supervisor. `None` outside of a turn.
-    static PILE: RefCell<Option<Pile>> = const { RefCell::new(None) };
+    /// The values that were discarded in the turn of a supervisor. `None` outside of a turn: so there is nothing for the end of the
+    /// thread to drop.
+    static PILE: Cell<Option<ManuallyDrop<Pile>>> = const { Cell::new(None) };
 }
 
 /// Runs the turn of a supervisor, and then drops the values that were discarded in it. Not during the turn, because the
 /// supervisor may hold its lock. If `elsewhere` is set, a separate thread drops them, because their destructors may block.
 pub(crate) fn after<R>(elsewhere: bool, turn: impl FnOnce() -> R) -> R {
     struct Turn {
-        outer: Option<Pile>,
+        outer: Option<ManuallyDrop<Pile>>,
         elsewhere: bool,
     }
 
     impl Drop for Turn {
         fn drop(&mut self) {
+            // An empty one has no memory, so it need not be dropped.
             let pile = PILE.replace(self.outer.take()).filter(|pile| !pile.is_empty());
-            match pile {
-                // If no thread can be started, the values are dropped here, each under its guard.
-                Some(pile) if self.elsewhere => {
-                    let _ = thread::Builder::new().name("supervision-discard".into()).spawn(move || drop(pile));
-                }
-                pile => drop(pile),
+            if let Some(pile) = pile {
+                clear(ManuallyDrop::into_inner(pile), self.elsewhere);
             }
         }
     }
 
-    let _turn = Turn { outer: PILE.replace(Some(Pile::new())), elsewhere };
+    let _turn = Turn { outer: PILE.replace(Some(ManuallyDrop::new(Pile::new()))), elsewhere };
     turn()
+}
+
+#[cold]
+fn clear(pile: Pile, elsewhere: bool) {
+    if elsewhere {
+        // If no thread can be started, the values are dropped here, each under its guard.
+        let _ = thread::Builder::new().name("supervision-discard".into()).spawn(move || drop(pile));
+    }
 }
 
 /// A value whose destructor is user code. Any code may be its last owner, so the destructor runs under a guard, and never in
@@ -61,12 +67,10 @@ impl<T: Send + 'static> Deref for Discard<T> {
 impl<T: Send + 'static> Drop for Discard<T> {
     fn drop(&mut self) {
         // P3: a destructor may do anything, and no supervisor waits for user code.
-        let put_aside = |pile: &RefCell<Option<Pile>>| {
-            if let Some(pile) = &mut *pile.borrow_mut() {
-                pile.push(Box::new(Self(self.0.take())));
-            }
-        };
-        let _ = PILE.try_with(put_aside);
+        if let Some(mut pile) = PILE.take() {
+            pile.push(Box::new(Self(self.0.take())));
+            PILE.set(Some(pile));
+        }
         let value = self.0.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
             // The destructor of the payload is user code, too, and may also panic.

@@ -221,7 +221,7 @@ impl Failure {
 fn render(error: &dyn Error) -> SmolStr {
     let mut short = ArrayString::<256>::new();
     if write!(short, "{error}").is_ok() {
-        return SmolStr::new(short);
+        return SmolStr::new(short.as_str());
     }
     let mut long = String::new();
     // If the error's `Display` fails, the text that it wrote before is kept.
