@@ -365,7 +365,7 @@ impl<C: Spec> Engine<C> {
     }
 
     /// Answers the callers that wait for this event. Runs when it has happened, or cannot happen any more.
-    #[inline]
+    #[inline(always)]
     pub(super) fn answer(&mut self, key: ChildKey, awaited: Awaited, answer: Result<(), Refusal>) {
         // Inlined up to here: an end has up to four answers, and usually no caller for any.
         if !self.callers.is_empty() {

@@ -316,9 +316,10 @@ impl Deadlines {
     fn clean_up<C: Spec>(&mut self, slots: &Slab<Slot<C>>) {
         if self.valid == 0 {
             self.in_order.clear();
-            self.others.clear();
             self.in_order.shrink_to(Self::KEPT);
-            self.others.shrink_to(Self::KEPT);
+            if !self.others.is_empty() {
+                self.others = BinaryHeap::new();
+            }
             return;
         }
         let is_valid = |(deadline, key): &(Instant, ChildKey)| {

@@ -131,10 +131,9 @@ impl<C: Spec> Engine<C> {
 
     /// Handles a child that its group restart, or a reload, has stopped, or that ended before its turn to stop.
     fn down_with_group(&mut self, key: ChildKey) {
-        let is_kept = self.children.get(key).is_some_and(Slot::is_kept);
         // R17: a group restart drops a temporary child that it stops. R52: for a significant one that triggers nothing.
         // B5: but not one that a call reloads.
-        if self.is_temporary(key) && !is_kept {
+        if self.is_temporary(key) && !self.children.get(key).is_some_and(Slot::is_kept) {
             self.forget(key);
             return;
         }
@@ -161,11 +160,16 @@ impl<C: Spec> Engine<C> {
         }
         // An exit is reported once (P1): a process of an earlier run reports its own, and `on_start_failed` reports a
         // failed start.
-        let is_left_behind = self.children.get(key).is_some_and(Slot::is_left_behind);
-        if !is_left_behind && !matches!(stopping.then, AfterStop::FailStart { .. }) {
+        let is_reported = self.children.edit(key, |slot| {
+            let is_reported = !slot.is_left_behind() && !matches!(stopping.then, AfterStop::FailStart { .. });
+            if is_reported {
+                slot.remember_stop(&exit, now);
+            }
+            is_reported
+        });
+        if is_reported == Some(true) {
             let took = self.is_heard.then(|| now.saturating_duration_since(stopping.since));
             self.emit_timed(key, took, || EventKind::Exited(exit.clone()));
-            self.children.edit(key, |slot| slot.remember_stop(exit.clone(), now));
         }
         match stopping.then {
             // R12: killed from outside, it has failed; its restart type decides.
@@ -270,7 +274,7 @@ impl<C: Spec> Engine<C> {
         let settings = &self.settings;
         let attempt = self.children.edit(key, |slot| {
             let reset_after = settings.reset_after(slot.settings());
-            let is_stable = since.is_some_and(|since| now.saturating_duration_since(since) >= reset_after);
+            let is_stable = since.and_then(|since| since.checked_add(reset_after)).is_some_and(|stable| stable <= now);
             let failures = if is_stable { 0 } else { slot.failures() };
             slot.count_failure(failures == 0, now);
             let backoff = slot.settings().backoff().or(settings.backoff);
@@ -283,7 +287,7 @@ impl<C: Spec> Engine<C> {
     /// supervisor stops.
     fn record_unclean(&mut self, key: ChildKey, stopping: &Stopping, aborted_by: AbortedBy, exit: Exit) {
         let Some(slot) = self.children.get(key) else { return };
-        let is_brutal = slot.settings().shutdown() == ShutdownStrategy::Brutal;
+        let is_brutal = || slot.settings().shutdown() == ShutdownStrategy::Brutal;
         let unclean = match exit {
             Exit::Shutdown(termination) => {
                 self.record_unclean_below(key, aborted_by, &termination.unclean);
@@ -293,7 +297,7 @@ impl<C: Spec> Engine<C> {
             _ if stopping.unready => None,
             // P8: its exit says that it ended well, even if it was aborted at that moment. So it is clean.
             Exit::Normal | Exit::Ignored => None,
-            Exit::Aborted | Exit::Unresponsive { .. } if is_brutal => None,
+            Exit::Aborted | Exit::Unresponsive { .. } if is_brutal() => None,
             Exit::Aborted | Exit::Unresponsive { .. } => match aborted_by {
                 AbortedBy::Stop => Some(UncleanKind::Aborted),
                 AbortedBy::Caller => Some(UncleanKind::Killed),

@@ -203,7 +203,8 @@ impl<C: Spec> Engine<C> {
                 if begun.is_some_and(|key| self.is_coming(key)) {
                     return false;
                 }
-                let pending = |(key, slot): (ChildKey, &Slot<C>)| (slot.state == State::PendingStart).then_some(key);
+                let pending =
+                    |(key, slot): (ChildKey, &Slot<C>)| matches!(slot.state, State::PendingStart).then_some(key);
                 // After the one begun last, and not from `from` on: otherwise a start of many children looks at all of
                 // them each time, and includes one that has failed meanwhile and has a restart of its own (N3).
                 let next = match begun {
@@ -228,7 +229,7 @@ impl<C: Spec> Engine<C> {
     pub(super) fn advance_restarts(&mut self, now: Instant) -> bool {
         let Some(key) = self.restarts.pop_front() else { return false };
         // Its state may have changed meanwhile: it was terminated (R28), removed, or started by hand.
-        if self.children.get(key).is_some_and(|slot| slot.state == State::PendingStart) {
+        if self.children.get(key).is_some_and(|slot| matches!(slot.state, State::PendingStart)) {
             self.begin_start(key, now);
         }
         true

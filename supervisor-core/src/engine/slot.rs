@@ -271,7 +271,7 @@ impl<C: Spec> Slot<C> {
     }
 
     /// Remembers that a process was stopped. A normal end takes no space.
-    pub(super) fn remember_stop(&mut self, exit: Exit, at: Instant) {
+    pub(super) fn remember_stop(&mut self, exit: &Exit, at: Instant) {
         match exit {
             Exit::Normal => {
                 self.has_ended_well = true;
@@ -279,7 +279,7 @@ impl<C: Spec> Slot<C> {
                     extra.end = None;
                 }
             }
-            exit => self.remember(RestartCause::Exit(exit), at),
+            exit => self.remember(RestartCause::Exit(exit.clone()), at),
         }
     }
 
