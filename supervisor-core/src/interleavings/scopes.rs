@@ -119,7 +119,7 @@ fn end_scope(scope: &dyn node::Child, id: ProcessId, child: &Child, link: &Depen
     child.say("scope ended");
     scope.cell().end(id, false);
     let exit = Exit::Shutdown(Arc::new(Termination { reason, unclean: Vec::new() }));
-    link.exited(ProcessKey::only(ChildId::FIRST), id, "child", exit);
+    link.exited(ProcessKey::only(ChildId::FIRST), id, child, exit);
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl<M> Mailbox<M> {
     }
 
     /// Returns the next message.
+    #[inline]
     pub(crate) fn next(&self, taken: &mut Taken<M>) -> Option<Envelope<M>> {
         if taken.0.is_empty() {
             if taken.0.capacity() > KEPT {

@@ -413,7 +413,7 @@ impl Parent for Dependents {
         self.above.report(Report { process_key, kind: ReportKind::Acknowledged });
     }
 
-    fn exited(&self, _: ProcessKey, _: ProcessId, _: &str, exit: Exit) {
+    fn exited(&self, _: ProcessKey, _: ProcessId, _: &dyn Control, exit: Exit) {
         // S7, P2: what has not yielded, or lives on another executor, is waited for.
         let left = if exit.may_have_left_any() { left_below(&self.shared()) } else { Vec::new() };
         let failure = self.failure_of(&exit);

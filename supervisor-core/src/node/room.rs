@@ -56,9 +56,16 @@ impl LockedEngine {
 
     /// Gives room to the callers that wait, as far as there is any. If the supervisor stops, tells them that there will be
     /// none.
+    #[inline]
     pub(crate) fn serve_queue(self: &Arc<Self>) {
         // Relaxed is enough, because the mark is set while the engine is locked. A change of the engine either comes before
         // that, and the waiting caller has seen it; or it comes after that, and the code that made it sees the mark here.
+        if self.is_awaited.load(Relaxed) {
+            self.serve_those();
+        }
+    }
+
+    fn serve_those(self: &Arc<Self>) {
         while self.is_awaited.load(Relaxed) {
             let (sender, refused) = {
                 let mut engine = self.lock();

@@ -14,7 +14,8 @@ use atomic_waker::AtomicWaker;
 use super::Shared;
 use crate::{
     incarnation::{
-        ChildId, Exit, Name, Parent, PendingEnd, ProcessId, ProcessKey, Report, ReportKind, Tally, guard, is_in_process,
+        ChildId, Control, Exit, Name, Parent, PendingEnd, ProcessId, ProcessKey, Report, ReportKind, Tally, guard,
+        is_in_process,
     },
     mailbox::{Envelope, Mailbox, Taken},
     observe::{ARE_WANTED, Audience, Changes, Event, EventKind, Events, Metrics, Observers, Subscribers},
@@ -242,6 +243,7 @@ impl Scope {
     }
 
     /// Returns the next report of a child.
+    #[inline]
     pub(crate) fn next_report(&self, taken: &mut Taken<Report>) -> Option<Envelope<Report>> {
         self.reports.next(taken)
     }
@@ -340,13 +342,13 @@ impl Parent for Scope {
         let _ = self.deliver(report);
     }
 
-    fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
+    fn exited(&self, process_key: ProcessKey, id: ProcessId, child: &dyn Control, exit: Exit) {
         let unread = self.deliver(Report { process_key, kind: ReportKind::Exited(exit) });
         // P1: an exit that no supervisor reads is reported as an event and in the log. If the supervisor has stopped,
         // and was not lost, the remaining processes were abandoned, and that was reported.
         let Err(Report { kind: ReportKind::Exited(exit), .. }) = unread else { return };
         if self.is_lost.load(Ordering::Acquire) {
-            let child = process_key.child_key().id;
+            let (child, segment) = (process_key.child_key().id, child.name());
             let subject = || Subject { path: self.path_of(segment), id: Some(child), process: Some(id) };
             let kind = EventKind::Exited(exit);
             self.count(child, segment, &kind);
@@ -400,8 +402,8 @@ impl Parent for PlacedParent {
         self.scope.report(report);
     }
 
-    fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
-        self.scope.exited(process_key, id, segment, exit);
+    fn exited(&self, process_key: ProcessKey, id: ProcessId, child: &dyn Control, exit: Exit) {
+        self.scope.exited(process_key, id, child, exit);
     }
 
     fn tell_monitors(&self, id: ProcessId, exit: &Exit) {

@@ -301,7 +301,7 @@ impl ControlCell {
         };
         // Outside the lock: a waker is foreign code, and may call into this cell.
         wake(process);
-        wake_all(others);
+        others.into_iter().for_each(wake_all);
     }
 
     /// Takes `NO_SUCCESSOR` back. Only the supervisor of the child may do that, before it begins to stop: it alone knows that
@@ -444,7 +444,7 @@ impl ControlCell {
         } else {
             wake(process);
         }
-        wake_all(others);
+        others.into_iter().for_each(wake_all);
         before
     }
 
@@ -540,7 +540,7 @@ impl ControlCell {
     /// Wakes all waiters, though there is no signal: they check again.
     pub(crate) fn wake_waiters(&self) {
         let others = self.lock().take_others();
-        wake_all(others);
+        others.into_iter().for_each(wake_all);
     }
 
     pub(crate) fn deregister_waiter(&self, key: WaiterKey) {

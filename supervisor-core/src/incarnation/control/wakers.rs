@@ -124,7 +124,6 @@ impl Wakers {
 
 /// Wakes them one by one, each under a guard: a waker is foreign code, and one that panics must not keep the others
 /// asleep. Never called under the lock of a cell.
-pub(super) fn wake_all(others: Option<Waiters>) {
-    let Some(others) = others else { return };
+pub(super) fn wake_all(others: Waiters) {
     others.into_iter().for_each(|(_, waiter)| wake(waiter.waker));
 }

@@ -41,10 +41,10 @@ pub(crate) trait Parent: Send + Sync {
     /// Delivers a report. Never blocks, never panics.
     fn report(&self, report: Report);
 
-    /// Delivers the last report of a process, the exit. The id and the segment of the name are needed if the supervisor
-    /// is gone.
-    fn exited(&self, process_key: ProcessKey, id: ProcessId, segment: &str, exit: Exit) {
-        let _ = (id, segment);
+    /// Delivers the last report of a process, the exit. The id and the child, for its name, are needed if the supervisor is
+    /// gone.
+    fn exited(&self, process_key: ProcessKey, id: ProcessId, child: &dyn Control, exit: Exit) {
+        let _ = (id, child);
         self.report(Report { process_key, kind: ReportKind::Exited(exit) });
     }
 
@@ -519,7 +519,7 @@ impl Frame {
             let parent = end.current.parent.clone();
             parent.take_over(end);
         } else {
-            end.report(asked, Vec::new());
+            end.report(asked, None);
         }
     }
 }
@@ -550,10 +550,10 @@ impl PendingEnd {
     pub(crate) fn complete(self, unclean: Vec<UncleanProcess>) {
         // P2: as for a process without a scope: the cell is vacant before the report is sent.
         let asked = self.cell().end_with_scope(self.id(), self.has_released);
-        self.report(asked, unclean);
+        self.report(asked, Some(unclean).filter(|unclean| !unclean.is_empty()));
     }
 
-    fn report(self, asked: Flags, unclean: Vec<UncleanProcess>) {
+    fn report(self, asked: Flags, unclean: Option<Vec<UncleanProcess>>) {
         let process_key = self.process_key();
         let Self { current: Current { id, control, parent, .. }, has_released, exit } = self;
         if !has_released && asked.contains(Flags::NO_SUCCESSOR) {
@@ -568,10 +568,10 @@ impl PendingEnd {
         }
         // P1: the abandonment was the last report about an abandoned process.
         if !asked.is_abandoned() {
-            if !unclean.is_empty() {
+            if let Some(unclean) = unclean {
                 parent.report(Report { process_key, kind: ReportKind::Unclean(unclean) });
             }
-            parent.exited(process_key, id, control.name(), exit);
+            parent.exited(process_key, id, &*control, exit);
         }
         // The last owner of a child drops user code.
         let _ = guard(move || drop(control));
