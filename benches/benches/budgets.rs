@@ -24,7 +24,7 @@ use supervision_benches::{
 
 fn main() -> io::Result<ExitCode> {
     let is_smoke = env::args().any(|argument| argument == "--smoke");
-    let run = if is_smoke { Run { rounds: 1, shrink: 100 } } else { Run { rounds: 7, shrink: 1 } };
+    let run = if is_smoke { Run { rounds: 1, shrink: 100 } } else { Run { rounds: 21, shrink: 1 } };
     println!("| row | measured | must | aim | verdict |");
     println!("|---|---|---|---|---|");
     let mut missed = 0;
