@@ -317,7 +317,8 @@ impl Deadlines {
         if self.valid == 0 {
             self.in_order.clear();
             self.in_order.shrink_to(Self::KEPT);
-            if !self.others.is_empty() {
+            // Also an empty one may have room for many that were due at once.
+            if self.others.capacity() > 0 {
                 self.others = BinaryHeap::new();
             }
             return;
