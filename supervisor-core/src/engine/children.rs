@@ -216,6 +216,12 @@ impl<C: Spec> Children<C> {
         (self.deadlines.valid, self.deadlines.len())
     }
 
+    /// Returns for how many deadlines there is room.
+    #[cfg(test)]
+    pub(super) fn room_for_deadlines(&self) -> usize {
+        self.deadlines.in_order.capacity() + self.deadlines.others.capacity()
+    }
+
     /// Returns a child whose deadline has come. Of several with the same deadline, it is the first in start order.
     pub(super) fn due(&mut self, now: Instant) -> Option<ChildKey> {
         let deadlines = &mut self.deadlines;

@@ -227,3 +227,19 @@ fn b2_nothing_is_kept_of_processes_that_are_gone() {
     assert_eq!(valid, 1, "that of the one that runs");
     assert!(kept <= 34, "{kept} entries for one deadline");
 }
+
+#[test]
+fn b2_many_looks_at_once_leave_no_room_behind() {
+    let children: [Child; 1_000] = std::array::from_fn(|number| match number {
+        0 => child("late").watchdog(100 * SECOND).temporary(),
+        _ => watched(format!("child {number}").leak()).temporary(),
+    });
+    let mut world = World::up(one_for_one(usize::MAX), children);
+    assert!(world.engine.children.room_for_deadlines() >= 1_000);
+    world.pass(4 * SECOND);
+    world.take();
+    assert_eq!(world.engine.children.deadlines().0, 1, "the others have missed theirs");
+    world.exit("late", error());
+    let room = world.engine.children.room_for_deadlines();
+    assert!(room <= 64, "room for {room}");
+}
