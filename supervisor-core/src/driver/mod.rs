@@ -202,7 +202,7 @@ impl Driver {
         // N1: the request to stop is read before anything else. It is read before the lock is taken, because
         // acknowledging it wakes the supervisor above.
         let request = io.look_for_request();
-        let (mut is_done, begun, deadline) = {
+        let (mut is_done, begun, unsettled, deadline) = {
             let mut engine = locked.lock();
             let is_read = io.take_in(&mut engine, request, now);
             let is_done = engine.poll_effects(&mut io.to_do, BATCH, now) && is_read;
@@ -217,9 +217,10 @@ impl Driver {
             }
             // Read here, so that a turn locks the engine once. What is performed below changes neither of them, except that it
             // asks for heartbeats, and then another turn follows.
-            io.unsettled.set(engine.unsettled());
-            (is_done, io.look_for_stop(&engine), engine.next_deadline())
+            (is_done, io.look_for_stop(&engine), engine.unsettled(), engine.next_deadline())
         };
+        // After the lock, because it may wake a test.
+        io.unsettled.set(unsettled);
         io.origins.clear();
         let mut step = None;
         while let Some(effect) = io.to_do.pop_front() {
